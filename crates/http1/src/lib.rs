@@ -1,0 +1,59 @@
+//! HTTP/1.1 on the wire: parse a head, follow a body's framing, write both again.
+//!
+//! In scope: request and response heads under limits, the body length they declare (RFC 9112
+//! §6.3), chunked coding both ways, persistence, hop-by-hop fields, request targets, the path as
+//! nginx normalises and escapes it, dates.
+//!
+//! Out of scope: sockets, clocks, files, configuration, routing, TLS, HTTP/2, content codings.
+//! Nothing here blocks, and nothing allocates but into vectors that the caller owns and reuses.
+//!
+//! Every reader has three answers, never two: done, more bytes are needed, or rejected with the
+//! broken rule. A verdict on some bytes never changes when more bytes follow them: what is
+//! rejected stays rejected for the same reason, and a byte that cannot stand where it does is
+//! rejected when it is seen, not when the message is complete. All framing decisions are made while the head is parsed, so a head
+//! that is `Done` has exactly one possible body length.
+//!
+//! ```
+//! use http1::{BodyReader, Limits, Parsed, RequestHead, parse_request};
+//!
+//! let input = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+//! let mut head = RequestHead::new();
+//! let Parsed::Done { used, .. } = parse_request(input, &Limits::default(), &mut head) else {
+//!     panic!("a good request");
+//! };
+//! assert_eq!(head.target.of(input), b"/x");
+//! let mut body = BodyReader::new(head.body);
+//! let part = body.read(&input[used..]).unwrap();
+//! assert_eq!((part.data, body.is_done()), (&b"hello"[..], true));
+//! ```
+
+#![no_std]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+extern crate alloc;
+
+mod body;
+mod date;
+mod emit;
+mod framing;
+mod head;
+mod hop;
+mod line;
+pub mod path;
+mod reject;
+mod request;
+mod response;
+pub mod target;
+
+pub use body::{BodyPart, BodyReader, BodyWriter};
+pub use date::imf_fixdate;
+pub use emit::{
+    push_chunk_start, push_decimal, push_end, push_field, push_request_line, push_status_line,
+    reason,
+};
+pub use framing::{BodyLength, Connection};
+pub use head::{Field, Limits, Parsed, Span, Version, find};
+pub use hop::{is_connection_nominated, is_hop_by_hop, is_plain_name};
+pub use reject::Reject;
+pub use request::{RequestHead, parse_request};
+pub use response::{ResponseHead, parse_response};

@@ -1,0 +1,156 @@
+//! Files: what tells one from another, and reads and writes at a place.
+//!
+//! Owns no position and no cache. Everything is one system call, repeated when a signal cut it
+//! short before it did anything.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Statx, StatxFlags};
+use rustix::io::{Errno, retry_on_intr};
+
+/// One look at a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Device number.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// Time of birth in nanoseconds since 1970; 0 where the file system has none.
+    pub born_ns: u64,
+    /// Time of the last write in nanoseconds since 1970.
+    pub written_ns: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Names that lead to it.
+    pub links: u32,
+    /// Whether it is a regular file.
+    pub regular: bool,
+}
+
+/// Looks at what a path leads to, symbolic links followed.
+///
+/// # Errors
+/// As statx(2).
+pub fn probe_path(path: &Path) -> io::Result<Probe> {
+    let seen = retry_on_intr(|| rustix::fs::statx(CWD, path, AtFlags::empty(), WANTED))?;
+    Ok(probe_of(&seen))
+}
+
+/// Looks at an open file.
+///
+/// # Errors
+/// As statx(2).
+pub fn probe(fd: impl AsFd) -> io::Result<Probe> {
+    let fd = fd.as_fd();
+    let seen = retry_on_intr(|| rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, WANTED))?;
+    Ok(probe_of(&seen))
+}
+
+const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
+
+fn probe_of(seen: &Statx) -> Probe {
+    let nanos = |seconds: i64, nanos: u32| {
+        u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000) + u64::from(nanos)
+    };
+    let has_birth = seen.stx_mask & StatxFlags::BTIME.bits() != 0;
+    Probe {
+        dev: rustix::fs::makedev(seen.stx_dev_major, seen.stx_dev_minor),
+        ino: seen.stx_ino,
+        born_ns: if has_birth { nanos(seen.stx_btime.tv_sec, seen.stx_btime.tv_nsec) } else { 0 },
+        written_ns: nanos(seen.stx_mtime.tv_sec, seen.stx_mtime.tv_nsec),
+        size: seen.stx_size,
+        links: seen.stx_nlink,
+        regular: FileType::from_raw_mode(seen.stx_mode.into()) == FileType::RegularFile,
+    }
+}
+
+/// Opens for reading, without ever waiting (a FIFO has no writer to wait for).
+///
+/// # Errors
+/// As open(2).
+pub fn open(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    Ok(retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?)
+}
+
+/// Opens for reading and writing; creates it, readable and writable by its owner alone.
+///
+/// # Errors
+/// As open(2).
+pub fn open_or_create(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::CREATE | OFlags::NOCTTY;
+    Ok(retry_on_intr(|| rustix::fs::open(path, flags, Mode::from_raw_mode(0o600)))?)
+}
+
+/// Reads at `offset`; 0 at or behind the end.
+///
+/// # Errors
+/// As pread(2).
+pub fn read_at(fd: impl AsFd, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    let fd = fd.as_fd();
+    Ok(retry_on_intr(|| rustix::io::pread(fd, &mut *buf, offset))?)
+}
+
+/// Writes all of `bytes` at `offset`.
+///
+/// # Errors
+/// As pwrite(2); a first part may be written then.
+pub fn write_all_at(fd: impl AsFd, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    let fd = fd.as_fd();
+    while !bytes.is_empty() {
+        match retry_on_intr(|| rustix::io::pwrite(fd, bytes, offset))? {
+            0 => return Err(Errno::NOSPC.into()),
+            count => {
+                bytes = &bytes[count..];
+                offset += count as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where data begins at or after `offset`, holes passed over. The file's end or anything unknown
+/// gives `offset` itself.
+pub fn data_from(fd: impl AsFd, offset: u64) -> u64 {
+    rustix::fs::seek(fd, rustix::fs::SeekFrom::Data(offset)).map_or(offset, |at| at.max(offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_file_keeps_its_identity_through_a_rename_and_loses_its_link_when_deleted() {
+        let path = std::env::temp_dir().join(format!("sys-file-{}", std::process::id()));
+        let moved = path.with_extension("moved");
+        let fd = open_or_create(&path).unwrap();
+        write_all_at(&fd, b"hello", 3).unwrap();
+        let first = probe(&fd).unwrap();
+        assert!(first.regular && first.size == 8 && first.links == 1);
+        fs::rename(&path, &moved).unwrap();
+        assert_eq!(probe_path(&moved).unwrap(), first);
+        assert_eq!(probe_path(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::remove_file(&moved).unwrap();
+        assert_eq!(probe(&fd).unwrap().links, 0);
+
+        let mut buf = [9; 16];
+        assert_eq!(read_at(&fd, &mut buf, 0).unwrap(), 8);
+        assert_eq!(&buf[..8], b"\0\0\0hello");
+        assert_eq!(read_at(&fd, &mut buf, 8).unwrap(), 0);
+        assert!(!probe_path(Path::new("/")).unwrap().regular);
+    }
+
+    #[test]
+    fn a_hole_is_passed_over() {
+        let path = std::env::temp_dir().join(format!("sys-hole-{}", std::process::id()));
+        let fd = open_or_create(&path).unwrap();
+        write_all_at(&fd, b"x", 1 << 20).unwrap();
+        let at = data_from(&fd, 0);
+        assert!(at <= 1 << 20, "never past data");
+        assert_eq!(data_from(&fd, (1 << 20) + 1), (1 << 20) + 1);
+        fs::remove_file(&path).unwrap();
+    }
+}

@@ -1,0 +1,9 @@
+//! The operating system as the kit sees it: a safe, thin layer over rustix.
+//!
+//! It owns no policy: no retries, no timeouts, no knowledge of HTTP or of log files.
+
+pub mod file;
+pub mod inotify;
+pub mod poller;
+pub mod socket;
+pub mod wake;

@@ -1,0 +1,122 @@
+//! Non-blocking TCP sockets: listening, accepting, connecting, reading and writing.
+//!
+//! Every call returns at once; `WouldBlock` is an answer, not an error. No retries and no timeouts.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+
+/// What a read or a write came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// That many bytes went.
+    Bytes(usize),
+    /// The peer has ended its stream (reads only).
+    End,
+    /// Nothing now: wait for the next readiness.
+    WouldBlock,
+    /// The connection is gone (reset, broken pipe, timed out …).
+    Gone(Errno),
+}
+
+fn family(address: SocketAddr) -> AddressFamily {
+    if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 }
+}
+
+fn new_socket(address: SocketAddr) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    Ok(net::socket_with(family(address), SocketType::STREAM, flags, None)?)
+}
+
+/// A listening socket. `ipv6_only` matters to IPv6 addresses only.
+pub fn listen(address: SocketAddr, ipv6_only: bool, backlog: i32) -> io::Result<OwnedFd> {
+    let socket = new_socket(address)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, ipv6_only)?;
+    }
+    net::bind(&socket, &address)?;
+    net::listen(&socket, backlog)?;
+    Ok(socket)
+}
+
+/// The address a socket is bound to.
+pub fn local_address(socket: impl AsFd) -> io::Result<SocketAddr> {
+    let address = net::getsockname(socket)?;
+    SocketAddr::try_from(address)
+        .map_err(|errno| io::Error::from_raw_os_error(errno.raw_os_error()))
+}
+
+/// Takes one waiting connection; `None` when none waits or the client has left again.
+pub fn accept(listener: impl AsFd) -> io::Result<Option<(OwnedFd, SocketAddr)>> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    match net::acceptfrom_with(listener, flags) {
+        Ok((socket, Some(address))) => {
+            let address = SocketAddr::try_from(address)
+                .map_err(|errno| io::Error::from_raw_os_error(errno.raw_os_error()))?;
+            Ok(Some((socket, address)))
+        }
+        Ok((_, None)) | Err(Errno::AGAIN | Errno::CONNABORTED | Errno::INTR) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Begins to connect. The socket becomes writable when it is done; `connect_result` then tells.
+pub fn connect(address: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = new_socket(address)?;
+    set_nodelay(&socket);
+    match net::connect(&socket, &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// How a begun connect has ended.
+pub fn connect_result(socket: impl AsFd) -> io::Result<()> {
+    sockopt::socket_error(socket)??;
+    Ok(())
+}
+
+/// Small writes leave at once. A failure costs latency only.
+pub fn set_nodelay(socket: impl AsFd) {
+    let _ = sockopt::set_tcp_nodelay(socket, true);
+}
+
+/// Reads into `buffer`.
+pub fn read(socket: impl AsFd, buffer: &mut [u8]) -> Outcome {
+    loop {
+        match net::recv(&socket, &mut *buffer, net::RecvFlags::empty()) {
+            Ok((0, _)) => return Outcome::End,
+            Ok((count, _)) => return Outcome::Bytes(count),
+            Err(Errno::AGAIN) => return Outcome::WouldBlock,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Outcome::Gone(errno),
+        }
+    }
+}
+
+/// Writes from `bytes`, without SIGPIPE.
+pub fn write(socket: impl AsFd, bytes: &[u8]) -> Outcome {
+    loop {
+        match net::send(&socket, bytes, net::SendFlags::NOSIGNAL) {
+            Ok(count) => return Outcome::Bytes(count),
+            Err(Errno::AGAIN) => return Outcome::WouldBlock,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Outcome::Gone(errno),
+        }
+    }
+}
+
+/// Whether nothing has come and the peer has not closed, as far as is known at this moment.
+pub fn is_quiet(socket: impl AsFd) -> bool {
+    let mut byte = [0];
+    matches!(net::recv(socket, &mut byte, net::RecvFlags::PEEK), Err(Errno::AGAIN))
+}
+
+/// Ends the sending side; the peer reads an end of stream. A failure means it is gone already.
+pub fn shutdown_write(socket: impl AsFd) {
+    let _ = net::shutdown(socket, net::Shutdown::Write);
+}
