@@ -1,0 +1,92 @@
+//! Which server answers for a Host, which location for a path, which type for an ending.
+//!
+//! Owns: nginx's order of choice. Runs for every request: no allocation, no locking.
+
+use std::net::SocketAddr;
+
+use super::model::{Config, Listen, Location, Locations, Server};
+
+impl Config {
+    /// The `listen` of a connection that came to `local` by the socket of `bound`: a specific
+    /// address goes before the wildcard whose socket took the connection.
+    ///
+    /// nginx: <https://nginx.org/en/docs/http/request_processing.html>
+    pub fn listen_for(&self, bound: usize, local: SocketAddr) -> usize {
+        let specific = |listen: &Listen| listen.bound_by == Some(bound) && listen.address == local;
+        self.listens.iter().position(specific).unwrap_or(bound)
+    }
+}
+
+impl Listen {
+    /// The server for a Host in lower case, without port: the exact name, else the longest
+    /// `*.name`, else the longest `name.*`, else the default.
+    ///
+    /// nginx: <https://nginx.org/en/docs/http/server_names.html>
+    pub fn server(&self, host: &[u8]) -> usize {
+        if let Some(server) = self.exact.get(host) {
+            return *server;
+        }
+        let suffix = |name: &[u8]| host.len() > name.len() && host.ends_with(name);
+        let prefix = |name: &[u8]| host.len() > name.len() && host.starts_with(name);
+        let by_suffix = self.suffixes.iter().find(|(name, _)| suffix(name));
+        let by_prefix = || self.prefixes.iter().find(|(name, _)| prefix(name));
+        by_suffix.or_else(by_prefix).map_or(self.default_server, |(_, server)| *server)
+    }
+}
+
+impl Server {
+    /// The location for a decoded path: the exact one, else the one with the longest prefix, and
+    /// inside that the same again.
+    ///
+    /// nginx: <https://nginx.org/en/docs/http/ngx_http_core_module.html#location>
+    pub fn location_index(&self, path: &[u8]) -> Option<usize> {
+        let mut found = choose(&self.exact, &self.prefixes, path);
+        while let Some((index, false)) = found {
+            let Some(Locations { exact, prefixes }) = self.locations[index].nested.as_deref()
+            else {
+                break;
+            };
+            match choose(exact, prefixes, path) {
+                Some(deeper) => found = Some(deeper),
+                None => break,
+            }
+        }
+        found.map(|(index, _)| index)
+    }
+}
+
+/// A location of one level, and whether its exact path was asked for.
+fn choose(
+    exact: &std::collections::HashMap<Vec<u8>, usize>,
+    prefixes: &[(Vec<u8>, usize)],
+    path: &[u8],
+) -> Option<(usize, bool)> {
+    if let Some(index) = exact.get(path) {
+        return Some((*index, true));
+    }
+    let longest = prefixes.iter().find(|(prefix, _)| path.starts_with(prefix));
+    longest.map(|(_, index)| (*index, false))
+}
+
+impl Location {
+    /// The type of an answer made here to a request for `path`: by the ending of its last part,
+    /// else `default_type`.
+    ///
+    /// nginx: <https://nginx.org/en/docs/http/ngx_http_core_module.html#types>
+    pub fn content_type(&self, path: &[u8]) -> &[u8] {
+        const ENDING_BYTES_MAX: usize = 16;
+        let last = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+        let Some(dot) = last.iter().rposition(|byte| *byte == b'.') else {
+            return &self.default_type;
+        };
+        let ending = &last[dot + 1..];
+        if ending.len() > ENDING_BYTES_MAX {
+            return &self.default_type;
+        }
+        let mut lower = [0; ENDING_BYTES_MAX];
+        let lower = &mut lower[..ending.len()];
+        lower.copy_from_slice(ending);
+        lower.make_ascii_lowercase();
+        self.types.get(&*lower).map_or(&self.default_type, |name| name)
+    }
+}

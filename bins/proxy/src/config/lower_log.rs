@@ -1,0 +1,202 @@
+//! `log_format`, `access_log` and `error_log`.
+//!
+//! Owns: where lines go and how they look. Opens nothing.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use nginx_conf::suggest::nearest;
+use nginx_conf::{Directive, units};
+
+use super::lower::Lower;
+use super::model::{AccessLog, Escape, LogFile, LogFormat, Template};
+use super::template;
+
+/// nginx: the format that needs no `log_format`.
+const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
+                        $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
+
+/// Formats by name, and which of them are in use.
+#[derive(Default)]
+pub(super) struct Formats {
+    written: HashMap<String, (Escape, Template)>,
+    used: HashMap<String, usize>,
+}
+
+impl Lower<'_> {
+    /// nginx: `log_format NAME [escape=…] TEXT…`.
+    pub(super) fn log_format(&mut self, directive: &Directive) {
+        let name = directive.arg(0).unwrap_or_default().to_owned();
+        if name == "combined" || self.formats.written.contains_key(&name) {
+            let message = format!("duplicate \"log_format\" name \"{name}\"");
+            self.error(directive.arg_span(0), message);
+            return;
+        }
+        let mut escape = Escape::Default;
+        let mut first = 1;
+        if let Some(how) = directive.arg(1).and_then(|text| text.strip_prefix("escape=")) {
+            first = 2;
+            escape = match how {
+                "default" => Escape::Default,
+                "json" => Escape::Json,
+                "none" => Escape::None,
+                _ => {
+                    let message = format!("unknown log format escaping \"{how}\"");
+                    let help = "expected \"default\", \"json\" or \"none\"";
+                    return self.error_with_help(directive.arg_span(1), message, help);
+                }
+            };
+        }
+        let mut parts = Template::default();
+        for index in first..directive.args.len() {
+            match self.template(directive, index) {
+                Some(template) => parts.0.extend(template.0),
+                // Known all the same, so that its use is not told too.
+                None => break,
+            }
+        }
+        self.formats.written.insert(name, (escape, parts));
+    }
+
+    /// nginx: `access_log off` gives `Some(None)`; nothing where it is wrong, which is told.
+    pub(super) fn access_log(&mut self, directive: &Directive) -> Option<Option<AccessLog>> {
+        let path = directive.arg(0)?;
+        if path == "off" {
+            if directive.args.len() > 1 {
+                self.error(directive.arg_span(1), "invalid parameter after \"off\"");
+            }
+            return Some(None);
+        }
+        if path.starts_with("syslog:") {
+            self.error(directive.arg_span(0), "logging to syslog is not supported yet");
+            return None;
+        }
+        if path.contains('$') {
+            let message = "variables in the path of \"access_log\" are not supported yet";
+            self.error(directive.arg_span(0), message);
+            return None;
+        }
+        let is_parameter = |text: &str| {
+            text == "gzip"
+                || ["buffer=", "flush=", "gzip=", "if="].iter().any(|p| text.starts_with(p))
+        };
+        let format = directive.arg(1).filter(|text| !is_parameter(text));
+        let first = if format.is_some() { 2 } else { 1 };
+        for index in first..directive.args.len() {
+            self.access_log_parameter(directive, index);
+        }
+        let format = match format {
+            Some(name) => self.format_index(name, directive)?,
+            None => self.combined(),
+        };
+        let file = self.log_file(path);
+        Some(Some(AccessLog { file, format }))
+    }
+
+    fn access_log_parameter(&mut self, directive: &Directive, index: usize) {
+        let text = directive.arg(index).unwrap_or_default();
+        let span = directive.arg_span(index);
+        let is_good = match text.split_once('=') {
+            Some(("if", _)) => {
+                return self.error(span, "\"if=\" of \"access_log\" is not supported yet");
+            }
+            Some(("buffer", size)) => units::size(size).is_some(),
+            Some(("flush", time)) => units::time(time).is_some(),
+            Some(("gzip", level)) => matches!(units::number(level), Some(1..=9)),
+            _ => text == "gzip",
+        };
+        if !is_good {
+            return self.error(span, format!("invalid parameter \"{text}\""));
+        }
+        let name = text.split('=').next().unwrap_or(text);
+        let message = format!(
+            "\"{name}\" of \"access_log\" has no effect here: lines are written in batches, at once"
+        );
+        self.warn(span, message);
+    }
+
+    /// The combined format on standard output: what holds where no `access_log` is written.
+    pub(super) fn default_access_log(&mut self) -> Vec<AccessLog> {
+        let format = self.combined();
+        let file = self.log_file("/dev/stdout");
+        vec![AccessLog { file, format }]
+    }
+
+    fn combined(&mut self) -> usize {
+        if let Some(index) = self.formats.used.get("combined") {
+            return *index;
+        }
+        let template = template::compile(COMBINED).unwrap_or_default();
+        self.use_format("combined", Escape::Default, template)
+    }
+
+    fn format_index(&mut self, name: &str, directive: &Directive) -> Option<usize> {
+        if name == "combined" {
+            return Some(self.combined());
+        }
+        if let Some(index) = self.formats.used.get(name) {
+            return Some(*index);
+        }
+        let Some((escape, template)) = self.formats.written.get(name).cloned() else {
+            let message = format!("unknown log format \"{name}\"");
+            let near = nearest(name, self.formats.written.keys().map(String::as_str));
+            let help = near.map_or("no log_format of that name is written".to_owned(), |near| {
+                format!("did you mean \"{near}\"?")
+            });
+            self.error_with_help(directive.arg_span(1), message, help);
+            return None;
+        };
+        Some(self.use_format(name, escape, template))
+    }
+
+    fn use_format(&mut self, name: &str, escape: Escape, template: Template) -> usize {
+        let index = self.config.log_formats.len();
+        self.config.log_formats.push(LogFormat { name: name.into(), escape, template });
+        self.formats.used.insert(name.to_owned(), index);
+        index
+    }
+
+    /// The index of a destination; nginx's image links its two log files to the streams.
+    fn log_file(&mut self, path: &str) -> usize {
+        let file = match path {
+            "/dev/stdout" | "/proc/self/fd/1" | "/var/log/nginx/access.log" => LogFile::Stdout,
+            "/dev/stderr" | "/proc/self/fd/2" | "/var/log/nginx/error.log" | "stderr" => {
+                LogFile::Stderr
+            }
+            _ => LogFile::Path(self.surroundings.folder.join(Path::new(path))),
+        };
+        let files = &mut self.config.log_files;
+        files.iter().position(|known| *known == file).unwrap_or_else(|| {
+            files.push(file);
+            files.len() - 1
+        })
+    }
+
+    /// nginx: `error_log FILE [LEVEL]` of the main level, or of `http`, which then holds.
+    pub(super) fn error_level(&mut self, directives: &[Directive]) {
+        let mut level = None;
+        for directive in directives.iter().filter(|d| d.name.text == "error_log") {
+            let file = directive.arg(0).unwrap_or_default();
+            let is_stream = matches!(
+                file,
+                "stderr" | "/dev/stderr" | "/dev/stdout" | "/var/log/nginx/error.log" | "/dev/null"
+            );
+            if !is_stream {
+                let message = format!("messages go to standard error, not to \"{file}\"");
+                self.warn(directive.arg_span(0), message);
+            }
+            let own = if file == "/dev/null" {
+                log::LevelFilter::Off
+            } else {
+                match directive.arg(1) {
+                    Some("debug") => log::LevelFilter::Debug,
+                    Some("info" | "notice") => log::LevelFilter::Info,
+                    Some("warn") => log::LevelFilter::Warn,
+                    _ => log::LevelFilter::Error,
+                }
+            };
+            level = level.max(Some(own));
+        }
+        self.config.error_level = level.or(self.config.error_level);
+    }
+}

@@ -1,0 +1,195 @@
+//! From nginx.conf to the configuration that the proxy runs.
+//!
+//! Owns: where the configuration is, reading it with its includes, and what the process does with
+//! a file that is only a fragment. The language is `nginx-conf`'s, the meaning that of `lower`;
+//! choosing by Host and path is `lookup`'s.
+
+mod address;
+mod files;
+mod lookup;
+mod lower;
+mod lower_location;
+mod lower_log;
+mod lower_server;
+mod lower_upstream;
+pub mod model;
+mod resolve;
+mod scope;
+mod template;
+#[cfg(test)]
+mod tests;
+pub mod watch;
+
+use std::path::{Path, PathBuf};
+
+use nginx_conf::{Context, Diag, IncludeError, Included, Severity, Tree, stock};
+
+pub use resolve::resolve;
+
+use lower::{Surroundings, lower};
+use model::{Config, Source};
+
+/// Name of the directives given by `-g` in messages, as nginx has it.
+const COMMAND_LINE: &str = "command line";
+/// The main file of nginx's image, and its folder of fragments.
+const MAIN_FILE: &str = "nginx.conf";
+const FRAGMENTS: &str = "conf.d/*.conf";
+
+/// What the command line says about the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// `-c`
+    pub path: Option<PathBuf>,
+    /// `-p`: where relative paths start.
+    pub prefix: Option<PathBuf>,
+    /// `-g`: directives of the main level.
+    pub globals: String,
+}
+
+/// A configuration that may run.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What is worth saying about it, a line each.
+    pub warnings: Vec<String>,
+}
+
+impl LoadOptions {
+    /// The main file, for messages.
+    pub fn display_path(&self) -> String {
+        self.main_path().display().to_string()
+    }
+
+    /// nginx: `-c` is relative to `-p`; without either it is the folder of nginx's image.
+    fn main_path(&self) -> PathBuf {
+        let prefix = self.prefix.as_deref();
+        match &self.path {
+            Some(path) => match prefix.map(|prefix| prefix.join(path)) {
+                Some(inside) if inside.exists() => inside,
+                _ => path.clone(),
+            },
+            None => prefix.unwrap_or(Path::new(files::FOLDER)).join(MAIN_FILE),
+        }
+    }
+}
+
+/// Reads and checks the configuration and looks its upstreams' names up. All that is wrong is told
+/// at once, each finding with its place, line and caret. Takes at most the resolver's two seconds
+/// where names are slow; reads files, opens no socket.
+pub fn load(options: &LoadOptions) -> Result<Loaded, Vec<String>> {
+    let is_root = rustix::process::geteuid().is_root();
+    match load_without_names(options, is_root) {
+        Ok((mut config, warnings)) => {
+            let mut warnings: Vec<String> = warnings.iter().map(Diag::headline).collect();
+            warnings.extend(resolve::fill(&mut config));
+            Ok(Loaded { config, warnings })
+        }
+        Err(diags) => {
+            Err(diags.iter().filter(|diag| diag.is_error()).map(Diag::to_string).collect())
+        }
+    }
+}
+
+fn load_without_names(
+    options: &LoadOptions,
+    is_root: bool,
+) -> Result<(Config, Vec<Diag>), Vec<Diag>> {
+    check_globals(&options.globals)?;
+    let path = options.main_path();
+    let main = find_main(&path, options.path.is_none())?;
+    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let (tree, mut warnings) = read_tree(main, &path, &folder, &options.globals)?;
+    let surroundings = Surroundings { folder: options.prefix.clone().unwrap_or(folder), is_root };
+    let (mut config, more) = lower(&tree, &surroundings).map_err(|mut diags| {
+        nginx_conf::sort(&tree.sources, &mut diags);
+        diags
+    })?;
+    warnings.extend(more);
+    nginx_conf::sort(&tree.sources, &mut warnings);
+    let sources = tree.sources.files().iter().map(|source| Source {
+        path: PathBuf::from(&source.name),
+        text: source.bytes.to_vec(),
+        built_in: source.is_stock || source.name == COMMAND_LINE,
+    });
+    config.sources = sources.collect();
+    Ok((config, warnings))
+}
+
+/// `-g` is judged by itself, so that what is wrong in it does not spill into the file.
+fn check_globals(globals: &str) -> Result<(), Vec<Diag>> {
+    if globals.trim().is_empty() {
+        return Ok(());
+    }
+    let text = included(COMMAND_LINE, globals.into(), false);
+    nginx_conf::load(text, Context::Main, &mut |_, _| Ok(Vec::new())).map(|_| ())
+}
+
+/// What the configuration starts from.
+enum Main {
+    /// A whole file.
+    File(Vec<u8>),
+    /// A file that is the inside of an `http` block.
+    Fragment(Vec<u8>),
+    /// No file, but fragments in the folder beside it.
+    Folder,
+}
+
+/// The main file, or what stands for it where nobody named one.
+fn find_main(path: &Path, is_default: bool) -> Result<Main, Vec<Diag>> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let bytes = match files::read(path) {
+        Ok(bytes) => bytes,
+        Err(_)
+            if is_default && !path.exists() && !files::glob(&folder.join(FRAGMENTS)).is_empty() =>
+        {
+            return Ok(Main::Folder);
+        }
+        Err(problem) => return Err(vec![Diag::without_place(Severity::Error, "", problem)]),
+    };
+    let text = included(&path.display().to_string(), bytes.clone(), false);
+    let (tree, _) = nginx_conf::parse(text, &mut |_, _| Ok(Vec::new()));
+    Ok(if nginx_conf::is_fragment(&tree) { Main::Fragment(bytes) } else { Main::File(bytes) })
+}
+
+/// Reads the main file with all that it includes; a fragment by way of the built-in frame.
+fn read_tree(
+    main: Main,
+    path: &Path,
+    folder: &Path,
+    globals: &str,
+) -> Result<(Tree, Vec<Diag>), Vec<Diag>> {
+    let name = path.display().to_string();
+    let (entry, given) = match main {
+        Main::File(bytes) => (included(&name, bytes, false), None),
+        Main::Fragment(bytes) => {
+            let frame = stock::wrapper(&name).into_bytes();
+            let fragment = included(&name, bytes, false);
+            (included(stock::WRAPPER_NAME, frame, true), Some(fragment))
+        }
+        Main::Folder => {
+            let frame = stock::wrapper(FRAGMENTS).into_bytes();
+            (included(stock::WRAPPER_NAME, frame, true), None)
+        }
+    };
+    // Files read already are handed out once more under their names.
+    let mut known: Vec<Included> = given.into_iter().collect();
+    let entry = if globals.trim().is_empty() {
+        entry
+    } else {
+        let text = format!("{globals}\ninclude \"{}\";\n", entry.name.replace('"', "\\\""));
+        known.push(entry);
+        included(COMMAND_LINE, text.into_bytes(), false)
+    };
+    let mut resolve = |pattern: &str, _: &str| -> Result<Vec<Included>, IncludeError> {
+        match known.iter().find(|file| file.name == pattern) {
+            Some(file) => Ok(vec![file.clone()]),
+            None => files::include(pattern, folder),
+        }
+    };
+    nginx_conf::load(entry, Context::Main, &mut resolve)
+}
+
+fn included(name: &str, bytes: Vec<u8>, is_stock: bool) -> Included {
+    Included { name: name.to_owned(), bytes, is_stock }
+}

@@ -1,0 +1,287 @@
+//! Inheritance: what a level of the file gets from the level above, and what it changes.
+//!
+//! Owns: nginx's rules of it. Single values are inherited one by one; `proxy_set_header`,
+//! `add_header`, `access_log`, `proxy_redirect` and `types` as a whole, by a level that has none
+//! of its own. The order of directives inside a level does not matter.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use nginx_conf::{Directive, units};
+
+use super::lower::Lower;
+use super::model::{AccessLog, AddHeader, ClientLimits, Handler, Location, SetHeader, Template};
+
+/// The settings of one level. `None` is nginx's default.
+#[derive(Clone, Default)]
+pub(super) struct Scope {
+    pub(super) body_bytes_max: Option<u64>,
+    pub(super) body_timeout_ms: Option<u64>,
+    pub(super) send_timeout_ms: Option<u64>,
+    pub(super) keepalive: Option<(u64, Option<u64>)>,
+    pub(super) keepalive_requests: Option<u64>,
+    pub(super) server_tokens: Option<bool>,
+    pub(super) default_type: Option<String>,
+    pub(super) absolute_redirect: Option<bool>,
+    pub(super) port_in_redirect: Option<bool>,
+    pub(super) header_timeout_ms: Option<u64>,
+    pub(super) header_buffers: Option<(u64, u64)>,
+    pub(super) underscores_in_headers: Option<bool>,
+    pub(super) http10: Option<bool>,
+    pub(super) connect_timeout_ms: Option<u64>,
+    pub(super) read_timeout_ms: Option<u64>,
+    pub(super) proxy_send_timeout_ms: Option<u64>,
+    pub(super) types: Option<Arc<HashMap<Vec<u8>, Vec<u8>>>>,
+    pub(super) set_headers: Option<Arc<[(Vec<u8>, Template)]>>,
+    pub(super) add_headers: Option<Arc<[(Vec<u8>, Template, bool)]>>,
+    pub(super) access_logs: Option<Arc<[AccessLog]>>,
+    pub(super) redirects: Option<Redirects>,
+    pub(super) hidden: Option<Arc<[Vec<u8>]>>,
+    pub(super) passed: Option<Arc<[Vec<u8>]>>,
+}
+
+/// nginx: `proxy_redirect` of one level.
+#[derive(Clone)]
+pub(super) enum Redirects {
+    /// `off`
+    Off,
+    /// In file order.
+    Rules(Arc<[RedirectRule]>),
+}
+
+/// One `proxy_redirect`.
+#[derive(Clone)]
+pub(super) enum RedirectRule {
+    /// `default`: made from the `proxy_pass` of the location.
+    Default,
+    /// What to find, and what replaces it.
+    Pair(Vec<u8>, Vec<u8>),
+}
+
+/// Longest head taken whatever the file says: `large_client_header_buffers` beyond it is bounded,
+/// since each connection may hold as much.
+const HEAD_BYTES_MAX: u64 = 1 << 20;
+
+impl Scope {
+    /// The settings of a level below with these directives.
+    pub(super) fn with(&self, lower: &mut Lower<'_>, directives: &[Directive]) -> Scope {
+        let mut scope = self.clone();
+        let mut lists = Lists::default();
+        for directive in directives {
+            if !scope.take_value(directive) && !scope.take_proxy_value(directive) {
+                lists.take(lower, directive);
+            }
+        }
+        lists.replace(&mut scope);
+        scope
+    }
+
+    fn take_value(&mut self, directive: &Directive) -> bool {
+        let number = || directive.arg(0).and_then(units::number);
+        match directive.name.text.as_str() {
+            "client_max_body_size" => {
+                self.body_bytes_max = directive.arg(0).and_then(units::offset);
+            }
+            "client_body_timeout" => self.body_timeout_ms = millis(directive),
+            "client_header_timeout" => self.header_timeout_ms = millis(directive),
+            "send_timeout" => self.send_timeout_ms = millis(directive),
+            "keepalive_timeout" => {
+                let field = directive.arg(1).and_then(units::seconds).map(|time| time.as_secs());
+                // nginx: a second value of 0 sends no field.
+                self.keepalive = millis(directive).map(|ms| (ms, field.filter(|s| *s > 0)));
+            }
+            "keepalive_requests" => self.keepalive_requests = number(),
+            "large_client_header_buffers" => {
+                let size = directive.arg(1).and_then(units::size);
+                self.header_buffers = number().zip(size);
+            }
+            "underscores_in_headers" => self.underscores_in_headers = Some(flag(directive)),
+            "server_tokens" => self.server_tokens = Some(directive.arg(0) != Some("off")),
+            "default_type" => self.default_type = directive.arg(0).map(ToOwned::to_owned),
+            "absolute_redirect" => self.absolute_redirect = Some(flag(directive)),
+            "port_in_redirect" => self.port_in_redirect = Some(flag(directive)),
+            _ => return false,
+        }
+        true
+    }
+
+    fn take_proxy_value(&mut self, directive: &Directive) -> bool {
+        match directive.name.text.as_str() {
+            "proxy_http_version" => self.http10 = Some(directive.arg(0) == Some("1.0")),
+            "proxy_connect_timeout" => self.connect_timeout_ms = millis(directive),
+            "proxy_read_timeout" => self.read_timeout_ms = millis(directive),
+            "proxy_send_timeout" => self.proxy_send_timeout_ms = millis(directive),
+            _ => return false,
+        }
+        true
+    }
+
+    /// nginx: what holds before a location is known.
+    pub(super) fn client_limits(&self) -> ClientLimits {
+        let (count, size) = self.header_buffers.unwrap_or((4, 8 << 10));
+        let bytes = |value: u64| usize::try_from(value.clamp(1, HEAD_BYTES_MAX)).unwrap_or(1 << 20);
+        ClientLimits {
+            header_timeout_ms: self.header_timeout_ms.unwrap_or(MINUTE_MS),
+            line_bytes_max: bytes(size),
+            head_bytes_max: bytes(count.saturating_mul(size)),
+            underscores_in_headers: self.underscores_in_headers.unwrap_or(false),
+        }
+    }
+
+    /// A location of this level's settings.
+    pub(super) fn location(&self, lower: &mut Lower<'_>, path: &str, handler: Handler) -> Location {
+        let access_logs = match &self.access_logs {
+            Some(logs) => logs.to_vec(),
+            None => lower.default_access_log(),
+        };
+        let add_headers = self.add_headers.iter().flat_map(|list| list.iter());
+        let (keepalive_timeout_ms, keepalive_field_s) = self.keepalive.unwrap_or((75_000, None));
+        let body_bytes_max = self.body_bytes_max.unwrap_or(1 << 20);
+        Location {
+            path: path.as_bytes().to_vec(),
+            handler,
+            body_bytes_max: Some(body_bytes_max).filter(|max| *max > 0),
+            body_timeout_ms: self.body_timeout_ms.unwrap_or(MINUTE_MS),
+            send_timeout_ms: self.send_timeout_ms.unwrap_or(MINUTE_MS),
+            keepalive_timeout_ms,
+            keepalive_field_s,
+            keepalive_requests: self.keepalive_requests.unwrap_or(1000),
+            add_headers: add_headers
+                .map(|(name, value, always)| AddHeader {
+                    name: name.clone(),
+                    value: value.clone(),
+                    always: *always,
+                })
+                .collect(),
+            access_logs,
+            server_tokens: self.server_tokens.unwrap_or(true),
+            default_type: self.default_type.as_deref().unwrap_or("text/plain").into(),
+            types: self.types.clone().unwrap_or_else(|| lower.default_types()),
+            nested: None,
+            absolute_redirect: self.absolute_redirect.unwrap_or(true),
+            port_in_redirect: self.port_in_redirect.unwrap_or(true),
+        }
+    }
+
+    /// nginx: the fields set towards the upstream: the level's own, and `Host $proxy_host` unless
+    /// it sets one.
+    pub(super) fn set_headers(&self) -> Vec<SetHeader> {
+        let own = self.set_headers.iter().flat_map(|list| list.iter());
+        let mut fields: Vec<SetHeader> = own
+            .map(|(name, value)| SetHeader { name: name.clone(), value: value.clone() })
+            .collect();
+        if !fields.iter().any(|field| field.name.eq_ignore_ascii_case(b"host")) {
+            let value =
+                Template(vec![super::model::Part::Variable(super::model::Variable::ProxyHost)]);
+            fields.insert(0, SetHeader { name: b"Host".to_vec(), value });
+        }
+        fields
+    }
+
+    /// nginx: response fields that are not passed on, in lower case.
+    pub(super) fn hidden(&self) -> Vec<Vec<u8>> {
+        let own = self.hidden.iter().flat_map(|list| list.iter().cloned());
+        let built_in = HIDDEN.iter().map(|name| name.as_bytes().to_vec());
+        let is_passed =
+            |name: &Vec<u8>| self.passed.as_deref().is_some_and(|list| list.contains(name));
+        let mut names: Vec<Vec<u8>> = built_in.chain(own).filter(|name| !is_passed(name)).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// nginx: default of the timeouts that have one minute.
+pub(super) const MINUTE_MS: u64 = 60_000;
+
+/// nginx: fields of the upstream's answer that belong to the hop or steer nginx itself.
+const HIDDEN: &[&str] = &[
+    "date",
+    "server",
+    "x-pad",
+    "x-accel-expires",
+    "x-accel-redirect",
+    "x-accel-limit-rate",
+    "x-accel-buffering",
+    "x-accel-charset",
+];
+
+/// What one level says itself of the settings that are inherited as a whole.
+#[derive(Default)]
+struct Lists {
+    set_headers: Vec<(Vec<u8>, Template)>,
+    add_headers: Vec<(Vec<u8>, Template, bool)>,
+    access_logs: Option<Vec<AccessLog>>,
+    access_log_off: bool,
+    redirects: Vec<RedirectRule>,
+    redirect_off: bool,
+    hidden: Vec<Vec<u8>>,
+    passed: Vec<Vec<u8>>,
+    types: Option<HashMap<Vec<u8>, Vec<u8>>>,
+}
+
+impl Lists {
+    fn take(&mut self, lower: &mut Lower<'_>, directive: &Directive) {
+        let lower_case = || directive.arg(0).unwrap_or_default().to_ascii_lowercase().into_bytes();
+        match directive.name.text.as_str() {
+            "proxy_set_header" => self.set_headers.extend(lower.field(directive)),
+            "add_header" => {
+                let always = directive.args.len() == 3;
+                let field = lower.field(directive);
+                self.add_headers.extend(field.map(|(name, value)| (name, value, always)));
+            }
+            "access_log" => match lower.access_log(directive) {
+                Some(None) => self.access_log_off = true,
+                Some(Some(log)) => self.access_logs.get_or_insert_default().push(log),
+                None => {}
+            },
+            "proxy_redirect" => match lower.redirect(directive) {
+                Some(None) => self.redirect_off = true,
+                Some(Some(rule)) => self.redirects.push(rule),
+                None => {}
+            },
+            "proxy_hide_header" => self.hidden.push(lower_case()),
+            "proxy_pass_header" => self.passed.push(lower_case()),
+            "types" => lower.types(directive, self.types.get_or_insert_default()),
+            _ => {}
+        }
+    }
+
+    fn replace(self, scope: &mut Scope) {
+        if !self.set_headers.is_empty() {
+            scope.set_headers = Some(self.set_headers.into());
+        }
+        if !self.add_headers.is_empty() {
+            scope.add_headers = Some(self.add_headers.into());
+        }
+        if self.access_log_off {
+            scope.access_logs = Some(Arc::from([]));
+        } else if let Some(logs) = self.access_logs {
+            scope.access_logs = Some(logs.into());
+        }
+        if self.redirect_off {
+            scope.redirects = Some(Redirects::Off);
+        } else if !self.redirects.is_empty() {
+            scope.redirects = Some(Redirects::Rules(self.redirects.into()));
+        }
+        if !self.hidden.is_empty() {
+            scope.hidden = Some(self.hidden.into());
+        }
+        if !self.passed.is_empty() {
+            scope.passed = Some(self.passed.into());
+        }
+        if let Some(types) = self.types {
+            scope.types = Some(Arc::new(types));
+        }
+    }
+}
+
+/// A time argument that the table has checked.
+pub(super) fn millis(directive: &Directive) -> Option<u64> {
+    let time = directive.arg(0).and_then(units::time)?;
+    u64::try_from(time.as_millis()).ok()
+}
+
+fn flag(directive: &Directive) -> bool {
+    directive.arg(0).is_some_and(|text| text.eq_ignore_ascii_case("on"))
+}

@@ -1,0 +1,82 @@
+//! One line of the access log for a finished exchange (nginx: `log_format`).
+//!
+//! It formats; where lines go and when is the log sink's affair.
+
+use super::Exchange;
+use super::clock::Moment;
+use crate::config::model::{Escape, LogFormat, Part};
+
+impl Exchange {
+    /// Appends the line with its end.
+    pub fn push_log_line(&self, format: &LogFormat, now: Moment, out: &mut Vec<u8>) {
+        let mut value = Vec::new();
+        for part in &format.template.0 {
+            match part {
+                Part::Literal(text) => out.extend_from_slice(text),
+                Part::Variable(variable) => {
+                    value.clear();
+                    self.push_variable(variable, now, &mut value);
+                    push_escaped(&value, format.escape, out);
+                }
+            }
+        }
+        out.push(b'\n');
+    }
+}
+
+fn push_escaped(value: &[u8], escape: Escape, out: &mut Vec<u8>) {
+    match escape {
+        // nginx: a variable without a value is `-`, in JSON and `none` it is empty.
+        Escape::Default if value.is_empty() => out.push(b'-'),
+        Escape::Default => {
+            for &byte in value {
+                match byte {
+                    b'"' | b'\\' | 0..=0x1f | 0x7f..=0xff => push_hex(byte, b"\\x", out),
+                    _ => out.push(byte),
+                }
+            }
+        }
+        Escape::Json => {
+            for &byte in value {
+                match byte {
+                    b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+                    b'\n' => out.extend_from_slice(b"\\n"),
+                    b'\r' => out.extend_from_slice(b"\\r"),
+                    b'\t' => out.extend_from_slice(b"\\t"),
+                    0x08 => out.extend_from_slice(b"\\b"),
+                    0x0c => out.extend_from_slice(b"\\f"),
+                    0..=0x1f => push_hex(byte, b"\\u00", out),
+                    _ => out.push(byte),
+                }
+            }
+        }
+        Escape::None => out.extend_from_slice(value),
+    }
+}
+
+fn push_hex(byte: u8, prefix: &[u8], out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    out.extend_from_slice(prefix);
+    out.push(HEX[usize::from(byte >> 4)]);
+    out.push(HEX[usize::from(byte & 15)]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(value: &[u8], escape: Escape, expected: &str) {
+        let mut out = Vec::new();
+        push_escaped(value, escape, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn values_are_escaped_as_nginx_escapes_them() {
+        check(b"", Escape::Default, "-");
+        check(b"a\"b\\c\n\xc3", Escape::Default, "a\\x22b\\x5Cc\\x0A\\xC3");
+        check(b"", Escape::Json, "");
+        check(b"a\"b\\c\n\x01", Escape::Json, "a\\\"b\\\\c\\n\\u0001");
+        check(b"a\"b", Escape::None, "a\"b");
+    }
+}

@@ -1,0 +1,104 @@
+//! Time as an exchange sees it: one reading for each turn of the event loop, and its written forms.
+//!
+//! It reads no clock; the shell does, and passes a `Moment` along. Written times are UTC.
+
+use std::io::Write;
+
+/// Milliseconds on the monotonic clock, from an origin of the shell's choice.
+pub type Millis = u64;
+
+/// One reading of both clocks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Monotonic, for intervals.
+    pub ms: Millis,
+    /// Wall clock, milliseconds since 1970.
+    pub unix_ms: u64,
+}
+
+struct Civil {
+    year: u64,
+    month: usize,
+    day: u64,
+    hour: u64,
+    minute: u64,
+    second: u64,
+}
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+impl Civil {
+    /// Days to a date by the well-known era arithmetic (400 years are 146,097 days; years begin in March).
+    fn from_unix_s(unix_s: u64) -> Civil {
+        let days = unix_s / 86_400 + 719_468;
+        let era = days / 146_097;
+        let day_of_era = days % 146_097;
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted_month = (5 * day_of_year + 2) / 153;
+        let month = if shifted_month < 10 { shifted_month + 2 } else { shifted_month - 10 };
+        let time = unix_s % 86_400;
+        Civil {
+            year: year_of_era + era * 400 + u64::from(month < 2),
+            month: usize::try_from(month).unwrap_or(0).min(11),
+            day: day_of_year - (153 * shifted_month + 2) / 5 + 1,
+            hour: time / 3_600,
+            minute: time / 60 % 60,
+            second: time % 60,
+        }
+    }
+}
+
+/// nginx: `$time_local`, `28/Sep/1970:12:00:00 +0000`.
+pub fn push_time_local(unix_ms: u64, out: &mut Vec<u8>) {
+    let t = Civil::from_unix_s(unix_ms / 1_000);
+    let month = MONTHS[t.month];
+    // Writing to a Vec cannot fail.
+    let _ = write!(
+        out,
+        "{:02}/{month}/{:04}:{:02}:{:02}:{:02} +0000",
+        t.day, t.year, t.hour, t.minute, t.second
+    );
+}
+
+/// nginx: `$time_iso8601`, `1970-09-28T12:00:00+00:00`.
+pub fn push_time_iso8601(unix_ms: u64, out: &mut Vec<u8>) {
+    let t = Civil::from_unix_s(unix_ms / 1_000);
+    let _ = write!(
+        out,
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}+00:00",
+        t.year,
+        t.month + 1,
+        t.day,
+        t.hour,
+        t.minute,
+        t.second
+    );
+}
+
+/// Seconds with milliseconds, as `$msec` and `$request_time` are written.
+pub fn push_seconds(ms: u64, out: &mut Vec<u8>) {
+    let _ = write!(out, "{}.{:03}", ms / 1_000, ms % 1_000);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(push: fn(u64, &mut Vec<u8>), unix_ms: u64, expected: &str) {
+        let mut out = Vec::new();
+        push(unix_ms, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn times_are_written_as_nginx_writes_them() {
+        check(push_time_local, 0, "01/Jan/1970:00:00:00 +0000");
+        check(push_time_local, 951_782_400_000, "29/Feb/2000:00:00:00 +0000");
+        check(push_time_local, 1_795_467_189_123, "23/Nov/2026:20:53:09 +0000");
+        check(push_time_iso8601, 1_735_689_599_000, "2024-12-31T23:59:59+00:00");
+        check(push_seconds, 1_005, "1.005");
+    }
+}

@@ -1,0 +1,72 @@
+//! The language of nginx.conf: words, blocks, includes, and the one table of directives.
+//!
+//! In scope: reading a configuration to a [`Tree`], telling every problem at once with its place,
+//! and knowing of each directive where it may stand, what it takes and what becomes of it.
+//!
+//! Out of scope: files (an include comes through a [`Resolve`] that the caller gives), the network,
+//! and carrying anything out. What a directive's arguments mean is the program's to say; it finds
+//! the place of each word in the tree and makes its own [`Diag`]s through [`Sources`].
+//!
+//! Whatever the bytes are, reading ends: within [`parse::BYTES_MAX`], [`parse::DEPTH_MAX`] and the
+//! other limits there, with an error and without a panic.
+//!
+//! ```
+//! use nginx_conf::{Context, Included, load};
+//!
+//! let text = "events {}\nhttp {\n    proxy_pas http://app;\n}\n";
+//! let main = Included { name: "nginx.conf".into(), bytes: text.into(), is_stock: false };
+//! let errors = load(main, Context::Main, &mut |_, _| Ok(vec![])).unwrap_err();
+//! let expected = "nginx.conf:3:5: unknown directive \"proxy_pas\"; did you mean \"proxy_pass\"?";
+//! assert_eq!(errors[0].headline(), expected);
+//! ```
+
+pub mod check;
+pub mod diag;
+pub mod lex;
+pub mod parse;
+pub mod source;
+pub mod stock;
+pub mod suggest;
+pub mod table;
+pub mod units;
+
+pub use check::check;
+pub use diag::{Diag, Severity};
+pub use lex::Word;
+pub use parse::{Directive, IncludeError, Included, Resolve, Tree, parse};
+pub use source::{Source, Sources, Span};
+pub use table::Context;
+
+/// Reads and checks one configuration whose main level is `root`.
+///
+/// Gives the tree and its warnings, or, if there is any error, all findings. Both lists are in the
+/// order of the text.
+pub fn load(
+    main: Included,
+    root: Context,
+    resolve: &mut Resolve<'_>,
+) -> Result<(Tree, Vec<Diag>), Vec<Diag>> {
+    let (tree, mut diags) = parse(main, resolve);
+    diags.extend(check(&tree, root));
+    sort(&tree.sources, &mut diags);
+    if !diags.iter().any(Diag::is_error) {
+        return Ok((tree, diags));
+    }
+    let mut bounded = diag::Diags::default();
+    bounded.append(diags);
+    Err(bounded.into_list())
+}
+
+/// Puts findings in the order of the text.
+pub fn sort(sources: &Sources, diags: &mut [Diag]) {
+    let rank = |diag: &Diag| sources.files().iter().position(|file| file.name == diag.file);
+    diags.sort_by_cached_key(|diag| (rank(diag), diag.line, diag.column));
+}
+
+/// Whether a tree is what people mount into `conf.d`: directives of an `http` block without it.
+pub fn is_fragment(tree: &Tree) -> bool {
+    let is_frame = |name: &str| matches!(name, "http" | "events" | "stream" | "mail");
+    let mut names = tree.directives.iter().map(|directive| directive.name.text.as_str());
+    let has_frame = names.clone().any(is_frame);
+    !has_frame && names.any(table::is_of_http_only)
+}

@@ -1,0 +1,110 @@
+//! What nginx's image brings beside a person's own file, as the kit brings it.
+//!
+//! Owns: the wrapper around fragments (`conf.d/default.conf` mounted alone) and the files that
+//! configurations include by habit. They stand in only where the file does not exist.
+
+/// The frame around configurations that are a fragment, with `@FRAGMENT@` where the fragment's
+/// pattern goes. Settings are those of the image's own nginx.conf, as far as they act here; the
+/// log format is there because fragments name it.
+const WRAPPER: &str = r#"events {}
+http {
+    include /etc/nginx/mime.types;
+    default_type application/octet-stream;
+    log_format main '$remote_addr - $remote_user [$time_local] "$request" '
+                    '$status $body_bytes_sent "$http_referer" '
+                    '"$http_user_agent" "$http_x_forwarded_for"';
+    access_log /var/log/nginx/access.log main;
+    keepalive_timeout 65;
+    include "@FRAGMENT@";
+}
+"#;
+
+/// Name of the wrapper in messages.
+pub const WRAPPER_NAME: &str = "built-in nginx.conf";
+
+/// The main file around a fragment. `pattern` is included inside its `http` block.
+pub fn wrapper(pattern: &str) -> String {
+    let quoted = pattern.replace('\\', "\\\\").replace('"', "\\\"");
+    WRAPPER.replace("@FRAGMENT@", &quoted)
+}
+
+/// Content of a file that nginx's image or Debian's package has in its configuration folder, by
+/// the last part of its name.
+pub fn file(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "mime.types" => MIME_TYPES,
+        "proxy_params" => PROXY_PARAMS,
+        "fastcgi_params" | "fastcgi.conf" => FASTCGI_PARAMS,
+        "uwsgi_params" | "scgi_params" => UWSGI_PARAMS,
+        _ => return None,
+    })
+}
+
+const PROXY_PARAMS: &str = "\
+proxy_set_header Host $host;
+proxy_set_header X-Real-IP $remote_addr;
+proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+proxy_set_header X-Forwarded-Proto $scheme;
+";
+
+/// Nothing speaks FastCGI here, so one line is as good as twenty: the file exists.
+const FASTCGI_PARAMS: &str = "fastcgi_param REQUEST_METHOD $request_method;\n";
+const UWSGI_PARAMS: &str = "# uwsgi and SCGI are not spoken\n";
+
+/// Media types of the registry (<https://www.iana.org/assignments/media-types>) by the endings
+/// that web applications use.
+const MIME_TYPES: &str = "\
+types {
+    text/html                        html htm shtml;
+    text/css                         css;
+    text/xml                         xml;
+    text/plain                       txt;
+    text/markdown                    md;
+    text/csv                         csv;
+    text/calendar                    ics;
+    text/vtt                         vtt;
+    application/javascript           js mjs;
+    application/json                 json map;
+    application/ld+json              jsonld;
+    application/manifest+json        webmanifest;
+    application/atom+xml             atom;
+    application/rss+xml              rss;
+    application/xhtml+xml            xhtml;
+    application/wasm                 wasm;
+    application/pdf                  pdf;
+    application/rtf                  rtf;
+    application/msword               doc;
+    application/vnd.ms-excel         xls;
+    application/vnd.ms-powerpoint    ppt;
+    application/vnd.openxmlformats-officedocument.wordprocessingml.document   docx;
+    application/vnd.openxmlformats-officedocument.spreadsheetml.sheet         xlsx;
+    application/vnd.openxmlformats-officedocument.presentationml.presentation pptx;
+    application/zip                  zip;
+    application/gzip                 gz;
+    application/java-archive         jar war ear;
+    application/x-7z-compressed      7z;
+    application/octet-stream         bin exe dll deb dmg iso img msi;
+    image/gif                        gif;
+    image/jpeg                       jpeg jpg;
+    image/png                        png;
+    image/avif                       avif;
+    image/webp                       webp;
+    image/svg+xml                    svg svgz;
+    image/tiff                       tif tiff;
+    image/bmp                        bmp;
+    image/x-icon                     ico;
+    font/woff                        woff;
+    font/woff2                       woff2;
+    font/ttf                         ttf;
+    font/otf                         otf;
+    application/vnd.ms-fontobject    eot;
+    audio/mpeg                       mp3;
+    audio/ogg                        ogg;
+    audio/mp4                        m4a;
+    video/mp4                        mp4;
+    video/mpeg                       mpeg mpg;
+    video/webm                       webm;
+    video/quicktime                  mov;
+    video/mp2t                       ts;
+}
+";

@@ -1,0 +1,124 @@
+//! Rows of what is carried out: nginx's own core, logs, headers, `return`, upstreams.
+
+use super::*;
+
+const NEVER_GREATER: &str = "a body that grows past it is cut off with 413 before it reaches the \
+                             application";
+
+pub(super) const ROWS: &[Row] = &[
+    // The frame.
+    row("include", CORE_PAGE, EVERYWHERE, WORD, Class::Implemented)
+        .note("mime.types, proxy_params and the other files of nginx's image exist built in")
+        .many(),
+    row(
+        "events",
+        CORE_PAGE,
+        MAIN,
+        Shape::none().with(Block::Of(Context::Events)),
+        Class::Implemented,
+    )
+    .note("may be absent"),
+    row("http", HTTP_PAGE, MAIN, Shape::none().with(Block::Of(Context::Http)), Class::Implemented),
+    row(
+        "server",
+        HTTP_PAGE,
+        HTTP,
+        Shape::none().with(Block::Of(Context::Server)),
+        Class::Implemented,
+    )
+    .many(),
+    row(
+        "location",
+        HTTP_PAGE,
+        SERVER.and(LOCATION),
+        Shape::words(1, 2).with(Block::Of(Context::Location)),
+        Class::Implemented,
+    )
+    .note("prefix, \"=\" and \"^~\"; regular expressions and named locations are not supported yet")
+    .many(),
+    row("listen", HTTP_PAGE, SERVER, Shape::words(1, ANY), Class::Implemented)
+        .note("PORT, ADDRESS:PORT, [::]:PORT; ssl, http2 and unix sockets are not supported yet")
+        .many(),
+    row("server_name", HTTP_PAGE, SERVER, Shape::words(1, ANY), Class::Implemented)
+        .note("exact names and wildcards; regular expressions are not supported yet")
+        .many(),
+    // The client's side.
+    row("client_max_body_size", HTTP_PAGE, HSL, Shape::exact(&[Kind::Offset]), Class::Implemented)
+        .note(NEVER_GREATER),
+    row("client_body_timeout", HTTP_PAGE, HSL, TIME, Class::Implemented),
+    row("client_header_timeout", HTTP_PAGE, HS, TIME, Class::Implemented),
+    row("send_timeout", HTTP_PAGE, HSL, TIME, Class::Implemented),
+    row(
+        "keepalive_timeout",
+        HTTP_PAGE,
+        HSL,
+        Shape::range(1, 2, &[Kind::Time, Kind::Seconds]),
+        Class::Implemented,
+    ),
+    row("keepalive_requests", HTTP_PAGE, HSL, NUMBER, Class::Implemented),
+    row("large_client_header_buffers", HTTP_PAGE, HS, BUFFERS, Class::Implemented),
+    row("underscores_in_headers", HTTP_PAGE, HS, FLAG, Class::Implemented),
+    row(
+        "server_tokens",
+        HTTP_PAGE,
+        HSL,
+        Shape::exact(&[Kind::OneOf(&["on", "off", "build"])]),
+        Class::Implemented,
+    ),
+    row("default_type", HTTP_PAGE, HSL, WORD, Class::Implemented),
+    row("types", HTTP_PAGE, HSL, Shape::none().with(Block::Data), Class::Implemented)
+        .note("gives the type of what `return` answers; files are not served yet")
+        .many(),
+    row("absolute_redirect", HTTP_PAGE, HSL, FLAG, Class::Implemented),
+    row("port_in_redirect", HTTP_PAGE, HSL, FLAG, Class::Implemented),
+    row(
+        "return",
+        REWRITE_PAGE,
+        SERVER.and(LOCATION).and(IF),
+        Shape::words(1, 2),
+        Class::Implemented,
+    )
+    .many(),
+    row(
+        "add_header",
+        HEADERS_PAGE,
+        HSLI,
+        Shape::range(2, 3, &[Kind::Word, Kind::Word, Kind::OneOf(&["always"])]),
+        Class::Implemented,
+    )
+    .many(),
+    // Logs.
+    row("access_log", LOG_PAGE, HSLI.and(LIMIT_EXCEPT), Shape::words(1, ANY), Class::Implemented)
+        .note("`if=` and syslog are not supported yet; buffer=, flush= and gzip= have no effect")
+        .many(),
+    row("log_format", LOG_PAGE, HTTP, Shape::words(2, ANY), Class::Implemented).many(),
+    row(
+        "error_log",
+        CORE_PAGE,
+        MAIN.and(HSL),
+        Shape::range(1, 2, &[Kind::Word, Kind::OneOf(LEVELS)]),
+        Class::Implemented,
+    )
+    .note("always to standard error; the level of the main or http level holds for the program")
+    .many(),
+    // Upstreams.
+    row(
+        "upstream",
+        UPSTREAM_PAGE,
+        HTTP,
+        Shape::exact(&[Kind::Word]).with(Block::Of(Context::Upstream)),
+        Class::Implemented,
+    )
+    .many(),
+    row("server", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, ANY), Class::Implemented)
+        .note("weight, max_fails, fail_timeout, backup, down")
+        .many(),
+    row("keepalive", UPSTREAM_PAGE, UPSTREAM, NUMBER, Class::Implemented)
+        .note("32 where the file says nothing"),
+    row("keepalive_timeout", UPSTREAM_PAGE, UPSTREAM, TIME, Class::Implemented)
+        .note("4s where the file says nothing, which is less than common applications keep"),
+    row("keepalive_requests", UPSTREAM_PAGE, UPSTREAM, NUMBER, Class::Implemented),
+];
+
+/// Levels of `error_log`.
+const LEVELS: &[&str] = &["debug", "info", "notice", "warn", "error", "crit", "alert", "emerg"];

@@ -1,0 +1,227 @@
+//! Rows of what is accepted without effect, each with the reason.
+
+use super::*;
+use Class::{Inert, NoEffect};
+
+const PROCESS: &str = "the container's runtime decides it";
+const WORKERS: &str = "workers follow the CPU quota of the container";
+const CONNECTIONS: &str = "connections are bounded by the file descriptor limit alone";
+const EVENT_LOOP: &str = "there is one way of waiting for events, epoll";
+const FILES: &str = "files are not served";
+const BUFFERING: &str = "buffers are fixed and small, bodies stream through them";
+const TEMPORARY: &str = "nothing is ever written to temporary files";
+const AGE: &str = "idle time and number of requests end a kept connection, not its age";
+const OLD_CLIENTS: &str = "the browsers that it is for are gone";
+const TABLES: &str = "tables size themselves";
+const SOCKETS: &str = "the event loop sets its sockets up by itself";
+const TLS: &str = "TLS is not served";
+const TLS_UPSTREAM: &str = "no TLS is spoken to upstreams";
+const LOGGING: &str = "this kind of message is not logged";
+const NO_LIMITS: &str = "nothing is limited by rate";
+const NO_CACHE: &str = "there is no cache, nothing to bypass or keep";
+const NO_GZIP: &str = "answers are sent uncompressed, which HTTP always allows";
+const NO_FASTCGI: &str = "there is no fastcgi_pass";
+const NO_UWSGI: &str = "there is no uwsgi_pass";
+
+const TEMP_PATH: Shape = Shape::words(1, 4);
+
+pub(super) const ROWS: &[Row] = &[
+    // Processes and events.
+    row("user", CORE_PAGE, MAIN, Shape::words(1, 2), NoEffect(PROCESS)),
+    row("pid", CORE_PAGE, MAIN, WORD, NoEffect("signals are sent by `proxy -s`, without a file")),
+    row("daemon", CORE_PAGE, MAIN, FLAG, NoEffect("it always stays in the foreground"))
+        .already(&["off"]),
+    row("master_process", CORE_PAGE, MAIN, FLAG, NoEffect("there is one process"))
+        .already(&["off"]),
+    row(
+        "worker_processes",
+        CORE_PAGE,
+        MAIN,
+        Shape::exact(&[Kind::NumberOrAuto]),
+        NoEffect(WORKERS),
+    )
+    .already(&["auto"]),
+    row("worker_rlimit_nofile", CORE_PAGE, MAIN, NUMBER, NoEffect(CONNECTIONS)),
+    row("worker_rlimit_core", CORE_PAGE, MAIN, SIZE, NoEffect(PROCESS)),
+    row("worker_connections", CORE_PAGE, EVENTS, NUMBER, NoEffect(CONNECTIONS)),
+    row("worker_cpu_affinity", CORE_PAGE, MAIN, Shape::words(1, ANY), NoEffect(WORKERS)),
+    row("worker_priority", CORE_PAGE, MAIN, WORD, NoEffect(PROCESS)),
+    row("worker_aio_requests", CORE_PAGE, EVENTS, NUMBER, NoEffect(FILES)),
+    row(
+        "worker_shutdown_timeout",
+        CORE_PAGE,
+        MAIN,
+        TIME,
+        NoEffect("the flag --drain-timeout bounds how long a drain takes"),
+    ),
+    row("lock_file", CORE_PAGE, MAIN, WORD, NoEffect("there is one process")),
+    row("thread_pool", CORE_PAGE, MAIN, Shape::words(2, 3), NoEffect(FILES)).many(),
+    row("timer_resolution", CORE_PAGE, MAIN, TIME, NoEffect(EVENT_LOOP)),
+    row("multi_accept", CORE_PAGE, EVENTS, FLAG, NoEffect(EVENT_LOOP)),
+    row("use", CORE_PAGE, EVENTS, WORD, NoEffect(EVENT_LOOP)).already(&["epoll"]),
+    row("accept_mutex", CORE_PAGE, EVENTS, FLAG, NoEffect(EVENT_LOOP)).already(&["off"]),
+    row("accept_mutex_delay", CORE_PAGE, EVENTS, TIME, NoEffect(EVENT_LOOP)),
+    row("pcre_jit", CORE_PAGE, MAIN, FLAG, NoEffect("there are no PCRE expressions")),
+    // Sockets and files.
+    row("sendfile", HTTP_PAGE, HSLI, FLAG, NoEffect(FILES)),
+    row("sendfile_max_chunk", HTTP_PAGE, HSL, SIZE, NoEffect(FILES)),
+    row("tcp_nopush", HTTP_PAGE, HSL, FLAG, NoEffect("head and first bytes leave in one write")),
+    row("tcp_nodelay", HTTP_PAGE, HSL, FLAG, NoEffect("it is always on")).already(&["on"]),
+    row("aio", HTTP_PAGE, HSL, WORD, NoEffect(FILES)),
+    row("aio_write", HTTP_PAGE, HSL, FLAG, NoEffect(FILES)),
+    row("directio", HTTP_PAGE, HSL, Shape::exact(&[Kind::SizeOrOff]), NoEffect(FILES)),
+    row("directio_alignment", HTTP_PAGE, HSL, SIZE, NoEffect(FILES)),
+    row("read_ahead", HTTP_PAGE, HSL, SIZE, NoEffect(FILES)),
+    row("open_file_cache", HTTP_PAGE, HSL, Shape::words(1, 2), NoEffect(FILES)),
+    row("open_file_cache_valid", HTTP_PAGE, HSL, Shape::exact(&[Kind::Seconds]), NoEffect(FILES)),
+    row("open_file_cache_min_uses", HTTP_PAGE, HSL, NUMBER, NoEffect(FILES)),
+    row("open_file_cache_errors", HTTP_PAGE, HSL, FLAG, NoEffect(FILES)),
+    row("reset_timedout_connection", HTTP_PAGE, HSL, FLAG, NoEffect(SOCKETS)),
+    row("send_lowat", HTTP_PAGE, HSL, SIZE, NoEffect(SOCKETS)),
+    row("proxy_send_lowat", PROXY_PAGE, HSL, SIZE, NoEffect(SOCKETS)),
+    row("proxy_socket_keepalive", PROXY_PAGE, HSL, FLAG, NoEffect(SOCKETS)),
+    row(
+        "lingering_close",
+        HTTP_PAGE,
+        HSL,
+        Shape::exact(&[Kind::OneOf(&["off", "on", "always"])]),
+        NoEffect("a connection that is closed early is always read for a moment"),
+    )
+    .already(&["on"]),
+    row("keepalive_time", HTTP_PAGE, HSL, TIME, NoEffect(AGE)),
+    row("keepalive_time", UPSTREAM_PAGE, UPSTREAM, TIME, NoEffect(AGE)),
+    row("keepalive_disable", HTTP_PAGE, HSL, Shape::words(1, ANY), NoEffect(OLD_CLIENTS)),
+    row("lingering_time", HTTP_PAGE, HSL, TIME, NoEffect(SOCKETS)),
+    row("lingering_timeout", HTTP_PAGE, HSL, TIME, NoEffect(SOCKETS)),
+    // Tables.
+    row("types_hash_max_size", HTTP_PAGE, HSL, NUMBER, NoEffect(TABLES)),
+    row("types_hash_bucket_size", HTTP_PAGE, HSL, NUMBER, NoEffect(TABLES)),
+    row("server_names_hash_bucket_size", HTTP_PAGE, HTTP, NUMBER, NoEffect(TABLES)),
+    row("server_names_hash_max_size", HTTP_PAGE, HTTP, NUMBER, NoEffect(TABLES)),
+    row("variables_hash_max_size", HTTP_PAGE, HTTP, NUMBER, NoEffect(TABLES)),
+    row("variables_hash_bucket_size", HTTP_PAGE, HTTP, NUMBER, NoEffect(TABLES)),
+    row("map_hash_bucket_size", "http/ngx_http_map_module", HTTP, NUMBER, NoEffect(TABLES)),
+    row("map_hash_max_size", "http/ngx_http_map_module", HTTP, NUMBER, NoEffect(TABLES)),
+    row("proxy_headers_hash_max_size", PROXY_PAGE, HSL, NUMBER, NoEffect(TABLES)),
+    row("proxy_headers_hash_bucket_size", PROXY_PAGE, HSL, NUMBER, NoEffect(TABLES)),
+    // Buffers and temporary files.
+    row("client_body_temp_path", HTTP_PAGE, HSL, TEMP_PATH, NoEffect(TEMPORARY)),
+    row("proxy_temp_path", PROXY_PAGE, HSL, TEMP_PATH, NoEffect(TEMPORARY)),
+    row("fastcgi_temp_path", FASTCGI_PAGE, HSL, TEMP_PATH, NoEffect(TEMPORARY)),
+    row("uwsgi_temp_path", UWSGI_PAGE, HSL, TEMP_PATH, NoEffect(TEMPORARY)),
+    row("scgi_temp_path", "http/ngx_http_scgi_module", HSL, TEMP_PATH, NoEffect(TEMPORARY)),
+    row("proxy_temp_file_write_size", PROXY_PAGE, HSL, SIZE, NoEffect(TEMPORARY)),
+    row("proxy_max_temp_file_size", PROXY_PAGE, HSL, SIZE, NoEffect(TEMPORARY)).already(&["0"]),
+    row("client_body_buffer_size", HTTP_PAGE, HSL, SIZE, NoEffect(BUFFERING)),
+    row("client_body_in_single_buffer", HTTP_PAGE, HSL, FLAG, NoEffect(BUFFERING)),
+    row(
+        "client_body_in_file_only",
+        HTTP_PAGE,
+        HSL,
+        Shape::exact(&[Kind::OneOf(&["on", "clean", "off"])]),
+        NoEffect(TEMPORARY),
+    )
+    .already(&["off"]),
+    row("client_header_buffer_size", HTTP_PAGE, HS, SIZE, NoEffect(BUFFERING)),
+    row("proxy_buffer_size", PROXY_PAGE, HSL, SIZE, NoEffect(BUFFERING)),
+    row("proxy_buffers", PROXY_PAGE, HSL, BUFFERS, NoEffect(BUFFERING)),
+    row("proxy_busy_buffers_size", PROXY_PAGE, HSL, SIZE, NoEffect(BUFFERING)),
+    row("output_buffers", HTTP_PAGE, HSL, BUFFERS, NoEffect(BUFFERING)),
+    row("postpone_output", HTTP_PAGE, HSL, SIZE, NoEffect(BUFFERING)),
+    row("request_pool_size", HTTP_PAGE, HS, SIZE, NoEffect(BUFFERING)),
+    row("connection_pool_size", HTTP_PAGE, HS, SIZE, NoEffect(BUFFERING)),
+    row("subrequest_output_buffer_size", HTTP_PAGE, HSL, SIZE, NoEffect(BUFFERING)),
+    // Logging.
+    row("open_log_file_cache", LOG_PAGE, HSL, Shape::words(1, 4), NoEffect("log files stay open")),
+    row("log_not_found", HTTP_PAGE, HSL, FLAG, NoEffect(LOGGING)),
+    row("log_subrequest", HTTP_PAGE, HSL, FLAG, NoEffect(LOGGING)),
+    row("rewrite_log", REWRITE_PAGE, HSLI, FLAG, NoEffect(LOGGING)),
+    row("uninitialized_variable_warn", REWRITE_PAGE, HSLI, FLAG, NoEffect(LOGGING)),
+    row(
+        "limit_req_log_level",
+        "http/ngx_http_limit_req_module",
+        HSL,
+        LIMIT_LEVEL,
+        NoEffect(NO_LIMITS),
+    ),
+    row(
+        "limit_conn_log_level",
+        "http/ngx_http_limit_conn_module",
+        HSL,
+        LIMIT_LEVEL,
+        NoEffect(NO_LIMITS),
+    ),
+    row("msie_padding", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)),
+    row("msie_refresh", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)).already(&["off"]),
+    row("zone", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), NoEffect("there is one process")),
+    // TLS tuning.
+    row("ssl_session_cache", SSL_PAGE, HS, Shape::words(1, 2), NoEffect(TLS)),
+    row("ssl_session_timeout", SSL_PAGE, HS, Shape::exact(&[Kind::Seconds]), NoEffect(TLS)),
+    row("ssl_session_tickets", SSL_PAGE, HS, FLAG, NoEffect(TLS)),
+    row("ssl_prefer_server_ciphers", SSL_PAGE, HS, FLAG, NoEffect(TLS)),
+    row("ssl_dhparam", SSL_PAGE, HS, WORD, NoEffect(TLS)),
+    row("ssl_ecdh_curve", SSL_PAGE, HS, WORD, NoEffect(TLS)),
+    row("ssl_stapling", SSL_PAGE, HS, FLAG, NoEffect(TLS)),
+    row("ssl_stapling_verify", SSL_PAGE, HS, FLAG, NoEffect(TLS)),
+    row("ssl_buffer_size", SSL_PAGE, HS, SIZE, NoEffect(TLS)),
+    row("proxy_ssl_session_reuse", PROXY_PAGE, HSL, FLAG, NoEffect(TLS_UPSTREAM)),
+    row("proxy_ssl_protocols", PROXY_PAGE, HSL, Shape::words(1, ANY), NoEffect(TLS_UPSTREAM)),
+    row("proxy_ssl_ciphers", PROXY_PAGE, HSL, WORD, NoEffect(TLS_UPSTREAM)),
+    // What acts on something that is not here.
+    row("proxy_cache_bypass", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
+    row("proxy_no_cache", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
+    row("proxy_cache_valid", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
+    row(
+        "proxy_ignore_client_abort",
+        PROXY_PAGE,
+        HSL,
+        FLAG,
+        Inert("the connection to the upstream ends with the client's"),
+    )
+    .already(&["off"]),
+    row("gzip", GZIP_PAGE, HSLI, FLAG, Inert(NO_GZIP)).already(&["off"]),
+    row("gzip_buffers", GZIP_PAGE, HSL, BUFFERS, Inert(NO_GZIP)),
+    row("gzip_types", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
+    row("gzip_vary", GZIP_PAGE, HSL, FLAG, Inert(NO_GZIP)).already(&["off"]),
+    row("gzip_proxied", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
+    row("gzip_min_length", GZIP_PAGE, HSL, SIZE, Inert(NO_GZIP)),
+    row("gzip_comp_level", GZIP_PAGE, HSL, NUMBER, Inert(NO_GZIP)),
+    row("gzip_disable", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
+    row(
+        "gzip_http_version",
+        GZIP_PAGE,
+        HSL,
+        Shape::exact(&[Kind::OneOf(&["1.0", "1.1"])]),
+        Inert(NO_GZIP),
+    ),
+    row(
+        "gzip_static",
+        "http/ngx_http_gzip_static_module",
+        HSL,
+        Shape::exact(&[Kind::OneOf(&["on", "off", "always"])]),
+        Inert(FILES),
+    )
+    .already(&["off"]),
+    row(
+        "gunzip",
+        "http/ngx_http_gunzip_module",
+        HSL,
+        FLAG,
+        Inert("what the upstream compressed passes as it is"),
+    )
+    .already(&["off"]),
+    row("fastcgi_read_timeout", FASTCGI_PAGE, HSL, TIME, Inert(NO_FASTCGI)),
+    row("fastcgi_send_timeout", FASTCGI_PAGE, HSL, TIME, Inert(NO_FASTCGI)),
+    row("fastcgi_connect_timeout", FASTCGI_PAGE, HSL, TIME, Inert(NO_FASTCGI)),
+    row("fastcgi_buffers", FASTCGI_PAGE, HSL, BUFFERS, Inert(NO_FASTCGI)),
+    row("fastcgi_buffer_size", FASTCGI_PAGE, HSL, SIZE, Inert(NO_FASTCGI)),
+    row("fastcgi_max_temp_file_size", FASTCGI_PAGE, HSL, SIZE, Inert(NO_FASTCGI)),
+    row("fastcgi_temp_file_write_size", FASTCGI_PAGE, HSL, SIZE, Inert(NO_FASTCGI)),
+    row("fastcgi_param", FASTCGI_PAGE, HSL, Shape::words(2, 3), Inert(NO_FASTCGI)).many(),
+    row("uwsgi_param", UWSGI_PAGE, HSL, Shape::words(2, 3), Inert(NO_UWSGI)).many(),
+    row("uwsgi_max_temp_file_size", UWSGI_PAGE, HSL, SIZE, Inert(NO_UWSGI)),
+];
+
+pub(super) const FASTCGI_PAGE: &str = "http/ngx_http_fastcgi_module";
+pub(super) const UWSGI_PAGE: &str = "http/ngx_http_uwsgi_module";
+const LIMIT_LEVEL: Shape = Shape::exact(&[Kind::OneOf(&["info", "notice", "warn", "error"])]);

@@ -1,0 +1,431 @@
+//! Rows of nginx's own directives that are not carried out yet. A row here gives a better message
+//! than "unknown"; support for a directive begins by moving its row.
+
+use super::*;
+use Class::Refused;
+
+const LATER: &str = "not supported yet";
+const FILES: &str = "not supported yet: files are not served, only proxy_pass and return answer";
+const REGEX: &str = "not supported yet: regular expressions are not read";
+const OWN_VARIABLES: &str = "not supported yet: there are no variables of one's own";
+const INTERNAL: &str = "not supported yet: there are no internal redirects";
+// Left out in silence, these would open what their author meant to close.
+const ACCESS: &str = "not supported yet, and leaving it out would let everybody in";
+const LIMITS: &str = "not supported yet: nothing is limited by rate or number";
+const REAL_IP: &str = "not supported yet: $remote_addr is always the peer";
+const CACHE: &str = "not supported yet: there is no cache";
+const TLS: &str = "not supported yet: TLS is not served, listen without \"ssl\"";
+const TLS_UPSTREAM: &str = "not supported yet: no TLS is spoken to upstreams";
+const BALANCING: &str = "not supported yet: servers take turns by their weight";
+const HTTP2: &str = "not supported yet: HTTP/1.0 and HTTP/1.1 are spoken";
+const PLUS: &str = "a directive of the commercial NGINX Plus";
+
+const AUTOINDEX_PAGE: &str = "http/ngx_http_autoindex_module";
+const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
+const ACCESS_PAGE: &str = "http/ngx_http_access_module";
+const BASIC_PAGE: &str = "http/ngx_http_auth_basic_module";
+const AUTH_REQUEST_PAGE: &str = "http/ngx_http_auth_request_module";
+const LIMIT_REQ_PAGE: &str = "http/ngx_http_limit_req_module";
+const LIMIT_CONN_PAGE: &str = "http/ngx_http_limit_conn_module";
+const REAL_IP_PAGE: &str = "http/ngx_http_realip_module";
+
+pub(super) const ROWS: &[Row] = &[
+    row("root", HTTP_PAGE, HSLI, WORD, Refused(FILES)),
+    row("alias", HTTP_PAGE, LOCATION, WORD, Refused(FILES)),
+    row("index", "http/ngx_http_index_module", HSL, Shape::words(1, ANY), Refused(FILES)).many(),
+    row("try_files", HTTP_PAGE, SERVER.and(LOCATION), Shape::words(2, ANY), Refused(FILES)),
+    row("disable_symlinks", HTTP_PAGE, HSL, Shape::words(1, 2), Refused(FILES)).already(&["off"]),
+    row("etag", HTTP_PAGE, HSL, FLAG, Refused(FILES)).already(&["on", "off"]),
+    row("if_modified_since", HTTP_PAGE, HSL, WORD, Refused(FILES))
+        .already(&["off", "exact", "before"]),
+    row("max_ranges", HTTP_PAGE, HSL, NUMBER, Refused(FILES)),
+    row("autoindex", AUTOINDEX_PAGE, HSL, FLAG, Refused(FILES)).already(&["off"]),
+    row("autoindex_exact_size", AUTOINDEX_PAGE, HSL, WORD, Refused(FILES)),
+    row("autoindex_format", AUTOINDEX_PAGE, HSL, WORD, Refused(FILES)),
+    row("autoindex_localtime", AUTOINDEX_PAGE, HSL, WORD, Refused(FILES)),
+    row("random_index", "http/ngx_http_random_index_module", LOCATION, FLAG, Refused(FILES))
+        .already(&["off"]),
+    row("rewrite", REWRITE_PAGE, SERVER.and(LOCATION).and(IF), Shape::words(2, 3), Refused(REGEX))
+        .many(),
+    row(
+        "break",
+        REWRITE_PAGE,
+        SERVER.and(LOCATION).and(IF),
+        Shape::none(),
+        Refused("not supported yet"),
+    )
+    .many(),
+    row(
+        "set",
+        REWRITE_PAGE,
+        SERVER.and(LOCATION).and(IF),
+        Shape::words(2, 2),
+        Refused(OWN_VARIABLES),
+    )
+    .many(),
+    row("internal", HTTP_PAGE, LOCATION, Shape::none(), Refused(INTERNAL)),
+    row("error_page", HTTP_PAGE, HSLI, Shape::words(2, ANY), Refused(INTERNAL)).many(),
+    row("recursive_error_pages", HTTP_PAGE, HSL, FLAG, Refused(INTERNAL)).already(&["off"]),
+    row(
+        "expires",
+        HEADERS_PAGE,
+        HSLI,
+        Shape::words(1, 2),
+        Refused("not supported yet; `add_header Cache-Control` is"),
+    )
+    .already(&["off"]),
+    row("add_trailer", HEADERS_PAGE, HSLI, Shape::words(2, 3), Refused(LATER)).many(),
+    row(
+        "charset",
+        CHARSET_PAGE,
+        HSLI,
+        WORD,
+        Refused("not supported yet; the application names its own"),
+    )
+    .already(&["off"]),
+    row("charset_types", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
+    row("override_charset", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
+    row("source_charset", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
+    row("allow", ACCESS_PAGE, HSL.and(LIMIT_EXCEPT), WORD, Refused(ACCESS))
+        .many()
+        .already(&["all"]),
+    row("deny", ACCESS_PAGE, HSL.and(LIMIT_EXCEPT), WORD, Refused(ACCESS)).many(),
+    row("auth_basic", BASIC_PAGE, HSL.and(LIMIT_EXCEPT), WORD, Refused(ACCESS)).already(&["off"]),
+    row("auth_basic_user_file", BASIC_PAGE, HSL.and(LIMIT_EXCEPT), WORD, Refused(ACCESS)),
+    row("auth_request", AUTH_REQUEST_PAGE, HSL, WORD, Refused(ACCESS)).already(&["off"]),
+    row("auth_request_set", AUTH_REQUEST_PAGE, HSL, Shape::words(2, 2), Refused(ACCESS)).many(),
+    row("auth_delay", HTTP_PAGE, HSL, TIME, Refused(ACCESS)),
+    row("satisfy", HTTP_PAGE, HSL, Shape::exact(&[Kind::OneOf(&["all", "any"])]), Refused(ACCESS))
+        .already(&["all"]),
+    row(
+        "stub_status",
+        "http/ngx_http_stub_status_module",
+        SERVER.and(LOCATION),
+        Shape::words(0, 1),
+        Refused("not supported yet; the flag --admin-listen serves metrics"),
+    ),
+    row("chunked_transfer_encoding", HTTP_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
+    row(
+        "ignore_invalid_headers",
+        HTTP_PAGE,
+        HS,
+        FLAG,
+        Refused("malformed fields are always rejected"),
+    )
+    .already(&["on"]),
+    row(
+        "merge_slashes",
+        HTTP_PAGE,
+        HS,
+        FLAG,
+        Refused("slashes are always merged when a location is chosen"),
+    )
+    .already(&["on"]),
+    row("server_name_in_redirect", HTTP_PAGE, HSL, FLAG, Refused(LATER)).already(&["off"]),
+    row("limit_rate", HTTP_PAGE, HSLI, WORD, Refused(LIMITS)).already(&["0"]),
+    row("limit_rate_after", HTTP_PAGE, HSLI, WORD, Refused(LIMITS)).already(&["0"]),
+    row("max_headers", HTTP_PAGE, HS, NUMBER, Refused(LATER)),
+    row("post_action", HTTP_PAGE, HSLI, WORD, Refused(LATER)),
+    row(
+        "resolver",
+        HTTP_PAGE,
+        HSL.and(UPSTREAM),
+        Shape::words(1, ANY),
+        Refused("not supported yet; names of upstreams are looked up by the system"),
+    ),
+    row(
+        "resolver_timeout",
+        HTTP_PAGE,
+        HSL.and(UPSTREAM),
+        TIME,
+        Refused("not supported yet; names of upstreams are looked up by the system"),
+    ),
+    row("early_hints", HTTP_PAGE, HSL, Shape::words(1, ANY), Refused(LATER)).many(),
+    row("limit_req", LIMIT_REQ_PAGE, HSL, Shape::words(1, 3), Refused(LIMITS)).many(),
+    row("limit_req_zone", LIMIT_REQ_PAGE, HTTP, Shape::words(3, 4), Refused(LIMITS)).many(),
+    row("limit_req_status", LIMIT_REQ_PAGE, HSL, NUMBER, Refused(LIMITS)),
+    row("limit_req_dry_run", LIMIT_REQ_PAGE, HSL, FLAG, Refused(LIMITS)),
+    row("limit_conn", LIMIT_CONN_PAGE, HSL, Shape::words(2, 2), Refused(LIMITS)).many(),
+    row("limit_conn_zone", LIMIT_CONN_PAGE, HTTP, Shape::words(2, 2), Refused(LIMITS)).many(),
+    row("limit_conn_status", LIMIT_CONN_PAGE, HSL, NUMBER, Refused(LIMITS)),
+    row("limit_conn_dry_run", LIMIT_CONN_PAGE, HSL, FLAG, Refused(LIMITS)),
+    row("real_ip_header", REAL_IP_PAGE, HSL, WORD, Refused(REAL_IP)),
+    row("set_real_ip_from", REAL_IP_PAGE, HSL, WORD, Refused(REAL_IP)).many(),
+    row("real_ip_recursive", REAL_IP_PAGE, HSL, FLAG, Refused(REAL_IP)).already(&["off"]),
+    row("proxy_pass_request_headers", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
+    row("proxy_pass_request_body", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
+    row("proxy_intercept_errors", PROXY_PAGE, HSL, FLAG, Refused(INTERNAL)).already(&["off"]),
+    row("proxy_cookie_path", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER))
+        .many()
+        .already(&["off"]),
+    row("proxy_cookie_domain", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER))
+        .many()
+        .already(&["off"]),
+    row("proxy_cookie_flags", PROXY_PAGE, HSL, Shape::words(1, 4), Refused(LATER))
+        .many()
+        .already(&["off"]),
+    row("proxy_method", PROXY_PAGE, HSL, WORD, Refused(LATER)),
+    row("proxy_set_body", PROXY_PAGE, HSL, WORD, Refused(LATER)),
+    row("proxy_bind", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER)).already(&["off"]),
+    row(
+        "proxy_next_upstream",
+        PROXY_PAGE,
+        HSL,
+        Shape::words(1, ANY),
+        Refused("not supported yet; the next server is tried as by `error timeout`"),
+    )
+    .already(&["error timeout"]),
+    row("proxy_next_upstream_tries", PROXY_PAGE, HSL, NUMBER, Refused(LATER)).already(&["0"]),
+    row("proxy_next_upstream_timeout", PROXY_PAGE, HSL, TIME, Refused(LATER)).already(&["0", "0s"]),
+    row("proxy_ignore_headers", PROXY_PAGE, HSL, Shape::words(1, ANY), Refused(LATER)),
+    row("proxy_limit_rate", PROXY_PAGE, HSL, WORD, Refused(LIMITS)).already(&["0"]),
+    row("proxy_force_ranges", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["off"]),
+    row("proxy_store", PROXY_PAGE, HSL, WORD, Refused(FILES)).already(&["off"]),
+    row("proxy_store_access", PROXY_PAGE, HSL, Shape::words(1, 3), Refused(FILES)),
+    row("proxy_pass_trailers", PROXY_PAGE, HSL, FLAG, Refused(LATER)),
+    row("proxy_allow_upstream", PROXY_PAGE, HSL, Shape::words(1, ANY), Refused(LATER)).many(),
+    row("proxy_cache", PROXY_PAGE, HSL, WORD, Refused(CACHE)).already(&["off"]),
+    row("proxy_cache_key", PROXY_PAGE, HSL, WORD, Refused(CACHE)),
+    row("proxy_cache_lock", PROXY_PAGE, HSL, FLAG, Refused(CACHE)).already(&["off"]),
+    row("proxy_cache_lock_age", PROXY_PAGE, HSL, TIME, Refused(CACHE)),
+    row("proxy_cache_lock_timeout", PROXY_PAGE, HSL, TIME, Refused(CACHE)),
+    row("proxy_cache_use_stale", PROXY_PAGE, HSL, Shape::words(1, ANY), Refused(CACHE))
+        .already(&["off"]),
+    row("proxy_cache_methods", PROXY_PAGE, HSL, Shape::words(1, ANY), Refused(CACHE)),
+    row("proxy_cache_min_uses", PROXY_PAGE, HSL, NUMBER, Refused(CACHE)),
+    row("proxy_cache_revalidate", PROXY_PAGE, HSL, FLAG, Refused(CACHE)).already(&["off"]),
+    row("proxy_cache_background_update", PROXY_PAGE, HSL, FLAG, Refused(CACHE)).already(&["off"]),
+    row("proxy_cache_convert_head", PROXY_PAGE, HSL, FLAG, Refused(CACHE)),
+    row("proxy_cache_max_range_offset", PROXY_PAGE, HSL, SIZE, Refused(CACHE)),
+    row("proxy_cache_path", PROXY_PAGE, HTTP, Shape::words(2, ANY), Refused(CACHE)).many(),
+    row("proxy_cache_purge", PROXY_PAGE, HSL, Shape::words(1, ANY), Refused(PLUS)),
+    row("proxy_ssl_server_name", PROXY_PAGE, HSL, FLAG, Refused(TLS_UPSTREAM)),
+    row("proxy_ssl_verify", PROXY_PAGE, HSL, FLAG, Refused(TLS_UPSTREAM)),
+    row("proxy_ssl_verify_depth", PROXY_PAGE, HSL, NUMBER, Refused(TLS_UPSTREAM)),
+    row("proxy_ssl_name", PROXY_PAGE, HSL, WORD, Refused(TLS_UPSTREAM)),
+    row("proxy_ssl_trusted_certificate", PROXY_PAGE, HSL, WORD, Refused(TLS_UPSTREAM)),
+    row("proxy_ssl_certificate", PROXY_PAGE, HSL, WORD, Refused(TLS_UPSTREAM)),
+    row("proxy_ssl_certificate_key", PROXY_PAGE, HSL, WORD, Refused(TLS_UPSTREAM)),
+    row("proxy_ssl_password_file", PROXY_PAGE, HSL, WORD, Refused(TLS_UPSTREAM)),
+    row("proxy_ssl_crl", PROXY_PAGE, HSL, WORD, Refused(TLS_UPSTREAM)),
+    row("proxy_ssl_conf_command", PROXY_PAGE, HSL, Shape::words(2, 2), Refused(TLS_UPSTREAM))
+        .many(),
+    row("least_conn", UPSTREAM_PAGE, UPSTREAM, Shape::none(), Refused(BALANCING)),
+    row("ip_hash", UPSTREAM_PAGE, UPSTREAM, Shape::none(), Refused(BALANCING)),
+    row("hash", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(BALANCING)),
+    row("random", UPSTREAM_PAGE, UPSTREAM, Shape::words(0, 2), Refused(BALANCING)),
+    row("least_time", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(PLUS)),
+    row("sticky", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, ANY), Refused(PLUS)),
+    row("queue", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(PLUS)),
+    row("state", UPSTREAM_PAGE, UPSTREAM, WORD, Refused(PLUS)),
+    row("ntlm", UPSTREAM_PAGE, UPSTREAM, Shape::none(), Refused(PLUS)),
+    row("ssl_certificate", SSL_PAGE, HS, WORD, Refused(TLS)).many(),
+    row("ssl_certificate_key", SSL_PAGE, HS, WORD, Refused(TLS)).many(),
+    row("ssl_protocols", SSL_PAGE, HS, Shape::words(1, ANY), Refused(TLS)),
+    row("ssl_ciphers", SSL_PAGE, HS, WORD, Refused(TLS)),
+    row("ssl_client_certificate", SSL_PAGE, HS, WORD, Refused(TLS)),
+    row("ssl_trusted_certificate", SSL_PAGE, HS, WORD, Refused(TLS)),
+    row("ssl_verify_client", SSL_PAGE, HS, WORD, Refused(TLS)).already(&["off"]),
+    row("ssl_verify_depth", SSL_PAGE, HS, NUMBER, Refused(TLS)),
+    row("ssl_password_file", SSL_PAGE, HS, WORD, Refused(TLS)),
+    row("ssl_crl", SSL_PAGE, HS, WORD, Refused(TLS)),
+    row("ssl_conf_command", SSL_PAGE, HS, Shape::words(2, 2), Refused(TLS)).many(),
+    row("ssl_early_data", SSL_PAGE, HS, FLAG, Refused(TLS)).already(&["off"]),
+    row("ssl_ocsp", SSL_PAGE, HS, WORD, Refused(TLS)).already(&["off"]),
+    row("ssl_ocsp_cache", SSL_PAGE, HS, WORD, Refused(TLS)),
+    row("ssl_ocsp_responder", SSL_PAGE, HS, WORD, Refused(TLS)),
+    row("ssl_reject_handshake", SSL_PAGE, HS, FLAG, Refused(TLS)).already(&["off"]),
+    row("ssl_session_ticket_key", SSL_PAGE, HS, WORD, Refused(TLS)).many(),
+    row("ssl_stapling_file", SSL_PAGE, HS, WORD, Refused(TLS)),
+    row("ssl_stapling_responder", SSL_PAGE, HS, WORD, Refused(TLS)),
+    row(
+        "ssl",
+        SSL_PAGE,
+        HS,
+        FLAG,
+        Refused("removed from nginx in 1.25.1; TLS is not supported yet"),
+    )
+    .already(&["off"]),
+    row("ssl_engine", CORE_PAGE, MAIN, WORD, Refused(TLS)),
+    row("http2", "http/ngx_http_v2_module", HS, FLAG, Refused(HTTP2)).already(&["off"]),
+    row("http3", "http/ngx_http_v3_module", HS, FLAG, Refused(HTTP2)).already(&["off"]),
+    row("gzip_window", GZIP_PAGE, HSL, SIZE, Refused(LATER)),
+    row("gzip_hash", GZIP_PAGE, HSL, SIZE, Refused(LATER)),
+    row("gzip_no_buffer", GZIP_PAGE, HSL, WORD, Refused(LATER)),
+    row("postpone_gzipping", GZIP_PAGE, HSL, WORD, Refused(LATER)),
+    row("gunzip_buffers", "http/ngx_http_gunzip_module", HSL, BUFFERS, Refused(LATER)),
+    row(
+        "sub_filter",
+        "http/ngx_http_sub_module",
+        HSL,
+        Shape::words(2, 2),
+        Refused("not supported yet: bodies pass unchanged"),
+    )
+    .many(),
+    row(
+        "sub_filter_once",
+        "http/ngx_http_sub_module",
+        HSL,
+        FLAG,
+        Refused("not supported yet: bodies pass unchanged"),
+    ),
+    row(
+        "sub_filter_types",
+        "http/ngx_http_sub_module",
+        HSL,
+        Shape::words(1, ANY),
+        Refused("not supported yet: bodies pass unchanged"),
+    ),
+    row(
+        "sub_filter_last_modified",
+        "http/ngx_http_sub_module",
+        HSL,
+        FLAG,
+        Refused("not supported yet: bodies pass unchanged"),
+    ),
+    row("mirror", "http/ngx_http_mirror_module", HSL, WORD, Refused(LATER))
+        .many()
+        .already(&["off"]),
+    row("mirror_request_body", "http/ngx_http_mirror_module", HSL, FLAG, Refused(LATER)),
+    row(
+        "add_before_body",
+        "http/ngx_http_addition_module",
+        HSL,
+        Shape::words(1, ANY),
+        Refused("not supported: bodies pass unchanged"),
+    ),
+    row(
+        "add_after_body",
+        "http/ngx_http_addition_module",
+        HSL,
+        Shape::words(1, ANY),
+        Refused("not supported: bodies pass unchanged"),
+    ),
+    row(
+        "addition_types",
+        "http/ngx_http_addition_module",
+        HSL,
+        Shape::words(1, ANY),
+        Refused("not supported: bodies pass unchanged"),
+    ),
+    row("slice", "http/ngx_http_slice_module", HSL, SIZE, Refused(LATER)).already(&["0"]),
+    row(
+        "valid_referers",
+        "http/ngx_http_referer_module",
+        SERVER.and(LOCATION),
+        Shape::words(1, ANY),
+        Refused(LATER),
+    ),
+    row(
+        "referer_hash_max_size",
+        "http/ngx_http_referer_module",
+        SERVER.and(LOCATION),
+        NUMBER,
+        Refused(LATER),
+    ),
+    row(
+        "referer_hash_bucket_size",
+        "http/ngx_http_referer_module",
+        SERVER.and(LOCATION),
+        NUMBER,
+        Refused(LATER),
+    ),
+    row(
+        "env",
+        CORE_PAGE,
+        MAIN,
+        WORD,
+        Refused("not supported: it is the runtime that starts the container who says"),
+    )
+    .many(),
+    row(
+        "working_directory",
+        CORE_PAGE,
+        MAIN,
+        WORD,
+        Refused("not supported: it is the runtime that starts the container who says"),
+    )
+    .many(),
+    row("debug_points", CORE_PAGE, MAIN, WORD, Refused(LATER)).many(),
+    row(
+        "ssl_object_cache_inheritable",
+        CORE_PAGE,
+        MAIN,
+        FLAG,
+        Refused("not supported: it is the runtime that starts the container who says"),
+    )
+    .many(),
+    row("debug_connection", CORE_PAGE, EVENTS, WORD, Refused(LATER)).many(),
+    row(
+        "load_module",
+        CORE_PAGE,
+        MAIN,
+        WORD,
+        Refused("modules cannot be loaded: the program is one static file"),
+    )
+    .many(),
+];
+
+/// Blocks; what stands in them is not looked at.
+pub(super) const BLOCKS: &[Row] = &[
+    row(
+        "if",
+        REWRITE_PAGE,
+        SERVER.and(LOCATION),
+        Shape::words(1, ANY).with(Block::Of(Context::If)),
+        Refused(LATER),
+    )
+    .many(),
+    row(
+        "limit_except",
+        HTTP_PAGE,
+        LOCATION,
+        Shape::words(1, ANY).with(Block::Of(Context::LimitExcept)),
+        Refused(ACCESS),
+    )
+    .many(),
+    row(
+        "map",
+        "http/ngx_http_map_module",
+        HTTP,
+        Shape::words(2, 2).with(Block::Data),
+        Refused(OWN_VARIABLES),
+    )
+    .many(),
+    row(
+        "geo",
+        "http/ngx_http_geo_module",
+        HTTP,
+        Shape::words(1, 2).with(Block::Data),
+        Refused(OWN_VARIABLES),
+    )
+    .many(),
+    row(
+        "split_clients",
+        "http/ngx_http_split_clients_module",
+        HTTP,
+        Shape::words(2, 2).with(Block::Data),
+        Refused(OWN_VARIABLES),
+    )
+    .many(),
+    row("charset_map", CHARSET_PAGE, HTTP, Shape::words(2, 2).with(Block::Data), Refused(LATER))
+        .many(),
+    row("match", "http/ngx_http_upstream_hc_module", HTTP, WORD.with(Block::Data), Refused(PLUS))
+        .many(),
+    row(
+        "stream",
+        "stream/ngx_stream_core_module",
+        MAIN,
+        Shape::none().with(Block::Data),
+        Refused("other protocols than HTTP are not served"),
+    )
+    .many(),
+    row(
+        "mail",
+        "mail/ngx_mail_core_module",
+        MAIN,
+        Shape::none().with(Block::Data),
+        Refused("other protocols than HTTP are not served"),
+    )
+    .many(),
+];
