@@ -1,5 +1,7 @@
 //! The life of the process: flags, bad configuration, reload, drain, end.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends there")]
+
 mod common;
 
 use std::fs;

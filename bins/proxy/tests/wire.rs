@@ -1,5 +1,7 @@
 //! HTTP on the wire, through the real program: what is refused, what passes, and how.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends there")]
+
 mod common;
 
 use std::io::{Read, Write};

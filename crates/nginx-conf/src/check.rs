@@ -281,7 +281,10 @@ fn expected(text: &str, kind: Kind) -> Option<String> {
             text == "auto" || units::number(text).is_some(),
             "expected a number or \"auto\"".to_owned(),
         ),
-        Kind::OneOf(words) => (words.contains(&text), one_of(words)),
+        // nginx compares these without regard to case too.
+        Kind::OneOf(words) => {
+            (words.iter().any(|word| word.eq_ignore_ascii_case(text)), one_of(words))
+        }
     };
     if is_right { None } else { Some(help) }
 }

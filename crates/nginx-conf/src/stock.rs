@@ -8,7 +8,7 @@
 /// log format is there because fragments name it.
 const WRAPPER: &str = r#"events {}
 http {
-    include /etc/nginx/mime.types;
+    include mime.types;
     default_type application/octet-stream;
     log_format main '$remote_addr - $remote_user [$time_local] "$request" '
                     '$status $body_bytes_sent "$http_referer" '

@@ -26,7 +26,8 @@ impl Listen {
         if let Some(server) = self.exact.get(host) {
             return *server;
         }
-        let suffix = |name: &[u8]| host.len() > name.len() && host.ends_with(name);
+        // nginx: an empty label counts: `.example.com` is a `*.example.com`.
+        let suffix = |name: &[u8]| host.ends_with(name);
         let prefix = |name: &[u8]| host.len() > name.len() && host.starts_with(name);
         let by_suffix = self.suffixes.iter().find(|(name, _)| suffix(name));
         let by_prefix = || self.prefixes.iter().find(|(name, _)| prefix(name));

@@ -30,6 +30,8 @@ pub(super) struct Surroundings {
     pub(super) folder: PathBuf,
     /// Whether ports below 1024 are anyone's: nginx's default port is 80 for root, else 8000.
     pub(super) is_root: bool,
+    /// nginx: what `server_name $hostname` means.
+    pub(super) hostname: String,
 }
 
 /// A configuration being made.
@@ -161,7 +163,7 @@ impl Lower<'_> {
     /// The lines of `types { name ending...; }`.
     pub(super) fn types(&mut self, directive: &Directive, types: &mut Types) {
         for line in directive.block.iter().flatten() {
-            if line.block.is_some() || line.args.is_empty() {
+            if line.block.is_some() {
                 let message = "invalid line in \"types\"";
                 self.error_with_help(line.name.span, message, "expected a type and its endings");
             }

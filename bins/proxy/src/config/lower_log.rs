@@ -151,7 +151,7 @@ impl Lower<'_> {
 
     fn use_format(&mut self, name: &str, escape: Escape, template: Template) -> usize {
         let index = self.config.log_formats.len();
-        self.config.log_formats.push(LogFormat { name: name.into(), escape, template });
+        self.config.log_formats.push(LogFormat { escape, template });
         self.formats.used.insert(name.to_owned(), index);
         index
     }
@@ -188,7 +188,7 @@ impl Lower<'_> {
             let own = if file == "/dev/null" {
                 log::LevelFilter::Off
             } else {
-                match directive.arg(1) {
+                match directive.arg(1).map(str::to_ascii_lowercase).as_deref() {
                     Some("debug") => log::LevelFilter::Debug,
                     Some("info" | "notice") => log::LevelFilter::Info,
                     Some("warn") => log::LevelFilter::Warn,

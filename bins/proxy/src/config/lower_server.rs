@@ -89,7 +89,8 @@ impl Lower<'_> {
 
     /// nginx: <https://nginx.org/en/docs/http/server_names.html>; `.name` is two names.
     fn server_name(&mut self, text: &str, span: Span) -> Vec<Name> {
-        let name = text.to_lowercase();
+        let hostname = self.surroundings.hostname.trim();
+        let name = if text == "$hostname" { hostname } else { text }.to_lowercase();
         if name.starts_with('~') {
             self.error(span, "regular expressions in \"server_name\" are not supported yet");
             return Vec::new();
@@ -150,12 +151,15 @@ impl Lower<'_> {
             match line.arg(index) {
                 Some("default_server" | "default") => is_default = true,
                 Some(option) => {
-                    if let Err(problem) = take_option(&mut options, option, &addresses) {
+                    if let Err(problem) = take_option(&mut options, option) {
                         self.error(line.arg_span(index), problem);
                     }
                 }
                 None => {}
             }
+        }
+        if options.ipv6_only.is_some() && addresses.iter().any(SocketAddr::is_ipv4) {
+            self.warn(span, "ipv6only means nothing on an IPv4 address, ignored");
         }
         for address in addresses {
             self.add_socket(address, server, is_default, &options, span);
@@ -282,17 +286,10 @@ fn longest_first(names: HashMap<Vec<u8>, usize>) -> Vec<(Vec<u8>, usize)> {
 }
 
 /// Options of `listen`; those that tune sockets are the event loop's own business here.
-fn take_option(
-    options: &mut Options,
-    option: &str,
-    addresses: &[SocketAddr],
-) -> Result<(), String> {
+fn take_option(options: &mut Options, option: &str) -> Result<(), String> {
     let invalid = || format!("invalid parameter \"{option}\"");
     match option.split_once('=') {
         Some(("ipv6only", value)) => {
-            if !addresses.iter().all(SocketAddr::is_ipv6) {
-                return Err("ipv6only is not supported on an IPv4 address".to_owned());
-            }
             options.ipv6_only = Some(match value {
                 "on" => true,
                 "off" => false,
@@ -306,7 +303,7 @@ fn take_option(
         Some(("rcvbuf" | "sndbuf", value)) => {
             units::size(value).ok_or_else(invalid)?;
         }
-        Some(("fastopen" | "setfib", value)) => {
+        Some(("fastopen", value)) => {
             units::number(value).ok_or_else(invalid)?;
         }
         Some(("accept_filter" | "so_keepalive", _)) => {}

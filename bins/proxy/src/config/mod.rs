@@ -100,7 +100,11 @@ fn load_without_names(
     let main = find_main(&path, options.path.is_none())?;
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
     let (tree, mut warnings) = read_tree(main, &path, &folder, &options.globals)?;
-    let surroundings = Surroundings { folder: options.prefix.clone().unwrap_or(folder), is_root };
+    let surroundings = Surroundings {
+        folder: options.prefix.clone().unwrap_or(folder),
+        is_root,
+        hostname: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default(),
+    };
     let (mut config, more) = lower(&tree, &surroundings).map_err(|mut diags| {
         nginx_conf::sort(&tree.sources, &mut diags);
         diags

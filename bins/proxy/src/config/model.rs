@@ -218,7 +218,7 @@ pub struct ProxyPass {
 }
 
 /// A field set towards the upstream.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SetHeader {
     /// As written.
     pub name: Vec<u8>,
@@ -227,7 +227,7 @@ pub struct SetHeader {
 }
 
 /// nginx: `add_header`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AddHeader {
     /// As written.
     pub name: Vec<u8>,
@@ -308,8 +308,6 @@ pub struct AccessLog {
 /// nginx: `log_format`.
 #[derive(Debug)]
 pub struct LogFormat {
-    /// Its name.
-    pub name: Vec<u8>,
     /// How values are escaped.
     pub escape: Escape,
     /// The line, without its end.

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use nginx_conf::{Directive, units};
 
 use super::lower::Lower;
-use super::model::{AccessLog, AddHeader, ClientLimits, Handler, Location, SetHeader, Template};
+use super::model::{
+    AccessLog, AddHeader, ClientLimits, Handler, Location, Part, SetHeader, Template, Variable,
+};
 
 /// The settings of one level. `None` is nginx's default.
 #[derive(Clone, Default)]
@@ -32,8 +34,8 @@ pub(super) struct Scope {
     pub(super) read_timeout_ms: Option<u64>,
     pub(super) proxy_send_timeout_ms: Option<u64>,
     pub(super) types: Option<Arc<HashMap<Vec<u8>, Vec<u8>>>>,
-    pub(super) set_headers: Option<Arc<[(Vec<u8>, Template)]>>,
-    pub(super) add_headers: Option<Arc<[(Vec<u8>, Template, bool)]>>,
+    pub(super) set_headers: Option<Arc<[SetHeader]>>,
+    pub(super) add_headers: Option<Arc<[AddHeader]>>,
     pub(super) access_logs: Option<Arc<[AccessLog]>>,
     pub(super) redirects: Option<Redirects>,
     pub(super) hidden: Option<Arc<[Vec<u8>]>>,
@@ -68,6 +70,9 @@ impl Scope {
         let mut scope = self.clone();
         let mut lists = Lists::default();
         for directive in directives {
+            if directive.name.text == "large_client_header_buffers" {
+                check_header_buffers(lower, directive);
+            }
             if !scope.take_value(directive) && !scope.take_proxy_value(directive) {
                 lists.take(lower, directive);
             }
@@ -96,7 +101,10 @@ impl Scope {
                 self.header_buffers = number().zip(size);
             }
             "underscores_in_headers" => self.underscores_in_headers = Some(flag(directive)),
-            "server_tokens" => self.server_tokens = Some(directive.arg(0) != Some("off")),
+            "server_tokens" => {
+                self.server_tokens =
+                    Some(!directive.arg(0).is_some_and(|text| text.eq_ignore_ascii_case("off")))
+            }
             "default_type" => self.default_type = directive.arg(0).map(ToOwned::to_owned),
             "absolute_redirect" => self.absolute_redirect = Some(flag(directive)),
             "port_in_redirect" => self.port_in_redirect = Some(flag(directive)),
@@ -134,7 +142,6 @@ impl Scope {
             Some(logs) => logs.to_vec(),
             None => lower.default_access_log(),
         };
-        let add_headers = self.add_headers.iter().flat_map(|list| list.iter());
         let (keepalive_timeout_ms, keepalive_field_s) = self.keepalive.unwrap_or((75_000, None));
         let body_bytes_max = self.body_bytes_max.unwrap_or(1 << 20);
         Location {
@@ -146,13 +153,7 @@ impl Scope {
             keepalive_timeout_ms,
             keepalive_field_s,
             keepalive_requests: self.keepalive_requests.unwrap_or(1000),
-            add_headers: add_headers
-                .map(|(name, value, always)| AddHeader {
-                    name: name.clone(),
-                    value: value.clone(),
-                    always: *always,
-                })
-                .collect(),
+            add_headers: self.add_headers.as_deref().unwrap_or_default().to_vec(),
             access_logs,
             server_tokens: self.server_tokens.unwrap_or(true),
             default_type: self.default_type.as_deref().unwrap_or("text/plain").into(),
@@ -166,13 +167,9 @@ impl Scope {
     /// nginx: the fields set towards the upstream: the level's own, and `Host $proxy_host` unless
     /// it sets one.
     pub(super) fn set_headers(&self) -> Vec<SetHeader> {
-        let own = self.set_headers.iter().flat_map(|list| list.iter());
-        let mut fields: Vec<SetHeader> = own
-            .map(|(name, value)| SetHeader { name: name.clone(), value: value.clone() })
-            .collect();
+        let mut fields = self.set_headers.as_deref().unwrap_or_default().to_vec();
         if !fields.iter().any(|field| field.name.eq_ignore_ascii_case(b"host")) {
-            let value =
-                Template(vec![super::model::Part::Variable(super::model::Variable::ProxyHost)]);
+            let value = Template(vec![Part::Variable(Variable::ProxyHost)]);
             fields.insert(0, SetHeader { name: b"Host".to_vec(), value });
         }
         fields
@@ -209,8 +206,8 @@ const HIDDEN: &[&str] = &[
 /// What one level says itself of the settings that are inherited as a whole.
 #[derive(Default)]
 struct Lists {
-    set_headers: Vec<(Vec<u8>, Template)>,
-    add_headers: Vec<(Vec<u8>, Template, bool)>,
+    set_headers: Vec<SetHeader>,
+    add_headers: Vec<AddHeader>,
     access_logs: Option<Vec<AccessLog>>,
     access_log_off: bool,
     redirects: Vec<RedirectRule>,
@@ -224,17 +221,27 @@ impl Lists {
     fn take(&mut self, lower: &mut Lower<'_>, directive: &Directive) {
         let lower_case = || directive.arg(0).unwrap_or_default().to_ascii_lowercase().into_bytes();
         match directive.name.text.as_str() {
-            "proxy_set_header" => self.set_headers.extend(lower.field(directive)),
+            "proxy_set_header" => {
+                let field = lower.field(directive);
+                self.set_headers.extend(field.map(|(name, value)| SetHeader { name, value }));
+            }
             "add_header" => {
                 let always = directive.args.len() == 3;
                 let field = lower.field(directive);
-                self.add_headers.extend(field.map(|(name, value)| (name, value, always)));
+                let header = |(name, value)| AddHeader { name, value, always };
+                self.add_headers.extend(field.map(header));
             }
             "access_log" => match lower.access_log(directive) {
                 Some(None) => self.access_log_off = true,
                 Some(Some(log)) => self.access_logs.get_or_insert_default().push(log),
                 None => {}
             },
+            "proxy_redirect"
+                if self.redirect_off
+                    || (directive.arg(0) == Some("off") && !self.redirects.is_empty()) =>
+            {
+                lower.error(directive.name.span, "\"proxy_redirect\" directive is duplicate");
+            }
             "proxy_redirect" => match lower.redirect(directive) {
                 Some(None) => self.redirect_off = true,
                 Some(Some(rule)) => self.redirects.push(rule),
@@ -275,6 +282,20 @@ impl Lists {
         }
     }
 }
+
+/// nginx: at least one buffer, and none smaller than its `connection_pool_size`.
+fn check_header_buffers(lower: &mut Lower<'_>, directive: &Directive) {
+    let count = directive.arg(0).and_then(units::number).unwrap_or(1);
+    let size = directive.arg(1).and_then(units::size).unwrap_or(HEADER_BUFFER_BYTES_MIN);
+    if count < 1 || size < HEADER_BUFFER_BYTES_MIN {
+        let message = "\"large_client_header_buffers\" directive invalid value";
+        let help = "expected at least 1 buffer of at least 512 bytes";
+        lower.error_with_help(directive.name.span, message, help);
+    }
+}
+
+/// nginx: `connection_pool_size` of a 64-bit system.
+const HEADER_BUFFER_BYTES_MIN: u64 = 512;
 
 /// A time argument that the table has checked.
 pub(super) fn millis(directive: &Directive) -> Option<u64> {

@@ -76,7 +76,7 @@ fn variable(name: &str) -> Result<Variable, String> {
         return Err(format!("\"${name}\" is a part of a regular expression, not supported yet"));
     }
     let starts = |prefix: &&str| lower.starts_with(*prefix);
-    if NOT_YET.contains(&lower.as_str()) || NOT_YET_FAMILIES.iter().any(|prefix| starts(&prefix)) {
+    if NOT_YET.contains(&lower.as_str()) || NOT_YET_FAMILIES.iter().any(starts) {
         return Err(format!("the \"{name}\" variable is not supported yet"));
     }
     let near = nearest(&lower, VARIABLES.iter().map(|(known, _)| *known));

@@ -14,13 +14,29 @@ impl Exchange {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text),
                 Part::Variable(variable) => {
-                    value.clear();
-                    self.push_variable(variable, now, &mut value);
-                    push_escaped(&value, format.escape, out);
+                    // Values are put where they belong; few of them need another form there.
+                    let start = out.len();
+                    self.push_variable(variable, now, out);
+                    if !stands_as_it_is(&out[start..], format.escape) {
+                        value.clear();
+                        value.extend_from_slice(&out[start..]);
+                        out.truncate(start);
+                        push_escaped(&value, format.escape, out);
+                    }
                 }
             }
         }
         out.push(b'\n');
+    }
+}
+
+fn stands_as_it_is(value: &[u8], escape: Escape) -> bool {
+    match escape {
+        Escape::None => true,
+        Escape::Default if value.is_empty() => false,
+        Escape::Default | Escape::Json => {
+            value.iter().all(|&b| matches!(b, 0x20..=0x7e) && b != b'"' && b != b'\\')
+        }
     }
 }
 

@@ -266,13 +266,14 @@ impl Exchange {
             let plain = http1::is_plain_name(name)
                 || (underscores
                     && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+            let nominated = self.head.connection.nominates
+                && http1::is_connection_nominated(name, &self.head.fields, bytes);
             let passes = plain
+                && !nominated
                 && !is_framing_name(name)
                 && !name.eq_ignore_ascii_case(b"host")
                 && !name.eq_ignore_ascii_case(b"expect")
-                && !pass.set_headers.iter().any(|set| set.name.eq_ignore_ascii_case(name))
-                && !(self.head.connection.nominates
-                    && http1::is_connection_nominated(name, &self.head.fields, bytes));
+                && !pass.set_headers.iter().any(|set| set.name.eq_ignore_ascii_case(name));
             if passes {
                 http1::push_field(out, name, field.value.of(bytes));
             }

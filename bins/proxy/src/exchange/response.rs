@@ -202,11 +202,12 @@ impl Exchange {
         for field in &self.response.fields {
             let name = field.name.of(bytes);
             let value = field.value.of(bytes);
-            let passes = !http1::is_hop_by_hop(name)
+            let nominated = self.response.connection.nominates
+                && http1::is_connection_nominated(name, &self.response.fields, bytes);
+            let passes = !nominated
+                && !http1::is_hop_by_hop(name)
                 && !name.eq_ignore_ascii_case(b"content-length")
-                && !pass.hidden.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
-                && !(self.response.connection.nominates
-                    && http1::is_connection_nominated(name, &self.response.fields, bytes));
+                && !pass.hidden.iter().any(|hidden| hidden.eq_ignore_ascii_case(name));
             if !passes {
                 continue;
             }

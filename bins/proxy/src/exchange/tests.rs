@@ -1,6 +1,8 @@
 //! Whole exchanges without a socket: each case is fed in one piece, cut at every point, and byte
 //! by byte, and must come out the same.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends there")]
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;

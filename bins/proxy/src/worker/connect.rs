@@ -26,14 +26,12 @@ impl Worker {
             deadline: 0,
             fault: ConnectFault::NoneLive,
         };
-        client.attempt = Some(Box::new(attempt));
-        self.next_server(client);
+        self.next_server(client, attempt);
     }
 
     /// Goes on with the next server; tells the exchange when there is none left.
-    fn next_server(&mut self, client: &mut Client) {
+    fn next_server(&mut self, client: &mut Client, mut attempt: Attempt) {
         let generation = Rc::clone(&client.generation);
-        let Some(mut attempt) = client.attempt.take() else { return };
         loop {
             let picked = generation.peers.borrow_mut().pick(
                 generation.config(),
@@ -54,7 +52,7 @@ impl Worker {
                 return self.attach(client, link, true);
             }
             if self.next_address(client, &generation, &mut attempt) {
-                client.attempt = Some(attempt);
+                client.attempt = Some(Box::new(attempt));
                 return;
             }
         }
@@ -150,8 +148,7 @@ impl Worker {
         if self.next_address(client, &generation, &mut attempt) {
             client.attempt = Some(attempt);
         } else {
-            client.attempt = Some(attempt);
-            self.next_server(client);
+            self.next_server(client, *attempt);
         }
     }
 

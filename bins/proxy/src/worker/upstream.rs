@@ -3,6 +3,8 @@
 //!
 //! It opens no connection; it says where to and remembers how it went (nginx: upstream).
 
+#![expect(clippy::vec_box, reason = "a link moves between client and pool as a pointer")]
+
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};

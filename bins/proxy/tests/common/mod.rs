@@ -1,6 +1,7 @@
 //! The real program between a real client and a recording upstream, on loopback.
 
 #![allow(dead_code, reason = "each test file uses its own part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends there")]
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};

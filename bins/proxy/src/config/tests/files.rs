@@ -1,0 +1,135 @@
+//! Files, fragments, includes, and damage.
+
+use std::fs;
+use std::path::Path;
+
+use super::super::{LoadOptions, Loaded, load};
+use super::*;
+
+/// A folder of its own with these files.
+fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("proxy-config-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    for (name, text) in files {
+        fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
+        fs::write(folder.join(name), text).unwrap();
+    }
+    folder
+}
+
+fn options(folder: &Path, path: Option<&str>, globals: &str) -> LoadOptions {
+    let path = path.map(PathBuf::from);
+    LoadOptions { path, prefix: Some(folder.to_path_buf()), globals: globals.to_owned() }
+}
+
+fn listens(loaded: &Loaded) -> Vec<String> {
+    loaded.config.listens.iter().map(|listen| listen.address.to_string()).collect()
+}
+
+#[test]
+fn a_file_is_loaded_with_its_includes_and_stand_ins() {
+    let main = "events {} http { include mime.types; include conf.d/*.conf; include none*; }";
+    let part = "server { listen 8081; location / { include proxy_params; proxy_pass http://localhost:1; } }";
+    let folder = folder("includes", &[("nginx.conf", main), ("conf.d/a.conf", part)]);
+    let loaded = load(&options(&folder, None, "")).unwrap();
+    assert_eq!((listens(&loaded), &loaded.warnings), (vec!["0.0.0.0:8081".to_owned()], &vec![]));
+    assert_eq!(fields(&loaded.config, "/").len(), 4);
+    let addresses = &loaded.config.upstreams[0].servers[0].addresses;
+    assert_eq!(
+        addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["127.0.0.1:1", "[::1]:1"]
+    );
+    let built_in: Vec<bool> = loaded.config.sources.iter().map(|source| source.built_in).collect();
+    assert_eq!(built_in, [false, true, false, true]);
+    assert_eq!(loaded.config.sources[0].path, folder.join("nginx.conf"));
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_fragment_is_wrapped_as_nginx_image_wraps_it() {
+    let text = "upstream u { server localhost:1; }\nserver { listen 8082; access_log /dev/stdout main; location / { proxy_pass http://u; } }";
+    let folder = folder("fragment", &[("default.conf", text), ("conf.d/b.conf", text)]);
+    let named = load(&options(&folder, Some("default.conf"), "")).unwrap();
+    assert_eq!(listens(&named), ["0.0.0.0:8082"]);
+    assert_eq!(at(&named.config, "/").keepalive_timeout_ms, 65_000);
+    assert_eq!(at(&named.config, "/").default_type, b"application/octet-stream");
+    // Nobody named a file and there is no nginx.conf: the fragments of conf.d are what there is.
+    let found =
+        load(&options(&folder, None, "worker_processes 2; error_log stderr debug;")).unwrap();
+    assert_eq!(listens(&found), ["0.0.0.0:8082"]);
+    assert_eq!(found.config.error_level, Some(log::LevelFilter::Debug));
+    let shown: Vec<_> = found.config.sources.iter().filter(|source| !source.built_in).collect();
+    assert_eq!(shown.len(), 1);
+    assert_eq!(shown[0].path, folder.join("conf.d/b.conf"));
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn globals_are_directives_of_the_main_level_in_front_of_the_file() {
+    let folder =
+        folder("globals", &[("nginx.conf", BLOG), ("part.conf", "server { return 204; }")]);
+    for path in [None, Some("part.conf")] {
+        let loaded = load(&options(&folder, path, "daemon off; error_log stderr info;")).unwrap();
+        assert_eq!(loaded.config.error_level, Some(log::LevelFilter::Info));
+        assert_eq!(loaded.config.listens.len(), 1);
+    }
+    for (globals, expected) in [
+        ("daemon off", "command line:1:11: unexpected end of file; expected \";\" after \"off\""),
+        ("demon off;", "command line:1:1: unknown directive \"demon\"; did you mean \"daemon\"?"),
+        (
+            "listen 80;",
+            "command line:1:1: \"listen\" directive is not allowed here; this is outside all blocks, it belongs in server",
+        ),
+    ] {
+        let errors = load(&options(&folder, None, globals)).unwrap_err();
+        assert_eq!(errors[0].lines().next(), Some(expected));
+    }
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_is_told() {
+    let folder = folder("unreadable", &[("x/y", ""), ("bad.conf", "http {\n  proxy_pas a;\n}")]);
+    let first = |path: &str| load(&options(&folder, Some(path), "")).unwrap_err().remove(0);
+    assert_eq!(
+        first("x"),
+        format!("\"{}\" is a folder, expected a file", folder.join("x").display())
+    );
+    assert_eq!(first("/no/such.conf"), "open() \"/no/such.conf\" failed (no such file)");
+    let shown = folder.join("bad.conf").display().to_string();
+    let expected = format!(
+        "{shown}:2:3: unknown directive \"proxy_pas\"; did you mean \"proxy_pass\"?\n  2 |   proxy_pas a;\n    |   ^^^^^^^^^"
+    );
+    assert_eq!(first("bad.conf"), expected);
+    let missing = load(&options(&folder, None, "")).unwrap_err();
+    let shown = folder.join("nginx.conf").display().to_string();
+    assert_eq!(missing, [format!("open() \"{shown}\" failed (no such file)")]);
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn damaged_files_never_panic() {
+    let whole = include_str!("../../../../../crates/nginx-conf/testdata/good/full.conf");
+    for end in 0..whole.len() {
+        if whole.is_char_boundary(end) {
+            let _ = lowered(&whole[..end]);
+        }
+    }
+    let mut state = 0x9E37_79B9_7F4A_7C15u64;
+    let mut below = |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 33) as usize % bound.max(1)
+    };
+    let words: Vec<&str> = whole.split_inclusive(' ').collect();
+    for _ in 0..3000 {
+        let mut words = words.clone();
+        for _ in 0..=below(3) {
+            let (from, to) = (below(words.len()), below(words.len()));
+            words[to] = words[from];
+        }
+        let _ = lowered(&words.concat());
+    }
+}

@@ -1,0 +1,92 @@
+//! The meaning of whole configurations: what each directive becomes, and what is wrong with bad
+//! ones. This file holds the checks that the others share.
+
+mod files;
+mod locations;
+mod servers;
+
+use std::path::PathBuf;
+
+use nginx_conf::{Context, Diag, Included};
+
+use super::lower::{Surroundings, lower};
+use super::model::{Config, Handler, Location, Part, ProxyPass, Template};
+
+/// Lowers a whole file: the configuration with the headlines of its warnings, or those of errors.
+pub(super) fn lowered(text: &str) -> Result<(Config, Vec<String>), Vec<String>> {
+    let headlines = |diags: Vec<Diag>| diags.iter().map(Diag::headline).collect::<Vec<_>>();
+    let main = Included { name: "t".to_owned(), bytes: text.into(), is_stock: false };
+    let mut none = |_: &str, _: &str| Ok(vec![]);
+    let (tree, _) = nginx_conf::load(main, Context::Main, &mut none).map_err(headlines)?;
+    let surroundings = Surroundings {
+        folder: PathBuf::from("/etc/nginx"),
+        is_root: true,
+        hostname: "pod-1\n".into(),
+    };
+    let (config, warnings) = lower(&tree, &surroundings).map_err(headlines)?;
+    Ok((config, headlines(warnings)))
+}
+
+pub(super) fn good(text: &str) -> Config {
+    lowered(text).unwrap_or_else(|errors| panic!("{text}: {errors:?}")).0
+}
+
+/// A configuration with one server of this content.
+pub(super) fn server(content: &str) -> Config {
+    good(&format!("http {{ server {{ {content} }} }}"))
+}
+
+/// The headlines of what is wrong, without the name of the file.
+pub(super) fn check_errors(text: &str, expected: &[&str]) {
+    let errors = lowered(text).map(|(_, warnings)| warnings).expect_err(text);
+    let errors: Vec<&str> = errors.iter().map(|e| e.strip_prefix("t:").unwrap_or(e)).collect();
+    assert_eq!(errors, expected, "{text}");
+}
+
+/// The one thing wrong inside a server, without its place.
+pub(super) fn check_server_error(content: &str, expected: &str) {
+    let text = format!("http {{ server {{ {content} }} }}");
+    let errors = lowered(&text).map(|(_, warnings)| warnings).expect_err(content);
+    let (_, message) = errors[0].split_once(": ").unwrap_or(("", &errors[0]));
+    assert_eq!((message, errors.len()), (expected, 1), "{content}");
+}
+
+pub(super) fn check_warnings(text: &str, expected: &[&str]) {
+    let (_, warnings) = lowered(text).expect(text);
+    let plain: Vec<&str> = warnings.iter().map(|w| w.strip_prefix("t:").unwrap_or(w)).collect();
+    assert_eq!(plain, expected, "{text}");
+}
+
+pub(super) fn at<'c>(config: &'c Config, path: &str) -> &'c Location {
+    let server = &config.servers[0];
+    server.location_index(path.as_bytes()).map_or(&server.fallback, |i| &server.locations[i])
+}
+
+pub(super) fn pass<'c>(config: &'c Config, path: &str) -> &'c ProxyPass {
+    match &at(config, path).handler {
+        Handler::Proxy(pass) => pass,
+        other => panic!("{path}: {other:?}"),
+    }
+}
+
+/// A template as text, variables by their debug names.
+pub(super) fn shown(template: &Template) -> String {
+    let part = |part: &Part| match part {
+        Part::Literal(text) => String::from_utf8_lossy(text).into_owned(),
+        Part::Variable(variable) => format!("<{variable:?}>"),
+    };
+    template.0.iter().map(part).collect()
+}
+
+/// The fields set towards the upstream at a path.
+pub(super) fn fields(config: &Config, path: &str) -> Vec<String> {
+    let fields = pass(config, path).set_headers.iter();
+    fields.map(|f| format!("{}: {}", String::from_utf8_lossy(&f.name), shown(&f.value))).collect()
+}
+
+pub(super) fn bytes(text: &str) -> Vec<u8> {
+    text.as_bytes().to_vec()
+}
+
+pub(super) const BLOG: &str = "events {} http { server { listen 80; location / { \
+                    proxy_pass http://localhost:5000; } } }";
