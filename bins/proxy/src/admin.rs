@@ -36,8 +36,8 @@ impl Status {
                 Some(reason) => Answer { status: 503, body: format!("{reason}\n") },
             }),
             "/metrics" => {
-                let workers = self.workers.iter().map(Arc::as_ref);
-                Some(Answer { status: 200, body: metrics::render(workers, &self.process) })
+                let body = metrics::render(&self.workers, &self.process);
+                Some(Answer { status: 200, body })
             }
             _ => None,
         }

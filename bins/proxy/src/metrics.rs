@@ -3,6 +3,7 @@
 //! Each worker adds to counters of its own; the admin thread sums them up when asked. Label sets
 //! are fixed: nothing that a client sends becomes a label.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use sidecar::metrics::{Kind, Text};
@@ -63,97 +64,101 @@ pub struct ProcessCounters {
     pub last_reload_failed: AtomicU64,
 }
 
-fn total<'w>(
-    workers: impl Iterator<Item = &'w WorkerCounters>,
-    counter: impl Fn(&WorkerCounters) -> &AtomicU64,
-) -> u64 {
-    workers.map(|worker| counter(worker).load(Relaxed)).sum()
+/// What the text is made from.
+struct Sources<'c> {
+    workers: &'c [Arc<WorkerCounters>],
+    process: &'c ProcessCounters,
+}
+
+impl Sources<'_> {
+    fn sum(&self, counter: impl Fn(&WorkerCounters) -> &AtomicU64) -> u64 {
+        self.workers.iter().map(|worker| counter(worker).load(Relaxed)).sum()
+    }
 }
 
 /// Prometheus text of everything.
-pub fn render<'w>(
-    workers: impl Iterator<Item = &'w WorkerCounters> + Clone,
-    process: &ProcessCounters,
-) -> String {
-    let sum = |counter: fn(&WorkerCounters) -> &AtomicU64| total(workers.clone(), counter);
+pub fn render(workers: &[Arc<WorkerCounters>], process: &ProcessCounters) -> String {
+    let sources = Sources { workers, process };
     let mut text = Text::new();
-    text.family(
-        "sidecar_proxy_requests_total",
-        "Requests answered, by class of status and by who made it.",
-        Kind::Counter,
-    );
+    push_requests(&sources, &mut text);
+    push_connections(&sources, &mut text);
+    push_reloads(&sources, &mut text);
+    push_faults(&sources, &mut text);
+    let name = "sidecar_proxy_workers";
+    text.family(name, "Worker threads.", Kind::Gauge);
+    text.sample(name, &[], workers.len() as u64);
+    let name = "sidecar_proxy_build_info";
+    text.family(name, "The running version.", Kind::Gauge);
+    text.sample(name, &[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
+    text.finish()
+}
+
+fn push_requests(sources: &Sources<'_>, text: &mut Text) {
+    let name = "sidecar_proxy_requests_total";
+    let help = "Requests answered, by class of status and by who made it.";
+    text.family(name, help, Kind::Counter);
     for (source, source_label) in ["upstream", "proxy"].into_iter().enumerate() {
         for (class, class_label) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().enumerate() {
-            let value = total(workers.clone(), |worker| &worker.requests[source][class]);
             let labels = [("status", class_label), ("source", source_label)];
-            text.sample("sidecar_proxy_requests_total", &labels, value);
+            text.sample(name, &labels, sources.sum(|worker| &worker.requests[source][class]));
         }
     }
-    let open = sum(|w| &w.connections);
-    let idle = sum(|w| &w.connections_idle).min(open);
-    text.family("sidecar_proxy_connections", "Client connections open now.", Kind::Gauge);
-    text.sample("sidecar_proxy_connections", &[("state", "active")], open - idle);
-    text.sample("sidecar_proxy_connections", &[("state", "idle")], idle);
-    text.family(
-        "sidecar_proxy_upstream_connections_total",
-        "Requests by whether their upstream connection was new.",
-        Kind::Counter,
-    );
+}
+
+fn push_connections(sources: &Sources<'_>, text: &mut Text) {
+    let open = sources.sum(|worker| &worker.connections);
+    let idle = sources.sum(|worker| &worker.connections_idle).min(open);
+    let name = "sidecar_proxy_connections";
+    text.family(name, "Client connections open now.", Kind::Gauge);
+    text.sample(name, &[("state", "active")], open - idle);
+    text.sample(name, &[("state", "idle")], idle);
+    let name = "sidecar_proxy_accepted_connections_total";
+    text.family(name, "Client connections accepted.", Kind::Counter);
+    text.sample(name, &[], sources.sum(|worker| &worker.accepted));
     let name = "sidecar_proxy_upstream_connections_total";
-    text.sample(name, &[("kind", "new")], sum(|w| &w.upstream_new));
-    text.sample(name, &[("kind", "reused")], sum(|w| &w.upstream_reused));
-    text.family(
-        "sidecar_proxy_config_reloads_total",
-        "Configurations taken up or refused after the first.",
-        Kind::Counter,
-    );
+    let help = "Requests by whether their upstream connection was new.";
+    text.family(name, help, Kind::Counter);
+    text.sample(name, &[("kind", "new")], sources.sum(|worker| &worker.upstream_new));
+    text.sample(name, &[("kind", "reused")], sources.sum(|worker| &worker.upstream_reused));
+}
+
+fn push_reloads(sources: &Sources<'_>, text: &mut Text) {
+    let process = sources.process;
     let name = "sidecar_proxy_config_reloads_total";
+    let help = "Configurations taken up or refused after the first.";
+    text.family(name, help, Kind::Counter);
     text.sample(name, &[("result", "success")], process.reloads_ok.load(Relaxed));
     text.sample(name, &[("result", "failure")], process.reloads_failed.load(Relaxed));
-    let singles: [(&str, &str, Kind, u64); 7] = [
-        (
-            "sidecar_proxy_config_last_reload_successful",
-            "Whether the last configuration read was taken up.",
-            Kind::Gauge,
-            1 - process.last_reload_failed.load(Relaxed).min(1),
-        ),
-        (
-            "sidecar_proxy_accepted_connections_total",
-            "Client connections accepted.",
-            Kind::Counter,
-            sum(|w| &w.accepted),
-        ),
+    let name = "sidecar_proxy_config_last_reload_successful";
+    text.family(name, "Whether the last configuration read was taken up.", Kind::Gauge);
+    text.sample(name, &[], process.last_reload_failed.load(Relaxed) == 0);
+}
+
+fn push_faults(sources: &Sources<'_>, text: &mut Text) {
+    let counters = [
         (
             "sidecar_proxy_rejected_requests_total",
             "Requests that broke HTTP.",
-            Kind::Counter,
-            sum(|w| &w.rejected),
+            sources.sum(|worker| &worker.rejected),
         ),
         (
             "sidecar_proxy_retries_total",
             "Requests sent again on another upstream connection.",
-            Kind::Counter,
-            sum(|w| &w.retries),
+            sources.sum(|worker| &worker.retries),
         ),
         (
             "sidecar_proxy_accept_failures_total",
             "Connections refused for want of file descriptors.",
-            Kind::Counter,
-            sum(|w| &w.accept_failures),
+            sources.sum(|worker| &worker.accept_failures),
         ),
         (
             "sidecar_proxy_access_log_dropped_total",
             "Access log lines dropped because their destination was too slow.",
-            Kind::Counter,
-            process.log_dropped.load(Relaxed),
+            sources.process.log_dropped.load(Relaxed),
         ),
-        ("sidecar_proxy_workers", "Worker threads.", Kind::Gauge, workers.clone().count() as u64),
     ];
-    for (name, help, kind, value) in singles {
-        text.family(name, help, kind);
+    for (name, help, value) in counters {
+        text.family(name, help, Kind::Counter);
         text.sample(name, &[], value);
     }
-    text.family("sidecar_proxy_build_info", "The running version.", Kind::Gauge);
-    text.sample("sidecar_proxy_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
-    text.finish()
 }

@@ -145,7 +145,7 @@ impl Checker<'_> {
 
     /// A directive of any number of arguments that has swallowed the next line: nginx takes it.
     fn swallowed(&mut self, view: View<'_>, row: &'static Row) {
-        if row.shape.max != ANY {
+        if row.shape.max != ANY || !self.diags.takes_warnings() {
             return;
         }
         let Some((before, behind)) = self.split(view) else { return };

@@ -158,6 +158,12 @@ impl Diags {
         self.error_count >= ERRORS_MAX
     }
 
+    /// Whether another warning would be kept. Making one costs a walk through its file, which a
+    /// hostile file could ask for a million times.
+    pub fn takes_warnings(&self) -> bool {
+        self.warning_count < WARNINGS_MAX
+    }
+
     /// Whether there is any error.
     pub fn has_errors(&self) -> bool {
         self.error_count > 0

@@ -37,6 +37,29 @@ pub use parse::{Directive, IncludeError, Included, Resolve, Tree, parse};
 pub use source::{Source, Sources, Span};
 pub use table::Context;
 
+/// A configuration as it was read, good or bad.
+#[derive(Debug)]
+pub struct Reading {
+    /// What could be read.
+    pub tree: Tree,
+    /// All findings, in the order of the text.
+    pub findings: Vec<Diag>,
+    /// Whether the words and blocks are sound, so that what is wrong is known directives in wrong
+    /// places or unknown ones, and a program may look for more.
+    pub is_sound: bool,
+}
+
+/// Reads and checks one configuration whose main level is `root`.
+pub fn read(main: Included, root: Context, resolve: &mut Resolve<'_>) -> Reading {
+    let (tree, mut findings) = parse(main, resolve);
+    let is_sound = findings.is_empty();
+    findings.extend(check(&tree, root));
+    sort(&tree.sources, &mut findings);
+    let mut bounded = diag::Diags::default();
+    bounded.append(findings);
+    Reading { tree, findings: bounded.into_list(), is_sound }
+}
+
 /// Reads and checks one configuration whose main level is `root`.
 ///
 /// Gives the tree and its warnings, or, if there is any error, all findings. Both lists are in the
@@ -46,15 +69,8 @@ pub fn load(
     root: Context,
     resolve: &mut Resolve<'_>,
 ) -> Result<(Tree, Vec<Diag>), Vec<Diag>> {
-    let (tree, mut diags) = parse(main, resolve);
-    diags.extend(check(&tree, root));
-    sort(&tree.sources, &mut diags);
-    if !diags.iter().any(Diag::is_error) {
-        return Ok((tree, diags));
-    }
-    let mut bounded = diag::Diags::default();
-    bounded.append(diags);
-    Err(bounded.into_list())
+    let Reading { tree, findings, .. } = read(main, root, resolve);
+    if findings.iter().any(Diag::is_error) { Err(findings) } else { Ok((tree, findings)) }
 }
 
 /// Puts findings in the order of the text.

@@ -83,10 +83,7 @@ fn attempt(http: &Http) -> Result<String, String> {
         .accept_encoding("")
         .build()
         .into();
-    let answer = agent
-        .get(&http.url)
-        .call()
-        .map_err(|error| error.to_string())?;
+    let answer = agent.get(&http.url).call().map_err(|error| error.to_string())?;
     let status = answer.status().as_u16();
     let (head, body) = answer.into_parts();
     let mut text = Vec::new();
@@ -97,16 +94,10 @@ fn attempt(http: &Http) -> Result<String, String> {
 
     match http.expect_status {
         Some(expected) if status != expected => {
-            return Err(format!(
-                "expected status {expected}, got {status}{}",
-                shown(&text)
-            ));
+            return Err(format!("expected status {expected}, got {status}{}", shown(&text)));
         }
         None if !(200..400).contains(&status) => {
-            return Err(format!(
-                "expected a status from 200 to 399, got {status}{}",
-                shown(&text)
-            ));
+            return Err(format!("expected a status from 200 to 399, got {status}{}", shown(&text)));
         }
         _ => {}
     }
@@ -116,16 +107,9 @@ fn attempt(http: &Http) -> Result<String, String> {
     if let Some(expected) = &http.expect_body
         && !contains(&text, expected.as_bytes())
     {
-        return Err(format!(
-            "expected a body that contains {expected:?}, got{}",
-            shown(&text)
-        ));
+        return Err(format!("expected a body that contains {expected:?}, got{}", shown(&text)));
     }
-    Ok(format!(
-        "{status}, {} bytes, {} ms",
-        text.len(),
-        started.elapsed().as_millis()
-    ))
+    Ok(format!("{status}, {} bytes, {} ms", text.len(), started.elapsed().as_millis()))
 }
 
 fn header_as_expected(
@@ -140,9 +124,7 @@ fn header_as_expected(
     let Some(expected) = expected else {
         return Ok(());
     };
-    let got: Vec<_> = values
-        .map(|value| String::from_utf8_lossy(value.as_bytes()))
-        .collect();
+    let got: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     if got.iter().any(|value| value == expected) {
         return Ok(());
     }
@@ -236,16 +218,8 @@ mod tests {
     #[test]
     fn any_good_status_passes_without_an_expectation() {
         check(HELLO, |_| {}, Ok(()));
-        check(
-            "HTTP/1.1 302 Found\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n",
-            |_| {},
-            Ok(()),
-        );
-        check(
-            "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n",
-            |_| {},
-            Err("got 404"),
-        );
+        check("HTTP/1.1 302 Found\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n", |_| {}, Ok(()));
+        check("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", |_| {}, Err("got 404"));
         check(
             "HTTP/1.1 502 No\r\nContent-Length: 4\r\n\r\noh!\n",
             |_| {},
@@ -257,25 +231,13 @@ mod tests {
     fn the_expected_status_alone_passes() {
         let teapot = "HTTP/1.1 418 I'm a teapot\r\nContent-Length: 0\r\n\r\n";
         check(teapot, |http| http.expect_status = Some(418), Ok(()));
-        check(
-            HELLO,
-            |http| http.expect_status = Some(418),
-            Err("expected status 418, got 200"),
-        );
+        check(HELLO, |http| http.expect_status = Some(418), Err("expected status 418, got 200"));
     }
 
     #[test]
     fn the_body_must_contain_the_text() {
-        check(
-            HELLO,
-            |http| http.expect_body = Some("World".into()),
-            Ok(()),
-        );
-        check(
-            HELLO,
-            |http| http.expect_body = Some("Wörld".into()),
-            Err("expected a body"),
-        );
+        check(HELLO, |http| http.expect_body = Some("World".into()), Ok(()));
+        check(HELLO, |http| http.expect_body = Some("Wörld".into()), Err("expected a body"));
     }
 
     #[test]

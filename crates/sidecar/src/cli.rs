@@ -55,9 +55,7 @@ fn usage_error(program: &str, message: &str) -> String {
     let first = first.strip_prefix("error: ").unwrap_or(&first);
     let tip = paragraphs
         .find(|paragraph| paragraph.starts_with("tip: "))
-        .map_or_else(String::new, |tip| {
-            format!("; {}", tip.trim_start_matches("tip: "))
-        });
+        .map_or_else(String::new, |tip| format!("; {}", tip.trim_start_matches("tip: ")));
     format!("{program}: {first}{tip} (see {program} --help)")
 }
 
@@ -97,14 +95,10 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         "m" | "mi" | "mib" => 1 << 20,
         "g" | "gi" | "gib" => 1 << 30,
         _ => {
-            return Err(format!(
-                "unknown unit {unit:?}, expected KiB, MiB or GiB (or k, m, g)"
-            ));
+            return Err(format!("unknown unit {unit:?}, expected KiB, MiB or GiB (or k, m, g)"));
         }
     };
-    count
-        .checked_mul(unit_bytes)
-        .ok_or_else(|| format!("{text:?} is too large"))
+    count.checked_mul(unit_bytes).ok_or_else(|| format!("{text:?} is too large"))
 }
 
 /// Leading digits and the rest; `None` without a digit or when the number passes 64 bits.
@@ -152,10 +146,7 @@ impl ListenAddress {
     fn candidates(&self) -> io::Result<Vec<SocketAddr>> {
         let at = |ip: IpAddr| SocketAddr::new(ip, self.port);
         Ok(match &self.host {
-            None => vec![
-                at(Ipv6Addr::UNSPECIFIED.into()),
-                at(Ipv4Addr::UNSPECIFIED.into()),
-            ],
+            None => vec![at(Ipv6Addr::UNSPECIFIED.into()), at(Ipv4Addr::UNSPECIFIED.into())],
             Some(Host::Ip(ip)) => vec![at(*ip)],
             Some(Host::Name(name)) => (name.as_str(), self.port).to_socket_addrs()?.collect(),
         })
@@ -163,11 +154,7 @@ impl ListenAddress {
 }
 
 fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
-    let family = if address.is_ipv6() {
-        AddressFamily::INET6
-    } else {
-        AddressFamily::INET
-    };
+    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let socket = rustix::net::socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
     if address.is_ipv6() {
@@ -188,13 +175,8 @@ impl FromStr for ListenAddress {
         if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(wrong());
         }
-        let port = port
-            .parse()
-            .map_err(|_| format!("port {port} is not within 0 to 65535"))?;
-        let host = match host
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-        {
+        let port = port.parse().map_err(|_| format!("port {port} is not within 0 to 65535"))?;
+        let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             Some(ipv6) => Some(Host::Ip(IpAddr::V6(ipv6.parse().map_err(|_| wrong())?))),
             None if host.is_empty() => None,
             None => Some(match host.parse::<Ipv4Addr>() {
@@ -209,8 +191,7 @@ impl FromStr for ListenAddress {
 
 /// Letters, digits, `-`, `.` and `_`, and not only digits and dots, which is a mistyped address.
 fn is_host_name(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
         && text.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
@@ -245,17 +226,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_duration_is_refused() {
-        for text in [
-            "",
-            "s",
-            "-1s",
-            "1.5s",
-            "5 s",
-            "5x",
-            "1m30s",
-            "18446744073709551615h",
-            "٣s",
-        ] {
+        for text in ["", "s", "-1s", "1.5s", "5 s", "5x", "1m30s", "18446744073709551615h", "٣s"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }
@@ -274,30 +245,16 @@ mod tests {
 
     #[test]
     fn sizes_of_unclear_meaning_are_refused() {
-        for text in [
-            "",
-            "k",
-            "-1",
-            "1.5M",
-            "1KB",
-            "1MB",
-            "1T",
-            "99999999999999999999",
-            "16777216TiB",
-        ] {
+        for text in
+            ["", "k", "-1", "1.5M", "1KB", "1MB", "1T", "99999999999999999999", "16777216TiB"]
+        {
             assert!(bytes(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn listen_addresses_are_read_and_written_alike() {
-        for text in [
-            ":5000",
-            "127.0.0.1:0",
-            "[::1]:80",
-            "[::]:8080",
-            "localhost:65535",
-        ] {
+        for text in [":5000", "127.0.0.1:0", "[::1]:80", "[::]:8080", "localhost:65535"] {
             assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), text);
         }
     }
@@ -334,27 +291,14 @@ mod tests {
 
     #[test]
     fn loopback_is_loopback_only() {
-        let listener = "127.0.0.1:0"
-            .parse::<ListenAddress>()
-            .unwrap()
-            .bind()
-            .unwrap();
+        let listener = "127.0.0.1:0".parse::<ListenAddress>().unwrap().bind().unwrap();
         assert!(listener.local_addr().unwrap().ip().is_loopback());
     }
 
     #[test]
     fn a_taken_port_is_an_error() {
-        let taken = "127.0.0.1:0"
-            .parse::<ListenAddress>()
-            .unwrap()
-            .bind()
-            .unwrap();
-        let again = taken
-            .local_addr()
-            .unwrap()
-            .to_string()
-            .parse::<ListenAddress>()
-            .unwrap();
+        let taken = "127.0.0.1:0".parse::<ListenAddress>().unwrap().bind().unwrap();
+        let again = taken.local_addr().unwrap().to_string().parse::<ListenAddress>().unwrap();
         assert_eq!(again.bind().unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 

@@ -35,9 +35,7 @@ pub fn init(level: LevelFilter) {
 /// `time` as `2026-11-23T21:07:03.123Z`: UTC, milliseconds cut off, not rounded.
 pub fn rfc3339_millis(time: SystemTime) -> String {
     // Only years past 9999 cannot be written; a line without its time is better than none.
-    OffsetDateTime::from(time)
-        .format(TIME_FORMAT)
-        .unwrap_or_else(|_| "-".to_owned())
+    OffsetDateTime::from(time).format(TIME_FORMAT).unwrap_or_else(|_| "-".to_owned())
 }
 
 /// Lets an event be said once per interval, and counts what was held back.
@@ -51,11 +49,7 @@ pub struct Throttle {
 impl Throttle {
     /// Once per `interval`, beginning with the first event.
     pub fn new(interval: Duration) -> Throttle {
-        Throttle {
-            interval,
-            said: None,
-            suppressed: 0,
-        }
+        Throttle { interval, said: None, suppressed: 0 }
     }
 
     /// Once a minute, the kit's measure for a fault that lasts.
@@ -95,10 +89,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     fn check(millis: u64, expected: &str) {
-        assert_eq!(
-            rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)),
-            expected
-        );
+        assert_eq!(rfc3339_millis(UNIX_EPOCH + Duration::from_millis(millis)), expected);
     }
 
     #[test]

@@ -34,20 +34,12 @@ impl Signals {
     pub fn register(signals: &[i32]) -> io::Result<Signals> {
         let (wake, wake_end) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
-        let mut registered = Signals {
-            wake,
-            watched: Vec::new(),
-            ids: Vec::new(),
-        };
+        let mut registered = Signals { wake, watched: Vec::new(), ids: Vec::new() };
         for &signal in signals {
             let arrived = Arc::new(AtomicBool::new(false));
             // The flag first: whoever sees the byte must find the flag set.
-            registered
-                .ids
-                .push(flag::register(signal, Arc::clone(&arrived))?);
-            registered
-                .ids
-                .push(low_level::pipe::register(signal, wake_end.try_clone()?)?);
+            registered.ids.push(flag::register(signal, Arc::clone(&arrived))?);
+            registered.ids.push(low_level::pipe::register(signal, wake_end.try_clone()?)?);
             registered.watched.push((signal, arrived));
         }
         Ok(registered)

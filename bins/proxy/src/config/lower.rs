@@ -6,22 +6,16 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use nginx_conf::diag::Diags;
 use nginx_conf::{Diag, Directive, Severity, Sources, Span, Tree};
 
 use super::lower_log::Formats;
-use super::lower_server::{ServerNames, SocketLine};
+use super::lower_server::{AddressLines, ServerNames, SocketLine};
 use super::lower_upstream::Upstreams;
-use super::model::{Config, Template};
-use super::scope::Scope;
+use super::model::{AccessLog, Config, Shared, Template};
+use super::scope::{Scope, Types};
 use super::template;
-
-/// The types by ending, and what nginx has where no `types` is written.
-type Types = HashMap<Vec<u8>, Vec<u8>>;
-const DEFAULT_TYPES: [(&str, &str); 3] =
-    [("html", "text/html"), ("gif", "image/gif"), ("jpg", "image/jpeg")];
 
 /// What is known outside of the file.
 #[derive(Clone, Debug)]
@@ -43,10 +37,10 @@ pub(super) struct Lower<'t> {
     pub(super) upstreams: Upstreams,
     pub(super) formats: Formats,
     pub(super) sockets: Vec<SocketLine>,
-    /// Indexes of `sockets` by address.
-    pub(super) socket_lines: HashMap<SocketAddr, Vec<usize>>,
+    pub(super) socket_lines: HashMap<SocketAddr, AddressLines>,
     pub(super) names: Vec<ServerNames>,
-    default_types: Arc<Types>,
+    pub(super) default_access_log: Option<Shared<AccessLog>>,
+    pub(super) has_told_inner_error_log: bool,
 }
 
 /// Makes the configuration of a checked tree, or tells all that is wrong with it. Upstreams have
@@ -55,9 +49,6 @@ pub(super) fn lower(
     tree: &Tree,
     surroundings: &Surroundings,
 ) -> Result<(Config, Vec<Diag>), Vec<Diag>> {
-    let types = DEFAULT_TYPES
-        .iter()
-        .map(|(ending, name)| (ending.as_bytes().to_vec(), name.as_bytes().to_vec()));
     let mut lower = Lower {
         sources: &tree.sources,
         surroundings,
@@ -68,7 +59,8 @@ pub(super) fn lower(
         sockets: Vec::new(),
         socket_lines: HashMap::new(),
         names: Vec::new(),
-        default_types: Arc::new(types.collect()),
+        default_access_log: None,
+        has_told_inner_error_log: false,
     };
     lower.main(&tree.directives);
     let Lower { diags, config, .. } = lower;
@@ -99,13 +91,16 @@ impl Lower<'_> {
         // Formats and upstreams may be used before they are written.
         named("log_format").for_each(|directive| self.log_format(directive));
         named("upstream").for_each(|directive| self.upstream(directive));
-        let scope = Scope::default().with(self, block);
+        let scope = Scope::root().with(self, block);
         named("server").for_each(|directive| self.server(directive, &scope));
         self.bind();
     }
 
+    // A finding is made only if it is kept: to make one costs a walk through its file.
     pub(super) fn error(&mut self, span: Span, message: impl Into<String>) {
-        self.diags.push(self.sources.error(span, message));
+        if !self.diags.is_full() {
+            self.diags.push(self.sources.error(span, message));
+        }
     }
 
     pub(super) fn error_with_help(
@@ -114,11 +109,15 @@ impl Lower<'_> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.diags.push(self.sources.error(span, message).with_help(help));
+        if !self.diags.is_full() {
+            self.diags.push(self.sources.error(span, message).with_help(help));
+        }
     }
 
     pub(super) fn warn(&mut self, span: Span, message: impl Into<String>) {
-        self.diags.push(self.sources.warning(span, message));
+        if self.diags.takes_warnings() {
+            self.diags.push(self.sources.warning(span, message));
+        }
     }
 
     /// `file:line:column` of a place.
@@ -172,9 +171,5 @@ impl Lower<'_> {
                 types.insert(ending, line.name.text.as_bytes().to_vec());
             }
         }
-    }
-
-    pub(super) fn default_types(&self) -> Arc<Types> {
-        Arc::clone(&self.default_types)
     }
 }

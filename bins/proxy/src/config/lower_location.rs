@@ -46,6 +46,7 @@ impl Lower<'_> {
             self.check_around(directive, path, around);
             let own = directive.block.as_deref().unwrap_or_default();
             let scope = scope.with(self, own);
+            self.inner_error_log(own);
             let handler = self.handler(own, &scope, path, directive);
             // nginx: a pass to a location that ends in a slash sends its name without it there.
             if let (Handler::Proxy(_), Some(bare)) = (&handler, path.strip_suffix('/'))
@@ -227,13 +228,13 @@ impl Lower<'_> {
             host: host_text.into(),
             port: port_text.into(),
             uri: uri.map(Into::into),
-            set_headers: scope.set_headers(),
+            set_headers: scope.set_headers.clone(),
             http11: !scope.http10.unwrap_or(false),
             connect_timeout_ms: scope.connect_timeout_ms.unwrap_or(MINUTE_MS),
             read_timeout_ms: scope.read_timeout_ms.unwrap_or(MINUTE_MS),
             send_timeout_ms: scope.proxy_send_timeout_ms.unwrap_or(MINUTE_MS),
             redirects: redirects(scope, url, uri.is_some(), path),
-            hidden: scope.hidden(),
+            hidden: scope.hidden.clone(),
         })
     }
 

@@ -9,7 +9,7 @@ use nginx_conf::suggest::nearest;
 use nginx_conf::{Directive, units};
 
 use super::lower::Lower;
-use super::model::{AccessLog, Escape, LogFile, LogFormat, Template};
+use super::model::{AccessLog, Escape, LogFile, LogFormat, Shared, Template};
 use super::template;
 
 /// nginx: the format that needs no `log_format`.
@@ -116,10 +116,15 @@ impl Lower<'_> {
     }
 
     /// The combined format on standard output: what holds where no `access_log` is written.
-    pub(super) fn default_access_log(&mut self) -> Vec<AccessLog> {
+    pub(super) fn default_access_log(&mut self) -> Shared<AccessLog> {
+        if let Some(logs) = &self.default_access_log {
+            return logs.clone();
+        }
         let format = self.combined();
         let file = self.log_file("/dev/stdout");
-        vec![AccessLog { file, format }]
+        let logs: Shared<AccessLog> = vec![AccessLog { file, format }].into();
+        self.default_access_log = Some(logs.clone());
+        logs
     }
 
     fn combined(&mut self) -> usize {
@@ -198,5 +203,16 @@ impl Lower<'_> {
             level = level.max(Some(own));
         }
         self.config.error_level = level.or(self.config.error_level);
+    }
+
+    /// One warning for all `error_log` lines below `http`: the program has one log.
+    pub(super) fn inner_error_log(&mut self, block: &[Directive]) {
+        let line = block.iter().find(|directive| directive.name.text == "error_log");
+        if let (Some(line), false) = (line, self.has_told_inner_error_log) {
+            self.has_told_inner_error_log = true;
+            let message = "\"error_log\" of a server or location has no effect here: \
+                           that of the main level holds for all";
+            self.warn(line.name.span, message);
+        }
     }
 }

@@ -23,6 +23,18 @@ pub(super) struct SocketLine {
     span: Span,
 }
 
+/// All that is written for one address.
+#[derive(Default)]
+pub(super) struct AddressLines {
+    /// Indexes of the lines; those of one server follow each other.
+    lines: Vec<usize>,
+    has_default: bool,
+    has_options: bool,
+}
+
+/// Addresses of one configuration; each is a socket of every worker's event loop.
+const LISTENS_MAX: usize = 1024;
+
 /// What `listen` says beside the address.
 #[derive(Clone, Default)]
 struct Options {
@@ -54,6 +66,7 @@ impl Lower<'_> {
         let block = directive.block.as_deref().unwrap_or_default();
         let index = self.config.servers.len();
         let scope = http.with(self, block);
+        self.inner_error_log(block);
         let mut names = Vec::new();
         let mut shown = None;
         for line in block.iter().filter(|line| line.name.text == "server_name") {
@@ -174,21 +187,26 @@ impl Lower<'_> {
         options: &Options,
         span: Span,
     ) {
-        let mut problem = None;
+        if self.socket_lines.len() >= LISTENS_MAX && !self.socket_lines.contains_key(&address) {
+            return self.error(span, format!("more than {LISTENS_MAX} addresses to listen on"));
+        }
         let known = self.socket_lines.entry(address).or_default();
-        for other in known.iter().filter_map(|index| self.sockets.get(*index)) {
-            if other.server == server {
-                problem = Some(format!("a duplicate listen {address}"));
-            } else if is_default && other.is_default {
-                problem = Some(format!("a duplicate default server for {address}"));
-            } else if options.is_set && other.options.is_set {
-                problem = Some(format!("duplicate listen options for {address}"));
-            }
-        }
+        let problem = if known.lines.last().is_some_and(|last| self.sockets[*last].server == server)
+        {
+            Some("a duplicate listen")
+        } else if is_default && known.has_default {
+            Some("a duplicate default server for")
+        } else if options.is_set && known.has_options {
+            Some("duplicate listen options for")
+        } else {
+            None
+        };
         if let Some(problem) = problem {
-            return self.error(span, problem);
+            return self.error(span, format!("{problem} {address}"));
         }
-        known.push(self.sockets.len());
+        known.has_default |= is_default;
+        known.has_options |= options.is_set;
+        known.lines.push(self.sockets.len());
         let options = options.clone();
         self.sockets.push(SocketLine { address, server, is_default, options, span });
     }
@@ -200,7 +218,8 @@ impl Lower<'_> {
         let names = std::mem::take(&mut self.names);
         for (index, line) in lines.iter().enumerate() {
             let address = line.address;
-            let indexes = by_address.get(&address).map(Vec::as_slice).unwrap_or_default();
+            let indexes =
+                by_address.get(&address).map(|known| known.lines.as_slice()).unwrap_or_default();
             if indexes.first() != Some(&index) {
                 continue;
             }

@@ -22,7 +22,7 @@ pub mod watch;
 
 use std::path::{Path, PathBuf};
 
-use nginx_conf::{Context, Diag, IncludeError, Included, Severity, Tree, stock};
+use nginx_conf::{Context, Diag, IncludeError, Included, Reading, Severity, Tree, stock};
 
 pub use resolve::resolve;
 
@@ -99,18 +99,13 @@ fn load_without_names(
     let path = options.main_path();
     let main = find_main(&path, options.path.is_none())?;
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    let (tree, mut warnings) = read_tree(main, &path, &folder, &options.globals)?;
+    let Reading { tree, findings, is_sound } = read(main, &path, &folder, &options.globals);
     let surroundings = Surroundings {
         folder: options.prefix.clone().unwrap_or(folder),
         is_root,
         hostname: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default(),
     };
-    let (mut config, more) = lower(&tree, &surroundings).map_err(|mut diags| {
-        nginx_conf::sort(&tree.sources, &mut diags);
-        diags
-    })?;
-    warnings.extend(more);
-    nginx_conf::sort(&tree.sources, &mut warnings);
+    let (mut config, warnings) = lower_all(&tree, findings, is_sound, &surroundings)?;
     let sources = tree.sources.files().iter().map(|source| Source {
         path: PathBuf::from(&source.name),
         text: source.bytes.to_vec(),
@@ -118,6 +113,40 @@ fn load_without_names(
     });
     config.sources = sources.collect();
     Ok((config, warnings))
+}
+
+/// Lowers what was read. Where the table has found something wrong already, more is looked for, so
+/// that all is told at once, but for names that may be unknown because of it.
+fn lower_all(
+    tree: &Tree,
+    mut findings: Vec<Diag>,
+    is_sound: bool,
+    surroundings: &Surroundings,
+) -> Result<(Config, Vec<Diag>), Vec<Diag>> {
+    let is_good = !findings.iter().any(Diag::is_error);
+    if !is_sound {
+        return Err(findings);
+    }
+    let result = lower(tree, surroundings);
+    match result {
+        Ok((config, more)) if is_good => {
+            findings.extend(more);
+            nginx_conf::sort(&tree.sources, &mut findings);
+            Ok((config, findings))
+        }
+        Ok(_) => Err(findings),
+        Err(more) => {
+            let follows = |diag: &Diag| {
+                ["unknown ", "no servers ", "no \"server\""]
+                    .iter()
+                    .any(|m| diag.message.starts_with(m))
+            };
+            let is_new = |diag: &Diag| is_good || !follows(diag);
+            findings.extend(more.into_iter().filter(|diag| diag.is_error() && is_new(diag)));
+            nginx_conf::sort(&tree.sources, &mut findings);
+            Err(findings)
+        }
+    }
 }
 
 /// `-g` is judged by itself, so that what is wrong in it does not spill into the file.
@@ -157,12 +186,7 @@ fn find_main(path: &Path, is_default: bool) -> Result<Main, Vec<Diag>> {
 }
 
 /// Reads the main file with all that it includes; a fragment by way of the built-in frame.
-fn read_tree(
-    main: Main,
-    path: &Path,
-    folder: &Path,
-    globals: &str,
-) -> Result<(Tree, Vec<Diag>), Vec<Diag>> {
+fn read(main: Main, path: &Path, folder: &Path, globals: &str) -> Reading {
     let name = path.display().to_string();
     let (entry, given) = match main {
         Main::File(bytes) => (included(&name, bytes, false), None),
@@ -191,7 +215,7 @@ fn read_tree(
             None => files::include(pattern, folder),
         }
     };
-    nginx_conf::load(entry, Context::Main, &mut resolve)
+    nginx_conf::read(entry, Context::Main, &mut resolve)
 }
 
 fn included(name: &str, bytes: Vec<u8>, is_stock: bool) -> Included {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -139,9 +140,9 @@ pub struct Location {
     /// nginx: `keepalive_requests`, 1000.
     pub keepalive_requests: u64,
     /// nginx: `add_header`.
-    pub add_headers: Vec<AddHeader>,
+    pub add_headers: Shared<AddHeader>,
     /// nginx: `access_log`; empty when off.
-    pub access_logs: Vec<AccessLog>,
+    pub access_logs: Shared<AccessLog>,
     /// nginx: `server_tokens`; off leaves the version out.
     pub server_tokens: bool,
     /// nginx: `default_type`, text/plain. `Location::content_type` chooses.
@@ -154,6 +155,45 @@ pub struct Location {
     pub absolute_redirect: bool,
     /// nginx: `port_in_redirect`, on.
     pub port_in_redirect: bool,
+}
+
+/// A list that many locations inherit: kept once, however many there are.
+#[derive(Debug)]
+pub struct Shared<T>(Arc<[T]>);
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Shared(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Vec::new().into()
+    }
+}
+
+impl<T> From<Vec<T>> for Shared<T> {
+    fn from(list: Vec<T>) -> Self {
+        Shared(list.into())
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Shared<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
 }
 
 /// Locations of one level; both index `Server::locations`.
@@ -201,7 +241,7 @@ pub struct ProxyPass {
     /// Fields set towards the upstream, nginx's defaults (`Host $proxy_host`) included unless set;
     /// an empty value removes the field. `Connection`, `Keep-Alive`, `TE`, `Transfer-Encoding` and
     /// `Content-Length` are the framing's own: `Connection` is kept here only for `upgrade`.
-    pub set_headers: Vec<SetHeader>,
+    pub set_headers: Shared<SetHeader>,
     /// nginx: `proxy_http_version`; 1.1 by default here.
     pub http11: bool,
     /// nginx: `proxy_connect_timeout`, 60 s.
@@ -214,7 +254,7 @@ pub struct ProxyPass {
     pub redirects: Vec<(Vec<u8>, Vec<u8>)>,
     /// Response fields not passed on, lower case: nginx's own list (`Date`, `Server`, `X-Pad`,
     /// `X-Accel-…`) less `proxy_pass_header`, plus `proxy_hide_header`.
-    pub hidden: Vec<Vec<u8>>,
+    pub hidden: Shared<Vec<u8>>,
 }
 
 /// A field set towards the upstream.

@@ -4,14 +4,15 @@
 //! `add_header`, `access_log`, `proxy_redirect` and `types` as a whole, by a level that has none
 //! of its own. The order of directives inside a level does not matter.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use nginx_conf::{Directive, units};
 
 use super::lower::Lower;
 use super::model::{
-    AccessLog, AddHeader, ClientLimits, Handler, Location, Part, SetHeader, Template, Variable,
+    AccessLog, AddHeader, ClientLimits, Handler, Location, Part, SetHeader, Shared, Template,
+    Variable,
 };
 
 /// The settings of one level. `None` is nginx's default.
@@ -33,14 +34,24 @@ pub(super) struct Scope {
     pub(super) connect_timeout_ms: Option<u64>,
     pub(super) read_timeout_ms: Option<u64>,
     pub(super) proxy_send_timeout_ms: Option<u64>,
-    pub(super) types: Option<Arc<HashMap<Vec<u8>, Vec<u8>>>>,
-    pub(super) set_headers: Option<Arc<[SetHeader]>>,
-    pub(super) add_headers: Option<Arc<[AddHeader]>>,
-    pub(super) access_logs: Option<Arc<[AccessLog]>>,
+    pub(super) types: Arc<Types>,
+    /// nginx: the level's own, and `Host $proxy_host` unless it sets one.
+    pub(super) set_headers: Shared<SetHeader>,
+    pub(super) add_headers: Shared<AddHeader>,
+    pub(super) access_logs: Option<Shared<AccessLog>>,
     pub(super) redirects: Option<Redirects>,
-    pub(super) hidden: Option<Arc<[Vec<u8>]>>,
-    pub(super) passed: Option<Arc<[Vec<u8>]>>,
+    /// Response fields that are not passed on, made from the two below.
+    pub(super) hidden: Shared<Vec<u8>>,
+    hidden_own: Shared<Vec<u8>>,
+    passed_own: Shared<Vec<u8>>,
 }
+
+/// The types by ending, lower case.
+pub(super) type Types = HashMap<Vec<u8>, Vec<u8>>;
+
+/// nginx: what holds where no `types` is written.
+const DEFAULT_TYPES: [(&str, &str); 3] =
+    [("html", "text/html"), ("gif", "image/gif"), ("jpg", "image/jpeg")];
 
 /// nginx: `proxy_redirect` of one level.
 #[derive(Clone)]
@@ -65,6 +76,17 @@ pub(super) enum RedirectRule {
 const HEAD_BYTES_MAX: u64 = 1 << 20;
 
 impl Scope {
+    /// The settings above `http`.
+    pub(super) fn root() -> Scope {
+        let types = DEFAULT_TYPES.map(|(ending, name)| (ending.into(), name.into()));
+        Scope {
+            types: Arc::new(types.into_iter().collect()),
+            set_headers: with_host(Vec::new()),
+            hidden: hidden(&[], &[]),
+            ..Scope::default()
+        }
+    }
+
     /// The settings of a level below with these directives.
     pub(super) fn with(&self, lower: &mut Lower<'_>, directives: &[Directive]) -> Scope {
         let mut scope = self.clone();
@@ -139,7 +161,7 @@ impl Scope {
     /// A location of this level's settings.
     pub(super) fn location(&self, lower: &mut Lower<'_>, path: &str, handler: Handler) -> Location {
         let access_logs = match &self.access_logs {
-            Some(logs) => logs.to_vec(),
+            Some(logs) => logs.clone(),
             None => lower.default_access_log(),
         };
         let (keepalive_timeout_ms, keepalive_field_s) = self.keepalive.unwrap_or((75_000, None));
@@ -153,39 +175,35 @@ impl Scope {
             keepalive_timeout_ms,
             keepalive_field_s,
             keepalive_requests: self.keepalive_requests.unwrap_or(1000),
-            add_headers: self.add_headers.as_deref().unwrap_or_default().to_vec(),
+            add_headers: self.add_headers.clone(),
             access_logs,
             server_tokens: self.server_tokens.unwrap_or(true),
             default_type: self.default_type.as_deref().unwrap_or("text/plain").into(),
-            types: self.types.clone().unwrap_or_else(|| lower.default_types()),
+            types: Arc::clone(&self.types),
             nested: None,
             absolute_redirect: self.absolute_redirect.unwrap_or(true),
             port_in_redirect: self.port_in_redirect.unwrap_or(true),
         }
     }
+}
 
-    /// nginx: the fields set towards the upstream: the level's own, and `Host $proxy_host` unless
-    /// it sets one.
-    pub(super) fn set_headers(&self) -> Vec<SetHeader> {
-        let mut fields = self.set_headers.as_deref().unwrap_or_default().to_vec();
-        if !fields.iter().any(|field| field.name.eq_ignore_ascii_case(b"host")) {
-            let value = Template(vec![Part::Variable(Variable::ProxyHost)]);
-            fields.insert(0, SetHeader { name: b"Host".to_vec(), value });
-        }
-        fields
+/// nginx: `Host $proxy_host` is set by every level that sets no Host itself.
+fn with_host(mut fields: Vec<SetHeader>) -> Shared<SetHeader> {
+    if !fields.iter().any(|field| field.name.eq_ignore_ascii_case(b"host")) {
+        let value = Template(vec![Part::Variable(Variable::ProxyHost)]);
+        fields.insert(0, SetHeader { name: b"Host".to_vec(), value });
     }
+    fields.into()
+}
 
-    /// nginx: response fields that are not passed on, in lower case.
-    pub(super) fn hidden(&self) -> Vec<Vec<u8>> {
-        let own = self.hidden.iter().flat_map(|list| list.iter().cloned());
-        let built_in = HIDDEN.iter().map(|name| name.as_bytes().to_vec());
-        let is_passed =
-            |name: &Vec<u8>| self.passed.as_deref().is_some_and(|list| list.contains(name));
-        let mut names: Vec<Vec<u8>> = built_in.chain(own).filter(|name| !is_passed(name)).collect();
-        names.sort();
-        names.dedup();
-        names
+/// nginx: response fields that are not passed on: its own and the hidden ones less the passed.
+fn hidden(own: &[Vec<u8>], passed: &[Vec<u8>]) -> Shared<Vec<u8>> {
+    let built_in = HIDDEN.iter().map(|name| name.as_bytes().to_vec());
+    let mut names: BTreeSet<Vec<u8>> = built_in.chain(own.iter().cloned()).collect();
+    for name in passed {
+        names.remove(name);
     }
+    names.into_iter().collect::<Vec<_>>().into()
 }
 
 /// nginx: default of the timeouts that have one minute.
@@ -203,6 +221,9 @@ const HIDDEN: &[&str] = &[
     "x-accel-charset",
 ];
 
+/// Rules of one level: each location that inherits them has its own copy, made for its path.
+const REDIRECTS_MAX: usize = 64;
+
 /// What one level says itself of the settings that are inherited as a whole.
 #[derive(Default)]
 struct Lists {
@@ -214,7 +235,7 @@ struct Lists {
     redirect_off: bool,
     hidden: Vec<Vec<u8>>,
     passed: Vec<Vec<u8>>,
-    types: Option<HashMap<Vec<u8>, Vec<u8>>>,
+    types: Option<Types>,
 }
 
 impl Lists {
@@ -244,6 +265,11 @@ impl Lists {
             }
             "proxy_redirect" => match lower.redirect(directive) {
                 Some(None) => self.redirect_off = true,
+                Some(Some(_)) if self.redirects.len() >= REDIRECTS_MAX => {
+                    let message =
+                        format!("more than {REDIRECTS_MAX} \"proxy_redirect\" in a block");
+                    lower.error(directive.name.span, message);
+                }
                 Some(Some(rule)) => self.redirects.push(rule),
                 None => {}
             },
@@ -256,13 +282,13 @@ impl Lists {
 
     fn replace(self, scope: &mut Scope) {
         if !self.set_headers.is_empty() {
-            scope.set_headers = Some(self.set_headers.into());
+            scope.set_headers = with_host(self.set_headers);
         }
         if !self.add_headers.is_empty() {
-            scope.add_headers = Some(self.add_headers.into());
+            scope.add_headers = self.add_headers.into();
         }
         if self.access_log_off {
-            scope.access_logs = Some(Arc::from([]));
+            scope.access_logs = Some(Shared::default());
         } else if let Some(logs) = self.access_logs {
             scope.access_logs = Some(logs.into());
         }
@@ -271,14 +297,18 @@ impl Lists {
         } else if !self.redirects.is_empty() {
             scope.redirects = Some(Redirects::Rules(self.redirects.into()));
         }
+        let has_fields = !self.hidden.is_empty() || !self.passed.is_empty();
         if !self.hidden.is_empty() {
-            scope.hidden = Some(self.hidden.into());
+            scope.hidden_own = self.hidden.into();
         }
         if !self.passed.is_empty() {
-            scope.passed = Some(self.passed.into());
+            scope.passed_own = self.passed.into();
+        }
+        if has_fields {
+            scope.hidden = hidden(&scope.hidden_own, &scope.passed_own);
         }
         if let Some(types) = self.types {
-            scope.types = Some(Arc::new(types));
+            scope.types = Arc::new(types);
         }
     }
 }

@@ -77,8 +77,11 @@ impl Exchange {
         if has_page {
             push_page(status, location.server_tokens, &mut body);
         }
-        if body.is_empty() {
+        if status == 204 {
             content_type = b"";
+        } else if body.is_empty() {
+            // nginx types an empty text too.
+            content_type = location.content_type(&self.path);
         }
         let content = Content { content_type, address: address.as_deref(), body: &body };
         self.push_answer(location, &content, now, &mut out.client);
@@ -141,7 +144,7 @@ impl Exchange {
     }
 
     /// nginx: absolute_redirect and port_in_redirect: a path becomes an URL of this server.
-    fn absolute(&self, value: Vec<u8>, location: &Location) -> Vec<u8> {
+    pub(super) fn absolute(&self, value: Vec<u8>, location: &Location) -> Vec<u8> {
         if !location.absolute_redirect || value.first() != Some(&b'/') || self.host.is_empty() {
             return value;
         }

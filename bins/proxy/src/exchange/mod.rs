@@ -21,6 +21,8 @@
 pub mod access_log;
 pub mod answer;
 pub mod clock;
+mod fault;
+mod interface;
 pub mod request;
 pub mod response;
 pub mod variables;
@@ -32,111 +34,15 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http1::{BodyLength, BodyReader, BodyWriter, Reject, RequestHead, ResponseHead, Version};
+use http1::{BodyLength, BodyReader, BodyWriter, RequestHead, ResponseHead, Version};
 
 use crate::config::model::{Config, Location, ProxyPass};
 use clock::{Millis, Moment};
+pub use fault::{ConnectFault, Fault};
+pub use interface::{Action, ClientInfo, ClientNext, Event, Out, Source};
 
 /// The configuration an exchange began with; it keeps that one to its end.
 pub type Snapshot = Rc<Arc<Config>>;
-
-/// The client's connection, as far as requests and log lines speak of it.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientInfo {
-    /// The client's address.
-    pub remote: SocketAddr,
-    /// The address it connected to.
-    pub local: SocketAddr,
-    /// nginx: `$connection`.
-    pub serial: u64,
-    /// nginx: `$connection_requests`, this one included.
-    pub requests: u64,
-    /// The proxy is draining: the answer says `Connection: close`.
-    pub draining: bool,
-}
-
-/// What has happened.
-#[derive(Debug)]
-pub enum Event<'i> {
-    /// Bytes of the request's body (or of the tunnel); those not taken come again.
-    ClientBytes(&'i [u8]),
-    /// The client has ended its stream.
-    ClientEnd,
-    /// An upstream connection is there.
-    Connected {
-        /// Its address.
-        address: SocketAddr,
-        /// Whether it has carried a request before.
-        reused: bool,
-    },
-    /// No server of the upstream could be connected to.
-    ConnectFailed(ConnectFault),
-    /// Bytes of the response; those not taken come again.
-    UpstreamBytes(&'i [u8]),
-    /// The upstream has ended its stream, or the connection is gone.
-    UpstreamEnd,
-}
-
-/// Why there is no upstream connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConnectFault {
-    /// The name has no address yet.
-    Unresolved,
-    /// Refused, unreachable or reset.
-    Refused,
-    /// `proxy_connect_timeout` is over.
-    TimedOut,
-    /// Every server is down or marked so.
-    NoneLive,
-}
-
-/// What only the caller can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Get a connection to a server of this upstream.
-    Connect {
-        /// Index into `Config::upstreams`.
-        upstream: usize,
-        /// Not one that has been idle: the last of those was dead.
-        fresh: bool,
-    },
-    /// The upstream connection can carry another request.
-    KeepUpstream,
-    /// Close the upstream connection.
-    DropUpstream,
-}
-
-/// What becomes of the client's connection after the exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientNext {
-    /// It waits for the next request.
-    KeepAlive,
-    /// It is closed once all is sent.
-    Close,
-    /// It is closed once all is sent, but read for a while, so that the client gets the answer
-    /// and not a reset (nginx: `lingering_close`).
-    Linger,
-    /// It is closed at once: the answer cannot be completed.
-    Abort,
-}
-
-/// Who made the status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// The upstream.
-    Upstream,
-    /// This proxy.
-    Proxy,
-}
-
-/// Buffers that an exchange writes to.
-#[derive(Debug, Default)]
-pub struct Out {
-    /// Bytes for the client.
-    pub client: Vec<u8>,
-    /// Bytes for the upstream.
-    pub upstream: Vec<u8>,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -224,69 +130,6 @@ pub struct UpstreamTimes {
     pub head: Option<Millis>,
     /// The last byte came.
     pub ended: Option<Millis>,
-}
-
-/// Why the proxy answered itself or gave up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The client broke HTTP.
-    Client(Reject),
-    /// The client left before it had its answer (nginx: 499).
-    ClientLeft,
-    /// The client was too slow with its body.
-    ClientTooSlow,
-    /// The client did not take the answer in time.
-    ClientStalled,
-    /// The body is larger than `client_max_body_size`.
-    BodyTooLarge,
-    /// No connection to the upstream.
-    Connect(ConnectFault),
-    /// The upstream broke HTTP.
-    Upstream(Reject),
-    /// The upstream closed before it had answered.
-    UpstreamClosed,
-    /// The upstream was too slow.
-    UpstreamTimedOut,
-    /// The upstream changes to a protocol that nobody asked for.
-    UnaskedUpgrade,
-    /// A chunked body for an upstream that is spoken to in HTTP/1.0.
-    LengthRequired,
-}
-
-impl Fault {
-    /// nginx's status for it.
-    pub fn status(self) -> u16 {
-        match self {
-            Fault::Client(reject) => reject.status(),
-            Fault::ClientLeft => 499,
-            Fault::ClientTooSlow | Fault::ClientStalled => 408,
-            Fault::BodyTooLarge => 413,
-            Fault::Connect(ConnectFault::TimedOut) | Fault::UpstreamTimedOut => 504,
-            Fault::Connect(_) | Fault::Upstream(_) | Fault::UpstreamClosed => 502,
-            Fault::UnaskedUpgrade => 502,
-            Fault::LengthRequired => 411,
-        }
-    }
-
-    /// For the error log.
-    pub fn text(self) -> &'static str {
-        match self {
-            Fault::Client(reject) => reject.label(),
-            Fault::ClientLeft => "client closed its connection before it had its answer",
-            Fault::ClientTooSlow => "client timed out while its body was read",
-            Fault::ClientStalled => "client timed out while the answer was sent to it",
-            Fault::BodyTooLarge => "client intended to send too large a body",
-            Fault::Connect(ConnectFault::Unresolved) => "the upstream's name does not resolve",
-            Fault::Connect(ConnectFault::Refused) => "connection to the upstream failed",
-            Fault::Connect(ConnectFault::TimedOut) => "timed out while connecting to the upstream",
-            Fault::Connect(ConnectFault::NoneLive) => "no live servers in the upstream",
-            Fault::Upstream(_) => "the upstream sent an invalid response",
-            Fault::UpstreamClosed => "the upstream closed its connection before its answer ended",
-            Fault::UpstreamTimedOut => "timed out while the upstream's answer was read",
-            Fault::UnaskedUpgrade => "the upstream sent 101 without being asked to",
-            Fault::LengthRequired => "a chunked body cannot go to an upstream in HTTP/1.0",
-        }
-    }
 }
 
 impl Exchange {

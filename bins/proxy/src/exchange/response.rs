@@ -7,7 +7,7 @@ use http1::{BodyLength, BodyReader, BodyWriter, Limits, Parsed, Version};
 use super::clock::Moment;
 use super::request::push_content_length;
 use super::{ClientNext, Exchange, Fault, Out, Phase, Source};
-use crate::config::model::{Handler, ProxyPass};
+use crate::config::model::{Handler, Location, ProxyPass};
 
 /// What an upstream may send as a head: as large as what the proxy takes from a client.
 const UPSTREAM_LIMITS: Limits = Limits {
@@ -180,7 +180,7 @@ impl Exchange {
             }
             Some(persistent) => self.push_connection_fields(persistent, out),
         }
-        self.push_upstream_fields(pass, out);
+        self.push_upstream_fields(location, pass, out);
         self.push_add_headers(location, now, out);
         http1::push_end(out);
         self.client_head_bytes = (out.len() - start) as u64;
@@ -197,7 +197,7 @@ impl Exchange {
         }
     }
 
-    fn push_upstream_fields(&self, pass: &ProxyPass, out: &mut Vec<u8>) {
+    fn push_upstream_fields(&self, location: &Location, pass: &ProxyPass, out: &mut Vec<u8>) {
         let bytes = &self.response_bytes;
         for field in &self.response.fields {
             let name = field.name.of(bytes);
@@ -213,11 +213,8 @@ impl Exchange {
             }
             match redirected(pass, name, value) {
                 Some((rest, replacement)) => {
-                    out.extend_from_slice(name);
-                    out.extend_from_slice(b": ");
-                    out.extend_from_slice(replacement);
-                    out.extend_from_slice(rest);
-                    out.extend_from_slice(b"\r\n");
+                    let address = self.absolute([replacement, rest].concat(), location);
+                    http1::push_field(out, name, &address);
                 }
                 None => http1::push_field(out, name, value),
             }

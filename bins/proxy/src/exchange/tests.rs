@@ -80,6 +80,77 @@ struct Outcome {
     kept: bool,
 }
 
+/// A time when nothing is late.
+const NOW: Moment = Moment { ms: 1_000, unix_ms: 0 };
+
+/// Bytes that arrive piece by piece.
+struct Arriving<'t> {
+    bytes: &'t [u8],
+    used: usize,
+    here: usize,
+}
+
+impl<'t> Arriving<'t> {
+    fn new(bytes: &'t [u8]) -> Arriving<'t> {
+        Arriving { bytes, used: 0, here: 0 }
+    }
+
+    fn is_over(&self) -> bool {
+        self.used == self.here && self.here == self.bytes.len()
+    }
+
+    /// What is here and not used, after another piece has come.
+    fn more(&mut self, cut: &mut dyn FnMut(usize) -> usize) -> &'t [u8] {
+        self.here = (self.here + cut(self.bytes.len() - self.here)).min(self.bytes.len());
+        &self.bytes[self.used..self.here]
+    }
+}
+
+/// Parses the head as it arrives and begins the exchange.
+fn begin(
+    exchange: &mut Exchange,
+    snapshot: &Snapshot,
+    request: &mut Arriving<'_>,
+    cut: &mut dyn FnMut(usize) -> usize,
+    out: &mut Out,
+) {
+    loop {
+        let bytes = request.more(cut);
+        match http1::parse_request(bytes, &Limits::default(), exchange.head_mut()) {
+            Parsed::NeedMore => assert!(bytes.len() < request.bytes.len(), "not a whole request"),
+            Parsed::Done { used, .. } => {
+                request.used = used;
+                return exchange.begin(Rc::clone(snapshot), 0, client(), &bytes[..used], NOW, out);
+            }
+            Parsed::Reject(reject) => {
+                request.used = bytes.len();
+                let broken = (bytes, reject);
+                return exchange.reject(Rc::clone(snapshot), 0, client(), broken, NOW, out);
+            }
+        }
+    }
+}
+
+/// Does what the exchange asks for; true when there was something.
+fn act(exchange: &mut Exchange, upstream: Upstream<'_>, kept: &mut bool, out: &mut Out) -> bool {
+    let mut acted = false;
+    while let Some(action) = exchange.poll_action() {
+        acted = true;
+        match (action, upstream) {
+            (Action::Connect { .. }, Upstream::Unreachable(fault)) => {
+                exchange.handle(Event::ConnectFailed(fault), NOW, out);
+            }
+            (Action::Connect { .. }, _) => {
+                let address = SocketAddr::from(([127, 0, 0, 1], 5000));
+                exchange.handle(Event::Connected { address, reused: false }, NOW, out);
+            }
+            (Action::KeepUpstream, _) => *kept = true,
+            (Action::DropUpstream, _) => {}
+        }
+    }
+    acted
+}
+
 /// Runs one exchange; `cut` says how many bytes the next piece has.
 fn run(
     snapshot: &Snapshot,
@@ -87,72 +158,34 @@ fn run(
     upstream: Upstream<'_>,
     mut cut: impl FnMut(usize) -> usize,
 ) -> Outcome {
-    let now = Moment { ms: 1_000, unix_ms: 0 };
     let mut exchange = Exchange::new(Rc::clone(snapshot), client());
     let mut out = Out::default();
-    let (mut to_client, mut to_upstream) = (Vec::new(), Vec::new());
-    let mut arrived = 0;
-    let rest = loop {
-        arrived = (arrived + cut(request.len() - arrived)).min(request.len());
-        let bytes = &request[..arrived];
-        match http1::parse_request(bytes, &Limits::default(), exchange.head_mut()) {
-            Parsed::NeedMore if arrived < request.len() => {}
-            Parsed::NeedMore => panic!("the request is not whole"),
-            Parsed::Done { used, .. } => {
-                let head = &bytes[..used];
-                exchange.begin(Rc::clone(snapshot), 0, client(), head, now, &mut out);
-                break used;
-            }
-            Parsed::Reject(reject) => {
-                let broken = (bytes, reject);
-                exchange.reject(Rc::clone(snapshot), 0, client(), broken, now, &mut out);
-                break arrived;
-            }
-        }
-    };
-    let (mut body_at, mut body_end) = (rest, arrived);
-    let (mut answer_at, mut answer_end) = (0, 0);
+    let mut request = Arriving::new(request);
+    begin(&mut exchange, snapshot, &mut request, &mut cut, &mut out);
     let (answer, closes): (&[u8], bool) = match upstream {
         Upstream::Says(answer) => (answer, false),
         Upstream::SaysAndCloses(answer) => (answer, true),
         Upstream::Unreachable(_) => (b"", false),
     };
-    let mut kept = false;
-    for _ in 0..100_000 {
+    let mut answer = Arriving::new(answer);
+    let (mut to_client, mut to_upstream, mut kept) = (Vec::new(), Vec::new(), false);
+    loop {
+        let mut moved = act(&mut exchange, upstream, &mut kept, &mut out);
+        if exchange.wants_client() && !request.is_over() {
+            let event = Event::ClientBytes(request.more(&mut cut));
+            request.used += exchange.handle(event, NOW, &mut out);
+            moved = true;
+        } else if exchange.wants_upstream() && !answer.is_over() {
+            let event = Event::UpstreamBytes(answer.more(&mut cut));
+            answer.used += exchange.handle(event, NOW, &mut out);
+            moved = true;
+        } else if exchange.wants_upstream() && closes {
+            exchange.handle(Event::UpstreamEnd, NOW, &mut out);
+            moved = true;
+        }
         to_client.append(&mut out.client);
         to_upstream.append(&mut out.upstream);
-        let mut moved = false;
-        while let Some(action) = exchange.poll_action() {
-            moved = true;
-            match (action, upstream) {
-                (Action::Connect { .. }, Upstream::Unreachable(fault)) => {
-                    exchange.handle(Event::ConnectFailed(fault), now, &mut out);
-                }
-                (Action::Connect { .. }, _) => {
-                    let address = SocketAddr::from(([127, 0, 0, 1], 5000));
-                    let event = Event::Connected { address, reused: false };
-                    exchange.handle(event, now, &mut out);
-                }
-                (Action::KeepUpstream, _) => kept = true,
-                (Action::DropUpstream, _) => {}
-            }
-        }
-        if exchange.wants_client() && (body_at < body_end || body_end < request.len()) {
-            body_end = (body_end + cut(request.len() - body_end)).min(request.len());
-            let event = Event::ClientBytes(&request[body_at..body_end]);
-            body_at += exchange.handle(event, now, &mut out);
-            moved = true;
-        } else if exchange.wants_upstream() && (answer_at < answer_end || answer_end < answer.len())
-        {
-            answer_end = (answer_end + cut(answer.len() - answer_end)).min(answer.len());
-            let event = Event::UpstreamBytes(&answer[answer_at..answer_end]);
-            answer_at += exchange.handle(event, now, &mut out);
-            moved = true;
-        } else if exchange.wants_upstream() && closes && answer_end == answer.len() {
-            exchange.handle(Event::UpstreamEnd, now, &mut out);
-            moved = true;
-        }
-        if !moved && out.client.is_empty() && out.upstream.is_empty() {
+        if !moved {
             break;
         }
     }
@@ -435,16 +468,15 @@ fn a_client_that_expects_100_is_told_to_go_on_once_the_upstream_is_there() {
 /// An exchange that has sent `request` and waits for the answer, with its buffers.
 fn waiting(request: &[u8], reused: bool) -> (Exchange, Out) {
     let snapshot = snapshot(CONF);
-    let now = Moment { ms: 1_000, unix_ms: 0 };
     let mut exchange = Exchange::new(Rc::clone(&snapshot), client());
     let mut out = Out::default();
     let parsed = http1::parse_request(request, &Limits::default(), exchange.head_mut());
     let Parsed::Done { used, .. } = parsed else { panic!("not a request") };
-    exchange.begin(snapshot, 0, client(), &request[..used], now, &mut out);
+    exchange.begin(snapshot, 0, client(), &request[..used], NOW, &mut out);
     assert!(matches!(exchange.poll_action(), Some(Action::Connect { fresh: false, .. })));
     let address = SocketAddr::from(([127, 0, 0, 1], 5000));
-    exchange.handle(Event::Connected { address, reused }, now, &mut out);
-    exchange.handle(Event::ClientBytes(&request[used..]), now, &mut out);
+    exchange.handle(Event::Connected { address, reused }, NOW, &mut out);
+    exchange.handle(Event::ClientBytes(&request[used..]), NOW, &mut out);
     (exchange, out)
 }
 

@@ -356,8 +356,25 @@ fn every_problem_is_told_at_once() {
             "2:1: no servers are inside upstream \"u\"",
             "4:8: invalid port in \"0\" of the \"listen\" directive; expected PORT, ADDRESS:PORT or \
              [ADDRESS]:PORT, a port from 1 to 65535",
-            "5:49: unknown \"x\" variable",
             "5:25: \"https://\" in \"proxy_pass\" is not supported yet",
+            "5:49: unknown \"x\" variable",
+        ],
+    );
+    // What the table refuses hides nothing but what follows from it.
+    check_errors(
+        "http {\nmap $a $b {}\nserver {\nlocation ~ x { expires 1y; }\nreturn 200 $b$;\nadd_header A $b; }\n}",
+        &[
+            "2:1: \"map\" directive is refused: not supported yet: there are no variables of one's own",
+            "4:10: regular expressions in \"location\" are not supported yet; a prefix, \"=\" or \"^~\" \
+             location is",
+            "4:16: \"expires\" directive is refused: not supported yet; `add_header Cache-Control` is",
+        ],
+    );
+    check_errors(
+        "http {\nsevrer { }\nupstream u { sever a; }\n}",
+        &[
+            "2:1: unknown directive \"sevrer\"; did you mean \"server\"?",
+            "3:14: unknown directive \"sever\"; did you mean \"server\"?",
         ],
     );
     check_errors(

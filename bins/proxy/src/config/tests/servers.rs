@@ -1,5 +1,6 @@
 //! Listens, names, upstreams and logs.
 
+use super::super::lower::lower;
 use super::super::model::{Escape, LogFile};
 use super::*;
 
@@ -258,5 +259,12 @@ fn error_log_sets_the_level_and_says_where_messages_go() {
     check_warnings(
         &format!("error_log /x; http {{ {http} }}"),
         &["1:11: messages go to standard error, not to \"/x\""],
+    );
+    check_warnings(
+        "http { server { listen 80; error_log /x; location / { error_log /y; return 200; } } }",
+        &[
+            "1:28: \"error_log\" of a server or location has no effect here: that of the main level \
+           holds for all",
+        ],
     );
 }
