@@ -1,0 +1,114 @@
+{{/* The pod template: metadata and spec. */}}
+
+{{/* Labels: nothing of the chart's version, so that a new chart alone starts no new pods. */}}
+{{- define "sidecar.podLabels" -}}
+{{- $selector := include "sidecar.selectorLabels" . | fromYaml -}}
+{{- merge $selector (deepCopy (.Values.podLabels | default dict)) (.Values.labels | default dict) | toYaml -}}
+{{- end -}}
+
+{{/* Annotations. The checksum is of the text alone, which a change elsewhere in the ConfigMap leaves as it is. */}}
+{{- define "sidecar.podAnnotations" -}}
+{{- $own := dict "kubectl.kubernetes.io/default-container" "app" -}}
+{{- if and .Values.proxy.enabled (eq .Values.proxy.reload "rollout") (not .Values.proxy.existingConfigMap) -}}
+{{- $_ := set $own "checksum/proxy-config" (include "sidecar.proxyConfig" . | sha256sum) -}}
+{{- end -}}
+{{- merge (deepCopy (.Values.podAnnotations | default dict)) $own | toYaml -}}
+{{- end -}}
+
+{{/* The sidecars that are on, as list items. The order matters for native ones: they end in reverse. */}}
+{{- define "sidecar.sidecars" -}}
+{{- if .Values.logScraper.enabled }}
+- {{ include "sidecar.logScraperContainer" . | nindent 2 | trim }}
+{{- end }}
+{{- if .Values.proxy.enabled }}
+- {{ include "sidecar.proxyContainer" . | nindent 2 | trim }}
+{{- end }}
+{{- end -}}
+
+{{- define "sidecar.podSpec" -}}
+serviceAccountName: {{ include "sidecar.serviceAccountName" . }}
+automountServiceAccountToken: {{ .Values.serviceAccount.automountToken }}
+{{- with include "sidecar.imagePullSecrets" . }}
+{{ . }}
+{{- end }}
+{{- $security := omit (.Values.podSecurityContext | default dict) "sysctls" }}
+{{- with include "sidecar.sysctls" . | fromJsonArray }}
+{{- $security = set $security "sysctls" . }}
+{{- end }}
+{{- with $security }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+terminationGracePeriodSeconds: {{ include "sidecar.gracePeriod" . }}
+{{- include "sidecar.scheduling" . }}
+{{- $sidecars := include "sidecar.sidecars" . | trim }}
+{{- $native := ternary $sidecars "" .Values.nativeSidecars }}
+{{- if or $native .Values.extraInitContainers }}
+initContainers:
+  {{- with $native }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with .Values.extraInitContainers }}
+  {{- tpl (toYaml .) $ | nindent 2 }}
+  {{- end }}
+{{- end }}
+containers:
+  - {{ include "sidecar.appContainer" . | nindent 4 | trim }}
+  {{- with ternary "" $sidecars .Values.nativeSidecars }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with .Values.extraContainers }}
+  {{- tpl (toYaml .) $ | nindent 2 }}
+  {{- end }}
+volumes:
+  {{- include "sidecar.volumes" . | trim | nindent 2 }}
+{{- end -}}
+
+{{/* Where the pods may run. */}}
+{{- define "sidecar.scheduling" -}}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- tpl (toYaml .) $ | nindent 2 }}
+{{- end }}
+{{- if .Values.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- include "sidecar.topologySpread" . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The log volume stays without a log scraper, for the application goes on writing its file. */}}
+{{- define "sidecar.volumes" -}}
+- name: logs
+  {{- $emptyDir := dict }}
+  {{- with .Values.logs.sizeLimit }}{{ $_ := set $emptyDir "sizeLimit" . }}{{ end }}
+  {{- with .Values.logs.medium }}{{ $_ := set $emptyDir "medium" . }}{{ end }}
+  emptyDir:
+    {{- toYaml $emptyDir | nindent 4 }}
+{{- if .Values.logScraper.enabled }}
+- name: checkpoint
+  emptyDir:
+    sizeLimit: 1Mi
+{{- end }}
+{{- if .Values.proxy.enabled }}
+- name: proxy-config
+  configMap:
+    name: {{ include "sidecar.proxyConfigMapName" . }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ tpl (toYaml .) $ }}
+{{- end }}
+{{- end -}}

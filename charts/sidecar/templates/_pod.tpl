@@ -1,0 +1,73 @@
+{{/* What the containers share: their common parts, their probes, the seconds they have to end. */}}
+
+{{/* First part of any of the three: dict "root" $ "values" .Values.app "name" "app". */}}
+{{- define "sidecar.containerHead" -}}
+name: {{ .name }}
+image: {{ include "sidecar.image" (dict "root" .root "image" .values.image) | quote }}
+imagePullPolicy: {{ .values.image.pullPolicy }}
+{{- with .values.securityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/*
+The probes of a container: dict "path" (the container's values, for messages) "given" (its values'
+probes) "startup" "readiness" "liveness" (the chart's own handler of each, or nothing).
+A given probe goes over the chart's; one with a handler of its own replaces the chart's handler;
+null is no probe.
+*/}}
+{{- define "sidecar.probes" -}}
+{{- $context := . -}}
+{{- $given := .given | default dict -}}
+{{- range $kind := list "startup" "readiness" "liveness" -}}
+{{- $probe := get $given $kind -}}
+{{- if kindIs "map" $probe -}}
+{{- $own := or $probe.exec $probe.grpc $probe.httpGet $probe.tcpSocket -}}
+{{- $handler := get $context $kind | default dict -}}
+{{- if and $probe (not $own) (not $handler) -}}
+{{- fail (printf "%s.probes.%s has no handler: give it one of exec, grpc, httpGet, tcpSocket" $context.path $kind) -}}
+{{- end -}}
+{{- with ternary $probe (merge (deepCopy $probe) $handler) (not (empty $own)) }}
+{{ $kind }}Probe:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Seconds a pod has to end. */}}
+{{- define "sidecar.gracePeriod" -}}
+{{- if kindIs "invalid" .Values.terminationGracePeriodSeconds -}}
+{{- add .Values.drainSeconds 25 -}}
+{{- else -}}
+{{- int .Values.terminationGracePeriodSeconds -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Sysctls of the pod, as JSON: those of podSecurityContext and the chart's one, which they may replace. */}}
+{{- define "sidecar.sysctls" -}}
+{{- $name := "net.ipv4.ip_unprivileged_port_start" -}}
+{{- $sysctls := (.Values.podSecurityContext).sysctls | default list -}}
+{{- $given := list -}}
+{{- range $sysctls }}{{ $given = append $given .name }}{{ end -}}
+{{- if and (not (kindIs "invalid" .Values.unprivilegedPortStart)) (not (has $name $given)) -}}
+{{- $sysctls = append $sysctls (dict "name" $name "value" (int .Values.unprivilegedPortStart | toString)) -}}
+{{- end -}}
+{{- toJson $sysctls -}}
+{{- end -}}
+
+{{/* The pods' topologySpreadConstraints with the chart's selector where they have none. */}}
+{{- define "sidecar.topologySpread" -}}
+{{- $selector := dict "matchLabels" (include "sidecar.selectorLabels" . | fromYaml) -}}
+{{- $constraints := list -}}
+{{- range tpl (toYaml .Values.topologySpreadConstraints) . | fromYamlArray -}}
+{{- if not (hasKey . "labelSelector") }}{{ $_ := set . "labelSelector" $selector }}{{ end -}}
+{{- $constraints = append $constraints . -}}
+{{- end -}}
+{{- toYaml $constraints -}}
+{{- end -}}

@@ -1,0 +1,76 @@
+{{/* The proxy's container and its configuration. */}}
+
+{{- define "sidecar.proxyContainer" -}}
+{{- $proxy := .Values.proxy -}}
+{{- include "sidecar.containerHead" (dict "root" . "values" $proxy "name" "proxy") }}
+{{- if .Values.nativeSidecars }}
+restartPolicy: Always
+{{- end }}
+args:
+  {{- $proxy.args | default (include "sidecar.proxyArgs" . | fromJsonArray) | toYaml | nindent 2 }}
+{{- with $proxy.env }}
+env:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+ports:
+  - name: http
+    containerPort: {{ int $proxy.port }}
+    protocol: TCP
+  - name: proxy-admin
+    containerPort: {{ int $proxy.adminPort }}
+    protocol: TCP
+{{- /* The application starts after the startup probe, so only readiness may ask about the upstream. */}}
+{{- $live := dict "httpGet" (dict "path" "/livez" "port" "proxy-admin") }}
+{{- $ready := dict "httpGet" (dict "path" "/readyz" "port" "proxy-admin") }}
+{{- include "sidecar.probes" (dict "path" "proxy" "given" $proxy.probes "startup" $live "readiness" $ready "liveness" $live) }}
+{{- if .Values.nativeSidecars }}
+{{- /* Runs as soon as the pod is to end, beside the application's; SIGTERM comes after the application. */}}
+lifecycle:
+  preStop:
+    exec:
+      command: [/proxy, -s, drain]
+{{- end }}
+volumeMounts:
+  - name: proxy-config
+    mountPath: /etc/nginx
+    readOnly: true
+{{- with $proxy.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Arguments, as JSON. What is left of the grace period after the application's sleep, less five seconds
+for the log scraper, is the longest that the proxy waits for its open connections.
+*/}}
+{{- define "sidecar.proxyArgs" -}}
+{{- $drain := int .Values.drainSeconds -}}
+{{- $timeout := max 1 (sub (include "sidecar.gracePeriod" . | int) (add $drain 5)) -}}
+{{- $args := list
+  "-c" "/etc/nginx/nginx.conf"
+  (printf "--admin-listen=:%d" (int .Values.proxy.adminPort))
+  (printf "--drain-delay=%ds" $drain)
+  (printf "--drain-timeout=%ds" $timeout) -}}
+{{- if eq .Values.proxy.reload "rollout" -}}
+{{- /* Old pods must not take up the new file before the new ones have shown that it works. */ -}}
+{{- $args = append $args "--reload-interval=0" -}}
+{{- end -}}
+{{- concat $args (.Values.proxy.extraArgs | default list) | toJson -}}
+{{- end -}}
+
+{{/* ConfigMap that holds nginx.conf. */}}
+{{- define "sidecar.proxyConfigMapName" -}}
+{{- with .Values.proxy.existingConfigMap }}{{ tpl . $ }}{{ else }}{{ include "sidecar.fullname" . }}-proxy{{ end -}}
+{{- end -}}
+
+{{/* Text of nginx.conf: the user's untouched, or the chart's with the values' ports. */}}
+{{- define "sidecar.proxyConfig" -}}
+{{- if .Values.proxy.config -}}
+{{- .Values.proxy.config -}}
+{{- else -}}
+{{- .Files.Get "files/nginx.conf"
+  | replace "listen 8080;" (printf "listen %d;" (int .Values.proxy.port))
+  | replace "listen [::]:8080;" (printf "listen [::]:%d;" (int .Values.proxy.port))
+  | replace "server 127.0.0.1:5000;" (printf "server 127.0.0.1:%d;" (int .Values.app.port)) -}}
+{{- end -}}
+{{- end -}}

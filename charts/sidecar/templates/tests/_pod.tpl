@@ -1,0 +1,47 @@
+{{/* What the pods of `helm test` share. They run the proxy's image, which has all they need. */}}
+
+{{/* Labels: not the selector's, or the Service would send them traffic. */}}
+{{- define "sidecar.testLabels" -}}
+{{- $labels := include "sidecar.labels" (dict "root" .) | fromYaml -}}
+{{- omit $labels "app.kubernetes.io/name" | merge (dict "app.kubernetes.io/component" "test") | toYaml -}}
+{{- end -}}
+
+{{- define "sidecar.testAnnotations" -}}
+{{- merge (dict
+  "helm.sh/hook" "test"
+  "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded") (.Values.annotations | default dict) | toYaml -}}
+{{- end -}}
+
+{{- define "sidecar.testPodSpec" -}}
+restartPolicy: Never
+automountServiceAccountToken: false
+{{- with include "sidecar.imagePullSecrets" . }}
+{{ . }}
+{{- end }}
+{{- with omit (.Values.podSecurityContext | default dict) "sysctls" }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "sidecar.testContainer" -}}
+image: {{ include "sidecar.image" (dict "root" . "image" .Values.proxy.image) | quote }}
+imagePullPolicy: {{ .Values.proxy.image.pullPolicy }}
+command: [/proxy]
+{{- with .Values.proxy.securityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.proxy.resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
