@@ -38,6 +38,8 @@ pub fn listen(address: SocketAddr, ipv6_only: bool, backlog: i32) -> io::Result<
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, ipv6_only)?;
     }
+    // Accepted sockets inherit it.
+    set_nodelay(&socket);
     net::bind(&socket, &address)?;
     net::listen(&socket, backlog)?;
     Ok(socket)

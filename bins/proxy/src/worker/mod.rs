@@ -414,7 +414,6 @@ impl Worker {
         remote: SocketAddr,
         local: SocketAddr,
     ) {
-        socket::set_nodelay(&socket);
         let key = self.clients.reserve();
         let tagged = key.to_u64() | (TAG_CLIENT << KEY_BITS);
         if let Err(error) = self.poller.add(&socket, tagged, Interest::Edges) {

@@ -1,0 +1,70 @@
+//! Owns the configuration files of the proxy cases. Both proxies load the very same file, written
+//! for nginx; it names no path outside the run's folder but `/dev/null`.
+
+use std::path::Path;
+
+/// Where nginx keeps what it spools. Debian's build would use `/var/lib/nginx`, which only root may
+/// write. Without effect in ours, which spools nothing.
+const SPOOLS: &str = "client_body_temp_path spool/body; proxy_temp_path spool/proxy; \
+                      fastcgi_temp_path spool/fastcgi; uwsgi_temp_path spool/uwsgi; \
+                      scgi_temp_path spool/scgi;";
+
+/// Given on both command lines with `-g`: foreground, and its files in `folder`.
+pub(crate) fn directives(folder: &Path) -> String {
+    let folder = folder.display();
+    format!("daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;")
+}
+
+/// nginx at its best: one worker, connections to the upstream kept open, no access log.
+pub(crate) fn tuned(listen: u16, upstream: u16) -> String {
+    format!(
+        "worker_processes 1;
+events {{ worker_connections 4096; }}
+http {{
+    {SPOOLS}
+    access_log off;
+    upstream app {{ server 127.0.0.1:{upstream}; keepalive 256; }}
+    server {{
+        listen 127.0.0.1:{listen};
+        location / {{
+            proxy_pass http://app;
+            proxy_http_version 1.1;
+            proxy_set_header Connection \"\";
+        }}
+    }}
+}}
+"
+    )
+}
+
+/// The file that the guide to this pod shows, six lines, with its ports replaced. It logs each
+/// request, as a container does to stdout; here the log's end is `/dev/null`.
+pub(crate) fn six_lines(listen: u16, upstream: u16) -> String {
+    format!(
+        "events {{}}
+http {{
+    {SPOOLS} access_log /dev/null;
+    server {{ listen {listen}; location / {{ proxy_pass http://localhost:{upstream}; }} }}
+}}
+"
+    )
+}
+
+/// The upstream of all cases: a small constant answer, connections kept for ever.
+pub(crate) fn upstream(listen: u16) -> String {
+    format!(
+        "worker_processes 1;
+events {{ worker_connections 8192; }}
+http {{
+    {SPOOLS}
+    access_log off;
+    keepalive_requests 1000000000;
+    keepalive_timeout 1h;
+    server {{
+        listen 127.0.0.1:{listen} backlog=4096;
+        location / {{ default_type text/plain; return 200 \"Hello, World!\"; }}
+    }}
+}}
+"
+    )
+}
