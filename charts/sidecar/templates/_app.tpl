@@ -43,7 +43,8 @@ volumeMounts:
 {{- $address := ternary "127.0.0.1" "" .Values.proxy.enabled -}}
 {{- $env := list
   (dict "name" "HELLO_APP_LISTEN" "value" (printf "%s:%d" $address (int .Values.app.port)))
-  (dict "name" "HELLO_APP_LOG_FILE" "value" .Values.app.logPath) -}}
+  (dict "name" "HELLO_APP_LOG_FILE" "value" .Values.app.logPath)
+  (dict "name" "HELLO_APP_LOG_MAX_BYTES" "value" "8MiB") -}}
 {{- $names := list -}}
 {{- range .Values.app.env }}{{ $names = append $names .name }}{{ end -}}
 {{- $merged := list -}}
