@@ -255,14 +255,18 @@ impl Worker {
     pub(super) fn log_fault(&mut self, client: &Client) {
         let Some(exchange) = &client.exchange else { return };
         let Some(fault) = exchange.fault() else { return };
-        if let Fault::Client(reject) = fault {
+        if matches!(fault, Fault::Client(_)) {
             metrics::add(&self.counters.rejected, 1);
-            return log::info!("{} from {}: {}", reject.status(), client.remote, reject.label());
         }
+        // nginx tells of a client that left at its level info, which nobody reads here.
         if matches!(fault, Fault::ClientLeft) {
             return;
         }
         let Some(suppressed) = self.fault_throttle.allow(self.instant()) else { return };
+        if let Fault::Client(reject) = fault {
+            let (status, remote, rule) = (reject.status(), client.remote, reject.label());
+            return log::info!("{status} for {remote}: {rule} ({suppressed} more since the last)");
+        }
         let upstream = exchange.pass().map_or(&b"-"[..], |pass| &pass.host);
         let detail = match fault {
             Fault::Upstream(reject) => Reject::label(reject),
