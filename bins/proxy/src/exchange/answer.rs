@@ -6,6 +6,7 @@ use http1::Version;
 
 use super::clock::Moment;
 use super::request::push_content_length;
+use super::variables::neutralise_line_ends;
 use super::{ClientNext, Exchange, Out, Source};
 use crate::config::model::{Location, Return};
 
@@ -109,15 +110,7 @@ impl Exchange {
         }
         self.push_connection_fields(next == ClientNext::KeepAlive, out);
         if let Some(address) = content.address {
-            out.extend_from_slice(b"Location: ");
-            let value_start = out.len();
-            out.extend_from_slice(address);
-            for byte in &mut out[value_start..] {
-                if matches!(*byte, b'\r' | b'\n' | 0) {
-                    *byte = b' ';
-                }
-            }
-            out.extend_from_slice(b"\r\n");
+            http1::push_field(out, b"Location", address);
         }
         self.push_add_headers(location, now, out);
         http1::push_end(out);
@@ -144,7 +137,8 @@ impl Exchange {
     }
 
     /// nginx: absolute_redirect and port_in_redirect: a path becomes an URL of this server.
-    pub(super) fn absolute(&self, value: Vec<u8>, location: &Location) -> Vec<u8> {
+    pub(super) fn absolute(&self, mut value: Vec<u8>, location: &Location) -> Vec<u8> {
+        neutralise_line_ends(&mut value);
         if !location.absolute_redirect || value.first() != Some(&b'/') || self.host.is_empty() {
             return value;
         }
@@ -182,21 +176,7 @@ impl Exchange {
     pub(super) fn push_add_headers(&self, location: &Location, now: Moment, out: &mut Vec<u8>) {
         let good = matches!(self.status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308);
         for field in location.add_headers.iter().filter(|field| good || field.always) {
-            let start = out.len();
-            out.extend_from_slice(&field.name);
-            out.extend_from_slice(b": ");
-            let value_start = out.len();
-            self.push_template(&field.value, now, out);
-            if out.len() == value_start {
-                out.truncate(start);
-                continue;
-            }
-            for byte in &mut out[value_start..] {
-                if matches!(*byte, b'\r' | b'\n' | 0) {
-                    *byte = b' ';
-                }
-            }
-            out.extend_from_slice(b"\r\n");
+            self.push_template_field(&field.name, &field.value, now, out);
         }
     }
 }

@@ -234,17 +234,7 @@ impl Exchange {
             if is_framing_name(&field.name) {
                 continue;
             }
-            let start = out.len();
-            out.extend_from_slice(&field.name);
-            out.extend_from_slice(b": ");
-            let value_start = out.len();
-            self.push_template(&field.value, now, out);
-            if out.len() == value_start {
-                out.truncate(start);
-            } else {
-                neutralise_line_ends(&mut out[value_start..]);
-                out.extend_from_slice(b"\r\n");
-            }
+            self.push_template_field(&field.name, &field.value, now, out);
         }
     }
 
@@ -312,15 +302,6 @@ fn split_mix(state: u64) -> u64 {
 /// Fields that say how this hop's bytes are framed; each hop writes its own.
 fn is_framing_name(name: &[u8]) -> bool {
     http1::is_hop_by_hop(name) || name.eq_ignore_ascii_case(b"content-length")
-}
-
-/// A value made of decoded parts (`$uri`, `$arg_x` …) must not begin a new line.
-fn neutralise_line_ends(value: &mut [u8]) {
-    for byte in value {
-        if matches!(byte, b'\r' | b'\n' | 0) {
-            *byte = b' ';
-        }
-    }
 }
 
 /// Where path and query begin in the target as it is passed on.

@@ -22,6 +22,27 @@ impl Exchange {
         }
     }
 
+    /// Appends a field with the template's text, or nothing where that is empty (nginx:
+    /// proxy_set_header, add_header).
+    pub(super) fn push_template_field(
+        &self,
+        name: &[u8],
+        template: &Template,
+        now: Moment,
+        out: &mut Vec<u8>,
+    ) {
+        let start = out.len();
+        out.extend_from_slice(name);
+        out.extend_from_slice(b": ");
+        let value_start = out.len();
+        self.push_template(template, now, out);
+        if out.len() == value_start {
+            return out.truncate(start);
+        }
+        neutralise_line_ends(&mut out[value_start..]);
+        out.extend_from_slice(b"\r\n");
+    }
+
     /// Appends the variable's value.
     pub fn push_variable(&self, variable: &Variable, now: Moment, out: &mut Vec<u8>) {
         use Variable as V;
@@ -247,6 +268,15 @@ impl Exchange {
                 out.extend_from_slice(b", ");
             }
             push_address(*address, out);
+        }
+    }
+}
+
+/// A value made of decoded parts (`$uri`, `$arg_x` …) must not begin a new line.
+pub(super) fn neutralise_line_ends(value: &mut [u8]) {
+    for byte in value {
+        if matches!(byte, b'\r' | b'\n' | 0) {
+            *byte = b' ';
         }
     }
 }
