@@ -1,0 +1,117 @@
+//! One sidecar killed: the others go on, and the log stays whole.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Stop, ensure};
+use crate::cluster::LoadReport;
+use crate::site::{Pod, Site, wait};
+
+/// Requests per second while the sidecars are killed.
+const RATE: u64 = 50;
+/// The scraper saves its position once a second; what it wrote after the last save is written
+/// again. A second more for a machine that is busy.
+const DOUBLED_SECONDS_MAX: u64 = 2;
+
+/// Kills the proxy, then the scraper, as the kernel would when memory runs out.
+pub(super) fn independence(site: &Site<'_>) -> Result<String, Stop> {
+    site.ensure_installed()?;
+    site.get_ok("/")?;
+    let pod = site.pod()?;
+    let rate = RATE.to_string();
+    let flags =
+        ["--numbered", "--mode", "new", "--clients", "4", "--rate", &rate, "--seconds", "120"];
+    let load = site.cluster.start_load(&site.url("/")?, &flags)?;
+    std::thread::sleep(Duration::from_secs(2));
+    kill(site, &pod, "proxy")?;
+    std::thread::sleep(Duration::from_secs(2));
+    kill(site, &pod, "log-scraper")?;
+    std::thread::sleep(Duration::from_secs(2));
+    let report = load.finish()?;
+
+    let restarts: Vec<_> =
+        site.containers(&pod)?.into_iter().map(|one| (one.name, one.restarts)).collect();
+    let expected = [("log-scraper", 1), ("proxy", 1), ("app", 0)];
+    let as_expected = restarts.iter().map(|(name, count)| (name.as_str(), *count)).eq(expected);
+    ensure(as_expected, || format!("restarts {restarts:?}"))?;
+    ensure(site.pod()? == pod, || "the pod was replaced".to_owned())?;
+    let doubled = whole_log(site, &pod, &report)?;
+    Ok(format!(
+        "{} requests, {} failed while the proxy was down, 0 lines lost, {doubled} doubled",
+        report.requests, report.failed
+    ))
+}
+
+/// Ends a container's process and waits until the container is back.
+fn kill(site: &Site<'_>, pod: &Pod, name: &str) -> Result<(), String> {
+    let before = site.container(pod, name)?;
+    site.node_script(&before, "kill -9 $pid")?;
+    wait(Duration::from_secs(30), || {
+        let now = site.container(pod, name)?;
+        Ok((now.restarts > before.restarts && now.ready).then_some(()))
+    })?
+    .ok_or_else(|| format!("{name} is not back 30 s after its end"))
+}
+
+/// Expects every line of the app's own file in the scraper's log, and every request that was
+/// answered in both. Returns how many lines came more often than the app wrote them.
+fn whole_log(site: &Site<'_>, pod: &Pod, report: &LoadReport) -> Result<u64, String> {
+    let app = site.container(pod, "app")?;
+    let written = numbers(&site.node_script(&app, "cat /proc/$pid/root/var/log/app/logs.txt")?);
+    let answered = (1..=report.requests).filter(|number| !report.failed_numbers.contains(number));
+    let unwritten = answered.filter(|number| !written.contains_key(number)).count();
+    ensure(unwritten == 0, || format!("the app has not logged {unwritten} requests"))?;
+
+    let scraped = || {
+        let before = site.logs(pod, "log-scraper", &["--previous"])?;
+        let after = site.logs(pod, "log-scraper", &[])?;
+        Ok::<_, String>(numbers(&format!("{before}{after}")))
+    };
+    let lost = |scraped: &Counts| written.keys().filter(|one| !scraped.contains_key(one)).count();
+    let all =
+        wait(
+            Duration::from_secs(10),
+            || Ok(Some(scraped()?).filter(|scraped| lost(scraped) == 0)),
+        )?;
+    let Some(scraped) = all else {
+        let lost = lost(&scraped()?);
+        return Err(format!("{lost} of {} lines are not in the scraper's log", written.len()));
+    };
+    let more = |(number, count): (&u64, &u64)| {
+        count.saturating_sub(written.get(number).copied().unwrap_or(0))
+    };
+    let doubled = scraped.iter().map(more).sum();
+    ensure(doubled <= RATE * DOUBLED_SECONDS_MAX, || {
+        format!("{doubled} lines doubled, more than {DOUBLED_SECONDS_MAX} s of them")
+    })?;
+    Ok(doubled)
+}
+
+/// How often each number `?n=…` is in a log.
+type Counts = BTreeMap<u64, u64>;
+
+fn numbers(log: &str) -> Counts {
+    let mut numbers = BTreeMap::new();
+    for line in log.lines() {
+        let Some((_, rest)) = line.split_once("?n=") else {
+            continue;
+        };
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        if let Ok(number) = rest[..digits].parse() {
+            *numbers.entry(number).or_insert(0) += 1;
+        }
+    }
+    numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_counted_line_by_line() {
+        let log = "t INFO GET /?n=1 200\nt INFO GET /?n=12\nother\nt INFO GET /?n=1 200\n";
+        assert_eq!(numbers(log), BTreeMap::from([(1, 2), (12, 1)]));
+        assert!(numbers("GET /?n= 200").is_empty());
+    }
+}

@@ -1,0 +1,154 @@
+//! The assertions: one named function each, and the table of all of them.
+//!
+//! An assertion gets a namespace with at most one release in it, leaves the release as it found
+//! it unless it is the last of its lane, and returns what it saw for the report. It prints nothing.
+
+mod bad_input;
+mod config;
+mod defaults;
+mod independence;
+mod lifecycle;
+mod memory;
+mod revisions;
+mod services;
+mod toggles;
+
+use crate::site::Site;
+
+/// One assertion.
+pub(crate) struct Assertion {
+    pub(crate) name: &'static str,
+    /// What holds when it passes.
+    pub(crate) what: &'static str,
+    /// Assertions of one lane share a release.
+    pub(crate) lane: &'static str,
+    pub(crate) run: fn(&Site<'_>) -> Result<String, Stop>,
+}
+
+/// Why an assertion did not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Failed(String),
+    /// The cluster lacks what the assertion needs.
+    Skipped(String),
+}
+
+impl From<String> for Stop {
+    fn from(why: String) -> Stop {
+        Stop::Failed(why)
+    }
+}
+
+/// The lane that runs when all others have ended.
+pub(crate) const ALONE: &str = "alone";
+
+/// All assertions. The longest lanes come first, for the shortest run.
+pub(crate) const ALL: &[Assertion] = &[
+    Assertion {
+        name: "config_change",
+        what: "proxy.config takes effect in the same pod, a broken one does not, \
+               reload=rollout makes a new pod",
+        lane: "config",
+        run: config::config_change,
+    },
+    Assertion {
+        name: "install",
+        what: "defaults become ready and serve through the proxy, both logs show the request",
+        lane: "defaults",
+        run: defaults::install,
+    },
+    Assertion {
+        name: "helm_test",
+        what: "helm test passes",
+        lane: "defaults",
+        run: defaults::helm_test,
+    },
+    Assertion {
+        name: "app_port_refused",
+        what: "the app's port is refused at the pod's address while the proxy is on",
+        lane: "defaults",
+        run: defaults::app_port_refused,
+    },
+    Assertion {
+        name: "bad_values",
+        what: "helm refuses unknown keys and wrong types by their path",
+        lane: "defaults",
+        run: bad_input::bad_values,
+    },
+    Assertion {
+        name: "toggles",
+        what: "each sidecar goes and comes back, native or plain, without a failed request",
+        lane: "toggles",
+        run: toggles::toggles,
+    },
+    Assertion {
+        name: "independence",
+        what: "killing a sidecar restarts it alone, and no log line is lost",
+        lane: "independence",
+        run: independence::independence,
+    },
+    Assertion {
+        name: "service_types",
+        what: "NodePort answers at the node, LoadBalancer at its external address",
+        lane: "services",
+        run: services::service_types,
+    },
+    Assertion {
+        name: "blog_config",
+        what: "the blog's own ConfigMap (listen 80) serves by existingConfigMap",
+        lane: "blog",
+        run: config::blog_config,
+    },
+    Assertion {
+        name: "bad_config",
+        what: "a broken nginx.conf ends the proxy with its place, an unresolvable upstream is a 502",
+        lane: "bad-config",
+        run: bad_input::bad_config,
+    },
+    Assertion {
+        name: "rollback_uninstall",
+        what: "upgrade and rollback between two revisions, uninstall leaves nothing",
+        lane: "revisions",
+        run: revisions::rollback_uninstall,
+    },
+    Assertion {
+        name: "idle_memory",
+        what: "each idle container has a working set of at most 4 MB",
+        lane: ALONE,
+        run: memory::idle_memory,
+    },
+    Assertion {
+        name: "last_line",
+        what: "the line that the app writes while it ends reaches the scraper's output",
+        lane: ALONE,
+        run: lifecycle::last_line,
+    },
+    Assertion {
+        name: "pod_delete",
+        what: "kubectl delete pod ends within 10 s, drain included",
+        lane: ALONE,
+        run: lifecycle::pod_delete,
+    },
+    Assertion {
+        name: "rollout_under_load",
+        what: "a rollout restart under load fails no request",
+        lane: ALONE,
+        run: lifecycle::rollout_under_load,
+    },
+];
+
+/// An error with this reason unless the condition holds.
+fn ensure(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(why()) }
+}
+
+/// The demo's page.
+const PAGE: &str = "Hello, World!";
+
+/// The shortest nginx.conf that serves the app on the chart's default ports, with more locations.
+fn nginx_conf(locations: &str) -> String {
+    format!(
+        "events {{}}\nhttp {{\n  server {{\n    listen 8080;\n    \
+         location / {{ proxy_pass http://127.0.0.1:5000; }}\n    {locations}\n  }}\n}}\n"
+    )
+}
