@@ -20,8 +20,8 @@ pub struct Status {
     pub workers: Vec<Arc<WorkerCounters>>,
     /// Counters of the process.
     pub process: Arc<ProcessCounters>,
-    /// No new work is wanted any more.
-    pub draining: AtomicBool,
+    /// The process has been told to end.
+    pub ending: AtomicBool,
     /// The configuration in force.
     pub runtime: Mutex<Arc<Runtime>>,
 }
@@ -43,11 +43,12 @@ impl Status {
         }
     }
 
-    /// Ready while not draining and while the pod's own applications accept connections; what
-    /// runs in other pods has readiness of its own.
+    /// Ready until told to end, while the pod's own applications accept connections; what runs in
+    /// other pods has readiness of its own. Draining alone leaves it ready: where a Service has no
+    /// other pod, Kubernetes goes on with a terminating one for as long as that is ready.
     fn reason_not_ready(&self) -> Option<String> {
-        if self.draining.load(Ordering::Relaxed) {
-            return Some("draining".into());
+        if self.ending.load(Ordering::Relaxed) {
+            return Some("ending".into());
         }
         let runtime = Arc::clone(&self.runtime.lock().unwrap_or_else(PoisonError::into_inner));
         for upstream in &runtime.config.upstreams {

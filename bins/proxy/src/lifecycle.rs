@@ -105,7 +105,7 @@ fn start(cli: &Cli, options: LoadOptions) -> Result<Process, u8> {
     let status = Arc::new(Status {
         workers,
         process: counters,
-        draining: AtomicBool::new(false),
+        ending: AtomicBool::new(false),
         runtime: Mutex::new(Arc::clone(&runtime)),
     });
     let mut process = Process {
@@ -244,6 +244,7 @@ impl Process {
             SIGTERM => match self.phase {
                 Phase::Serving if !self.drain_delay.is_zero() => {
                     self.begin_drain();
+                    self.status.ending.store(true, Ordering::Relaxed);
                     self.phase = Phase::Delaying(Instant::now() + self.drain_delay);
                 }
                 Phase::Serving | Phase::Draining => self.begin_finish(),
@@ -258,7 +259,6 @@ impl Process {
             log::info!("draining: answers say Connection: close from now on");
             self.phase = Phase::Draining;
         }
-        self.status.draining.store(true, Ordering::Relaxed);
         self.send_all(|| Command::Drain);
     }
 
@@ -267,6 +267,7 @@ impl Process {
             return;
         }
         self.begin_drain();
+        self.status.ending.store(true, Ordering::Relaxed);
         self.phase = Phase::Finishing(Instant::now() + self.drain_timeout);
         log::info!("finishing: no more connections are accepted");
         self.listeners = Listeners::default();

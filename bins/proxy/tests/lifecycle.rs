@@ -149,14 +149,29 @@ fn draining_answers_with_close_and_sigterm_then_ends_at_once() {
     assert!(kept.answer().contains("\r\nConnection: keep-alive\r\n"));
     let conf = proxy.folder.path().join("nginx.conf");
     check_exit(&["-s", "drain", "-c", conf.to_str().unwrap()], 0, "");
-    wait_until("it is not ready", || proxy.admin("/readyz").starts_with("HTTP/1.1 503 "));
-    assert!(proxy.admin("/livez").starts_with("HTTP/1.1 200 "));
+    wait_until("the drain is said", || proxy.stderr().contains("draining"));
+    for path in ["/readyz", "/livez"] {
+        assert!(proxy.admin(path).starts_with("HTTP/1.1 200 "), "{path} while draining");
+    }
+    wait_until("new connections are answered with close", || {
+        proxy.get("/").contains("\r\nConnection: close\r\n")
+    });
     kept.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(kept.answer().contains("\r\nConnection: close\r\n"));
     assert!(kept.is_closed());
     assert!(proxy.get("/").contains("\r\nConnection: close\r\n"));
     proxy.signal(Signal::TERM);
     assert_eq!(proxy.wait().code(), Some(0));
+}
+
+#[test]
+fn a_proxy_told_to_end_is_not_ready() {
+    let proxy = Proxy::start_with(GOOD, &["--drain-delay=60s"]);
+    assert!(proxy.admin("/readyz").starts_with("HTTP/1.1 200 "));
+    proxy.signal(Signal::TERM);
+    wait_until("it is not ready", || proxy.admin("/readyz").starts_with("HTTP/1.1 503 "));
+    assert!(proxy.admin("/livez").starts_with("HTTP/1.1 200 "));
+    assert!(proxy.get("/").contains("\r\nConnection: close\r\n"));
 }
 
 #[test]
