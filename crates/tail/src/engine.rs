@@ -1,0 +1,338 @@
+//! The engine: bounded turns that look, read, write out and checkpoint.
+//!
+//! Owns the one buffer and the rule that a position moves only over bytes the sink took. It
+//! knows no clock and no system: time and effects are brought to every turn.
+
+use std::path::{Path, PathBuf};
+
+use crate::discover::LOOK_AGAIN_MS;
+use crate::fs::{FileId, Fs, Sink};
+use crate::position::GUARD_BYTES_MAX;
+use crate::report::{Notice, Stats};
+use crate::stream::{Look, Stream};
+
+/// Bytes one read asks for. Large enough that the calls cost little, small enough that data stays
+/// in the processor's second cache between read and write.
+pub const READ_BYTES_MAX: usize = 128 << 10;
+/// A line longer than this is written out as it comes, even where lines of files alternate, and a
+/// restart may begin in the middle of it.
+pub const HELD_LINE_BYTES_MAX: usize = READ_BYTES_MAX;
+/// Wait after a failure of the sink.
+const RETRY_MS: u64 = 1000;
+/// What the engine is asked to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Paths and patterns to follow.
+    pub paths: Vec<PathBuf>,
+    /// Names of rotated generations, `{path}` standing for the followed path.
+    pub rotated: Vec<String>,
+    /// Whether there is a checkpoint file.
+    pub checkpoint: bool,
+    /// A checkpoint is written this long after something changed, at the latest.
+    pub checkpoint_interval_ms: u64,
+    /// A checkpoint is written when this many bytes went out since the last.
+    pub checkpoint_bytes: u64,
+    /// An unfinished line is written out after this long, where several files alternate.
+    pub partial_line_ms: u64,
+    /// Everything is looked at this often, whatever was hinted.
+    pub poll_ms: u64,
+    /// End when all files were read to their end.
+    pub exit_on_eof: bool,
+}
+
+/// Whether, and why, the engine has come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It goes on.
+    Following,
+    /// Everything was read to the end and written out.
+    Finished {
+        /// A named path could not be read, or was not there.
+        incomplete: bool,
+    },
+    /// Nobody reads what it writes.
+    SinkClosed,
+    /// The time to end in is over; the rest is where the checkpoint says.
+    TimedOut,
+}
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// When the next turn is due, on the clock of the turn's `now_ms`. An event may come earlier.
+    pub at_ms: u64,
+    /// The sink is to be waited for.
+    pub sink_blocked: bool,
+    /// Whether it was the last turn.
+    pub outcome: Outcome,
+}
+
+/// Follows files. See the crate's documentation for an example of its loop.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) options: Options,
+    pub(crate) streams: Vec<Stream>,
+    pub(crate) buf: Vec<u8>,
+    pub(crate) pending: Option<Pending>,
+    /// The file whose unfinished line was written last.
+    pub(crate) open_line: Option<(u64, FileId)>,
+    pub(crate) stats: Stats,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) ending: bool,
+    pub(crate) bytes_since_checkpoint: u64,
+    pub(crate) changed: bool,
+    #[cfg(test)]
+    pub(crate) planted: Option<crate::planted::Bug>,
+    pub(crate) started: bool,
+    pub(crate) first_start: bool,
+    pub(crate) recovering: bool,
+    pub(crate) end_by_ms: u64,
+    pub(crate) next_key: u64,
+    pub(crate) next_stream: usize,
+    pub(crate) names_hinted: bool,
+    pub(crate) look_at_ms: u64,
+    pub(crate) look_again_ms: u64,
+    pub(crate) list_at_ms: u64,
+    pub(crate) expand_at_ms: u64,
+    pub(crate) sink_retry_ms: u64,
+    pub(crate) checkpoint_at_ms: u64,
+    pub(crate) sequence: u64,
+    pub(crate) next_slot: usize,
+    pub(crate) encoded: Vec<u8>,
+    pub(crate) dirs: Vec<PathBuf>,
+}
+
+/// Bytes in the buffer that the sink has not taken yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pending {
+    pub(crate) key: u64,
+    pub(crate) id: FileId,
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+}
+
+/// What reading all streams came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// Every stream is at its end.
+    Ends,
+    /// Every stream is at its end, has a line to wait for, or cannot be read now.
+    Waits,
+    /// The budget is used up.
+    More,
+    /// The sink has no room.
+    Blocked,
+    /// The sink failed.
+    Failed,
+    /// The sink is gone.
+    Closed,
+}
+
+impl Engine {
+    /// An engine that has seen nothing yet.
+    pub fn new(options: Options) -> Engine {
+        Engine::with_read_bytes(options, READ_BYTES_MAX)
+    }
+
+    /// The same with reads of another size.
+    pub(crate) fn with_read_bytes(options: Options, read_bytes: usize) -> Engine {
+        Engine {
+            options,
+            streams: Vec::new(),
+            buf: vec![0; GUARD_BYTES_MAX + read_bytes],
+            pending: None,
+            open_line: None,
+            stats: Stats::default(),
+            notices: Vec::new(),
+            ending: false,
+            bytes_since_checkpoint: 0,
+            changed: false,
+            #[cfg(test)]
+            planted: None,
+            started: false,
+            first_start: false,
+            recovering: false,
+            end_by_ms: u64::MAX,
+            next_key: 0,
+            next_stream: 0,
+            names_hinted: true,
+            look_at_ms: 0,
+            look_again_ms: LOOK_AGAIN_MS,
+            list_at_ms: 0,
+            expand_at_ms: 0,
+            sink_retry_ms: 0,
+            checkpoint_at_ms: 0,
+            sequence: 0,
+            next_slot: 0,
+            encoded: Vec::new(),
+            dirs: Vec::new(),
+        }
+    }
+
+    /// Counters and gauges as of the last turn.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// What there is to tell since the last call.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Directories whose changes are worth a hint, in no order, some perhaps twice.
+    pub fn dirs(&self) -> &[PathBuf] {
+        &self.dirs
+    }
+
+    /// How often everything is looked at.
+    pub fn poll_ms(&self) -> u64 {
+        self.options.poll_ms
+    }
+
+    /// Looks at everything this often from now on, or oftener where that was asked for.
+    pub fn poll_at_least_every(&mut self, poll_ms: u64) {
+        self.options.poll_ms = self.options.poll_ms.min(poll_ms);
+    }
+
+    /// Why a named path cannot be read at present, if one cannot.
+    pub fn fault(&self) -> Option<String> {
+        let stream = self.streams.iter().find(|stream| stream.fault.is_some())?;
+        Some(format!("{}: {}", stream.path.display(), stream.fault?))
+    }
+
+    /// Names may have changed: files appeared, vanished or were moved.
+    pub fn hint_names(&mut self) {
+        self.names_hinted = true;
+    }
+
+    /// A file was written to.
+    pub fn hint_data(&mut self, path: &Path) {
+        for stream in &mut self.streams {
+            if stream.path == path {
+                stream.dirty = true;
+            } else if stream.rotates_to(path) {
+                stream.dirty = true;
+                self.names_hinted = true;
+            }
+        }
+    }
+
+    /// Everything may have changed: hints were lost.
+    pub fn hint_all(&mut self) {
+        self.names_hinted = true;
+        self.list_at_ms = 0;
+        self.streams.iter_mut().for_each(|stream| stream.dirty = true);
+    }
+
+    /// From the next turn on: read what is there to its end, unfinished lines too, and finish, at
+    /// the latest at `by_ms`.
+    pub fn end(&mut self, by_ms: u64) {
+        self.ending = true;
+        self.end_by_ms = by_ms;
+        self.hint_all();
+    }
+
+    /// One turn: at most about `budget` bytes are read, and all calls are bounded.
+    pub fn turn(
+        &mut self,
+        fs: &mut dyn Fs,
+        sink: &mut dyn Sink,
+        now_ms: u64,
+        budget: usize,
+    ) -> Wake {
+        if !self.started {
+            self.start(fs, now_ms);
+        }
+        let settled = self.look(fs, now_ms);
+        if !self.started {
+            // What is there now is ours from here on, even if the process dies before it wrote.
+            self.started = true;
+            self.changed = true;
+            self.write_checkpoint(fs, now_ms);
+        }
+        let pass = match now_ms < self.sink_retry_ms && !self.ending {
+            true => Pass::Failed,
+            false => self.read(fs, sink, now_ms, budget),
+        };
+        if pass == Pass::Failed && now_ms >= self.sink_retry_ms {
+            self.sink_retry_ms = now_ms + RETRY_MS;
+        }
+        self.retire(fs, now_ms);
+        self.measure_lag(fs, pass);
+        let outcome = self.outcome(pass, settled, now_ms);
+        let due = self.bytes_since_checkpoint >= self.options.checkpoint_bytes
+            || now_ms >= self.checkpoint_at_ms + self.options.checkpoint_interval_ms;
+        if outcome != Outcome::Following || self.changed && due {
+            self.write_checkpoint(fs, now_ms);
+        }
+        self.check_invariants();
+        let sink_blocked = pass == Pass::Blocked;
+        Wake { at_ms: self.next_turn(pass, settled, now_ms), sink_blocked, outcome }
+    }
+
+    fn outcome(&mut self, pass: Pass, settled: Look, now_ms: u64) -> Outcome {
+        if pass == Pass::Closed {
+            return Outcome::SinkClosed;
+        }
+        if !self.ending {
+            return Outcome::Following;
+        }
+        if pass == Pass::Ends && settled == Look::Settled {
+            for stream in &mut self.streams {
+                // Unfinished lines were written out: going on behind them doubles nothing.
+                stream.generations.iter_mut().for_each(|one| one.settled = one.written);
+            }
+            self.changed = true;
+            let unread =
+                |stream: &Stream| stream.fault.is_some() || stream.named && stream.live.is_none();
+            return Outcome::Finished { incomplete: self.streams.iter().any(unread) };
+        }
+        if now_ms >= self.end_by_ms { Outcome::TimedOut } else { Outcome::Following }
+    }
+
+    fn next_turn(&self, pass: Pass, settled: Look, now_ms: u64) -> u64 {
+        let mut at_ms = self.look_at_ms;
+        if settled == Look::Again {
+            at_ms = at_ms.min(now_ms + self.look_again_ms);
+        }
+        match pass {
+            Pass::More => at_ms = now_ms,
+            Pass::Failed => at_ms = at_ms.min(self.sink_retry_ms),
+            Pass::Waits => {
+                let holds = self.streams.iter().flat_map(|stream| &stream.generations);
+                let at = holds.filter_map(|one| match (one.suspect_since_ms, one.partial) {
+                    (Some(since_ms), _) => Some(since_ms + crate::read::SUSPECT_MS),
+                    (None, Some((since_ms, _))) => Some(since_ms + self.options.partial_line_ms),
+                    (None, None) => None,
+                });
+                at_ms = at.fold(at_ms, u64::min);
+            }
+            Pass::Blocked | Pass::Closed | Pass::Ends => {}
+        }
+        if self.changed {
+            at_ms = at_ms.min(self.checkpoint_at_ms + self.options.checkpoint_interval_ms);
+        }
+        if self.ending {
+            at_ms = at_ms.min(now_ms + LOOK_AGAIN_MS);
+        }
+        at_ms.max(now_ms)
+    }
+
+    /// The order streams are read in: each turn begins behind where the last one ended.
+    pub(crate) fn first_to_read(&mut self) -> usize {
+        self.next_stream = (self.next_stream + 1) % self.streams.len().max(1);
+        self.next_stream
+    }
+
+    /// What must hold between turns.
+    fn check_invariants(&self) {
+        for one in self.streams.iter().flat_map(|stream| &stream.generations) {
+            debug_assert!(one.settled.frontier <= one.written.frontier, "settled is behind");
+            debug_assert!(one.settled.id == one.written.id, "one generation, one file");
+        }
+        if let Some(pending) = self.pending {
+            debug_assert!(pending.from < pending.to, "pending bytes are some");
+            debug_assert!(pending.to <= self.buf.len(), "pending bytes are in the buffer");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The effects the engine needs: a file system, a place for the checkpoint, and a sink.
+//!
+//! Owns the two traits and the plain values that cross them. It must not touch the operating
+//! system: `bins/log-scraper` implements the traits over it, the simulator over a model disk.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+
+/// An open file, as its [`Fs`] numbers it. It outlives the name the file was opened by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Handle(pub u64);
+
+/// What tells one file from every other on a volume, as far as the file system knows it.
+///
+/// An inode number is used again once its file is gone; the time of birth tells the two apart
+/// where the file system records it, and the content does where it does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId {
+    /// Device number, as one opaque value.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// Time of birth in nanoseconds since 1970; 0 where the file system has none.
+    pub born_ns: u64,
+}
+
+/// One look at a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// Which file it is.
+    pub id: FileId,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Time of the last write in nanoseconds since 1970.
+    pub written_ns: u64,
+    /// False once no name leads to the file any more.
+    pub linked: bool,
+}
+
+/// Why the file system did not do what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Not allowed to.
+    Denied,
+    /// There is something else than a regular file at this path.
+    NotAFile,
+    /// Nothing is there.
+    Missing,
+    /// No room left on the volume.
+    Full,
+    /// The process or the system has no file descriptor left.
+    TooManyOpen,
+    /// Any other error, with the system's number for it.
+    Other(i32),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Denied => f.write_str("permission denied"),
+            Fault::NotAFile => f.write_str("not a regular file"),
+            Fault::Missing => f.write_str("no such file or directory"),
+            Fault::Full => f.write_str("no space left on device"),
+            Fault::TooManyOpen => f.write_str("too many open files"),
+            Fault::Other(number) => write!(f, "system error {number}"),
+        }
+    }
+}
+
+/// The file system as the engine sees it. Object safe and synchronous: no call waits for an event.
+pub trait Fs {
+    /// Names in a directory, in any order, without `.` and `..`.
+    fn list(&mut self, dir: &Path) -> Result<Vec<OsString>, Fault>;
+    /// Looks at what a path leads to, symbolic links followed. [`Fault::NotAFile`] for anything
+    /// but a regular file.
+    fn probe_path(&mut self, path: &Path) -> Result<Probe, Fault>;
+    /// Opens a regular file for reading.
+    fn open(&mut self, path: &Path) -> Result<Handle, Fault>;
+    /// Looks at an open file.
+    fn probe(&mut self, file: Handle) -> Result<Probe, Fault>;
+    /// Reads at `offset` into `buf`. Returns how much; it may be less than there is, and 0 means
+    /// that the file ends at or before `offset`.
+    fn read_at(&mut self, file: Handle, offset: u64, buf: &mut [u8]) -> Result<usize, Fault>;
+    /// Closes. The handle is never used again.
+    fn close(&mut self, file: Handle);
+    /// Reads from the checkpoint file at `offset`; 0 past its end, [`Fault::Missing`] if there is
+    /// no checkpoint file.
+    fn read_checkpoint(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Fault>;
+    /// Writes all of `bytes` to the checkpoint file at `offset`, creating it if need be. After an
+    /// error, or death within the call, any part of that range may have changed, nothing else.
+    fn write_checkpoint(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Fault>;
+}
+
+/// Why the sink took nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SinkFault {
+    /// It has no room now; the caller learns elsewhere when it has.
+    Blocked,
+    /// Nobody will ever read it.
+    Closed,
+    /// Another failure, worth trying again later.
+    Failed(Fault),
+}
+
+/// Where the bytes go. What `write` says it took is safe: the engine may move its position past it.
+pub trait Sink {
+    /// Takes a first part of `bytes`, at least one byte, and returns how much.
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, SinkFault>;
+}

@@ -1,0 +1,32 @@
+//! Following log files without losing a line.
+//!
+//! In scope: which files are a path's generations and in what order they are read, rotation by
+//! rename, copy and delete, lines of several files in one output, the checkpoint, bounded turns.
+//! Out of scope: the operating system, clocks, threads, what becomes of the bytes. Effects go
+//! through [`fs::Fs`] and [`fs::Sink`]; time is an argument.
+//!
+//! Words: a *generation* is one file that is, or was, at a followed path; its *frontier* is the
+//! first byte that is not safe yet; the *guard* is the run of bytes before the frontier that
+//! proves the file is still the same; a *slot* is one of the checkpoint's two places.
+//!
+//! What is promised: every byte of every generation is written out, in order, as long as the file
+//! can still be found and read; a position moves only over bytes the sink took; after a death at
+//! any point, what was written since the last checkpoint is written again, and nothing else.
+
+pub mod checkpoint;
+mod discover;
+pub mod engine;
+pub mod fs;
+pub mod pattern;
+mod persist;
+#[cfg(test)]
+pub(crate) mod planted;
+pub mod position;
+mod read;
+pub mod report;
+pub mod rotation;
+pub mod stream;
+
+#[cfg(test)]
+#[path = "../tests/sim/mod.rs"]
+mod sim;

@@ -1,0 +1,12 @@
+//! Bugs that tests plant, to prove that the simulator finds them. Compiled for tests only.
+
+/// A planted bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bug {
+    /// The position moves before the sink took the bytes.
+    CheckpointAhead,
+    /// A rotated file that was overlooked is never read.
+    ForgetRotated,
+    /// Content before the frontier is not checked.
+    SkipGuard,
+}

@@ -1,0 +1,126 @@
+//! What the engine tells: counters, and notices for the operator.
+//!
+//! Owns their names and words. It must not decide how often a notice is said: the program that
+//! logs them does, by [`Notice::topic`].
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::checkpoint::Damage;
+use crate::fs::Fault;
+
+/// Counters since the start, and gauges as of the last turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Line ends written out.
+    pub lines: u64,
+    /// Bytes of files written out.
+    pub bytes: u64,
+    /// Gauge: bytes known to be in files and not written out yet.
+    pub lag_bytes: u64,
+    /// Generations that took over a path from another one.
+    pub rotations: u64,
+    /// Files that were cut.
+    pub truncations: u64,
+    /// Gauge: files held open.
+    pub files: u64,
+    /// Checkpoints that could not be written.
+    pub checkpoint_failures: u64,
+    /// Reads and listings that failed.
+    pub read_errors: u64,
+    /// NUL bytes left out at the start of a file that was cut under a writer that does not append.
+    pub nul_bytes_skipped: u64,
+}
+
+/// Something an operator may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A checkpoint slot is not believed.
+    BadCheckpoint(Damage),
+    /// No slot of the checkpoint can be believed: everything is read from the beginning.
+    Recovering,
+    /// The checkpoint could not be written; the bytes are out all the same.
+    CheckpointFailed(Fault),
+    /// A path cannot be opened, read or listed. It is tried again.
+    Unreadable(PathBuf, Fault),
+    /// A path that could not be read is followed now.
+    Following(PathBuf),
+    /// There is no such file yet.
+    Waiting(PathBuf),
+    /// Another file took over this path.
+    Rotated(PathBuf),
+    /// The file was cut and is read from its beginning.
+    Truncated(PathBuf),
+    /// A generation that the checkpoint knew is gone.
+    Gone(PathBuf),
+    /// Two followed paths lead to one file, which is read once.
+    SameFile(PathBuf),
+    /// The sink failed. It is tried again.
+    SinkFailed(Fault),
+}
+
+impl Notice {
+    /// Whether it tells of trouble.
+    pub fn is_fault(&self) -> bool {
+        match self {
+            Notice::BadCheckpoint(_)
+            | Notice::Recovering
+            | Notice::CheckpointFailed(_)
+            | Notice::Unreadable(..)
+            | Notice::Gone(_)
+            | Notice::SinkFailed(_) => true,
+            Notice::Following(_)
+            | Notice::Waiting(_)
+            | Notice::Rotated(_)
+            | Notice::Truncated(_)
+            | Notice::SameFile(_) => false,
+        }
+    }
+
+    /// What to throttle by: notices of one topic and one path say the same again.
+    pub fn topic(&self) -> (&'static str, Option<&PathBuf>) {
+        match self {
+            Notice::BadCheckpoint(_) => ("bad-checkpoint", None),
+            Notice::Recovering => ("recovering", None),
+            Notice::CheckpointFailed(_) => ("checkpoint", None),
+            Notice::Unreadable(path, _) => ("unreadable", Some(path)),
+            Notice::Following(path) => ("following", Some(path)),
+            Notice::Waiting(path) => ("waiting", Some(path)),
+            Notice::Rotated(path) => ("rotated", Some(path)),
+            Notice::Truncated(path) => ("truncated", Some(path)),
+            Notice::Gone(path) => ("gone", Some(path)),
+            Notice::SameFile(path) => ("same-file", Some(path)),
+            Notice::SinkFailed(_) => ("sink", None),
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Notice::BadCheckpoint(damage) => write!(f, "checkpoint: a slot is left out: {damage}"),
+            Notice::Recovering => {
+                f.write_str("checkpoint: no slot can be believed, reading from the beginning")
+            }
+            Notice::CheckpointFailed(fault) => {
+                write!(f, "checkpoint: cannot write: {fault}; going on, trying again")
+            }
+            Notice::Unreadable(path, fault) => {
+                write!(f, "{}: {fault}; trying again", path.display())
+            }
+            Notice::Following(path) => write!(f, "{}: following", path.display()),
+            Notice::Waiting(path) => write!(f, "{}: not there yet, waiting", path.display()),
+            Notice::Rotated(path) => write!(f, "{}: rotated", path.display()),
+            Notice::Truncated(path) => {
+                write!(f, "{}: truncated, reading from its beginning", path.display())
+            }
+            Notice::Gone(path) => {
+                write!(f, "{}: a file the checkpoint knows is gone", path.display())
+            }
+            Notice::SameFile(path) => {
+                write!(f, "{}: is another followed file too, read once", path.display())
+            }
+            Notice::SinkFailed(fault) => write!(f, "stdout: {fault}; trying again"),
+        }
+    }
+}
