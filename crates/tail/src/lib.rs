@@ -14,6 +14,7 @@
 //! any point, what was written since the last checkpoint is written again, and nothing else.
 
 pub mod checkpoint;
+mod content;
 mod discover;
 pub mod engine;
 pub mod fs;
