@@ -450,7 +450,8 @@ impl Stream {
             match open_same(fs, path, probe.id) {
                 Ok(file) => {
                     let mut one = Generation::new(file, position, now_ms);
-                    one.skip_nuls = self.restored && position.is_nuls();
+                    let begun = self.restored || position.frontier > 0;
+                    one.skip_nuls = begun && position.is_nuls();
                     opened.push((path.clone(), *probe, one));
                     at -= 1;
                     self.closed.remove(at);

@@ -113,7 +113,7 @@ impl Proxy {
             if let Some(status) = proxy.child.try_wait().unwrap() {
                 panic!("the proxy ended with {status}: {}", proxy.stderr());
             }
-            TcpStream::connect(("127.0.0.1", port)).is_ok()
+            [port, admin].iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
         });
         proxy
     }
