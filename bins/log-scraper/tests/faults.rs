@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 use common::{Folder, Scraper, append, binary, line, numbers, wait_until};
 use rustix::process::Signal;
 
+/// The most that may lie in the pipe.
+const PIPE: u64 = 256 << 10;
+
 /// The buffer of one read, and so of one write: what may go out after a checkpoint was due.
 const ONE_WRITE: usize = 128 << 10;
 
@@ -174,7 +177,7 @@ fn a_closed_stdout_ends_it_with_a_right_checkpoint() {
     let read_to = *numbers(&first).last().unwrap();
     // What lay in the pipe when it was closed was out, as far as anybody can know.
     assert_eq!(rest.last(), Some(&19_999));
-    assert!(rest[0] <= read_to + (128 << 10) / line(0).len() as u64 + 1);
+    assert!(rest[0] <= read_to + PIPE / line(0).len() as u64 + 1);
     assert!(rest.is_sorted_by(|a, b| a + 1 == *b));
 }
 

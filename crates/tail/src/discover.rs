@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::fs::{Fault, Fs};
 use crate::pattern;
 use crate::report::Notice;
-use crate::stream::{Look, Stream};
+use crate::stream::{Listings, Look, Stream};
 
 /// Wait between two looks while files are being moved; it doubles as long as that lasts.
 pub(crate) const LOOK_AGAIN_MS: u64 = 5;
@@ -54,7 +54,7 @@ impl Engine {
         }
         let mut stream = Stream::new(self.next_key, path, named, &self.options.rotated);
         stream.first = self.first_start && !self.started;
-        stream.recovering = self.recovering && !self.started;
+        stream.recovering = self.recovering;
         #[cfg(test)]
         {
             stream.planted = self.planted;
@@ -84,6 +84,7 @@ impl Engine {
             self.look_at_ms = now_ms + self.options.poll_ms;
             self.streams.iter_mut().for_each(|stream| stream.dirty = true);
         }
+        let mut listings = Listings::new();
         for at in 0..self.streams.len() {
             match self.give_over(fs, at) {
                 Owner::This => {}
@@ -95,7 +96,8 @@ impl Engine {
             }
             let stream = &mut self.streams[at];
             let files = (stream.generations.len(), stream.live);
-            let one = stream.look(fs, around, now_ms, &mut self.notices);
+            let shared = around.then_some(&mut listings);
+            let one = stream.look(fs, shared, now_ms, &mut self.notices);
             let rotated = files.1.is_some() && stream.live.is_some() && files.1 != stream.live;
             if rotated {
                 let more = stream.generations.len().saturating_sub(files.0).max(1);

@@ -17,6 +17,8 @@ pub const READ_BYTES_MAX: usize = 128 << 10;
 /// A line longer than this is written out as it comes, even where lines of files alternate, and a
 /// restart may begin in the middle of it.
 pub const HELD_LINE_BYTES_MAX: usize = READ_BYTES_MAX;
+/// How long a first look at everything is waited for before anything is read.
+const START_MS: u64 = 1000;
 /// Wait after a failure of the sink.
 const RETRY_MS: u64 = 1000;
 /// What the engine is asked to do.
@@ -83,7 +85,11 @@ pub struct Engine {
     pub(crate) changed: bool,
     #[cfg(test)]
     pub(crate) planted: Option<crate::planted::Bug>,
+    /// The checkpoint was read.
+    pub(crate) loaded: bool,
+    /// All paths were looked at, and a checkpoint says what was there.
     pub(crate) started: bool,
+    pub(crate) start_by_ms: u64,
     pub(crate) first_start: bool,
     pub(crate) recovering: bool,
     pub(crate) end_by_ms: u64,
@@ -149,7 +155,9 @@ impl Engine {
             changed: false,
             #[cfg(test)]
             planted: None,
+            loaded: false,
             started: false,
+            start_by_ms: 0,
             first_start: false,
             recovering: false,
             end_by_ms: u64::MAX,
@@ -208,7 +216,7 @@ impl Engine {
     /// A file was written to.
     pub fn hint_data(&mut self, path: &Path) {
         for stream in &mut self.streams {
-            if stream.path == path {
+            if stream.path.as_os_str() == path.as_os_str() {
                 stream.dirty = true;
             } else if stream.rotates_to(path) {
                 stream.dirty = true;
@@ -240,11 +248,17 @@ impl Engine {
         now_ms: u64,
         budget: usize,
     ) -> Wake {
-        if !self.started {
+        if !self.loaded {
+            self.loaded = true;
+            self.start_by_ms = now_ms + START_MS;
             self.start(fs, now_ms);
         }
         let settled = self.look(fs, now_ms);
         if !self.started {
+            if settled == Look::Again && now_ms < self.start_by_ms {
+                let at_ms = now_ms + self.look_again_ms;
+                return Wake { at_ms, sink_blocked: false, outcome: Outcome::Following };
+            }
             // What is there now is ours from here on, even if the process dies before it wrote.
             self.started = true;
             self.changed = true;

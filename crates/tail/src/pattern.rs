@@ -174,12 +174,15 @@ impl RotatedNames {
 
     /// Whether a path is one of them.
     pub fn contains_path(&self, path: &Path) -> bool {
-        let parent = match path.parent() {
-            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-            Some(parent) => parent,
-            None => return false,
-        };
-        parent == self.dir && path.file_name().is_some_and(|name| self.contains(name))
+        // The name first: it tells most paths apart, and a parent is dear to find.
+        if !path.file_name().is_some_and(|name| self.contains(name)) {
+            return false;
+        }
+        match path.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => self.dir == Path::new("."),
+            Some(parent) => parent == self.dir,
+            None => false,
+        }
     }
 }
 

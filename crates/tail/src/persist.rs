@@ -27,8 +27,9 @@ impl Engine {
         self.notices.extend(damage.into_iter().flatten().map(Notice::BadCheckpoint));
         self.next_slot = next;
         self.first_start = slot.is_none() && !damaged;
-        self.recovering = slot.is_none() && damaged;
-        if self.recovering {
+        // The other slot is older: what it does not know may have been cut since.
+        self.recovering = damaged;
+        if damaged && slot.is_none() {
             self.notices.push(Notice::Recovering);
         }
         for path in self.options.paths.clone() {

@@ -5,7 +5,7 @@
 
 use crate::checkpoint::Known;
 use crate::engine::{Engine, HELD_LINE_BYTES_MAX, Pass, Pending};
-use crate::fs::{Fs, Sink, SinkFault};
+use crate::fs::{Fault, Fs, Sink, SinkFault};
 use crate::position::{Verdict, verdict};
 use crate::report::Notice;
 use crate::stream::{Generation, Look, Stream};
@@ -434,14 +434,25 @@ fn older_has_more(stream: &Stream, place: usize, fs: &mut dyn Fs) -> bool {
     })
 }
 
-/// Reads from the guard's start; goes on until the guard is whole or the file ends.
-fn fill(fs: &mut dyn Fs, one: &Generation, buf: &mut [u8]) -> Result<usize, crate::fs::Fault> {
-    let start = one.written.guard_start();
+/// Reads from the guard's start; goes on until something follows the guard, or the file ends.
+fn fill(fs: &mut dyn Fs, one: &Generation, buf: &mut [u8]) -> Result<usize, Fault> {
+    let (start, guard_len) = (one.written.guard_start(), one.written.guard.bytes());
     let mut filled = fs.read_at(one.file, start, buf)?;
-    while filled <= one.written.guard.bytes() {
+    if filled > guard_len {
+        return Ok(filled);
+    }
+    while filled <= guard_len {
         match fs.read_at(one.file, start + filled as u64, &mut buf[filled..])? {
-            0 => break,
+            0 => return Ok(filled),
             count => filled += count,
+        }
+    }
+    // What follows was read later than the guard: the file may have been cut in between.
+    let mut seen = 0;
+    while seen < guard_len {
+        match fs.read_at(one.file, start + seen as u64, &mut buf[seen..guard_len])? {
+            0 => return Ok(seen),
+            count => seen += count,
         }
     }
     Ok(filled)

@@ -10,6 +10,8 @@
 //!    └─┘                              it has grown after all, or a restart
 //! ```
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
@@ -84,6 +86,9 @@ impl Generation {
         self.at_end = false;
     }
 }
+
+/// Names in directories, as of one pass over all paths.
+pub type Listings = BTreeMap<PathBuf, Vec<OsString>>;
 
 /// What a look came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,20 +176,27 @@ impl Stream {
         self.closed.iter().copied().chain(open)
     }
 
-    /// Looks at the path, and around it where that is needed or asked for.
+    /// Looks at the path, and around it where that is needed, or asked for by a place for
+    /// listings that several paths share.
     pub fn look(
         &mut self,
         fs: &mut dyn Fs,
-        around: bool,
+        listings: Option<&mut Listings>,
         now_ms: u64,
         notices: &mut Vec<Notice>,
     ) -> Look {
         let seen = fs.probe_path(&self.path);
         self.note_fault(seen.as_ref().err().copied(), notices);
         let newest = self.generations.last().map(Generation::id);
-        if !around && newest.is_some() && seen.ok().map(|probe| probe.id) == newest {
-            self.live = newest;
-            return Look::Settled;
+        if newest.is_some() && seen.ok().map(|probe| probe.id) == newest {
+            let settled = match listings {
+                None => true,
+                Some(listings) => !self.restored && self.knows_all(fs, listings),
+            };
+            if settled {
+                self.live = newest;
+                return Look::Settled;
+            }
         }
         let Some(snapshot) = self.snapshot(fs, notices) else { return Look::Again };
         let live = snapshot.live.map(|live| live.id);
@@ -211,6 +223,33 @@ impl Stream {
         self.waiting = self.generations.is_empty();
         self.dirty |= self.generations.len() != before;
         look
+    }
+
+    /// Whether every rotated file is accounted for, by listings that may be a moment old: what
+    /// they do not have yet is told of by a later hint.
+    fn knows_all(&self, fs: &mut dyn Fs, listings: &mut Listings) -> bool {
+        let mut closed_seen = 0;
+        for names in &self.rotated_names {
+            if !listings.contains_key(&names.dir) {
+                let Ok(listed) = fs.list(&names.dir) else { return false };
+                listings.insert(names.dir.clone(), listed);
+            }
+            let listed = listings.get(&names.dir).into_iter().flatten();
+            for name in listed.filter(|name| names.contains(name)) {
+                let Ok(probe) = fs.probe_path(&names.dir.join(name)) else { return false };
+                let at_end = |known: &Known| {
+                    let unchanged = known.position.frontier == probe.size && probe.id.born_ns != 0;
+                    known.position.id == probe.id && (known.foreign || unchanged)
+                };
+                if self.closed.iter().any(at_end) {
+                    closed_seen += 1;
+                } else if !self.generations.iter().any(|one| one.id() == probe.id) {
+                    return false;
+                }
+            }
+        }
+        // What is gone is forgotten by a full look.
+        closed_seen == self.closed.len()
     }
 
     /// The newest generation was cut: it begins anew, after what copies of it still hold.
@@ -356,8 +395,11 @@ impl Stream {
                 self.forget_what_is_gone(snapshot, notices);
             }
             self.first = false;
-            self.restored = false;
-            self.recovering = false;
+            let newest = self.generations.last().map(Generation::id);
+            if live.is_none() || live == newest {
+                self.restored = false;
+                self.recovering = false;
+            }
         }
         look
     }
@@ -512,7 +554,7 @@ impl Stream {
                 // An old file may have had the number before.
                 self.closed.retain(|known| known.position.id != live.id);
                 let mut one = Generation::new(file, Position::start(live.id), now_ms);
-                one.skip_nuls = self.recovering;
+                one.skip_nuls = self.recovering || self.restored;
                 self.generations.push(one);
                 Look::Settled
             }

@@ -24,7 +24,7 @@ use prng::Prng;
 use world::{Hands, Style, World, Writer, line, trace};
 
 /// Turns of one life, or of the way to the end, after which something must be stuck.
-const TURNS_MAX: u64 = 3_000;
+const TURNS_MAX: u64 = 20_000;
 
 /// How long a writer goes on writing to a file that was rotated away. Beyond the time such a file
 /// is kept open its lines still come, but not in order.
