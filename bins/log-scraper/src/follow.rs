@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use log::{info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Resource, Rlimit};
 use sidecar::exit;
 use sidecar::logging::Throttle;
 use sidecar::signals::Signals;
@@ -45,7 +44,8 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
         let state = Arc::clone(&state);
         sidecar::admin::serve(listener, move |path| admin::answer(&state, path, Instant::now()))?;
     }
-    raise_file_limit();
+    // Rotated files are held open. Not being allowed more is no reason not to start.
+    let _ = sys::limits::raise_open_files();
     let inotify = match Inotify::new() {
         Ok(inotify) => Some(inotify),
         Err(error) => {
@@ -224,15 +224,5 @@ impl Follower {
         let ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
         let changed_at = if room { 2 } else { 1 };
         Ok((changes.is_some() && ready(changed_at), room && ready(1)))
-    }
-}
-
-/// As many open files as the system lets this process have: rotated files are held open.
-fn raise_file_limit() {
-    let limit = rustix::process::getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if limit.current != limit.maximum {
-        // Not being allowed to is no reason not to start.
-        let _ = rustix::process::setrlimit(Resource::Nofile, raised);
     }
 }

@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sidecar::exit;
 use sidecar::signals::Signals;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -83,7 +82,10 @@ fn start(cli: &Cli, options: LoadOptions) -> Result<Process, u8> {
     for warning in warnings {
         log::warn!("{warning}");
     }
-    raise_descriptor_limit();
+    // Each connection needs a descriptor.
+    if let Err(error) = sys::limits::raise_open_files() {
+        log::debug!("the limit on open files stays as it is: {error}");
+    }
     let mut listeners = Listeners::default();
     let sockets = listeners.update(&config).map_err(|problem| {
         log::error!("{problem}");
@@ -143,15 +145,6 @@ fn apply_level(config: &config::model::Config) {
 fn worker_count(cli: &Cli) -> usize {
     let quota = std::thread::available_parallelism().map_or(1, usize::from);
     cli.workers.map_or(quota.clamp(1, WORKERS_MAX), usize::from)
-}
-
-/// Each connection needs a descriptor: the soft limit is raised as far as the hard one lets it.
-fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if setrlimit(Resource::Nofile, raised).is_err() {
-        log::debug!("the limit on open files stays at {:?}", limit.current);
-    }
 }
 
 impl Process {

@@ -92,9 +92,6 @@ fn a_swapped_configmap_is_taken_up_and_a_bad_one_is_not() {
     };
     let mut mount = Mount::new(&text("one"));
     let conf = mount.folder.path().join("nginx.conf");
-    let proxy =
-        Proxy::start_with(GOOD, &["-c", conf.to_str().unwrap(), "--reload-interval=20ms"][2..]);
-    drop(proxy);
     let mut child = common::program()
         .args(["-c", conf.to_str().unwrap(), "--reload-interval=20ms", "--workers=2"])
         .stdout(std::process::Stdio::null())

@@ -4,6 +4,7 @@
 
 pub mod file;
 pub mod inotify;
+pub mod limits;
 pub mod poller;
 pub mod socket;
 pub mod wake;

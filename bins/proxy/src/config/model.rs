@@ -4,7 +4,7 @@
 //! It holds no socket and reads no file. Look-ups live in `lookup`.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -317,12 +317,9 @@ pub struct UpstreamServer {
 impl UpstreamServer {
     /// Whether every address is on this pod's loopback.
     pub fn is_loopback(&self) -> bool {
-        !self.addresses.is_empty() && self.addresses.iter().all(|a| is_loopback(a.ip()))
+        !self.addresses.is_empty()
+            && self.addresses.iter().all(|address| address.ip().is_loopback())
     }
-}
-
-fn is_loopback(ip: IpAddr) -> bool {
-    ip.is_loopback()
 }
 
 /// Where access lines go.

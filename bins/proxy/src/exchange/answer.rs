@@ -44,9 +44,7 @@ impl Exchange {
             return self.complete(ClientNext::Abort, false);
         }
         let config = self.config.clone();
-        let server = &config.servers[self.place.server];
-        let location =
-            self.place.location.map_or(&server.fallback, |index| &server.locations[index]);
+        let location = self.place.location(&config);
 
         let mut address = None;
         let mut body = Vec::new();

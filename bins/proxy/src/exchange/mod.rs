@@ -60,6 +60,15 @@ pub(crate) struct Place {
     pub(crate) location: Option<usize>,
 }
 
+impl Place {
+    /// The settings there. It borrows the configuration only, so that the exchange can change
+    /// while they are at hand.
+    pub(crate) fn location(self, config: &Config) -> &Location {
+        let server = &config.servers[self.server];
+        self.location.map_or(&server.fallback, |index| &server.locations[index])
+    }
+}
+
 /// One request's life.
 pub struct Exchange {
     pub(crate) config: Snapshot,
@@ -206,8 +215,7 @@ impl Exchange {
 
     /// The settings in force.
     pub fn location(&self) -> &Location {
-        let server = &self.config.servers[self.place.server];
-        self.place.location.map_or(&server.fallback, |index| &server.locations[index])
+        self.place.location(&self.config)
     }
 
     pub(crate) fn pass(&self) -> Option<&ProxyPass> {

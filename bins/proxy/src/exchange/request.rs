@@ -135,8 +135,7 @@ impl Exchange {
         {
             return self.fail(Fault::BodyTooLarge, now, out);
         }
-        let location =
-            self.place.location.map_or(&server.fallback, |index| &server.locations[index]);
+        let location = self.place.location(&config);
         match &location.handler {
             Handler::Return(answer) => self.answer(&Answer::Return(answer), now, out),
             Handler::SlashRedirect => self.answer(&Answer::SlashRedirect, now, out),
@@ -174,8 +173,7 @@ impl Exchange {
     pub(super) fn push_request_head(&mut self, now: Moment, out: &mut Out) {
         let config = self.config.clone();
         let server = &config.servers[self.place.server];
-        let location =
-            self.place.location.map_or(&server.fallback, |index| &server.locations[index]);
+        let location = self.place.location(&config);
         let Handler::Proxy(pass) = &location.handler else { return };
         let version = if pass.http11 { Version::Http11 } else { Version::Http10 };
         self.make_request_id();

@@ -153,9 +153,7 @@ impl Exchange {
     fn push_response_head(&mut self, persistent: Option<bool>, now: Moment, out: &mut Vec<u8>) {
         let start = out.len();
         let config = self.config.clone();
-        let server = &config.servers[self.place.server];
-        let location =
-            self.place.location.map_or(&server.fallback, |index| &server.locations[index]);
+        let location = self.place.location(&config);
         let Handler::Proxy(pass) = &location.handler else { return };
 
         let reason = self.response.reason.of(&self.response_bytes);
