@@ -72,7 +72,7 @@ struct Process {
 }
 
 fn start(cli: &Cli, options: LoadOptions) -> Result<Process, u8> {
-    let Loaded { config, warnings } = config::load(&options).map_err(|problems| {
+    let Loaded { config, sources, warnings } = config::load(&options).map_err(|problems| {
         for problem in problems {
             log::error!("{problem}");
         }
@@ -99,7 +99,7 @@ fn start(cli: &Cli, options: LoadOptions) -> Result<Process, u8> {
         Signals::register(&[SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2]).map_err(failed)?;
     let counters = Arc::new(ProcessCounters::default());
     let (sink, sink_thread) = LogSink::start(Arc::clone(&counters)).map_err(failed)?;
-    let watch = Watch::new(&config);
+    let watch = Watch::new(&sources);
     let addresses = Addresses::new(&config);
     let runtime = Arc::new(Runtime { config: Arc::new(config), addresses });
     let count = worker_count(cli);
@@ -135,7 +135,7 @@ fn start(cli: &Cli, options: LoadOptions) -> Result<Process, u8> {
 }
 
 /// The file's `error_log` level, once a file has said one.
-fn apply_level(config: &config::model::Config) {
+fn apply_level(config: &proxy_core::config::model::Config) {
     if let Some(level) = config.error_level {
         log::set_max_level(level);
     }
@@ -294,13 +294,13 @@ impl Process {
     fn reload(&mut self) {
         let refused = match config::load(&self.options) {
             Err(problems) => problems,
-            Ok(Loaded { config, warnings }) => match self.listeners.update(&config) {
+            Ok(Loaded { config, sources, warnings }) => match self.listeners.update(&config) {
                 Err(problem) => vec![problem],
                 Ok(sockets) => {
                     for warning in warnings {
                         log::warn!("{warning}");
                     }
-                    return self.take_up(config, sockets);
+                    return self.take_up(config, &sources, sockets);
                 }
             },
         };
@@ -315,11 +315,12 @@ impl Process {
 
     fn take_up(
         &mut self,
-        config: config::model::Config,
+        config: proxy_core::config::model::Config,
+        sources: &[config::Source],
         sockets: Vec<crate::worker::ListenSocket>,
     ) {
         apply_level(&config);
-        self.watch = Watch::new(&config);
+        self.watch = Watch::new(sources);
         let addresses = Addresses::new(&config);
         let runtime = Arc::new(Runtime { config: Arc::new(config), addresses });
         *self.status.runtime.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&runtime);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use sys::socket;
 
-use crate::config::model::{Config, Listen};
 use crate::worker::ListenSocket;
+use proxy_core::config::model::{Config, Listen};
 
 /// The sockets that are bound now.
 #[derive(Default)]

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use sidecar::logging::Throttle;
 
-use crate::config::model::LogFile;
 use crate::metrics::{self, ProcessCounters};
+use proxy_core::config::model::LogFile;
 
 /// What may wait for one destination: some seconds of lines at a busy pod's rate.
 const PENDING_BYTES_MAX: usize = 4 << 20;

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 fn test(cli: &cli::Cli, options: &LoadOptions) -> ExitCode {
     let name = options.display_path();
     match config::load(options) {
-        Ok(Loaded { config, warnings }) => {
+        Ok(Loaded { sources, warnings, .. }) => {
             if !cli.quiet {
                 for warning in &warnings {
                     eprintln!("warning: {warning}");
@@ -61,7 +61,7 @@ fn test(cli: &cli::Cli, options: &LoadOptions) -> ExitCode {
             }
             if cli.dump {
                 let mut stdout = std::io::stdout().lock();
-                for source in config.sources.iter().filter(|source| !source.built_in) {
+                for source in sources.iter().filter(|source| !source.built_in) {
                     // A reader that has gone away needs no more of it.
                     let _ = writeln!(stdout, "# configuration file {}:", source.path.display());
                     let _ = stdout.write_all(&source.text);

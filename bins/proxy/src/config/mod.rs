@@ -4,30 +4,20 @@
 //! a file that is only a fragment. The language is `nginx-conf`'s, the meaning that of `lower`;
 //! choosing by Host and path is `lookup`'s.
 
-mod address;
 mod files;
-mod lookup;
-mod lower;
-mod lower_location;
-mod lower_log;
-mod lower_server;
-mod lower_upstream;
-pub mod model;
 mod resolve;
-mod scope;
-mod template;
 #[cfg(test)]
 mod tests;
 pub mod watch;
 
 use std::path::{Path, PathBuf};
 
-use nginx_conf::{Context, Diag, IncludeError, Included, Reading, Severity, Tree, stock};
+use nginx_conf::{Context, Diag, IncludeError, Included, Reading, Severity, stock};
 
 pub use resolve::resolve;
 
-use lower::{Surroundings, lower};
-use model::{Config, Source};
+use proxy_core::config::lower::{Surroundings, lower_all};
+use proxy_core::config::model::Config;
 
 /// Name of the directives given by `-g` in messages, as nginx has it.
 const COMMAND_LINE: &str = "command line";
@@ -46,11 +36,24 @@ pub struct LoadOptions {
     pub globals: String,
 }
 
+/// A file of the configuration with its text.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Where it was read from; built-in files have a path too.
+    pub path: PathBuf,
+    /// What it said.
+    pub text: Vec<u8>,
+    /// Whether the kit itself brought it.
+    pub built_in: bool,
+}
+
 /// A configuration that may run.
 #[derive(Debug)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
+    /// Files that it was read from, the main file first, for reload and `-T`.
+    pub sources: Vec<Source>,
     /// What is worth saying about it, a line each.
     pub warnings: Vec<String>,
 }
@@ -79,74 +82,37 @@ impl LoadOptions {
 /// where names are slow; reads files, opens no socket.
 pub fn load(options: &LoadOptions) -> Result<Loaded, Vec<String>> {
     let is_root = rustix::process::geteuid().is_root();
-    match load_without_names(options, is_root) {
-        Ok((mut config, warnings)) => {
-            let mut warnings: Vec<String> = warnings.iter().map(Diag::headline).collect();
-            warnings.extend(resolve::fill(&mut config));
-            Ok(Loaded { config, warnings })
-        }
-        Err(diags) => {
-            Err(diags.iter().filter(|diag| diag.is_error()).map(Diag::to_string).collect())
-        }
-    }
+    let (mut loaded, warnings) = load_without_names(options, is_root).map_err(|diags| {
+        diags.iter().filter(|diag| diag.is_error()).map(Diag::to_string).collect::<Vec<_>>()
+    })?;
+    loaded.warnings = warnings.iter().map(Diag::headline).collect();
+    loaded.warnings.extend(resolve::fill(&mut loaded.config));
+    Ok(loaded)
 }
 
 fn load_without_names(
     options: &LoadOptions,
     is_root: bool,
-) -> Result<(Config, Vec<Diag>), Vec<Diag>> {
+) -> Result<(Loaded, Vec<Diag>), Vec<Diag>> {
     check_globals(&options.globals)?;
     let path = options.main_path();
     let main = find_main(&path, options.path.is_none())?;
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
     let Reading { tree, findings, is_sound } = read(main, &path, &folder, &options.globals);
+    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let surroundings = Surroundings {
-        folder: options.prefix.clone().unwrap_or(folder),
+        folder: options.prefix.as_deref().unwrap_or(&folder),
         is_root,
-        hostname: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default(),
+        hostname: &hostname,
+        resolve: &resolve,
     };
-    let (mut config, warnings) = lower_all(&tree, findings, is_sound, &surroundings)?;
+    let (config, warnings) = lower_all(&tree, findings, is_sound, &surroundings)?;
     let sources = tree.sources.files().iter().map(|source| Source {
         path: PathBuf::from(&source.name),
         text: source.bytes.to_vec(),
         built_in: source.is_stock || source.name == COMMAND_LINE,
     });
-    config.sources = sources.collect();
-    Ok((config, warnings))
-}
-
-/// Lowers what was read. Where the table has found something wrong already, more is looked for, so
-/// that all is told at once, but for names that may be unknown because of it.
-fn lower_all(
-    tree: &Tree,
-    mut findings: Vec<Diag>,
-    is_sound: bool,
-    surroundings: &Surroundings,
-) -> Result<(Config, Vec<Diag>), Vec<Diag>> {
-    let is_good = !findings.iter().any(Diag::is_error);
-    if !is_sound {
-        return Err(findings);
-    }
-    let result = lower(tree, surroundings);
-    match result {
-        Ok((config, more)) if is_good => {
-            findings.extend(more);
-            nginx_conf::sort(&tree.sources, &mut findings);
-            Ok((config, findings))
-        }
-        Ok(_) => Err(findings),
-        Err(more) => {
-            let follows = |diag: &Diag| {
-                ["unknown ", "no servers ", "no \"server\""]
-                    .iter()
-                    .any(|m| diag.message.starts_with(m))
-            };
-            let is_new = |diag: &Diag| is_good || !follows(diag);
-            findings.extend(more.into_iter().filter(|diag| diag.is_error() && is_new(diag)));
-            nginx_conf::sort(&tree.sources, &mut findings);
-            Err(findings)
-        }
-    }
+    Ok((Loaded { config, sources: sources.collect(), warnings: Vec::new() }, warnings))
 }
 
 /// `-g` is judged by itself, so that what is wrong in it does not spill into the file.

@@ -9,8 +9,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::address::{is_localhost, literal_ip};
-use super::model::Config;
+use proxy_core::config::address::{is_localhost, literal_ip};
+use proxy_core::config::model::Config;
 
 /// Longest that a load waits for all names together; what is late is looked up again by the
 /// running proxy. The common resolver gives up a dead server after 5 s.
@@ -96,8 +96,8 @@ const LOOKUPS_MAX: usize = 32;
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::{Upstream, UpstreamServer};
     use super::*;
+    use proxy_core::config::model::{Upstream, UpstreamServer};
 
     fn check(host: &str, expected: &[&str]) {
         let found: Vec<String> = resolve(host, 80).iter().map(ToString::to_string).collect();

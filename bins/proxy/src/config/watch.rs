@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use super::model::Config;
+use super::Source;
 
 type Mark = Option<(u64, u64, u64, i64, i64)>;
 
@@ -24,8 +24,8 @@ fn mark(path: &PathBuf) -> Mark {
 
 impl Watch {
     /// The files of a configuration, and the folders they are in: a file may come or go.
-    pub fn new(config: &Config) -> Watch {
-        let files = config.sources.iter().filter(|source| !source.built_in);
+    pub fn new(sources: &[Source]) -> Watch {
+        let files = sources.iter().filter(|source| !source.built_in);
         let mut paths: Vec<PathBuf> = Vec::new();
         for source in files {
             paths.push(source.path.clone());
@@ -38,7 +38,7 @@ impl Watch {
         let marks = paths.into_iter().map(|path| (path.clone(), mark(&path))).collect();
         let mut watch = Watch { marks };
         // A file that changed between being read and being marked counts as changed.
-        for source in config.sources.iter().filter(|source| !source.built_in) {
+        for source in sources.iter().filter(|source| !source.built_in) {
             if fs::read(&source.path).ok().as_ref() != Some(&source.text) {
                 watch.marks.push((source.path.clone(), None));
             }
@@ -61,7 +61,6 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::Source;
     use super::*;
 
     #[test]
@@ -77,8 +76,7 @@ mod tests {
         let file = folder.join("nginx.conf");
         std::os::unix::fs::symlink("..data/nginx.conf", &file).unwrap();
         let source = Source { path: file, text: b"events {}".to_vec(), built_in: false };
-        let config = Config { sources: vec![source], ..Config::default() };
-        let mut watch = Watch::new(&config);
+        let mut watch = Watch::new(&[source]);
         assert!(!watch.has_changed());
         std::os::unix::fs::symlink("v2", folder.join("..tmp")).unwrap();
         fs::rename(folder.join("..tmp"), &data).unwrap();

@@ -4,7 +4,7 @@
 
 use super::Exchange;
 use super::clock::Moment;
-use crate::config::model::{Escape, LogFormat, Part};
+use proxy_core::config::model::{Escape, LogFormat, Part};
 
 impl Exchange {
     /// Appends the line with its end.

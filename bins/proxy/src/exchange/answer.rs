@@ -8,7 +8,7 @@ use super::clock::Moment;
 use super::request::push_content_length;
 use super::variables::neutralise_line_ends;
 use super::{ClientNext, Exchange, Out, Source};
-use crate::config::model::{Location, Return};
+use proxy_core::config::model::{Location, Return};
 
 /// Product name in `Server` and on error pages.
 pub const PRODUCT: &str = "sidecar-kit";

@@ -36,10 +36,10 @@ use std::sync::Arc;
 
 use http1::{BodyLength, BodyReader, BodyWriter, RequestHead, ResponseHead, Version};
 
-use crate::config::model::{Config, Location, ProxyPass};
 use clock::{Millis, Moment};
 pub use fault::{ConnectFault, Fault};
 pub use interface::{Action, ClientInfo, ClientNext, Event, Out, Source};
+use proxy_core::config::model::{Config, Location, ProxyPass};
 
 /// The configuration an exchange began with; it keeps that one to its end.
 pub type Snapshot = Rc<Arc<Config>>;
@@ -220,7 +220,7 @@ impl Exchange {
 
     pub(crate) fn pass(&self) -> Option<&ProxyPass> {
         match &self.location().handler {
-            crate::config::model::Handler::Proxy(pass) => Some(pass),
+            proxy_core::config::model::Handler::Proxy(pass) => Some(pass),
             _ => None,
         }
     }

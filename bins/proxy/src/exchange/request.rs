@@ -9,7 +9,7 @@ use http1::{BodyLength, BodyReader, BodyWriter, Reject, RequestHead, Span, Versi
 use super::answer::Answer;
 use super::clock::Moment;
 use super::{ClientInfo, Exchange, Fault, Out, Phase, Snapshot};
-use crate::config::model::{Handler, ProxyPass};
+use proxy_core::config::model::{Handler, ProxyPass};
 
 impl Exchange {
     /// The place a head is parsed into before `begin`.

@@ -7,7 +7,7 @@ use http1::{BodyLength, BodyReader, BodyWriter, Limits, Parsed, Version};
 use super::clock::Moment;
 use super::request::push_content_length;
 use super::{ClientNext, Exchange, Fault, Out, Phase, Source};
-use crate::config::model::{Handler, Location, ProxyPass};
+use proxy_core::config::model::{Handler, Location, ProxyPass};
 
 /// What an upstream may send as a head: as large as what the proxy takes from a client.
 const UPSTREAM_LIMITS: Limits = Limits {

@@ -9,7 +9,7 @@ use http1::Version;
 
 use super::Exchange;
 use super::clock::{self, Moment};
-use crate::config::model::{Part, Template, Variable};
+use proxy_core::config::model::{Part, Template, Variable};
 
 impl Exchange {
     /// Appends the template's text.

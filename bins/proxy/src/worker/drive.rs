@@ -11,10 +11,10 @@ use super::client::{Client, Read, State, Writer, read_once};
 use super::slab::Key;
 use super::upstream::Link;
 use super::{Mode, Worker};
-use crate::config::model::AccessLog;
 use crate::exchange::clock::Millis;
 use crate::exchange::{Action, ClientInfo, ClientNext, Event, Exchange};
 use crate::metrics;
+use proxy_core::config::model::AccessLog;
 
 /// Steps of one connection before the others have their turn.
 const STEPS_MAX: usize = 16;

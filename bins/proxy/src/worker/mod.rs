@@ -27,12 +27,12 @@ use sys::poller::{Events, Interest, Poller};
 use sys::socket;
 use sys::wake::Waker;
 
-use crate::config::model::{Config, LogFile, Variable};
 use crate::exchange::clock::{Millis, Moment};
 use crate::exchange::{Exchange, Out, Snapshot};
 use crate::log_sink::LogSink;
 use crate::metrics::{self, WorkerCounters};
 use client::{Client, State};
+use proxy_core::config::model::{Config, LogFile, Variable};
 use slab::{KEY_BITS, Key, Slab};
 use timers::Timers;
 use upstream::{Addresses, Peers};

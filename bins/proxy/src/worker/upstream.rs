@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::slab::Key;
-use crate::config::model::{Config, Upstream};
 use crate::exchange::clock::Millis;
+use proxy_core::config::model::{Config, Upstream};
 
 /// More servers than this are not tried for one request.
 pub const SERVERS_TRIED_MAX: usize = 64;
@@ -305,7 +305,7 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::UpstreamServer;
+    use proxy_core::config::model::UpstreamServer;
 
     fn server(weight: u32, backup: bool) -> UpstreamServer {
         UpstreamServer {

@@ -7,7 +7,7 @@ use nginx_conf::suggest::nearest;
 use super::model::{Part, Template, Variable};
 
 /// Compiles a text. The error is nginx's message, without a place.
-pub(super) fn compile(text: &str) -> Result<Template, String> {
+pub(crate) fn compile(text: &str) -> Result<Template, String> {
     let mut parts: Vec<Part> = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -39,7 +39,7 @@ pub(super) fn compile(text: &str) -> Result<Template, String> {
 }
 
 /// The text itself, if it has no variables.
-pub(super) fn literal(template: &Template) -> Option<Vec<u8>> {
+pub(crate) fn literal(template: &Template) -> Option<Vec<u8>> {
     match template.0.as_slice() {
         [] => Some(Vec::new()),
         [Part::Literal(text)] => Some(text.clone()),

@@ -24,8 +24,6 @@ pub struct Config {
     pub log_formats: Vec<LogFormat>,
     /// nginx: `error_log` level, as far as simplelog knows it.
     pub error_level: Option<log::LevelFilter>,
-    /// Files that the configuration was read from, the main file first, for reload and `-T`.
-    pub sources: Vec<Source>,
 }
 
 impl Config {
@@ -51,17 +49,6 @@ impl Config {
                     || server.locations.iter().any(in_location)
             })
     }
-}
-
-/// A file of the configuration with its text.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// Where it was read from; built-in files have a path too.
-    pub path: PathBuf,
-    /// What it said.
-    pub text: Vec<u8>,
-    /// Whether the kit itself brought it.
-    pub built_in: bool,
 }
 
 /// A listening address and the servers behind it.
@@ -376,6 +363,7 @@ pub enum Part {
 }
 
 /// Variables of nginx that the kit knows, by their names there.
+#[allow(missing_docs, reason = "the names are nginx's")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Variable {
     /// One that nginx leaves unset where there is no TLS, cache or compression.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use nginx_conf::{Directive, units};
 
-use super::lower::Lower;
-use super::model::{
+use super::Lower;
+use crate::config::model::{
     AccessLog, AddHeader, ClientLimits, Handler, Location, Part, SetHeader, Shared, Template,
     Variable,
 };

@@ -8,11 +8,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use nginx_conf::{Directive, Span, units};
 
-use super::address::{ListenAt, is_localhost, listen_at};
-use super::lower::Lower;
-use super::model::{Handler, Listen, Server};
-use super::resolve::resolve;
+use super::Lower;
 use super::scope::Scope;
+use crate::config::address::{ListenAt, is_localhost, listen_at};
+use crate::config::model::{Handler, Listen, Server};
 
 /// One address of one `listen` of one server.
 pub(super) struct SocketLine {
@@ -152,7 +151,7 @@ impl Lower<'_> {
                 let both = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
                 both.map(|ip| SocketAddr::new(ip, port)).to_vec()
             }
-            Ok(ListenAt::Name(name, port)) => resolve(name, port),
+            Ok(ListenAt::Name(name, port)) => (self.surroundings.resolve)(name, port),
         };
         if addresses.is_empty() {
             let message = format!("host not found in \"{text}\" of the \"listen\" directive");

@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 
 use nginx_conf::{Directive, Span, units};
 
-use super::address::{HostPort, host_port};
-use super::lower::Lower;
-use super::model::{Upstream, UpstreamServer};
+use super::Lower;
 use super::scope::millis;
+use crate::config::address::{HostPort, host_port};
+use crate::config::model::{Upstream, UpstreamServer};
 
 /// Groups by name.
 #[derive(Default)]

@@ -6,15 +6,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Host and port of a URL or an upstream's server, as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HostPort<'a> {
+pub(crate) struct HostPort<'a> {
     /// A name or an address; an IPv6 address in its brackets.
-    pub(super) host: &'a str,
+    pub(crate) host: &'a str,
     /// The port, if one is written.
-    pub(super) port: Option<u16>,
+    pub(crate) port: Option<u16>,
 }
 
 /// Splits `host[:port]`. The error is nginx's word for it, without a place.
-pub(super) fn host_port(text: &str) -> Result<HostPort<'_>, &'static str> {
+pub(crate) fn host_port(text: &str) -> Result<HostPort<'_>, &'static str> {
     let (host, port) = match text.strip_prefix('[') {
         Some(inner) => {
             let end = inner.find(']').ok_or("invalid host")?;
@@ -48,7 +48,7 @@ fn port(text: &str) -> Result<u16, &'static str> {
 }
 
 /// An address without a look-up: a literal one, or `None` for a name.
-pub(super) fn literal_ip(host: &str) -> Option<IpAddr> {
+pub fn literal_ip(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
     match bare {
         Some(inner) => inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
@@ -57,13 +57,13 @@ pub(super) fn literal_ip(host: &str) -> Option<IpAddr> {
 }
 
 /// Whether a name means this host's loopback, both families, without asking anyone.
-pub(super) fn is_localhost(host: &str) -> bool {
+pub fn is_localhost(host: &str) -> bool {
     host.trim_end_matches('.').eq_ignore_ascii_case("localhost")
 }
 
 /// What `listen` names: nginx takes a bare number for a port and a bare word for a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ListenAt<'a> {
+pub(crate) enum ListenAt<'a> {
     /// All addresses of IPv4, at a port.
     AnyV4(u16),
     /// One address.
@@ -76,7 +76,7 @@ pub(super) enum ListenAt<'a> {
 const LISTEN_PORT: u16 = 80;
 
 /// Reads the first argument of `listen`.
-pub(super) fn listen_at(text: &str) -> Result<ListenAt<'_>, &'static str> {
+pub(crate) fn listen_at(text: &str) -> Result<ListenAt<'_>, &'static str> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(ListenAt::AnyV4(port(text)?));
     }

@@ -1,6 +1,5 @@
 //! Listens, names, upstreams and logs.
 
-use super::super::lower::lower;
 use super::super::model::{Escape, LogFile};
 use super::*;
 
@@ -10,9 +9,8 @@ fn no_listen_is_port_80_for_root_and_8000_for_others() {
     let main = Included { name: "t".to_owned(), bytes: text.into(), is_stock: false };
     let (tree, _) = nginx_conf::load(main, Context::Main, &mut |_, _| Ok(vec![])).unwrap();
     for (is_root, port) in [(true, 80), (false, 8000)] {
-        let surroundings =
-            Surroundings { folder: PathBuf::new(), is_root, hostname: String::new() };
-        let (config, _) = lower(&tree, &surroundings).unwrap();
+        let surroundings = Surroundings { is_root, ..surroundings() };
+        let (config, _) = lower_all(&tree, Vec::new(), true, &surroundings).unwrap();
         assert_eq!(config.listens[0].address.port(), port);
     }
 }
@@ -202,7 +200,7 @@ fn access_logs_go_to_streams_and_files_in_their_formats() {
          server { location / { return 200; } location /off { access_log off; return 200; } \
          location /own { access_log /dev/stderr combined buffer=4k flush=1s; return 200; } } }",
     );
-    let folder = PathBuf::from("/etc/nginx/logs/a.log");
+    let folder = std::path::PathBuf::from("/etc/nginx/logs/a.log");
     assert_eq!(config.log_files, [LogFile::Stdout, LogFile::Path(folder), LogFile::Stderr]);
     let logs = |path: &str| -> Vec<(usize, usize)> {
         at(&config, path).access_logs.iter().map(|log| (log.file, log.format)).collect()

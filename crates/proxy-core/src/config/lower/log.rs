@@ -8,9 +8,9 @@ use std::path::Path;
 use nginx_conf::suggest::nearest;
 use nginx_conf::{Directive, units};
 
-use super::lower::Lower;
-use super::model::{AccessLog, Escape, LogFile, LogFormat, Shared, Template};
-use super::template;
+use super::Lower;
+use crate::config::model::{AccessLog, Escape, LogFile, LogFormat, Shared, Template};
+use crate::config::template;
 
 /// nginx: the format that needs no `log_format`.
 const COMBINED: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \

@@ -1,18 +1,26 @@
 //! The meaning of whole configurations: what each directive becomes, and what is wrong with bad
 //! ones. This file holds the checks that the others share.
 
-mod files;
+mod damage;
 mod locations;
 mod servers;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use nginx_conf::table::{self, Class};
 use nginx_conf::{Context, Diag, Included, Reading};
 
-use super::lower::Surroundings;
-use super::lower_all;
+use super::lower::{Surroundings, lower_all};
 use super::model::{Config, Handler, Location, Part, ProxyPass, Template};
+
+pub(super) fn surroundings() -> Surroundings<'static> {
+    Surroundings {
+        folder: Path::new("/etc/nginx"),
+        is_root: true,
+        hostname: "pod-1\n",
+        resolve: &|_, _| Vec::new(),
+    }
+}
 
 /// Lowers a whole file: the configuration with the headlines of its warnings, or those of errors.
 pub(super) fn lowered(text: &str) -> Result<(Config, Vec<String>), Vec<String>> {
@@ -20,13 +28,8 @@ pub(super) fn lowered(text: &str) -> Result<(Config, Vec<String>), Vec<String>> 
     let main = Included { name: "t".to_owned(), bytes: text.into(), is_stock: false };
     let mut none = |_: &str, _: &str| Ok(vec![]);
     let reading = nginx_conf::read(main, Context::Main, &mut none);
-    let surroundings = Surroundings {
-        folder: PathBuf::from("/etc/nginx"),
-        is_root: true,
-        hostname: "pod-1\n".into(),
-    };
     let Reading { tree, findings, is_sound } = reading;
-    match lower_all(&tree, findings, is_sound, &surroundings) {
+    match lower_all(&tree, findings, is_sound, &surroundings()) {
         Ok((config, warnings)) => Ok((config, headlines(warnings))),
         Err(diags) => Err(headlines(diags.into_iter().filter(Diag::is_error).collect())),
     }
@@ -99,12 +102,12 @@ pub(super) const BLOG: &str = "events {} http { server { listen 80; location / {
 #[test]
 fn every_implemented_directive_is_taken_up_somewhere() {
     let code = [
-        include_str!("../lower.rs"),
-        include_str!("../lower_location.rs"),
-        include_str!("../lower_log.rs"),
-        include_str!("../lower_server.rs"),
-        include_str!("../lower_upstream.rs"),
-        include_str!("../scope.rs"),
+        include_str!("../lower/mod.rs"),
+        include_str!("../lower/location.rs"),
+        include_str!("../lower/log.rs"),
+        include_str!("../lower/server.rs"),
+        include_str!("../lower/upstream.rs"),
+        include_str!("../lower/scope.rs"),
     ]
     .concat();
     for row in table::rows().filter(|row| row.class == Class::Implemented) {

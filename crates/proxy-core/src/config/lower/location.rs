@@ -7,11 +7,11 @@ use std::collections::HashSet;
 
 use nginx_conf::{Directive, units};
 
-use super::address::{HostPort, host_port};
-use super::lower::Lower;
-use super::model::{Handler, Location, Locations, ProxyPass, Return, Template};
+use super::Lower;
 use super::scope::{MINUTE_MS, RedirectRule, Redirects, Scope};
-use super::template::literal;
+use crate::config::address::{HostPort, host_port};
+use crate::config::model::{Handler, Location, Locations, ProxyPass, Return, Template};
+use crate::config::template::literal;
 
 /// How a location is matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

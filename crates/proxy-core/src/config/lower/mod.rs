@@ -3,52 +3,91 @@
 //! Owns: the walk over main and `http`, and what the levels share. What the table can check alone
 //! is checked before; what is told here is about meaning. Reads no file and asks no name server.
 
+mod location;
+mod log;
+mod scope;
+mod server;
+mod upstream;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 
 use nginx_conf::diag::Diags;
 use nginx_conf::{Diag, Directive, Severity, Sources, Span, Tree};
 
-use super::lower_log::Formats;
-use super::lower_server::{AddressLines, ServerNames, SocketLine};
-use super::lower_upstream::Upstreams;
-use super::model::{AccessLog, Config, Shared, Template};
-use super::scope::{Scope, Types};
-use super::template;
+use crate::config::model::{AccessLog, Config, Shared, Template};
+use crate::config::template;
+use log::Formats;
+use scope::{Scope, Types};
+use server::{AddressLines, ServerNames, SocketLine};
+use upstream::Upstreams;
 
 /// What is known outside of the file.
-#[derive(Clone, Debug)]
-pub(super) struct Surroundings {
+#[derive(Clone, Copy)]
+pub struct Surroundings<'s> {
     /// Where relative paths of log files start.
-    pub(super) folder: PathBuf,
+    pub folder: &'s Path,
     /// Whether ports below 1024 are anyone's: nginx's default port is 80 for root, else 8000.
-    pub(super) is_root: bool,
+    pub is_root: bool,
     /// nginx: what `server_name $hostname` means.
-    pub(super) hostname: String,
+    pub hostname: &'s str,
+    /// The addresses of a name that a `listen` has.
+    pub resolve: &'s dyn Fn(&str, u16) -> Vec<SocketAddr>,
 }
 
 /// A configuration being made.
-pub(super) struct Lower<'t> {
-    pub(super) sources: &'t Sources,
-    pub(super) surroundings: &'t Surroundings,
-    pub(super) diags: Diags,
-    pub(super) config: Config,
-    pub(super) upstreams: Upstreams,
-    pub(super) formats: Formats,
-    pub(super) sockets: Vec<SocketLine>,
-    pub(super) socket_lines: HashMap<SocketAddr, AddressLines>,
-    pub(super) names: Vec<ServerNames>,
-    pub(super) default_access_log: Option<Shared<AccessLog>>,
-    pub(super) has_told_inner_error_log: bool,
+struct Lower<'t> {
+    sources: &'t Sources,
+    surroundings: &'t Surroundings<'t>,
+    diags: Diags,
+    config: Config,
+    upstreams: Upstreams,
+    formats: Formats,
+    sockets: Vec<SocketLine>,
+    socket_lines: HashMap<SocketAddr, AddressLines>,
+    names: Vec<ServerNames>,
+    default_access_log: Option<Shared<AccessLog>>,
+    has_told_inner_error_log: bool,
+}
+
+/// Lowers what was read. Where the table has found something wrong already, more is looked for, so
+/// that all is told at once, but for names that may be unknown because of it.
+pub fn lower_all(
+    tree: &Tree,
+    mut findings: Vec<Diag>,
+    is_sound: bool,
+    surroundings: &Surroundings<'_>,
+) -> Result<(Config, Vec<Diag>), Vec<Diag>> {
+    let is_good = !findings.iter().any(Diag::is_error);
+    if !is_sound {
+        return Err(findings);
+    }
+    let result = lower(tree, surroundings);
+    match result {
+        Ok((config, more)) if is_good => {
+            findings.extend(more);
+            nginx_conf::sort(&tree.sources, &mut findings);
+            Ok((config, findings))
+        }
+        Ok(_) => Err(findings),
+        Err(more) => {
+            let follows = |diag: &Diag| {
+                ["unknown ", "no servers ", "no \"server\""]
+                    .iter()
+                    .any(|m| diag.message.starts_with(m))
+            };
+            let is_new = |diag: &Diag| is_good || !follows(diag);
+            findings.extend(more.into_iter().filter(|diag| diag.is_error() && is_new(diag)));
+            nginx_conf::sort(&tree.sources, &mut findings);
+            Err(findings)
+        }
+    }
 }
 
 /// Makes the configuration of a checked tree, or tells all that is wrong with it. Upstreams have
 /// no addresses yet. The findings beside a configuration are warnings.
-pub(super) fn lower(
-    tree: &Tree,
-    surroundings: &Surroundings,
-) -> Result<(Config, Vec<Diag>), Vec<Diag>> {
+fn lower(tree: &Tree, surroundings: &Surroundings<'_>) -> Result<(Config, Vec<Diag>), Vec<Diag>> {
     let mut lower = Lower {
         sources: &tree.sources,
         surroundings,
@@ -97,38 +136,33 @@ impl Lower<'_> {
     }
 
     // A finding is made only if it is kept: to make one costs a walk through its file.
-    pub(super) fn error(&mut self, span: Span, message: impl Into<String>) {
+    fn error(&mut self, span: Span, message: impl Into<String>) {
         if !self.diags.is_full() {
             self.diags.push(self.sources.error(span, message));
         }
     }
 
-    pub(super) fn error_with_help(
-        &mut self,
-        span: Span,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
+    fn error_with_help(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         if !self.diags.is_full() {
             self.diags.push(self.sources.error(span, message).with_help(help));
         }
     }
 
-    pub(super) fn warn(&mut self, span: Span, message: impl Into<String>) {
+    fn warn(&mut self, span: Span, message: impl Into<String>) {
         if self.diags.takes_warnings() {
             self.diags.push(self.sources.warning(span, message));
         }
     }
 
     /// `file:line:column` of a place.
-    pub(super) fn place(&self, span: Span) -> String {
+    fn place(&self, span: Span) -> String {
         let (line, column) = self.sources.line_and_column(span);
         let file = self.sources.file(span.file).map_or("", |source| source.name.as_str());
         format!("{file}:{line}:{column}")
     }
 
     /// An argument with its variables compiled; what is wrong with them is told.
-    pub(super) fn template(&mut self, directive: &Directive, index: usize) -> Option<Template> {
+    fn template(&mut self, directive: &Directive, index: usize) -> Option<Template> {
         match template::compile(directive.arg(index)?) {
             Ok(template) => Some(template),
             Err(message) => {
@@ -140,7 +174,7 @@ impl Lower<'_> {
 
     /// Name and value of `proxy_set_header` and `add_header`. Nothing that would end the field's
     /// line may stand in them (RFC 9110 §5.5); nginx sends it as it is.
-    pub(super) fn field(&mut self, directive: &Directive) -> Option<(Vec<u8>, Template)> {
+    fn field(&mut self, directive: &Directive) -> Option<(Vec<u8>, Template)> {
         let name = directive.arg(0)?;
         let is_token =
             |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -160,7 +194,7 @@ impl Lower<'_> {
     }
 
     /// The lines of `types { name ending...; }`.
-    pub(super) fn types(&mut self, directive: &Directive, types: &mut Types) {
+    fn types(&mut self, directive: &Directive, types: &mut Types) {
         for line in directive.block.iter().flatten() {
             if line.block.is_some() {
                 let message = "invalid line in \"types\"";

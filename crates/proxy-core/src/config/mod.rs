@@ -1,0 +1,12 @@
+//! What the configuration means: the tree of directives made into plain data, and the choices
+//! that are made by it for every request.
+//!
+//! Owns nginx's rules of inheritance and choice. Must not read a file or ask a name server.
+
+pub mod address;
+mod lookup;
+pub mod lower;
+pub mod model;
+mod template;
+#[cfg(test)]
+mod tests;

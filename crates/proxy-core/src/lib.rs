@@ -1,0 +1,3 @@
+//! Everything the proxy decides.
+
+pub mod config;
