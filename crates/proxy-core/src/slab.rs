@@ -20,6 +20,11 @@ impl Key {
         (u64::from(self.turn) << 32) | u64::from(self.index)
     }
 
+    /// Its place in a table beside the slab.
+    pub fn slot(self) -> usize {
+        self.index as usize
+    }
+
     /// From epoll; the caller's bits are ignored.
     pub fn from_u64(bits: u64) -> Key {
         let low = bits & ((1 << KEY_BITS) - 1);
@@ -59,7 +64,9 @@ impl<T> Slab<T> {
             self.slots.push(Slot { turn: 0, used: false, value: None });
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
-        let slot = &mut self.slots[index as usize];
+        let Some(slot) = self.slots.get_mut(index as usize) else {
+            return Key { index, turn: 0 };
+        };
         slot.turn = (slot.turn + 1) & TURN_MAX;
         slot.used = true;
         Key { index, turn: slot.turn }
@@ -86,10 +93,23 @@ impl<T> Slab<T> {
         self.slot(key)?.value.as_mut()
     }
 
-    /// Whether the key's place is in use.
-    pub fn contains(&self, key: Key) -> bool {
-        let slot = self.slots.get(key.index as usize);
-        slot.is_some_and(|slot| slot.used && slot.turn == key.turn)
+    /// The value in its place.
+    pub fn get(&self, key: Key) -> Option<&T> {
+        let slot = self.slots.get(key.index as usize)?;
+        slot.value.as_ref().filter(|_| slot.used && slot.turn == key.turn)
+    }
+
+    /// Whether no place is in use.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The values in their places, with their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.slots.iter().enumerate().filter_map(|(index, slot)| {
+            let key = Key { index: u32::try_from(index).unwrap_or(u32::MAX), turn: slot.turn };
+            slot.value.as_ref().map(|value| (key, value))
+        })
     }
 
     /// Gives the place up.

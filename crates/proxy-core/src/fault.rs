@@ -1,0 +1,240 @@
+//! What can go wrong with a request, who is to blame, and the status that nginx gives it.
+//!
+//! It names and words; what is done about a fault is decided elsewhere.
+
+use std::fmt;
+
+use http1::Reject;
+
+use crate::clock::Millis;
+use crate::config::model::NextConditions;
+use crate::net::Cause;
+
+/// Why the proxy answered itself or gave up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The client broke HTTP.
+    Client(Reject),
+    /// The client left before it had its answer (nginx: 499).
+    ClientLeft,
+    /// The client was too slow with its head or body.
+    ClientTooSlow,
+    /// The client did not take the answer in time.
+    ClientStalled,
+    /// The body is larger than `client_max_body_size`.
+    BodyTooLarge,
+    /// A chunked body for an upstream that is spoken to in HTTP/1.0.
+    LengthRequired,
+    /// More internal redirects than nginx makes.
+    RedirectCycle,
+    /// No descriptor, port or memory here for a connection to the upstream.
+    Shortage(Cause),
+    /// An upstream failed.
+    Upstream(UpstreamFault),
+}
+
+/// How an upstream failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamFault {
+    /// Every server is down, marked so, or tried.
+    NoneLive,
+    /// The server's name has no address yet.
+    Unresolved,
+    /// The connection was refused, or its way is broken.
+    Connect(Cause),
+    /// `proxy_connect_timeout` is over.
+    ConnectTimedOut,
+    /// `proxy_send_timeout` is over.
+    SendTimedOut,
+    /// `proxy_read_timeout` is over.
+    ReadTimedOut,
+    /// It closed before it had answered.
+    Closed,
+    /// The connection broke before it had answered.
+    Broken(Cause),
+    /// It broke HTTP.
+    Malformed(Reject),
+    /// It changes to a protocol that nobody asked for.
+    UnaskedUpgrade,
+    /// It answered with this status, and the next server was to be tried.
+    Status(u16),
+}
+
+impl UpstreamFault {
+    /// nginx: which condition of `proxy_next_upstream` this is; none where no other server helps.
+    pub fn condition(self) -> Option<NextConditions> {
+        match self {
+            UpstreamFault::NoneLive | UpstreamFault::UnaskedUpgrade => None,
+            UpstreamFault::Unresolved
+            | UpstreamFault::Connect(_)
+            | UpstreamFault::Closed
+            | UpstreamFault::Broken(_) => Some(NextConditions::ERROR),
+            UpstreamFault::ConnectTimedOut
+            | UpstreamFault::SendTimedOut
+            | UpstreamFault::ReadTimedOut => Some(NextConditions::TIMEOUT),
+            UpstreamFault::Malformed(_) => Some(NextConditions::INVALID_HEADER),
+            UpstreamFault::Status(status) => NextConditions::for_status(status),
+        }
+    }
+
+    /// nginx: the status of the attempt, and of the answer if it was the last one.
+    pub fn status(self) -> u16 {
+        match self {
+            UpstreamFault::ConnectTimedOut
+            | UpstreamFault::SendTimedOut
+            | UpstreamFault::ReadTimedOut => 504,
+            UpstreamFault::Status(status) => status,
+            _ => 502,
+        }
+    }
+
+    /// nginx: 403 and 404 of a server do not count against it.
+    pub fn counts_against_server(self) -> bool {
+        !matches!(
+            self,
+            UpstreamFault::NoneLive
+                | UpstreamFault::UnaskedUpgrade
+                | UpstreamFault::Status(403 | 404)
+        )
+    }
+}
+
+impl Fault {
+    /// nginx's status for it.
+    pub fn status(self) -> u16 {
+        match self {
+            Fault::Client(reject) => reject.status(),
+            Fault::ClientLeft => 499,
+            Fault::ClientTooSlow | Fault::ClientStalled => 408,
+            Fault::BodyTooLarge => 413,
+            Fault::LengthRequired => 411,
+            Fault::RedirectCycle => 500,
+            Fault::Shortage(_) => 503,
+            Fault::Upstream(fault) => fault.status(),
+        }
+    }
+
+    /// Faults of one kind share a throttle in the log.
+    pub fn kind(self) -> usize {
+        match self {
+            Fault::Client(_) => 0,
+            Fault::ClientLeft => 1,
+            Fault::ClientTooSlow => 2,
+            Fault::ClientStalled => 3,
+            Fault::BodyTooLarge => 4,
+            Fault::LengthRequired => 5,
+            Fault::RedirectCycle => 6,
+            Fault::Shortage(_) => 7,
+            Fault::Upstream(UpstreamFault::NoneLive) => 8,
+            Fault::Upstream(UpstreamFault::Unresolved) => 9,
+            Fault::Upstream(UpstreamFault::Connect(_)) => 10,
+            Fault::Upstream(UpstreamFault::ConnectTimedOut) => 11,
+            Fault::Upstream(UpstreamFault::SendTimedOut) => 12,
+            Fault::Upstream(UpstreamFault::ReadTimedOut) => 13,
+            Fault::Upstream(UpstreamFault::Closed) => 14,
+            Fault::Upstream(UpstreamFault::Broken(_)) => 15,
+            Fault::Upstream(UpstreamFault::Malformed(_)) => 16,
+            Fault::Upstream(UpstreamFault::UnaskedUpgrade) => 17,
+            Fault::Upstream(UpstreamFault::Status(_)) => 18,
+        }
+    }
+
+    /// nginx tells of what clients do at its level info, of the rest as errors.
+    pub fn level(self) -> log::Level {
+        match self {
+            Fault::Client(_)
+            | Fault::ClientLeft
+            | Fault::ClientTooSlow
+            | Fault::ClientStalled
+            | Fault::LengthRequired => log::Level::Info,
+            _ => log::Level::Error,
+        }
+    }
+}
+
+impl fmt::Display for UpstreamFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UpstreamFault::NoneLive => write!(f, "no live servers in the upstream"),
+            UpstreamFault::Unresolved => write!(f, "the upstream's name does not resolve"),
+            UpstreamFault::Connect(cause) => write!(f, "cannot connect to the upstream: {cause}"),
+            UpstreamFault::ConnectTimedOut => write!(f, "timed out while connecting to upstream"),
+            UpstreamFault::SendTimedOut => write!(f, "timed out while sending to the upstream"),
+            UpstreamFault::ReadTimedOut => write!(f, "timed out while reading from the upstream"),
+            UpstreamFault::Closed => write!(f, "the upstream closed before its answer ended"),
+            UpstreamFault::Broken(cause) => write!(f, "connection to the upstream broke: {cause}"),
+            UpstreamFault::Malformed(reject) => {
+                write!(f, "the upstream sent an invalid answer: {}", reject.label())
+            }
+            UpstreamFault::UnaskedUpgrade => write!(f, "the upstream sent 101 without being asked"),
+            UpstreamFault::Status(status) => write!(f, "the upstream answered {status}"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Client(reject) => write!(f, "the client sent {}", reject.label()),
+            Fault::ClientLeft => write!(f, "the client left before it had its answer"),
+            Fault::ClientTooSlow => write!(f, "the client timed out while its request was read"),
+            Fault::ClientStalled => write!(f, "the client timed out while its answer was sent"),
+            Fault::BodyTooLarge => write!(f, "the client intended to send too large a body"),
+            Fault::LengthRequired => {
+                write!(f, "a chunked body cannot go to an upstream in HTTP/1.0")
+            }
+            Fault::RedirectCycle => write!(f, "internal redirects lead in a circle"),
+            Fault::Shortage(cause) => {
+                write!(f, "no connection to the upstream can be made here: {cause}")
+            }
+            Fault::Upstream(fault) => fault.fmt(f),
+        }
+    }
+}
+
+/// Kinds of faults, see [`Fault::kind`].
+const KINDS: usize = 19;
+/// A fault of one kind is told so often at most.
+const INTERVAL_MS: Millis = 1_000;
+
+/// Says which faults are told: one of a kind in a second, with the count of the others.
+#[derive(Debug, Default)]
+pub struct Throttle {
+    kinds: [(Option<Millis>, u64); KINDS],
+}
+
+impl Throttle {
+    /// `Some(n)` to tell this one, `n` of its kind having been held back since the last.
+    pub fn allow(&mut self, fault: Fault, now: Millis) -> Option<u64> {
+        let (told, held_back) = self.kinds.get_mut(fault.kind())?;
+        if told.is_some_and(|at| now < at.saturating_add(INTERVAL_MS)) {
+            *held_back += 1;
+            return None;
+        }
+        *told = Some(now);
+        Some(std::mem::take(held_back))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_one_kind_never_takes_anothers_place() {
+        let bad = Fault::Client(Reject::HostMissing);
+        let refused = Fault::Upstream(UpstreamFault::Connect(Cause(111)));
+        let mut throttle = Throttle::default();
+        assert_eq!(throttle.allow(bad, 0), Some(0));
+        assert_eq!(throttle.allow(bad, 999), None);
+        assert_eq!(throttle.allow(refused, 999), Some(0));
+        assert_eq!(throttle.allow(bad, 1_000), Some(1));
+        assert_eq!(throttle.allow(bad, 2_000), Some(0));
+    }
+
+    #[test]
+    fn faults_are_told_with_their_cause() {
+        let told = Fault::Upstream(UpstreamFault::Connect(Cause(111))).to_string();
+        assert_eq!(told, "cannot connect to the upstream: Connection refused (111)");
+    }
+}

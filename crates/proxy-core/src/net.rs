@@ -1,0 +1,106 @@
+//! What the engine asks of the world: sockets that never block, and somebody who makes and watches
+//! them.
+//!
+//! Traits and plain answers only. The program's are real sockets, the simulator's are pipes of
+//! bytes with faults.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::slab::Key;
+
+/// Why the system refused something, as its error number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cause(pub i32);
+
+impl fmt::Display for Cause {
+    /// nginx: `(111: Connection refused)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = std::io::Error::from_raw_os_error(self.0).to_string();
+        let words = text.split(" (os error").next().unwrap_or(&text);
+        write!(f, "{words} ({})", self.0)
+    }
+}
+
+/// What a read came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// So many bytes are in the buffer, at least one.
+    Bytes(usize),
+    /// Nothing now.
+    Nothing,
+    /// The peer has ended its stream: all it sent has been read.
+    End,
+    /// The connection is gone: something that was sent may be missing.
+    Broken(Cause),
+}
+
+/// What a write came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// So many bytes went, at least one.
+    Bytes(usize),
+    /// None now.
+    Nothing,
+    /// The connection is gone.
+    Broken(Cause),
+}
+
+/// One end of a connection. No call waits; dropping it closes the connection.
+pub trait Socket {
+    /// Reads what is there.
+    fn read(&mut self, buffer: &mut [u8]) -> Read;
+    /// Writes what is taken now.
+    fn write(&mut self, bytes: &[u8]) -> Written;
+    /// Ends the stream to the peer; what was written before arrives before.
+    fn end_writing(&mut self);
+    /// When dropped, the connection is reset: the peer must not take what it got for the whole.
+    fn reset_when_dropped(&mut self);
+    /// How a begun connect has ended, once it has.
+    fn connect_result(&mut self) -> Result<(), Cause>;
+    /// Whether the peer has neither sent anything nor closed, as far as is known at this moment.
+    fn is_quiet(&mut self) -> bool;
+    /// The address that the client connected to.
+    fn local_address(&self) -> Option<SocketAddr>;
+}
+
+/// Which of the engine's connections a report of readiness is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// A client's.
+    Client(Key),
+    /// An upstream's.
+    Link(Key),
+}
+
+/// What a connection is ready for. Each is reported once when it begins to be so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// Bytes or an end can be read.
+    pub readable: bool,
+    /// Bytes are taken, or a connect has ended.
+    pub writable: bool,
+    /// The peer has ended its stream, perhaps behind bytes that are still to be read.
+    pub ended: bool,
+    /// The connection is gone in both directions.
+    pub broken: bool,
+}
+
+/// Why a connection could not be begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialFault {
+    /// The other side's doing, or the network's.
+    Peer(Cause),
+    /// For want of descriptors, ports or memory here: no server is to blame.
+    Own(Cause),
+}
+
+/// Makes and watches sockets.
+pub trait Net {
+    /// The sockets.
+    type Socket: Socket;
+    /// Begins to report the readiness of an accepted socket. An error leaves it unwatched.
+    fn watch(&mut self, socket: &Self::Socket, token: Token) -> Result<(), Cause>;
+    /// Begins to connect; the outcome is told by readiness.
+    fn dial(&mut self, address: SocketAddr, token: Token) -> Result<Self::Socket, DialFault>;
+}

@@ -1,0 +1,165 @@
+//! A connection's bytes on their way: what is readable, what waits to be written.
+//!
+//! One type for client and upstream alike. It moves bytes and remembers readiness; what the bytes
+//! mean is not its affair.
+
+use crate::net::{Cause, Read, Readiness, Socket, Written};
+
+/// A socket with its readiness and the bytes that wait on either side of it.
+pub struct Stream<S> {
+    socket: S,
+    readable: bool,
+    writable: bool,
+    ended: bool,
+    broken: bool,
+    is_writing_ended: bool,
+    write_fault: Option<Cause>,
+    /// Bytes read and not used yet.
+    pub(crate) unread: Vec<u8>,
+    pending: Vec<u8>,
+    /// How many of `pending` are written.
+    pending_done: usize,
+}
+
+impl<S: Socket> Stream<S> {
+    /// An accepted connection takes bytes at once; a dialled one does once it is connected.
+    pub fn new(socket: S, is_connected: bool) -> Self {
+        Stream {
+            socket,
+            readable: false,
+            writable: is_connected,
+            ended: false,
+            broken: false,
+            is_writing_ended: false,
+            write_fault: None,
+            unread: Vec::new(),
+            pending: Vec::new(),
+            pending_done: 0,
+        }
+    }
+
+    /// Takes a report in.
+    pub fn note(&mut self, ready: Readiness) {
+        self.readable |= ready.readable || ready.ended || ready.broken;
+        self.writable |= ready.writable || ready.broken;
+        self.ended |= ready.ended || ready.broken;
+        self.broken |= ready.broken;
+    }
+
+    /// Reads once. A short read has emptied the socket: nothing more is readable until the next
+    /// report, unless the peer has ended, when its end is still to be read.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Read {
+        if !self.readable {
+            return Read::Nothing;
+        }
+        let read = self.socket.read(buffer);
+        self.readable = match read {
+            Read::Bytes(count) => {
+                debug_assert!((1..=buffer.len()).contains(&count));
+                count == buffer.len() || self.ended
+            }
+            _ => false,
+        };
+        read
+    }
+
+    /// Whether something may be read: bytes, an end, or a fault.
+    pub fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    /// Whether a connect has ended or bytes are taken.
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Whether the peer is known to have ended its stream, though bytes of it may be unread.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether the connection is known to be gone.
+    pub fn is_broken(&self) -> bool {
+        self.broken || self.write_fault.is_some()
+    }
+
+    /// Why a write failed, once.
+    pub fn take_write_fault(&mut self) -> Option<Cause> {
+        self.write_fault.take()
+    }
+
+    /// Bytes wait for the peer to take some.
+    pub fn is_blocked(&self) -> bool {
+        self.pending_done < self.pending.len()
+    }
+
+    /// Writes as much as the socket takes now; the rest waits.
+    pub fn send(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        debug_assert!(!self.is_writing_ended, "nothing follows the end of a stream");
+        let taken = if self.is_blocked() { 0 } else { self.write_some(bytes) };
+        if let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+            self.pending.extend_from_slice(rest);
+        }
+    }
+
+    /// Writes what waits. True when the peer took some of it.
+    pub fn flush(&mut self) -> bool {
+        if !self.is_blocked() || !self.writable {
+            return false;
+        }
+        let pending = std::mem::take(&mut self.pending);
+        let taken = self.write_some(pending.get(self.pending_done..).unwrap_or_default());
+        self.pending_done += taken;
+        if self.pending_done < pending.len() {
+            self.pending = pending;
+        } else {
+            // A slow peer's backlog is not kept for the peers to come.
+            self.pending_done = 0;
+        }
+        taken > 0
+    }
+
+    fn write_some(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while self.writable {
+            let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) else { break };
+            match self.socket.write(rest) {
+                Written::Bytes(count) => {
+                    debug_assert!((1..=rest.len()).contains(&count));
+                    taken += count;
+                    // The send buffer is full: the next report tells when there is room.
+                    self.writable = count == rest.len();
+                }
+                Written::Nothing => self.writable = false,
+                Written::Broken(cause) => {
+                    self.write_fault = Some(cause);
+                    // What the peer said before, or its end, is to be read all the same.
+                    self.readable = true;
+                    return bytes.len();
+                }
+            }
+        }
+        taken
+    }
+
+    /// Tells the peer that nothing more comes. To be called when nothing waits.
+    pub fn end_writing(&mut self) {
+        debug_assert!(!self.is_blocked(), "an end must not overtake bytes");
+        if !std::mem::replace(&mut self.is_writing_ended, true) {
+            self.socket.end_writing();
+        }
+    }
+
+    /// Whether the peer was told that nothing more comes.
+    pub fn is_writing_ended(&self) -> bool {
+        self.is_writing_ended
+    }
+
+    /// The socket itself.
+    pub fn socket(&mut self) -> &mut S {
+        &mut self.socket
+    }
+}

@@ -1,0 +1,8 @@
+//! The upstream's side: whose turn it is, which connections are idle, one attempt after another,
+//! and the wire.
+
+pub mod call;
+pub mod h1;
+pub mod link;
+pub mod peers;
+pub mod pool;

@@ -1,0 +1,275 @@
+//! Servers of the upstreams as one worker sees them: whose turn it is, who is left alone for a
+//! while, and at which addresses each is reached.
+//!
+//! It opens no connection; it says where to and remembers how it went (nginx:
+//! `ngx_http_upstream_round_robin`).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::link::ServerId;
+use crate::clock::Millis;
+use crate::config::model::{Config, Upstream, UpstreamServer};
+
+#[derive(Debug)]
+struct Peer {
+    current_weight: i64,
+    /// Less than the weight for a while after failures.
+    effective_weight: i64,
+    fails: u32,
+    /// When it last failed.
+    failed_at: Millis,
+    /// When it last failed, or was tried again after its time out.
+    checked_at: Millis,
+    addresses: Arc<[SocketAddr]>,
+    /// Which address answered last: `localhost` with a dead `::1` costs one attempt ever.
+    preferred: usize,
+    /// Its name is to be looked up again.
+    is_wanted: bool,
+}
+
+/// The worker's view of all upstreams of one configuration.
+#[derive(Debug)]
+pub struct Peers {
+    groups: Vec<Vec<Peer>>,
+}
+
+impl Peers {
+    /// All servers good, at the addresses that the load has found.
+    pub fn new(config: &Config) -> Peers {
+        let peer = |server: &UpstreamServer| Peer {
+            current_weight: 0,
+            effective_weight: i64::from(server.weight),
+            fails: 0,
+            failed_at: 0,
+            checked_at: 0,
+            addresses: server.addresses.as_slice().into(),
+            preferred: 0,
+            is_wanted: server.addresses.is_empty(),
+        };
+        let group = |upstream: &Upstream| upstream.servers.iter().map(peer).collect();
+        Peers { groups: config.upstreams.iter().map(group).collect() }
+    }
+
+    /// The server whose turn it is: smooth weighted round robin over those that are up, backup
+    /// servers when no other is left. `tried` has the servers that this request is done with.
+    pub fn pick(
+        &mut self,
+        config: &Config,
+        upstream: usize,
+        tried: &[usize],
+        now: Millis,
+    ) -> Option<ServerId> {
+        let settings = config.upstreams.get(upstream)?;
+        let server = match settings.servers.as_slice() {
+            // nginx: max_fails is ignored where there is only one server.
+            [only] => (tried.is_empty() && !only.down).then_some(0),
+            _ => self
+                .pick_among(settings, upstream, tried, now, false)
+                .or_else(|| self.pick_among(settings, upstream, tried, now, true)),
+        };
+        Some(ServerId { upstream, server: server? })
+    }
+
+    fn pick_among(
+        &mut self,
+        settings: &Upstream,
+        upstream: usize,
+        tried: &[usize],
+        now: Millis,
+        backup: bool,
+    ) -> Option<usize> {
+        let peers = self.groups.get_mut(upstream)?;
+        let mut total = 0;
+        let mut best: Option<(usize, i64)> = None;
+        for (index, (server, peer)) in settings.servers.iter().zip(peers.iter_mut()).enumerate() {
+            let is_out = server.down || server.backup != backup || tried.contains(&index);
+            if is_out || peer.is_resting(server, now) {
+                continue;
+            }
+            peer.current_weight += peer.effective_weight;
+            total += peer.effective_weight;
+            if peer.effective_weight < i64::from(server.weight) {
+                peer.effective_weight += 1;
+            }
+            if best.is_none_or(|(_, weight)| peer.current_weight > weight) {
+                best = Some((index, peer.current_weight));
+            }
+        }
+        let (best, _) = best?;
+        let (peer, server) = (peers.get_mut(best)?, settings.servers.get(best)?);
+        peer.current_weight -= total;
+        if now.saturating_sub(peer.checked_at) > server.fail_timeout_ms {
+            peer.checked_at = now;
+        }
+        Some(best)
+    }
+
+    fn peer(&mut self, id: ServerId) -> Option<&mut Peer> {
+        self.groups.get_mut(id.upstream)?.get_mut(id.server)
+    }
+
+    /// How many servers a request may be sent to (nginx: `tries`).
+    pub fn count(&self, upstream: usize) -> usize {
+        self.groups.get(upstream).map_or(0, Vec::len)
+    }
+
+    /// The `nth` address to try of a server, the one that answered last first. Where there is
+    /// none its name is looked up.
+    pub fn address(&mut self, id: ServerId, nth: usize) -> Option<SocketAddr> {
+        let peer = self.peer(id)?;
+        if peer.addresses.is_empty() {
+            peer.is_wanted = true;
+        }
+        if nth >= peer.addresses.len() {
+            return None;
+        }
+        peer.addresses.get((peer.preferred + nth) % peer.addresses.len()).copied()
+    }
+
+    /// A connection to this address came to be.
+    pub fn connected(&mut self, id: ServerId, address: SocketAddr) {
+        if let Some(peer) = self.peer(id)
+            && let Some(at) = peer.addresses.iter().position(|known| *known == address)
+        {
+            peer.preferred = at;
+        }
+    }
+
+    /// The server has answered.
+    pub fn succeeded(&mut self, id: ServerId) {
+        if let Some(peer) = self.peer(id)
+            && peer.failed_at < peer.checked_at
+        {
+            peer.fails = 0;
+        }
+    }
+
+    /// The server has failed. True when that takes it out for its `fail_timeout`.
+    pub fn failed(&mut self, config: &Config, id: ServerId, now: Millis) -> bool {
+        let servers = config.upstreams.get(id.upstream).map(|upstream| &upstream.servers);
+        let Some(settings) = servers.and_then(|servers| servers.get(id.server)) else {
+            return false;
+        };
+        let is_single = servers.is_some_and(|servers| servers.len() == 1);
+        let Some(peer) = self.peer(id) else { return false };
+        // A name's address may have changed.
+        peer.is_wanted = true;
+        if is_single || settings.max_fails == 0 {
+            return false;
+        }
+        peer.fails += 1;
+        (peer.failed_at, peer.checked_at) = (now, now);
+        let less = i64::from(settings.weight / settings.max_fails);
+        peer.effective_weight = (peer.effective_weight - less).max(0);
+        peer.fails == settings.max_fails
+    }
+
+    /// Servers whose names are to be looked up, each told once.
+    pub fn take_wanted(&mut self) -> Vec<ServerId> {
+        let mut wanted = Vec::new();
+        for (upstream, peers) in self.groups.iter_mut().enumerate() {
+            for (server, peer) in peers.iter_mut().enumerate() {
+                if std::mem::take(&mut peer.is_wanted) {
+                    wanted.push(ServerId { upstream, server });
+                }
+            }
+        }
+        wanted
+    }
+
+    /// What a look-up has found; nothing found keeps what was known.
+    pub fn set_addresses(&mut self, id: ServerId, found: &[SocketAddr]) {
+        let Some(peer) = self.peer(id) else { return };
+        if found.is_empty() || *peer.addresses == *found {
+            return;
+        }
+        peer.addresses = found.into();
+        peer.preferred = 0;
+    }
+}
+
+impl Peer {
+    fn is_resting(&self, server: &UpstreamServer, now: Millis) -> bool {
+        server.max_fails > 0
+            && self.fails >= server.max_fails
+            && now.saturating_sub(self.checked_at) <= server.fail_timeout_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(servers: &[(u32, bool)]) -> Config {
+        let mut upstream = Upstream::for_tests(servers.len());
+        for (server, (weight, backup)) in upstream.servers.iter_mut().zip(servers) {
+            (server.weight, server.backup) = (*weight, *backup);
+        }
+        Config { upstreams: vec![upstream], ..Config::default() }
+    }
+
+    fn pick(peers: &mut Peers, config: &Config, tried: &[usize], now: Millis) -> Option<usize> {
+        peers.pick(config, 0, tried, now).map(|id| id.server)
+    }
+
+    const FIRST: ServerId = ServerId { upstream: 0, server: 0 };
+
+    #[test]
+    fn servers_take_turns_by_weight() {
+        let config = config(&[(5, false), (1, false), (1, false)]);
+        let mut peers = Peers::new(&config);
+        let picks: Vec<_> = (0..7).filter_map(|_| pick(&mut peers, &config, &[], 0)).collect();
+        // The sequence that nginx's documentation of the algorithm gives.
+        assert_eq!(picks, [0, 0, 1, 0, 2, 0, 0]);
+    }
+
+    #[test]
+    fn a_failed_server_rests_and_the_backup_takes_over() {
+        let config = config(&[(1, false), (1, true)]);
+        let mut peers = Peers::new(&config);
+        assert_eq!(pick(&mut peers, &config, &[], 20_000), Some(0));
+        assert!(peers.failed(&config, FIRST, 20_000));
+        assert_eq!(pick(&mut peers, &config, &[], 20_001), Some(1));
+        assert_eq!(pick(&mut peers, &config, &[1], 20_001), None);
+        assert_eq!(pick(&mut peers, &config, &[], 30_000), Some(1));
+        assert_eq!(pick(&mut peers, &config, &[], 30_001), Some(0));
+        // It was tried again and answered: it is as good as before.
+        peers.succeeded(FIRST);
+        assert!(peers.failed(&config, FIRST, 30_002));
+    }
+
+    #[test]
+    fn the_only_server_is_never_taken_out() {
+        let config = config(&[(1, false)]);
+        let mut peers = Peers::new(&config);
+        assert!(!peers.failed(&config, FIRST, 0));
+        assert_eq!(pick(&mut peers, &config, &[], 1), Some(0));
+        assert_eq!(pick(&mut peers, &config, &[0], 1), None);
+    }
+
+    #[test]
+    fn more_servers_than_a_word_has_bits_take_turns() {
+        let config = config(&[(1, false); 100]);
+        let mut peers = Peers::new(&config);
+        let mut picks: Vec<_> = (0..100).filter_map(|_| pick(&mut peers, &config, &[], 0)).collect();
+        picks.sort_unstable();
+        assert_eq!(picks, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_address_that_answered_comes_first_and_new_ones_replace_the_old() {
+        let config = config(&[(1, false)]);
+        let mut peers = Peers::new(&config);
+        let (a, b) = (SocketAddr::from(([10, 0, 0, 1], 1)), SocketAddr::from(([10, 0, 0, 2], 1)));
+        peers.set_addresses(FIRST, &[a, b]);
+        peers.connected(FIRST, b);
+        let order: Vec<_> = (0..3).map(|nth| peers.address(FIRST, nth)).collect();
+        assert_eq!(order, [Some(b), Some(a), None]);
+        peers.set_addresses(FIRST, &[]);
+        assert_eq!(peers.address(FIRST, 0), Some(b));
+        peers.set_addresses(FIRST, &[a]);
+        assert_eq!((peers.address(FIRST, 0), peers.address(FIRST, 1)), (Some(a), None));
+        assert_eq!(peers.take_wanted(), []);
+    }
+}
