@@ -137,13 +137,13 @@ impl Exchange {
     /// nginx: absolute_redirect and port_in_redirect: a path becomes an URL of this server.
     pub(super) fn absolute(&self, mut value: Vec<u8>, location: &Location) -> Vec<u8> {
         neutralise_line_ends(&mut value);
-        if !location.absolute_redirect || value.first() != Some(&b'/') || self.host.is_empty() {
+        if !location.redirect.absolute || value.first() != Some(&b'/') || self.host.is_empty() {
             return value;
         }
         let mut absolute = b"http://".to_vec();
         absolute.extend_from_slice(&self.host);
         let port = self.client.local.port();
-        if location.port_in_redirect && port != 80 {
+        if location.redirect.port && port != 80 {
             absolute.extend_from_slice(format!(":{port}").as_bytes());
         }
         absolute.extend_from_slice(&value);
@@ -163,7 +163,7 @@ impl Exchange {
             return http1::push_field(out, b"Connection", b"close");
         }
         http1::push_field(out, b"Connection", b"keep-alive");
-        if let Some(seconds) = self.location().keepalive_field_s {
+        if let Some(seconds) = self.location().keepalive.field_s {
             out.extend_from_slice(b"Keep-Alive: timeout=");
             http1::push_decimal(out, seconds);
             out.extend_from_slice(b"\r\n");

@@ -360,7 +360,7 @@ impl Exchange {
     /// Counts body bytes; false when there are more than `client_max_body_size`.
     fn count_request_body(&mut self, bytes: usize) -> bool {
         self.request_body_bytes += bytes as u64;
-        self.location().body_bytes_max.is_none_or(|max| self.request_body_bytes <= max)
+        self.location().client.body_bytes_max.is_none_or(|max| self.request_body_bytes <= max)
     }
 
     /// How many of the client's bytes may go to the upstream as they are; they count as gone.
@@ -503,22 +503,22 @@ impl Exchange {
     pub fn deadline(&self) -> Option<Millis> {
         let location = self.location();
         if self.client_blocked {
-            return Some(self.client_since + location.send_timeout_ms);
+            return Some(self.client_since + location.client.send_timeout_ms);
         }
         let pass = self.pass()?;
         match self.phase {
             Phase::Complete => None,
             // The caller fails over between servers; each attempt has its own time.
             Phase::Connecting => None,
-            Phase::Tunnel => Some(self.upstream_since + pass.read_timeout_ms),
+            Phase::Tunnel => Some(self.upstream_since + pass.timeouts.read_ms),
             Phase::Forwarding if self.upstream_blocked => {
-                Some(self.upstream_since + pass.send_timeout_ms)
+                Some(self.upstream_since + pass.timeouts.send_ms)
             }
             Phase::Forwarding if !self.request_body.is_done() => {
-                let body = self.client_since + location.body_timeout_ms;
-                Some(body.min(self.upstream_since + pass.read_timeout_ms))
+                let body = self.client_since + location.client.body_timeout_ms;
+                Some(body.min(self.upstream_since + pass.timeouts.read_ms))
             }
-            Phase::Forwarding => Some(self.upstream_since + pass.read_timeout_ms),
+            Phase::Forwarding => Some(self.upstream_since + pass.timeouts.read_ms),
         }
     }
 
@@ -535,7 +535,7 @@ impl Exchange {
         let body_late = !self.request_body.is_done()
             && self.phase == Phase::Forwarding
             && !self.upstream_blocked
-            && self.client_since + self.location().body_timeout_ms <= now.ms;
+            && self.client_since + self.location().client.body_timeout_ms <= now.ms;
         let fault = if body_late { Fault::ClientTooSlow } else { Fault::UpstreamTimedOut };
         self.fail(fault, now, out);
     }
@@ -545,8 +545,8 @@ impl Exchange {
         let location = self.location();
         self.head.persistent()
             && !self.draining
-            && location.keepalive_timeout_ms > 0
-            && self.client.requests < location.keepalive_requests
+            && location.keepalive.timeout_ms > 0
+            && self.client.requests < location.keepalive.requests
     }
 
     /// Whether the answer went out whole (nginx: `$request_completion`).

@@ -130,7 +130,7 @@ impl Exchange {
             return self.answer(&Answer::Return(answer), now, out);
         }
         if let (BodyLength::Exact(bytes), Some(max)) =
-            (self.head.body, self.location().body_bytes_max)
+            (self.head.body, self.location().client.body_bytes_max)
             && bytes > max
         {
             return self.fail(Fault::BodyTooLarge, now, out);
@@ -179,7 +179,7 @@ impl Exchange {
         self.make_request_id();
 
         let mut target = Vec::new();
-        let target: &[u8] = match &pass.uri {
+        let target: &[u8] = match &pass.url.uri {
             None => self.target.of(&self.head_bytes),
             Some(uri) => {
                 self.push_replaced_target(uri, &location.path, &mut target);

@@ -161,8 +161,8 @@ impl Exchange {
             V::Status => {
                 let _ = write!(out, "{:03}", self.status);
             }
-            V::ProxyHost => out.extend_from_slice(self.pass().map_or(&[], |pass| &pass.host)),
-            V::ProxyPort => out.extend_from_slice(self.pass().map_or(&[], |pass| &pass.port)),
+            V::ProxyHost => out.extend_from_slice(self.pass().map_or(&[], |pass| &pass.url.host)),
+            V::ProxyPort => out.extend_from_slice(self.pass().map_or(&[], |pass| &pass.url.port)),
             V::SentHttp(name) => self.push_sent_field(name, out),
             V::UpstreamHttp(name) => self.push_upstream_field(name, out),
             V::UpstreamAddr => self.push_upstream_addresses(out),

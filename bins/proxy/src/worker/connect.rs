@@ -114,7 +114,7 @@ impl Worker {
                 .exchange
                 .as_ref()
                 .and_then(|exchange| exchange.pass())
-                .map_or(60_000, |pass| pass.connect_timeout_ms);
+                .map_or(60_000, |pass| pass.timeouts.connect_ms);
             attempt.deadline = self.now.ms + timeout_ms;
             client.link = Some(Box::new(Link {
                 socket,
@@ -267,7 +267,7 @@ impl Worker {
             let (status, remote, rule) = (reject.status(), client.remote, reject.label());
             return log::info!("{status} for {remote}: {rule} ({suppressed} more since the last)");
         }
-        let upstream = exchange.pass().map_or(&b"-"[..], |pass| &pass.host);
+        let upstream = exchange.pass().map_or(&b"-"[..], |pass| &pass.url.host);
         let detail = match fault {
             Fault::Upstream(reject) => Reject::label(reject),
             _ => "",

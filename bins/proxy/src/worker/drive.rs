@@ -343,7 +343,7 @@ impl Worker {
         self.counters.count_request(status, source);
         metrics::add(&self.counters.retries, u64::from(exchange.retries()));
         let next = exchange.client_next();
-        let keepalive_ms = exchange.location().keepalive_timeout_ms;
+        let keepalive_ms = exchange.location().keepalive.timeout_ms;
         self.give_back(exchange);
         metrics::add(&self.counters.connections_idle, 1);
         client.state = State::Head { begun: None };

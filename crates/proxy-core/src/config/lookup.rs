@@ -76,18 +76,19 @@ impl Location {
     /// nginx: <https://nginx.org/en/docs/http/ngx_http_core_module.html#types>
     pub fn content_type(&self, path: &[u8]) -> &[u8] {
         const ENDING_BYTES_MAX: usize = 16;
+        let types = &self.content_types;
         let last = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
         let Some(dot) = last.iter().rposition(|byte| *byte == b'.') else {
-            return &self.default_type;
+            return &types.default_type;
         };
         let ending = &last[dot + 1..];
         if ending.len() > ENDING_BYTES_MAX {
-            return &self.default_type;
+            return &types.default_type;
         }
         let mut lower = [0; ENDING_BYTES_MAX];
         let lower = &mut lower[..ending.len()];
         lower.copy_from_slice(ending);
         lower.make_ascii_lowercase();
-        self.types.get(&*lower).map_or(&self.default_type, |name| name)
+        types.types.get(&*lower).map_or(&types.default_type, |name| name)
     }
 }

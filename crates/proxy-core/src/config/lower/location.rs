@@ -1,4 +1,4 @@
-//! `location`, `return` and `proxy_pass`.
+//! `location` and `return`.
 //!
 //! Owns: what a location answers with, and the levels of locations. Choosing among them for a
 //! request is `lookup`.
@@ -8,10 +8,8 @@ use std::collections::HashSet;
 use nginx_conf::{Directive, units};
 
 use super::Lower;
-use super::scope::{MINUTE_MS, RedirectRule, Redirects, Scope};
-use crate::config::address::{HostPort, host_port};
-use crate::config::model::{Handler, Location, Locations, ProxyPass, Return, Template};
-use crate::config::template::literal;
+use super::scope::Scope;
+use crate::config::model::{Handler, Location, Locations, Return};
 
 /// How a location is matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +147,7 @@ impl Lower<'_> {
         let first = |name: &str| block.iter().find(|directive| directive.name.text == name);
         let answer = self.first_return(block);
         if let Some(directive) = first("proxy_pass")
-            && let Some(pass) = self.proxy_pass(directive, scope, path)
+            && let Some(pass) = self.proxy_pass(directive, &scope.proxy, path)
         {
             return answer.map_or(Handler::Proxy(Box::new(pass)), Handler::Return);
         }
@@ -200,138 +198,4 @@ impl Lower<'_> {
             if directive.args.len() == 2 { Some(self.template(directive, 1)?) } else { None };
         Some(Return { status, text })
     }
-
-    /// nginx: `proxy_pass URL` with what belongs to it. `path` is the location's.
-    fn proxy_pass(
-        &mut self,
-        directive: &Directive,
-        scope: &Scope,
-        path: &str,
-    ) -> Option<ProxyPass> {
-        let url = directive.arg(0)?;
-        let span = directive.arg_span(0);
-        let Url { host, port, uri } = match parse_url(url) {
-            Ok(parsed) => parsed,
-            Err(message) => {
-                self.error(span, message);
-                return None;
-            }
-        };
-        let upstream = self.upstream_of(host, port, span);
-        let port_text = port.map_or("80".to_owned(), |port| port.to_string());
-        let host_text = match port {
-            Some(port) if port != 80 => format!("{host}:{port}"),
-            _ => host.to_owned(),
-        };
-        Some(ProxyPass {
-            upstream,
-            host: host_text.into(),
-            port: port_text.into(),
-            uri: uri.map(Into::into),
-            set_headers: scope.set_headers.clone(),
-            http11: !scope.http10.unwrap_or(false),
-            connect_timeout_ms: scope.connect_timeout_ms.unwrap_or(MINUTE_MS),
-            read_timeout_ms: scope.read_timeout_ms.unwrap_or(MINUTE_MS),
-            send_timeout_ms: scope.proxy_send_timeout_ms.unwrap_or(MINUTE_MS),
-            redirects: redirects(scope, url, uri.is_some(), path),
-            hidden: scope.hidden.clone(),
-        })
-    }
-
-    /// nginx: `proxy_redirect`; `off` gives `Some(None)`, nothing where it is wrong.
-    pub(super) fn redirect(&mut self, directive: &Directive) -> Option<Option<RedirectRule>> {
-        let span = directive.arg_span(0);
-        let first = directive.arg(0)?;
-        if directive.args.len() == 1 {
-            return match first {
-                "off" => Some(None),
-                "default" => Some(Some(RedirectRule::Default)),
-                _ => {
-                    let message = format!("invalid parameter \"{first}\"");
-                    self.error_with_help(
-                        span,
-                        message,
-                        "expected \"off\", \"default\" or two texts",
-                    );
-                    None
-                }
-            };
-        }
-        if first.starts_with('~') {
-            let message = "regular expressions in \"proxy_redirect\" are not supported yet";
-            self.error(span, message);
-            return None;
-        }
-        let from = self.literal(directive, 0)?;
-        let to = self.literal(directive, 1)?;
-        Some(Some(RedirectRule::Pair(from, to)))
-    }
-
-    fn literal(&mut self, directive: &Directive, index: usize) -> Option<Vec<u8>> {
-        let template: Template = self.template(directive, index)?;
-        let text = literal(&template);
-        if text.is_none() {
-            let message = "variables in \"proxy_redirect\" are not supported yet";
-            self.error(directive.arg_span(index), message);
-        }
-        text
-    }
-}
-
-/// nginx: what replaces what in `Location` fields. Where nothing is written it is `default`.
-fn redirects(scope: &Scope, url: &str, has_uri: bool, path: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let default = || match has_uri {
-        true => (url.as_bytes().to_vec(), path.as_bytes().to_vec()),
-        false => (format!("{url}/").into_bytes(), b"/".to_vec()),
-    };
-    let rules = match &scope.redirects {
-        None => return vec![default()],
-        Some(Redirects::Off) => return Vec::new(),
-        Some(Redirects::Rules(rules)) => rules,
-    };
-    let pair = |rule: &RedirectRule| match rule {
-        RedirectRule::Default => default(),
-        RedirectRule::Pair(from, to) => (from.clone(), to.clone()),
-    };
-    rules.iter().map(pair).collect()
-}
-
-/// The parts of a `proxy_pass` URL.
-#[derive(Debug, PartialEq, Eq)]
-struct Url<'a> {
-    host: &'a str,
-    port: Option<u16>,
-    /// From the first slash after the host, if there is one.
-    uri: Option<&'a str>,
-}
-
-fn parse_url(url: &str) -> Result<Url<'_>, String> {
-    const SCHEME: &str = "http://";
-    if url.contains('$') {
-        return Err("variables in \"proxy_pass\" are not supported yet".to_owned());
-    }
-    let starts = |scheme: &str| {
-        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    };
-    if starts("https://") {
-        return Err("\"https://\" in \"proxy_pass\" is not supported yet".to_owned());
-    }
-    if !starts(SCHEME) {
-        return Err(format!("invalid URL prefix in \"{url}\"; expected \"http://\""));
-    }
-    let rest = &url[SCHEME.len()..];
-    if rest.starts_with("unix:") {
-        return Err("unix sockets are not supported yet".to_owned());
-    }
-    let (authority, uri) = match rest.find('/') {
-        Some(slash) => (&rest[..slash], Some(&rest[slash..])),
-        None => (rest, None),
-    };
-    if uri.is_some_and(|uri| uri.bytes().any(|byte| byte <= b' ' || byte == 0x7f)) {
-        return Err("space or control character in the URI of \"proxy_pass\"".to_owned());
-    }
-    let parsed = host_port(authority);
-    let HostPort { host, port } =
-        parsed.map_err(|problem| format!("{problem} in upstream \"{authority}\""))?;
-    Ok(Url { host, port, uri })
 }

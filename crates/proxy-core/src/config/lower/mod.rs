@@ -5,6 +5,7 @@
 
 mod location;
 mod log;
+mod proxy;
 mod scope;
 mod server;
 mod upstream;
@@ -16,10 +17,10 @@ use std::path::Path;
 use nginx_conf::diag::Diags;
 use nginx_conf::{Diag, Directive, Severity, Sources, Span, Tree};
 
-use crate::config::model::{AccessLog, Config, Shared, Template};
+use crate::config::model::{AccessLog, Config, Shared, Template, Types};
 use crate::config::template;
 use log::Formats;
-use scope::{Scope, Types};
+use scope::Scope;
 use server::{AddressLines, ServerNames, SocketLine};
 use upstream::Upstreams;
 

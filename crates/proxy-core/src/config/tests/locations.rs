@@ -11,15 +11,18 @@ fn the_smallest_file_has_every_default() {
     assert_eq!((listen.address.to_string().as_str(), listen.backlog), ("0.0.0.0:80", 511));
     assert_eq!(listen.origin, "t:1:34");
     let location = at(&config, "/any");
-    assert_eq!(location.body_bytes_max, Some(1 << 20));
-    assert_eq!((location.body_timeout_ms, location.send_timeout_ms), (60_000, 60_000));
-    assert_eq!((location.keepalive_timeout_ms, location.keepalive_requests), (75_000, 1000));
-    assert!(location.server_tokens && location.absolute_redirect && location.port_in_redirect);
-    assert_eq!(location.default_type, b"text/plain");
-    let pass = pass(&config, "/any");
-    assert!(pass.http11 && pass.uri.is_none());
+    assert_eq!(location.client.body_bytes_max, Some(1 << 20));
     assert_eq!(
-        (pass.host.as_slice(), pass.port.as_slice()),
+        (location.client.body_timeout_ms, location.client.send_timeout_ms),
+        (60_000, 60_000)
+    );
+    assert_eq!((location.keepalive.timeout_ms, location.keepalive.requests), (75_000, 1000));
+    assert!(location.server_tokens && location.redirect.absolute && location.redirect.port);
+    assert_eq!(location.content_types.default_type, b"text/plain");
+    let pass = pass(&config, "/any");
+    assert!(pass.http11 && pass.url.uri.is_none());
+    assert_eq!(
+        (pass.url.host.as_slice(), pass.url.port.as_slice()),
         (&b"localhost:5000"[..], &b"5000"[..])
     );
     assert_eq!(fields(&config, "/"), ["Host: <ProxyHost>"]);
@@ -142,14 +145,14 @@ fn a_pass_with_a_uri_replaces_the_location_and_one_without_passes_all() {
          location /base/ { proxy_pass HTTP://h/; }",
     );
     let api = pass(&config, "/api/x");
-    assert_eq!(api.uri, Some(bytes("/v1/")));
-    assert_eq!((api.host.as_slice(), api.port.as_slice()), (&b"h:81"[..], &b"81"[..]));
+    assert_eq!(api.url.uri, Some(bytes("/v1/")));
+    assert_eq!((api.url.host.as_slice(), api.url.port.as_slice()), (&b"h:81"[..], &b"81"[..]));
     assert_eq!(api.redirects, [(bytes("http://h:81/v1/"), bytes("/api/"))]);
     let raw = pass(&config, "/raw");
-    assert_eq!((raw.uri.clone(), raw.host.as_slice()), (None, &b"h"[..]));
+    assert_eq!((raw.url.uri.clone(), raw.url.host.as_slice()), (None, &b"h"[..]));
     assert_eq!(raw.redirects, [(bytes("http://h:80/"), bytes("/"))]);
     let base = pass(&config, "/base/");
-    assert_eq!((base.uri.clone(), base.upstream), (Some(bytes("/")), raw.upstream));
+    assert_eq!((base.url.uri.clone(), base.upstream), (Some(bytes("/")), raw.upstream));
     assert_ne!(api.upstream, raw.upstream);
 }
 
@@ -213,17 +216,20 @@ fn values_are_inherited_one_by_one_whatever_their_order() {
          large_client_header_buffers 2 1k; underscores_in_headers on; } }",
     );
     let (root, b) = (at(&config, "/"), at(&config, "/b"));
-    assert_eq!((root.body_bytes_max, b.body_bytes_max), (None, Some(2 << 20)));
-    assert_eq!((root.keepalive_timeout_ms, root.keepalive_field_s), (10_000, Some(5)));
-    assert_eq!((b.keepalive_timeout_ms, b.keepalive_field_s), (0, None));
-    assert_eq!((root.body_timeout_ms, root.send_timeout_ms), (7000, 8000));
-    assert_eq!((root.keepalive_requests, root.default_type.as_slice()), (9, &b"a/b"[..]));
+    assert_eq!((root.client.body_bytes_max, b.client.body_bytes_max), (None, Some(2 << 20)));
+    assert_eq!((root.keepalive.timeout_ms, root.keepalive.field_s), (10_000, Some(5)));
+    assert_eq!((b.keepalive.timeout_ms, b.keepalive.field_s), (0, None));
+    assert_eq!((root.client.body_timeout_ms, root.client.send_timeout_ms), (7000, 8000));
+    assert_eq!(
+        (root.keepalive.requests, root.content_types.default_type.as_slice()),
+        (9, &b"a/b"[..])
+    );
     assert!(!root.server_tokens && b.server_tokens);
-    assert!(!root.absolute_redirect && !root.port_in_redirect);
+    assert!(!root.redirect.absolute && !root.redirect.port);
     let (root, b) = (pass(&config, "/"), pass(&config, "/b"));
     assert!(!root.http11 && b.http11);
-    assert_eq!((root.connect_timeout_ms, b.connect_timeout_ms), (250, 60_000));
-    assert_eq!((root.read_timeout_ms, root.send_timeout_ms), (5_400_000, 5000));
+    assert_eq!((root.timeouts.connect_ms, b.timeouts.connect_ms), (250, 60_000));
+    assert_eq!((root.timeouts.read_ms, root.timeouts.send_ms), (5_400_000, 5000));
     let client = &config.servers[0].client;
     assert_eq!((client.header_timeout_ms, client.underscores_in_headers), (3000, true));
     assert_eq!((client.line_bytes_max, client.head_bytes_max), (1024, 2048));

@@ -105,6 +105,7 @@ fn every_implemented_directive_is_taken_up_somewhere() {
         include_str!("../lower/mod.rs"),
         include_str!("../lower/location.rs"),
         include_str!("../lower/log.rs"),
+        include_str!("../lower/proxy.rs"),
         include_str!("../lower/server.rs"),
         include_str!("../lower/upstream.rs"),
         include_str!("../lower/scope.rs"),

@@ -164,7 +164,7 @@ fn upstreams_have_servers_weights_and_keepalive() {
     assert_eq!((two.port, two.backup, two.max_fails, two.fail_timeout_ms), (80, true, 1, 10_000));
     assert_eq!((three.host.as_str(), three.port, three.down), ("[::1]", 2, true));
     // $proxy_host is the name as written in the URL.
-    assert_eq!(pass(&config, "/").host, b"APP");
+    assert_eq!(pass(&config, "/").url.host, b"APP");
 }
 
 #[test]

@@ -1,0 +1,181 @@
+//! What a location is: the client's side of its settings and what it answers with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{AccessLog, MINUTE_MS, ProxyPass, Shared, Template};
+
+/// A `location` with all that it inherits.
+#[derive(Debug)]
+pub struct Location {
+    /// The prefix or the exact path as written.
+    pub path: Vec<u8>,
+    /// What answers.
+    pub handler: Handler,
+    /// What the client is allowed and given time for.
+    pub client: ClientSide,
+    /// How long the client's connection is kept.
+    pub keepalive: Keepalive,
+    /// nginx: `add_header`.
+    pub add_headers: Shared<AddHeader>,
+    /// nginx: `access_log`; empty when off.
+    pub access_logs: Shared<AccessLog>,
+    /// Types of answers made here. `Location::content_type` chooses.
+    pub content_types: ContentTypes,
+    /// How a redirect to a path is written.
+    pub redirect: RedirectForm,
+    /// nginx: `server_tokens`, on; off leaves the version out.
+    pub server_tokens: bool,
+    /// Locations inside this one, if there are any.
+    pub nested: Option<Box<Locations>>,
+}
+
+/// The client's side of an exchange: bounds and times.
+#[derive(Clone, Debug)]
+pub struct ClientSide {
+    /// nginx: `client_max_body_size` in bytes, 1m; `None` is unlimited (0 in the file).
+    pub body_bytes_max: Option<u64>,
+    /// nginx: `client_body_timeout`, 60 s, between two reads.
+    pub body_timeout_ms: u64,
+    /// nginx: `send_timeout`, 60 s, between two writes.
+    pub send_timeout_ms: u64,
+    /// What is read after the last answer of a connection.
+    pub lingering: Lingering,
+}
+
+impl Default for ClientSide {
+    fn default() -> Self {
+        ClientSide {
+            body_bytes_max: Some(1 << 20),
+            body_timeout_ms: MINUTE_MS,
+            send_timeout_ms: MINUTE_MS,
+            lingering: Lingering::default(),
+        }
+    }
+}
+
+/// How a connection is closed while the client may still be sending: what it sends is read away,
+/// so that no reset overtakes the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Lingering {
+    /// nginx: `lingering_close`, on.
+    pub close: LingeringClose,
+    /// nginx: `lingering_time`, 30 s: the longest that is read.
+    pub time_ms: u64,
+    /// nginx: `lingering_timeout`, 5 s: the longest between two reads.
+    pub timeout_ms: u64,
+}
+
+impl Default for Lingering {
+    fn default() -> Self {
+        Lingering { close: LingeringClose::On, time_ms: 30_000, timeout_ms: 5_000 }
+    }
+}
+
+/// nginx: `lingering_close`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LingeringClose {
+    /// Never: the connection is closed at once.
+    Off,
+    /// Where the client may still be sending.
+    On,
+    /// On every close.
+    Always,
+}
+
+/// How long a client's connection is kept between requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Keepalive {
+    /// nginx: `keepalive_timeout`, 75 s; 0 closes after each answer.
+    pub timeout_ms: u64,
+    /// nginx: second argument of `keepalive_timeout`, seconds for the `Keep-Alive` field.
+    pub field_s: Option<u64>,
+    /// nginx: `keepalive_requests`, 1000.
+    pub requests: u64,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Keepalive { timeout_ms: 75_000, field_s: None, requests: 1000 }
+    }
+}
+
+/// Types of answers that are made here.
+#[derive(Clone, Debug)]
+pub struct ContentTypes {
+    /// nginx: `default_type`, text/plain.
+    pub default_type: Vec<u8>,
+    /// nginx: `types`. Holds for what `return` answers.
+    pub types: Arc<Types>,
+}
+
+impl Default for ContentTypes {
+    fn default() -> Self {
+        let types = [("html", "text/html"), ("gif", "image/gif"), ("jpg", "image/jpeg")];
+        let types = types.map(|(ending, name)| (ending.into(), name.into()));
+        ContentTypes {
+            default_type: b"text/plain".to_vec(),
+            types: Arc::new(types.into_iter().collect()),
+        }
+    }
+}
+
+/// The type by the ending, lower case.
+pub type Types = HashMap<Vec<u8>, Vec<u8>>;
+
+/// How a redirect to a path of this server is written.
+#[derive(Clone, Copy, Debug)]
+pub struct RedirectForm {
+    /// nginx: `absolute_redirect`, on: with scheme and host.
+    pub absolute: bool,
+    /// nginx: `port_in_redirect`, on: with the port, if it is not 80.
+    pub port: bool,
+}
+
+impl Default for RedirectForm {
+    fn default() -> Self {
+        RedirectForm { absolute: true, port: true }
+    }
+}
+
+/// Locations of one level; both index `Server::locations`.
+#[derive(Debug, Default)]
+pub struct Locations {
+    /// `=` locations by path.
+    pub exact: HashMap<Vec<u8>, usize>,
+    /// Prefix locations, longest first.
+    pub prefixes: Vec<(Vec<u8>, usize)>,
+}
+
+/// What a location does with a request.
+#[derive(Debug)]
+pub enum Handler {
+    /// nginx: `return`.
+    Return(Return),
+    /// nginx: `proxy_pass`.
+    Proxy(Box<ProxyPass>),
+    /// A prefix location ending in `/` with a pass answers its path without the slash by 301.
+    SlashRedirect,
+    /// Nothing serves here: 404, since static files are not this kit's yet.
+    NotFound,
+}
+
+/// nginx: `return CODE [text]`, `return CODE URL`, `return URL`.
+#[derive(Debug)]
+pub struct Return {
+    /// Status; 444 closes the connection without an answer.
+    pub status: u16,
+    /// Text of the body, or the URL of a redirect (301, 302, 303, 307, 308).
+    pub text: Option<Template>,
+}
+
+/// nginx: `add_header`.
+#[derive(Debug, Clone)]
+pub struct AddHeader {
+    /// As written.
+    pub name: Vec<u8>,
+    /// Evaluated for each response; an empty value is not sent.
+    pub value: Template,
+    /// nginx: `always`: on any status, not only the good ones.
+    pub always: bool,
+}

@@ -1,0 +1,188 @@
+//! The configuration as the proxy runs it: every directive resolved, inherited and typed.
+//!
+//! Plain data, made once by a load and never changed afterwards; the event loop shares it by `Arc`.
+//! It holds no socket and reads no file. Look-ups live in `lookup`. Where a directive is not
+//! written its value is that of `Default`, which is nginx's unless the field says another.
+
+mod location;
+mod log;
+mod pass;
+mod template;
+mod upstream;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+
+pub use location::{
+    AddHeader, ClientSide, ContentTypes, Handler, Keepalive, Lingering, LingeringClose, Location,
+    Locations, RedirectForm, Return, Types,
+};
+pub use log::{AccessLog, Escape, LogFile, LogFormat};
+pub use pass::{
+    IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyTimeouts, SetHeader,
+};
+pub use template::{Part, Template, Variable};
+pub use upstream::{Upstream, UpstreamServer};
+
+/// One loaded configuration.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// Sockets to listen on, unique by address.
+    pub listens: Vec<Listen>,
+    /// Every `server` block in file order.
+    pub servers: Vec<Server>,
+    /// Named `upstream` blocks, and one implicit upstream for each `proxy_pass` to a host.
+    pub upstreams: Vec<Upstream>,
+    /// Destinations of access logs, unique; `AccessLog::file` indexes them.
+    pub log_files: Vec<LogFile>,
+    /// Log formats in use; `AccessLog::format` indexes them.
+    pub log_formats: Vec<LogFormat>,
+    /// nginx: `error_log` level, as far as simplelog knows it.
+    pub error_level: Option<::log::LevelFilter>,
+    /// nginx: `worker_connections`: connections of one worker, those to upstreams included; `None`
+    /// where the file has none.
+    pub worker_connections: Option<usize>,
+}
+
+impl Config {
+    /// Whether a variable stands in any text of the configuration.
+    pub fn uses(&self, variable: &Variable) -> bool {
+        let in_template = |template: &Template| {
+            template.0.iter().any(|part| matches!(part, Part::Variable(known) if known == variable))
+        };
+        let in_location = |location: &Location| {
+            let added = location.add_headers.iter().any(|field| in_template(&field.value));
+            let handled = match &location.handler {
+                Handler::Proxy(pass) => pass.set_headers.iter().any(|f| in_template(&f.value)),
+                Handler::Return(answer) => answer.text.as_ref().is_some_and(in_template),
+                Handler::SlashRedirect | Handler::NotFound => false,
+            };
+            added || handled
+        };
+        self.log_formats.iter().any(|format| in_template(&format.template))
+            || self.servers.iter().any(|server| {
+                let early = server.early_return.as_ref().and_then(|answer| answer.text.as_ref());
+                early.is_some_and(in_template)
+                    || in_location(&server.fallback)
+                    || server.locations.iter().any(in_location)
+            })
+    }
+}
+
+/// A listening address and the servers behind it.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// Address and port; an unspecified address listens on all of its family.
+    pub address: SocketAddr,
+    /// nginx: `listen … ipv6only=`, on by default.
+    pub ipv6_only: bool,
+    /// nginx: `listen … backlog=`, 511 by default.
+    pub backlog: i32,
+    /// Server for requests whose Host no name matches.
+    pub default_server: usize,
+    /// Exact names, lower case.
+    pub exact: HashMap<Vec<u8>, usize>,
+    /// `*.example.com` as `.example.com`, longest first, lower case.
+    pub suffixes: Vec<(Vec<u8>, usize)>,
+    /// `www.*` as `www.`, longest first, lower case.
+    pub prefixes: Vec<(Vec<u8>, usize)>,
+    /// `file:line:column` of the directive, for the message when it cannot be bound.
+    pub origin: String,
+    /// For a specific address: the `listen` on all addresses of the same port. Its socket takes
+    /// the connections (Linux refuses a second one); `Config::listen_for` tells them apart.
+    pub bound_by: Option<usize>,
+}
+
+/// A `server` block.
+#[derive(Debug)]
+pub struct Server {
+    /// nginx: `$server_name`, the first name, or empty.
+    pub name: Vec<u8>,
+    /// What the server level itself answers (`return` at server level), before locations are looked at.
+    pub early_return: Option<Return>,
+    /// `=` locations by path.
+    pub exact: HashMap<Vec<u8>, usize>,
+    /// Prefix locations (`^~` among them), longest first.
+    pub prefixes: Vec<(Vec<u8>, usize)>,
+    /// All locations, nested ones too; `exact` and `prefixes` index them.
+    pub locations: Vec<Location>,
+    /// Settings where no location matches, and for errors before one is chosen.
+    pub fallback: Location,
+    /// Limits on the request's head.
+    pub client: ClientLimits,
+}
+
+/// nginx: directives that apply before a location is known.
+#[derive(Debug, Clone)]
+pub struct ClientLimits {
+    /// nginx: `client_header_timeout`, 60 s, for the whole head.
+    pub header_timeout_ms: u64,
+    /// nginx: `large_client_header_buffers` size, 8k: longest request line and longest field.
+    pub line_bytes_max: usize,
+    /// nginx: `large_client_header_buffers` number × size, 32k.
+    pub head_bytes_max: usize,
+    /// nginx: `underscores_in_headers`, off.
+    pub underscores_in_headers: bool,
+    /// nginx: `ignore_invalid_headers`, on: a field with an odd name is left out; off makes it a
+    /// 400.
+    pub ignore_invalid_headers: bool,
+    /// nginx: `max_headers`, 1000: how many fields a head may have.
+    pub fields_max: usize,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        ClientLimits {
+            header_timeout_ms: MINUTE_MS,
+            line_bytes_max: 8 << 10,
+            head_bytes_max: 32 << 10,
+            underscores_in_headers: false,
+            ignore_invalid_headers: true,
+            fields_max: 1000,
+        }
+    }
+}
+
+/// nginx: default of the times that have one minute.
+const MINUTE_MS: u64 = 60_000;
+
+/// A list that many locations inherit: kept once, however many there are.
+#[derive(Debug)]
+pub struct Shared<T>(Arc<[T]>);
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Shared(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Vec::new().into()
+    }
+}
+
+impl<T> From<Vec<T>> for Shared<T> {
+    fn from(list: Vec<T>) -> Self {
+        Shared(list.into())
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.0
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Shared<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

@@ -1,0 +1,48 @@
+//! Groups of servers.
+
+use std::net::SocketAddr;
+
+/// A group of servers.
+#[derive(Debug)]
+pub struct Upstream {
+    /// As in the file.
+    pub name: Vec<u8>,
+    /// In file order.
+    pub servers: Vec<UpstreamServer>,
+    /// nginx: `keepalive`, idle connections kept by a worker; 32 where the file says nothing
+    /// (nginx before 1.29.7: none).
+    pub keepalive: usize,
+    /// nginx: `keepalive_timeout` of an upstream, 60 s in nginx, 4 s here where the file says nothing.
+    pub keepalive_timeout_ms: u64,
+    /// nginx: `keepalive_requests` of an upstream, 1000.
+    pub keepalive_requests: u64,
+}
+
+/// A `server` line of an upstream.
+#[derive(Debug, Clone)]
+pub struct UpstreamServer {
+    /// Host as written: a name, an address, `localhost`.
+    pub host: String,
+    /// Port, 80 where none is written.
+    pub port: u16,
+    /// Addresses at load time, in the order to try; empty when the name did not resolve.
+    pub addresses: Vec<SocketAddr>,
+    /// nginx: `weight`, 1.
+    pub weight: u32,
+    /// nginx: `max_fails`, 1; 0 never marks it down.
+    pub max_fails: u32,
+    /// nginx: `fail_timeout`, 10 s.
+    pub fail_timeout_ms: u64,
+    /// nginx: `backup`.
+    pub backup: bool,
+    /// nginx: `down`.
+    pub down: bool,
+}
+
+impl UpstreamServer {
+    /// Whether every address is on this pod's loopback.
+    pub fn is_loopback(&self) -> bool {
+        !self.addresses.is_empty()
+            && self.addresses.iter().all(|address| address.ip().is_loopback())
+    }
+}
