@@ -12,6 +12,15 @@ use crate::config::model::{Config, Listen, Location, Server, Variable};
 use crate::listeners::{Binding, ListenerId};
 use crate::upstream::peers::Peers;
 
+/// Facts of the host that variables tell.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    /// nginx: `$hostname`.
+    pub name: Vec<u8>,
+    /// nginx: `$pid`.
+    pub pid: u32,
+}
+
 /// A configuration as one worker runs it.
 pub struct Generation {
     config: Arc<Config>,
@@ -19,11 +28,12 @@ pub struct Generation {
     /// How the upstreams' servers are doing.
     pub peers: RefCell<Peers>,
     needs_local_address: bool,
+    host: Arc<Host>,
 }
 
 impl Generation {
     /// A configuration with the sockets that serve it.
-    pub fn new(config: Arc<Config>, bindings: Vec<Binding>) -> Rc<Generation> {
+    pub fn new(config: Arc<Config>, bindings: Vec<Binding>, host: Arc<Host>) -> Rc<Generation> {
         debug_assert!(bindings.iter().all(|one| one.listen < config.listens.len()));
         Rc::new(Generation {
             needs_local_address: config.uses(&Variable::ServerAddr)
@@ -31,12 +41,24 @@ impl Generation {
             peers: RefCell::new(Peers::new(&config)),
             bindings,
             config,
+            host,
         })
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Facts of the host.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The address that a socket listens on; `None` if it serves no more.
+    pub fn address(&self, id: ListenerId) -> Option<SocketAddr> {
+        let binding = self.bindings.iter().find(|binding| binding.id == id)?;
+        self.config.listens.get(binding.listen).map(|listen| listen.address)
     }
 
     /// Whether it matters which address of this host a client connected to. Asking costs a system

@@ -6,3 +6,4 @@ pub mod h1;
 pub mod link;
 pub mod peers;
 pub mod pool;
+pub mod wire;

@@ -1,6 +1,6 @@
-//! One line of the access log for a finished exchange (nginx: `log_format`).
+//! Lines of the access log, one for each finished exchange (nginx: `log_format`).
 //!
-//! It formats; where lines go and when is the log sink's affair.
+//! It formats; where lines go and when is the program's affair.
 
 use super::Exchange;
 use super::clock::Moment;
@@ -16,7 +16,7 @@ impl Exchange {
                 Part::Variable(variable) => {
                     // Values are put where they belong; few of them need another form there.
                     let start = out.len();
-                    self.push_variable(variable, now, out);
+                    self.push_variable(variable, out);
                     if !stands_as_it_is(&out[start..], format.escape) {
                         value.clear();
                         value.extend_from_slice(&out[start..]);

@@ -1,0 +1,76 @@
+//! A client's connection between and within requests.
+
+use crate::clock::Millis;
+use crate::exchange::Exchange;
+use crate::generation::At;
+use crate::listeners::ListenerId;
+use crate::request::ClientInfo;
+use crate::slab::Key;
+use crate::stream::Stream;
+use crate::upstream::link::Link;
+
+/// Where a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It waits for a request, until then.
+    Idle {
+        /// When it is closed if nothing comes.
+        until_ms: Millis,
+    },
+    /// A part of a head is here.
+    Head {
+        /// When its first byte came.
+        begun_ms: Millis,
+    },
+    /// An exchange is going on.
+    Active,
+    /// All is sent and our side is ended; what the client still sends is read away, so that no
+    /// reset overtakes the answer (nginx: `lingering_close`).
+    Lingering {
+        /// The end of it whatever comes (nginx: `lingering_time`).
+        until_ms: Millis,
+        /// The end of it if nothing comes.
+        quiet_ms: Millis,
+        /// nginx: `lingering_timeout`.
+        timeout_ms: Millis,
+    },
+}
+
+/// A client's connection.
+pub struct Connection<S> {
+    /// Its place among the clients.
+    pub key: Key,
+    /// The bytes.
+    pub stream: Stream<S>,
+    /// Who it is.
+    pub info: ClientInfo,
+    /// Whether `info.local` is the address of the connection and not that of its listener.
+    pub is_local_known: bool,
+    /// The socket that it came by.
+    pub listener: ListenerId,
+    /// The configuration of its next request, as far as is known.
+    pub at: At,
+    /// Where it is.
+    pub state: State,
+    /// Bytes of a head under way that count against the budget.
+    pub head_bytes: usize,
+    /// What goes on.
+    pub exchange: Option<Box<Exchange>>,
+    /// The upstream connection of the exchange.
+    pub link: Option<Box<Link<S>>>,
+}
+
+impl<S> Connection<S> {
+    /// When something must happen at the latest.
+    pub fn deadline(&self) -> Option<Millis> {
+        match self.state {
+            State::Idle { until_ms } => Some(until_ms),
+            State::Head { begun_ms } => {
+                let server = self.at.server(self.at.default_place());
+                Some(begun_ms.saturating_add(server.client.header_timeout_ms))
+            }
+            State::Active => self.exchange.as_ref().and_then(|exchange| exchange.deadline()),
+            State::Lingering { until_ms, quiet_ms, .. } => Some(until_ms.min(quiet_ms)),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Who makes the answer: the proxy itself here; an upstream by a call.
+
+pub mod own;

@@ -1,0 +1,139 @@
+//! Answers of the proxy itself: `return`, redirects and error pages, as nginx words them.
+//!
+//! It makes the value; filters and writing follow. It decides nothing about where a request goes.
+
+use http1::BodyLength;
+
+use crate::config::model::{Handler, Location, Return};
+use crate::phases::Content;
+use crate::response::{Context, Response, absolute, push_product};
+use crate::variables::View;
+
+/// Makes the answer of a content that is no call. `carried` are fields that an internal redirect
+/// brought along.
+pub fn make(
+    content: Content,
+    context: &Context<'_>,
+    carried: &[(Vec<u8>, Vec<u8>)],
+    response: &mut Response,
+) {
+    let request = context.request;
+    let location = request.at.location(request.place);
+    match (content, &location.handler) {
+        (Content::ServerReturn, _) => match &request.at.server(request.place).early_return {
+            Some(answer) => make_return(answer, location, context, response),
+            None => make_status(404, location, response),
+        },
+        (Content::LocationReturn, Handler::Return(answer)) => {
+            make_return(answer, location, context, response);
+        }
+        (Content::SlashRedirect, _) => make_slash_redirect(location, context, response),
+        (Content::Status(status), _) => make_status(status, location, response),
+        (Content::Fault(fault), _) => make_status(fault.status(), location, response),
+        _ => make_status(500, location, response),
+    }
+    if let Some((_, carried)) = carried.iter().find(|(name, _)| is_content_type(name)) {
+        response.body_type.clear();
+        response.body_type.extend_from_slice(carried);
+    }
+    let content_type = std::mem::take(&mut response.body_type);
+    if !content_type.is_empty() {
+        response.push(b"Content-Type", &content_type);
+    }
+    response.body_type = content_type;
+    for (name, value) in carried.iter().filter(|(name, _)| !is_content_type(name)) {
+        response.push(name, value);
+    }
+}
+
+fn is_content_type(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"content-type")
+}
+
+fn make_return(
+    answer: &Return,
+    location: &Location,
+    context: &Context<'_>,
+    response: &mut Response,
+) {
+    let Some(text) = &answer.text else { return make_status(answer.status, location, response) };
+    let mut value = Vec::new();
+    View::of_response(context, response).push_template(text, &mut value);
+    if is_redirect(answer.status) {
+        make_status(answer.status, location, response);
+        return response.push(b"Location", &absolute(value, context.request));
+    }
+    response.begin_own(answer.status);
+    response.body = value;
+    // nginx types an empty text too.
+    let content_type = location.content_type(&context.request.uri.path);
+    finish(content_type, response);
+}
+
+fn make_slash_redirect(location: &Location, context: &Context<'_>, response: &mut Response) {
+    let uri = &context.request.uri;
+    let mut value = Vec::new();
+    http1::path::escape(&uri.path, &mut value);
+    value.push(b'/');
+    if !uri.args.is_empty() {
+        value.push(b'?');
+        value.extend_from_slice(&uri.args);
+    }
+    make_status(301, location, response);
+    response.push(b"Location", &absolute(value, context.request));
+}
+
+fn make_status(status: u16, location: &Location, response: &mut Response) {
+    response.begin_own(status);
+    let mut body = std::mem::take(&mut response.body);
+    push_page(status, location.server_tokens, &mut body);
+    response.body = body;
+    let content_type: &[u8] =
+        if response.body.is_empty() { &location.content_types.default_type } else { b"text/html" };
+    finish(content_type, response);
+}
+
+fn finish(content_type: &[u8], response: &mut Response) {
+    response.body_type.clear();
+    // RFC 9110 §8.6: neither a length nor a type with 204.
+    if response.status == 204 {
+        response.body.clear();
+        response.length = BodyLength::None;
+        return;
+    }
+    response.body_type.extend_from_slice(content_type);
+    response.length = BodyLength::Exact(response.body.len() as u64);
+}
+
+fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
+/// nginx has a page for redirects and for the errors it knows; other statuses go without a body.
+fn push_page(status: u16, tokens: bool, body: &mut Vec<u8>) {
+    let known = matches!(status, 301..=303 | 307 | 308 | 400..=406 | 408..=416 | 421 | 429 | 431)
+        || matches!(status, 500..=505 | 507);
+    if !known {
+        return;
+    }
+    let mut code = Vec::with_capacity(3);
+    http1::push_decimal(&mut code, u64::from(status));
+    let reason = http1::reason(status).as_bytes();
+    let code = code.as_slice();
+    let pieces: [&[u8]; 9] = [
+        b"<html>\r\n<head><title>",
+        code,
+        b" ",
+        reason,
+        b"</title></head>\r\n<body>\r\n<center><h1>",
+        code,
+        b" ",
+        reason,
+        b"</h1></center>\r\n<hr><center>",
+    ];
+    for piece in pieces {
+        body.extend_from_slice(piece);
+    }
+    push_product(tokens, body);
+    body.extend_from_slice(b"</center>\r\n</body>\r\n</html>\r\n");
+}

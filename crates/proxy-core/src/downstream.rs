@@ -1,0 +1,111 @@
+//! What the client still gives and gets: its body, the answer, and what it was told.
+//!
+//! The wire on the client's side. It knows nothing of where the answer comes from.
+
+use http1::{BodyLength, BodyReader, BodyWriter};
+
+use crate::clock::Millis;
+use crate::response::Response;
+use crate::variables::Sent;
+
+/// What becomes of the client's connection after the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientNext {
+    /// It waits for the next request.
+    KeepAlive,
+    /// It is closed once all is sent, and read for a while, so that the client gets the answer and
+    /// not a reset (nginx: `lingering_close`).
+    Close,
+    /// It is closed at once: the answer cannot be completed.
+    Abort,
+    /// It is reset: the end of the connection would look like the answer's.
+    Reset,
+}
+
+/// The client's side of an exchange.
+#[derive(Debug)]
+pub struct Downstream {
+    /// The answer.
+    pub response: Response,
+    /// How much of it is sent.
+    pub sent: Sent,
+    /// Follows the request's body.
+    pub body: BodyReader,
+    /// Frames the answer's content.
+    pub writer: BodyWriter,
+    /// The client waits for `100 Continue` before it sends its body.
+    pub owes_continue: bool,
+    /// Whether the head of the answer is out.
+    pub is_begun: bool,
+    /// What the client was told of its connection. It is told once and kept to.
+    pub is_persistent: bool,
+    /// Bytes wait for the client to take some.
+    pub is_blocked: bool,
+    /// When the client last gave or took something.
+    pub since_ms: Millis,
+    /// What becomes of the connection.
+    pub next: ClientNext,
+}
+
+impl Default for Downstream {
+    fn default() -> Self {
+        Downstream {
+            response: Response::default(),
+            sent: Sent::default(),
+            body: BodyReader::new(BodyLength::None),
+            writer: BodyWriter::None,
+            owes_continue: false,
+            is_begun: false,
+            is_persistent: false,
+            is_blocked: false,
+            since_ms: 0,
+            next: ClientNext::Close,
+        }
+    }
+}
+
+impl Downstream {
+    /// Forgets the last exchange.
+    pub fn begin(&mut self, now: Millis) {
+        self.response.clear();
+        self.sent = Sent::default();
+        self.body = BodyReader::new(BodyLength::None);
+        self.writer = BodyWriter::None;
+        self.owes_continue = false;
+        self.is_begun = false;
+        self.is_persistent = false;
+        self.is_blocked = false;
+        self.since_ms = now;
+        self.next = ClientNext::Close;
+    }
+
+    /// Writes the head of the answer.
+    pub fn push_head(&mut self, out: &mut Vec<u8>) {
+        debug_assert!(!self.is_begun, "an answer has one head");
+        let start = out.len();
+        self.response.push_head(out);
+        self.sent.head_bytes += (out.len() - start) as u64;
+        self.is_begun = true;
+    }
+
+    /// Writes content.
+    pub fn push_data(&mut self, data: &[u8], out: &mut Vec<u8>) {
+        debug_assert!(self.is_begun, "content follows its head");
+        if !data.is_empty() {
+            self.sent.body_bytes += data.len() as u64;
+            self.writer.write(data, out);
+        }
+    }
+
+    /// Writes the end of the content: the answer is whole.
+    pub fn push_end(&mut self, out: &mut Vec<u8>) {
+        debug_assert!(self.is_begun && !self.sent.is_whole, "an answer ends once");
+        self.writer.finish(out);
+        self.sent.is_whole = true;
+    }
+
+    /// Whether the whole request has been read.
+    pub fn has_request(&self) -> bool {
+        self.body.is_done()
+    }
+}

@@ -1,0 +1,146 @@
+//! Connections come in, within the worker's bounds.
+
+use super::{Client, Engine, Mode};
+use crate::connection::{Connection, State};
+use crate::generation::At;
+use crate::listeners::ListenerId;
+use crate::net::{Cause, Net, Socket, Token};
+use crate::request::ClientInfo;
+use crate::slab::Key;
+use crate::stream::Stream;
+
+/// Connections closed at once when room is needed: looking for the oldest costs a walk.
+const DROPPED_AT_ONCE: usize = 32;
+
+impl<N: Net> Engine<N> {
+    /// A client has connected by this listener. An error says that it cannot be watched.
+    pub fn accepted(
+        &mut self,
+        socket: N::Socket,
+        remote: std::net::SocketAddr,
+        listener: ListenerId,
+        net: &mut N,
+    ) -> Result<(), Cause> {
+        // A listener that a reload has closed may still have given this connection.
+        let Some(address) = self.generation.address(listener) else { return Ok(()) };
+        let mut local = address;
+        let mut is_local_known = !address.ip().is_unspecified();
+        if !is_local_known && self.generation.needs_local_address() {
+            local = socket.local_address().unwrap_or(address);
+            is_local_known = true;
+        }
+        let Some(at) = At::of(&self.generation, listener, local) else { return Ok(()) };
+        let key = self.clients.reserve();
+        if let Err(cause) = net.watch(&socket, Token::Client(key)) {
+            self.clients.release(key);
+            return Err(cause);
+        }
+        let counters = &mut self.output.counters;
+        counters.accepted += 1;
+        counters.connections += 1;
+        counters.connections_idle += 1;
+        // nginx: no name is known yet, so that the address's default server says how long.
+        let header_timeout_ms = at.server(at.default_place()).client.header_timeout_ms;
+        let info = ClientInfo { remote, local, serial: self.ids.next_serial, requests: 0 };
+        self.ids.next_serial += 1;
+        let until_ms = self.now.ms.saturating_add(header_timeout_ms);
+        let client = Connection {
+            key,
+            stream: Stream::new(socket, true),
+            info,
+            is_local_known,
+            listener,
+            at,
+            state: State::Idle { until_ms },
+            head_bytes: 0,
+            exchange: None,
+            link: None,
+        };
+        self.park(Box::new(client));
+        Ok(())
+    }
+
+    /// Whether there is no room for another connection. nginx: `worker_connections`; idle ones
+    /// give way first, and connections wait in the listener's queue as long as there is none to
+    /// give way.
+    pub fn is_full(&mut self) -> bool {
+        if !self.is_at_bound() {
+            return false;
+        }
+        self.drop_oldest_idle();
+        self.is_at_bound()
+    }
+
+    /// A client with a request under way may need a second connection, to an upstream.
+    fn is_at_bound(&self) -> bool {
+        let max = self.generation.config().worker_connections.unwrap_or(self.limits.connections_max);
+        let idle = usize::try_from(self.output.counters.connections_idle).unwrap_or(0);
+        let clients = self.clients.len();
+        let active = clients.saturating_sub(idle);
+        clients + active + self.pool.len() >= max.max(2)
+    }
+
+    fn drop_oldest_idle(&mut self) {
+        let since = |client: &Client<N>| match client.state {
+            // One that never had a request may have it on its way.
+            State::Idle { until_ms } if client.info.requests > 0 => Some(until_ms),
+            _ => None,
+        };
+        let dropped = self.drop_first(|client| since(client), DROPPED_AT_ONCE);
+        self.output.counters.idle_dropped += dropped as u64;
+        if dropped == 0
+            && let Some(link) = self.pool.take_oldest()
+        {
+            self.links.release(link.key);
+        }
+    }
+
+    /// Closes the connections for which `order` gives the least; how many that were.
+    fn drop_first(&mut self, order: impl Fn(&Client<N>) -> Option<u64>, most: usize) -> usize {
+        let all = self.clients.iter();
+        let mut found: Vec<(u64, Key)> =
+            all.filter_map(|(key, client)| Some((order(client)?, key))).collect();
+        if found.len() > most {
+            found.select_nth_unstable(most);
+            found.truncate(most);
+        }
+        for (_, key) in &found {
+            self.close(*key);
+        }
+        found.len()
+    }
+
+    pub(super) fn close(&mut self, key: Key) {
+        if let Some(client) = self.clients.take(key) {
+            self.dismiss(client);
+        }
+    }
+
+    /// A head under way has grown to so many bytes: if all of them together are too many, the
+    /// oldest give way.
+    pub(super) fn hold_head(&mut self, client: &mut Client<N>, bytes: usize) {
+        self.heads_bytes = self.heads_bytes - client.head_bytes + bytes;
+        client.head_bytes = bytes;
+        while self.heads_bytes > self.limits.heads_bytes_max {
+            let begun = |client: &Client<N>| match client.state {
+                State::Head { begun_ms } => Some(begun_ms),
+                _ => None,
+            };
+            let dropped = self.drop_first(begun, DROPPED_AT_ONCE);
+            self.output.counters.heads_dropped += dropped as u64;
+            if dropped == 0 {
+                break;
+            }
+        }
+    }
+
+    pub(super) fn release_head(&mut self, client: &mut Client<N>) {
+        debug_assert!(client.head_bytes <= self.heads_bytes);
+        self.heads_bytes -= client.head_bytes;
+        client.head_bytes = 0;
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.mode != Mode::Serving
+    }
+}

@@ -1,0 +1,169 @@
+//! The end of an exchange, and of a connection.
+
+use super::{Client, Engine, Mode, Step};
+use crate::config::model::{AccessLog, LingeringClose};
+use crate::connection::State;
+use crate::downstream::ClientNext;
+use crate::exchange::Exchange;
+use crate::fault::Fault;
+use crate::net::{Net, Read, Socket};
+
+/// How long a connection without a request is kept once no more are accepted: its first request,
+/// or one that it was told it might send, may be on its way.
+const LAST_REQUEST_GRACE_MS: u64 = 1_000;
+
+impl<N: Net> Engine<N> {
+    /// Whether nothing of the answer waits any more, or nobody is there to take it.
+    pub(super) fn is_flushed(&self, client: &Client<N>) -> bool {
+        let gives_up = client.exchange.as_ref().is_some_and(|exchange| {
+            matches!(exchange.client_next(), ClientNext::Abort | ClientNext::Reset)
+        });
+        gives_up || !client.stream.is_blocked() || client.stream.is_broken()
+    }
+
+    /// The exchange is over and all of it is sent: its line is written, and the connection goes on.
+    pub(super) fn finish(&mut self, client: &mut Client<N>) -> Step {
+        self.drop_link(client);
+        let Some(exchange) = client.exchange.take() else { return Step::Close };
+        self.tell_faults(&exchange);
+        self.push_log_lines(&exchange);
+        let response = &exchange.down.response;
+        let counters = &mut self.output.counters;
+        counters.count_request(response.status, response.source);
+        counters.retries += exchange.retries();
+        counters.connections_idle += 1;
+        let next = exchange.client_next();
+        let keepalive_ms = exchange.location().keepalive.timeout_ms;
+        let lingering = exchange.location().client.lingering;
+        self.give_back(exchange);
+        client.state = State::Idle { until_ms: self.now.ms.saturating_add(keepalive_ms) };
+        match next {
+            ClientNext::KeepAlive => {
+                if self.mode == Mode::Finishing {
+                    client.state = State::Idle { until_ms: self.now.ms + LAST_REQUEST_GRACE_MS };
+                }
+                Step::Progress
+            }
+            ClientNext::Close if lingering.close == LingeringClose::Off => Step::Close,
+            ClientNext::Close if client.stream.is_broken() => Step::Close,
+            ClientNext::Close => {
+                client.stream.unread = Vec::new();
+                client.stream.end_writing();
+                client.state = State::Lingering {
+                    until_ms: self.now.ms.saturating_add(lingering.time_ms),
+                    quiet_ms: self.now.ms.saturating_add(lingering.timeout_ms),
+                    timeout_ms: lingering.timeout_ms,
+                };
+                Step::Progress
+            }
+            ClientNext::Abort => Step::Close,
+            ClientNext::Reset => {
+                client.stream.socket().reset_when_dropped();
+                Step::Close
+            }
+        }
+    }
+
+    /// Reads away what a client still sends after its answer.
+    pub(super) fn step_lingering(&mut self, client: &mut Client<N>) -> Step {
+        match client.stream.read(&mut self.buffers.scratch) {
+            Read::Bytes(_) => {
+                if let State::Lingering { quiet_ms, timeout_ms, .. } = &mut client.state {
+                    *quiet_ms = self.now.ms.saturating_add(*timeout_ms);
+                }
+                Step::Progress
+            }
+            Read::Nothing => Step::Wait,
+            Read::End | Read::Broken(_) => Step::Close,
+        }
+    }
+
+    /// Closes the connection.
+    pub(super) fn dismiss(&mut self, mut client: Box<Client<N>>) {
+        self.drop_link(&mut client);
+        self.release_head(&mut client);
+        let counters = &mut self.output.counters;
+        counters.connections -= 1;
+        if client.state != State::Active {
+            counters.connections_idle -= 1;
+        }
+        debug_assert!(client.exchange.is_none(), "every exchange is logged");
+        self.timers.leave(client.key);
+        self.clients.release(client.key);
+    }
+
+    /// Idle connections have had their time once no more are accepted.
+    pub(super) fn hurry(&mut self) {
+        let until_max = self.now.ms + LAST_REQUEST_GRACE_MS;
+        let all: Vec<_> = self.clients.iter().map(|(key, _)| key).collect();
+        for key in all {
+            let Some(client) = self.clients.get_mut(key) else { continue };
+            if let State::Idle { until_ms } = &mut client.state {
+                *until_ms = (*until_ms).min(until_max);
+                let deadline = *until_ms;
+                self.timers.enter(key, deadline);
+            }
+        }
+    }
+
+    fn push_log_lines(&mut self, exchange: &Exchange) {
+        let config = exchange.request.at.config();
+        for AccessLog { file, format } in &exchange.location().access_logs {
+            let (Some(file), Some(format)) =
+                (config.log_files.get(*file), config.log_formats.get(*format))
+            else {
+                continue;
+            };
+            exchange.push_log_line(format, self.now, self.output.lines.of(file));
+        }
+    }
+
+    /// Says why a request failed, and which servers were passed over for it.
+    fn tell_faults(&mut self, exchange: &Exchange) {
+        if matches!(exchange.fault(), Some(Fault::Client(_))) {
+            self.output.counters.rejected += 1;
+        }
+        let last = match exchange.fault() {
+            Some(Fault::Upstream(last)) => Some(last),
+            _ => None,
+        };
+        for (fault, address) in exchange.passed_over() {
+            // The last of them is the exchange's own fault.
+            if Some(*fault) != last {
+                self.tell_fault(exchange, Fault::Upstream(*fault), *address);
+            }
+        }
+        if let Some(fault) = exchange.fault() {
+            let address = exchange.attempts.iter().next_back().and_then(|one| one.address);
+            self.tell_fault(exchange, fault, address);
+        }
+    }
+
+    fn tell_fault(
+        &mut self,
+        exchange: &Exchange,
+        fault: Fault,
+        address: Option<std::net::SocketAddr>,
+    ) {
+        let level = fault.level();
+        if fault == Fault::ClientLeft || level > log::max_level() {
+            return;
+        }
+        let Some(others) = self.output.throttle.allow(fault, self.now.ms) else { return };
+        let request = &exchange.request;
+        let line = String::from_utf8_lossy(request.line());
+        let mut text = format!(
+            "{fault}, client: {}, server: {}, request: {line:?}, status: {}",
+            request.client.remote.ip().to_canonical(),
+            String::from_utf8_lossy(&request.at.server(request.place).name),
+            exchange.down.response.status,
+        );
+        if let Some(address) = address {
+            text.push_str(&format!(", upstream: {address}"));
+        }
+        if others > 0 {
+            text.push_str(&format!(" ({others} more of this kind since the last)"));
+        }
+        self.output.notices.push((level, text));
+    }
+}

@@ -1,0 +1,146 @@
+//! Getting an upstream connection for an exchange, and giving it back.
+
+use std::rc::Rc;
+
+use super::{Client, Engine, LinkPlace, Mode};
+use crate::net::{DialFault, Net, Socket, Token};
+use crate::stream::Stream;
+use crate::upstream::call::Step;
+use crate::upstream::link::{Link, ServerId};
+
+impl<N: Net> Engine<N> {
+    /// Gets on with connecting: an idle connection, or a new one, from server to server until one
+    /// is there or under way.
+    pub(super) fn connect(&mut self, client: &mut Client<N>, net: &mut N) {
+        loop {
+            let Some(exchange) = &mut client.exchange else { return };
+            let Some(step) = exchange.step(self.now, &mut self.buffers.out) else { return };
+            match step {
+                Step::TakeIdle(id) => {
+                    if let Some(link) = self.idle_link(client, id) {
+                        return self.attach(client, link, true);
+                    }
+                }
+                Step::Dial(server, address) => {
+                    let key = self.links.reserve();
+                    match net.dial(address, Token::Link(key)) {
+                        Ok(socket) => {
+                            self.links.put(key, LinkPlace::Client(client.key));
+                            client.link = Some(Box::new(Link {
+                                stream: Stream::new(socket, false),
+                                key,
+                                server,
+                                address,
+                                requests: 0,
+                                is_connecting: true,
+                                idle_since: 0,
+                            }));
+                            return;
+                        }
+                        Err(fault) => {
+                            self.links.release(key);
+                            match fault {
+                                DialFault::Peer(cause) => exchange.dial_failed(cause, self.now),
+                                DialFault::Own(cause) => {
+                                    let out = &mut self.buffers.out;
+                                    return exchange.shortage(cause, self.now, out);
+                                }
+                            }
+                        }
+                    }
+                }
+                Step::GiveUp(_) => return,
+            }
+        }
+    }
+
+    /// An idle connection that is good as far as one can know. Links of another generation are
+    /// not in the pool.
+    fn idle_link(
+        &mut self,
+        client: &Client<N>,
+        id: ServerId,
+    ) -> Option<Box<Link<N::Socket>>> {
+        let exchange = client.exchange.as_ref()?;
+        if !Rc::ptr_eq(exchange.request.at.generation(), &self.generation) {
+            return None;
+        }
+        // A request that cannot be sent again looks first whether the server has closed.
+        let looks = !exchange.may_meet_dead_link();
+        loop {
+            let mut link = self.pool.take(id)?;
+            let is_good = !link.stream.has_ended() && !link.stream.is_readable();
+            if is_good && (!looks || link.stream.socket().is_quiet()) {
+                return Some(link);
+            }
+            self.links.release(link.key);
+        }
+    }
+
+    /// Looks whether a begun connect has ended.
+    pub(super) fn poll_connect(&mut self, client: &mut Client<N>) -> bool {
+        let Some(link) = client.link.as_mut().filter(|link| link.is_connecting) else {
+            return false;
+        };
+        if !link.stream.is_writable() {
+            return false;
+        }
+        if let Err(cause) = link.stream.socket().connect_result() {
+            self.drop_link(client);
+            if let Some(exchange) = &mut client.exchange {
+                exchange.dial_failed(cause, self.now);
+            }
+            return true;
+        }
+        link.is_connecting = false;
+        if let Some(link) = client.link.take() {
+            self.attach(client, link, false);
+        }
+        true
+    }
+
+    fn attach(&mut self, client: &mut Client<N>, mut link: Box<Link<N::Socket>>, reused: bool) {
+        let counters = &mut self.output.counters;
+        match reused {
+            true => counters.upstream_reused += 1,
+            false => counters.upstream_new += 1,
+        }
+        link.requests += 1;
+        self.links.put(link.key, LinkPlace::Client(client.key));
+        let server = (link.server, link.address);
+        client.link = Some(link);
+        if let Some(exchange) = &mut client.exchange {
+            exchange.attached(server, reused, self.now, &mut self.buffers.out);
+        }
+    }
+
+    /// The link goes back among the idle ones, if it is as it should be between requests.
+    pub(super) fn keep_link(&mut self, client: &mut Client<N>) {
+        let Some(link) = client.link.take() else { return };
+        let is_current = client
+            .exchange
+            .as_ref()
+            .is_some_and(|one| Rc::ptr_eq(one.request.at.generation(), &self.generation));
+        let stream = &link.stream;
+        // Bytes after the answer's end belong to no request.
+        let is_clean = !stream.has_ended()
+            && !stream.is_broken()
+            && !stream.is_blocked()
+            && stream.unread.is_empty();
+        if !is_current || !is_clean || self.mode == Mode::Finishing {
+            return self.links.release(link.key);
+        }
+        self.links.put(link.key, LinkPlace::Idle(link.server));
+        let config = self.generation.config();
+        if let Some(surplus) = self.pool.keep(config, link, self.now.ms) {
+            self.links.release(surplus.key);
+        }
+    }
+
+    /// Closes the link.
+    pub(super) fn drop_link(&mut self, client: &mut Client<N>) {
+        if let Some(link) = client.link.take() {
+            self.links.release(link.key);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Driving one connection: bytes from its sockets to the exchange, what the exchange produced to
+//! the sockets, until neither can go on.
+
+use super::{Client, Engine, Step, end_writing};
+use crate::connection::State;
+use crate::exchange::{Action, Side};
+use crate::net::{Net, Read};
+use crate::slab::Key;
+
+/// Steps of one connection before the others have their turn.
+const STEPS_MAX: usize = 16;
+
+impl<N: Net> Engine<N> {
+    /// Goes on with a connection as far as it can go now.
+    pub(super) fn drive(&mut self, key: Key, net: &mut N) {
+        let Some(mut client) = self.clients.take(key) else { return };
+        for _ in 0..STEPS_MAX {
+            let step = match client.state {
+                State::Idle { .. } | State::Head { .. } => self.step_head(&mut client),
+                State::Active => self.step_active(&mut client, net),
+                State::Lingering { .. } => self.step_lingering(&mut client),
+            };
+            // The buffers are shared by all connections: nothing of one may be left for another.
+            debug_assert!(self.buffers.out.client.is_empty());
+            debug_assert!(self.buffers.out.upstream.is_empty());
+            match step {
+                Step::Progress => {}
+                Step::Wait => return self.park(client),
+                Step::Close => return self.dismiss(client),
+            }
+        }
+        self.ready.push(key);
+        self.park(client);
+    }
+
+    fn step_active(&mut self, client: &mut Client<N>, net: &mut N) -> Step {
+        let mut progress = self.poll_connect(client);
+        progress |= self.pump(client, Side::Client);
+        progress |= self.pump(client, Side::Upstream);
+        progress |= self.write_out(client);
+        progress |= self.act(client, net);
+        let Some(exchange) = &client.exchange else { return Step::Close };
+        if exchange.is_complete() && self.is_flushed(client) {
+            return self.finish(client);
+        }
+        if progress { Step::Progress } else { Step::Wait }
+    }
+
+    /// Moves bytes of one side to the exchange, and from there towards the other.
+    fn pump(&mut self, client: &mut Client<N>, side: Side) -> bool {
+        let Some(exchange) = &mut client.exchange else { return false };
+        if exchange.is_complete() {
+            return false;
+        }
+        let (now, out) = (self.now, &mut self.buffers.out);
+        let link = client.link.as_mut().filter(|link| !link.is_connecting);
+        let (from, to) = match (side, link) {
+            (Side::Client, link) => (&mut client.stream, link.map(|link| &mut link.stream)),
+            (Side::Upstream, Some(link)) => (&mut link.stream, Some(&mut client.stream)),
+            (Side::Upstream, None) => return false,
+        };
+        if side == Side::Client && !exchange.is_orphan() {
+            // nginx: a client that is gone is noticed although nothing is read from it.
+            if let Some(cause) = from.take_write_fault() {
+                exchange.broken(side, cause, now, out);
+                return true;
+            }
+            if from.is_broken() || from.has_ended() && exchange.leaves_with_end() {
+                exchange.ended(side, now, out);
+                return true;
+            }
+        }
+        if !exchange.wants(side) {
+            return false;
+        }
+        if !from.unread.is_empty() {
+            let used = exchange.bytes(side, &from.unread, now, out);
+            from.unread.drain(..used);
+            if used > 0 {
+                return true;
+            }
+        }
+        match from.read(&mut self.buffers.scratch) {
+            Read::Nothing => return false,
+            Read::End => exchange.ended(side, now, out),
+            Read::Broken(cause) => exchange.broken(side, cause, now, out),
+            Read::Bytes(count) => {
+                let mut bytes = self.buffers.scratch.get(..count).unwrap_or_default();
+                if !from.unread.is_empty() {
+                    from.unread.extend_from_slice(bytes);
+                    let used = exchange.bytes(side, &from.unread, now, out);
+                    from.unread.drain(..used);
+                    return true;
+                }
+                let other = if side == Side::Client { Side::Upstream } else { Side::Client };
+                if let Some(to) = to.filter(|_| out.to(other).is_empty()) {
+                    let relayed = exchange.relay(side, bytes, now);
+                    to.send(bytes.get(..relayed).unwrap_or_default());
+                    bytes = bytes.get(relayed..).unwrap_or_default();
+                }
+                let used = exchange.bytes(side, bytes, now, out);
+                from.unread.extend_from_slice(bytes.get(used..).unwrap_or_default());
+            }
+        }
+        true
+    }
+
+    /// What waits, then what is new, to both sides.
+    pub(super) fn write_out(&mut self, client: &mut Client<N>) -> bool {
+        let out = &mut self.buffers.out;
+        let Some(exchange) = &mut client.exchange else { return false };
+        let mut progress = false;
+        if client.stream.flush() {
+            progress = true;
+            exchange.progressed(Side::Client, self.now);
+        }
+        if !out.client.is_empty() {
+            client.stream.send(&out.client);
+            out.client.clear();
+        }
+        if exchange.ends_writing_to(Side::Client) {
+            end_writing(&mut client.stream);
+        }
+        let mut link_blocked = false;
+        if let Some(link) = client.link.as_mut().filter(|link| !link.is_connecting) {
+            if link.stream.flush() {
+                progress = true;
+                exchange.progressed(Side::Upstream, self.now);
+            }
+            let was_readable = link.stream.is_readable();
+            link.stream.send(&out.upstream);
+            // A write that failed: what the server said before, or its end, is to be read.
+            progress |= !was_readable && link.stream.is_readable();
+            link_blocked = link.stream.is_blocked();
+            if exchange.ends_writing_to(Side::Upstream) {
+                end_writing(&mut link.stream);
+            }
+        }
+        out.upstream.clear();
+        exchange.flowed(client.stream.is_blocked(), link_blocked, self.now);
+        progress
+    }
+
+    fn act(&mut self, client: &mut Client<N>, net: &mut N) -> bool {
+        let mut progress = false;
+        while let Some(action) = client.exchange.as_mut().and_then(|one| one.poll_action()) {
+            progress = true;
+            match action {
+                Action::Connect => self.connect(client, net),
+                Action::KeepLink => self.keep_link(client),
+                Action::DropLink => self.drop_link(client),
+            }
+            self.write_out(client);
+        }
+        progress
+    }
+}

@@ -1,0 +1,130 @@
+//! From a connection's bytes to the beginning of an exchange.
+
+use http1::{Limits, Parsed};
+
+use super::{Client, Engine, Step};
+use crate::connection::State;
+use crate::exchange::{Exchange, Opening};
+use crate::generation::At;
+use crate::net::{Net, Read, Socket};
+use crate::request::split_mix;
+
+impl<N: Net> Engine<N> {
+    /// Reads on while a head is waited for.
+    pub(super) fn step_head(&mut self, client: &mut Client<N>) -> Step {
+        if matches!(client.state, State::Idle { .. }) && !client.stream.unread.is_empty() {
+            // What came behind the last request.
+            let bytes = std::mem::take(&mut client.stream.unread);
+            return self.head_bytes(client, &bytes);
+        }
+        let mut scratch = std::mem::take(&mut self.buffers.scratch);
+        let step = match client.stream.read(&mut scratch) {
+            Read::Nothing => Step::Wait,
+            Read::End | Read::Broken(_) => Step::Close,
+            Read::Bytes(count) => {
+                let new = scratch.get(..count).unwrap_or_default();
+                if client.stream.unread.is_empty() {
+                    self.head_bytes(client, new)
+                } else {
+                    let mut bytes = std::mem::take(&mut client.stream.unread);
+                    bytes.extend_from_slice(new);
+                    self.head_bytes(client, &bytes)
+                }
+            }
+        };
+        self.buffers.scratch = scratch;
+        step
+    }
+
+    /// Bytes that begin with a head, perhaps with a part of one.
+    fn head_bytes(&mut self, client: &mut Client<N>, bytes: &[u8]) -> Step {
+        if let State::Idle { .. } = client.state {
+            client.state = State::Head { begun_ms: self.now.ms };
+        }
+        let is_served = self.update_place(client);
+        let limits = &client.at.server(client.at.default_place()).client;
+        let limits = Limits {
+            line_bytes_max: limits.line_bytes_max,
+            field_bytes_max: limits.line_bytes_max,
+            head_bytes_max: limits.head_bytes_max,
+            fields_max: limits.fields_max,
+        };
+        let mut exchange = self.spare_exchange(client);
+        let opening = match http1::parse_request(bytes, &limits, exchange.head_mut()) {
+            Parsed::NeedMore => {
+                self.give_back(exchange);
+                client.stream.unread = bytes.to_vec();
+                self.hold_head(client, bytes.len());
+                return Step::Progress;
+            }
+            Parsed::Done { used, .. } => {
+                client.stream.unread = bytes.get(used..).unwrap_or_default().to_vec();
+                Opening::Head(bytes.get(..used).unwrap_or_default())
+            }
+            Parsed::Reject(reject) => Opening::Broken(bytes, reject),
+        };
+        self.begin(client, exchange, opening, is_served);
+        Step::Progress
+    }
+
+    /// New requests get the newest configuration. False where the listener that the connection
+    /// came by serves no more: the request is answered by the old one, and is the last.
+    fn update_place(&mut self, client: &mut Client<N>) -> bool {
+        if !client.is_local_known && self.generation.needs_local_address() {
+            client.is_local_known = true;
+            if let Some(local) = client.stream.socket().local_address() {
+                client.info.local = local;
+            }
+        }
+        match At::of(&self.generation, client.listener, client.info.local) {
+            Some(at) => {
+                client.at = at;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn begin(
+        &mut self,
+        client: &mut Client<N>,
+        mut exchange: Box<Exchange>,
+        opening: Opening<'_>,
+        is_served: bool,
+    ) {
+        self.release_head(client);
+        client.info.requests += 1;
+        client.state = State::Active;
+        self.output.counters.connections_idle -= 1;
+        self.ids.seed = split_mix(self.ids.seed);
+        let is_draining = self.is_draining() || !is_served;
+        let place = (client.at.clone(), client.info);
+        let out = &mut self.buffers.out;
+        exchange.begin(place, (self.ids.seed, is_draining), opening, self.now, out);
+        client.exchange = Some(exchange);
+        self.write_out(client);
+    }
+
+    /// nginx: 408 where something came, in `client_header_timeout` for the whole head.
+    pub(super) fn head_timed_out(&mut self, client: &mut Client<N>) {
+        let is_served = self.update_place(client);
+        let exchange = self.spare_exchange(client);
+        let bytes = std::mem::take(&mut client.stream.unread);
+        self.begin(client, exchange, Opening::TooLate(&bytes), is_served);
+    }
+
+    fn spare_exchange(&mut self, client: &Client<N>) -> Box<Exchange> {
+        let spare = self.buffers.spare.pop();
+        spare.unwrap_or_else(|| Box::new(Exchange::new(client.at.clone(), client.info)))
+    }
+
+    /// An exchange is kept for use again, without large buffers, and not beyond its configuration.
+    pub(super) fn give_back(&mut self, mut exchange: Box<Exchange>) {
+        let is_current =
+            std::rc::Rc::ptr_eq(exchange.request.at.generation(), &self.generation);
+        if is_current && self.buffers.spare.len() < super::SPARE_EXCHANGES_MAX {
+            exchange.shrink();
+            self.buffers.spare.push(exchange);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A new configuration, and the end.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::{Engine, Mode};
+use crate::connection::State;
+use crate::generation::{At, Generation};
+use crate::net::Net;
+use crate::upstream::link::ServerId;
+
+impl<N: Net> Engine<N> {
+    /// New requests get this configuration; exchanges under way keep theirs.
+    pub fn reload(&mut self, generation: Rc<Generation>) {
+        for link in self.pool.take_all() {
+            self.links.release(link.key);
+        }
+        self.pool = crate::upstream::pool::Pool::new(generation.config());
+        self.generation = generation;
+        // Neither spares nor idle connections hold the old one.
+        self.buffers.spare.clear();
+        let waiting = |state: State| matches!(state, State::Idle { .. } | State::Head { .. });
+        let keys: Vec<_> = self
+            .clients
+            .iter()
+            .filter(|(_, client)| waiting(client.state))
+            .map(|(key, _)| key)
+            .collect();
+        for key in keys {
+            let Some(client) = self.clients.get_mut(key) else { continue };
+            if let Some(at) = At::of(&self.generation, client.listener, client.info.local) {
+                client.at = at;
+            }
+        }
+    }
+
+    /// Names were looked up again.
+    pub fn set_addresses(&mut self, found: &[(ServerId, Vec<SocketAddr>)]) {
+        let mut peers = self.generation.peers.borrow_mut();
+        for (id, addresses) in found {
+            peers.set_addresses(*id, addresses);
+        }
+    }
+
+    /// From now on answers that have not begun say `Connection: close`.
+    pub fn drain(&mut self) {
+        if self.mode != Mode::Serving {
+            return;
+        }
+        self.mode = Mode::Draining;
+        let keys: Vec<_> = self.clients.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            if let Some(exchange) =
+                self.clients.get_mut(key).and_then(|client| client.exchange.as_mut())
+            {
+                exchange.drain();
+            }
+        }
+    }
+
+    /// No more connections come: what has begun is finished, and idle ones are closed soon.
+    pub fn finish_all(&mut self, net: &mut N) {
+        self.drain();
+        if self.mode == Mode::Finishing {
+            return;
+        }
+        self.mode = Mode::Finishing;
+        for link in self.pool.take_all() {
+            self.links.release(link.key);
+        }
+        // A request may have come with a connection, or just now: it is answered.
+        let keys: Vec<_> = self.clients.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.drive(key, net);
+        }
+        self.hurry();
+    }
+}

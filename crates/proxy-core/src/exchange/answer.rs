@@ -1,0 +1,71 @@
+//! The proxy answers by itself.
+
+use super::{Exchange, Out, Phase};
+use crate::clock::Moment;
+use crate::content::own;
+use crate::downstream::ClientNext;
+use crate::phases::Content;
+
+impl Exchange {
+    /// Makes the answer, writes it, and settles what becomes of the rest of the request.
+    pub(super) fn answer(&mut self, content: Content, now: Moment, out: &mut Out) {
+        debug_assert!(!self.down.is_begun && content != Content::Call);
+        let is_fault = matches!(content, Content::Fault(_));
+        let mut response = std::mem::take(&mut self.down.response);
+        let context = self.context(false, false, now);
+        own::make(content, &context, &self.carried, &mut response);
+        let status = response.status;
+        // nginx: 444 closes the connection without an answer, 499 is for the log only.
+        if matches!(status, 444 | 499) {
+            self.down.response = response;
+            return self.complete(ClientNext::Abort);
+        }
+        // nginx sends 100 also where it throws the body away, but for one that is too large. What
+        // has failed says nothing: whether the body still comes cannot be known then.
+        let owes_continue = self.down.owes_continue && !self.down.has_request();
+        if owes_continue && !is_fault {
+            out.client.extend_from_slice(CONTINUE);
+        }
+        let is_persistent = self.client_may_persist()
+            && !(owes_continue && is_fault)
+            && !closes_connection(status);
+        let context = self.context(is_persistent, false, now);
+        let writer = response.filter(&context);
+        self.down.response = response;
+        self.down.writer = writer;
+        self.down.is_persistent = is_persistent;
+        self.down.push_head(&mut out.client);
+        if !matches!(writer, http1::BodyWriter::None) {
+            let body = std::mem::take(&mut self.down.response.body);
+            self.down.push_data(&body, &mut out.client);
+            self.down.response.body = body;
+        }
+        self.down.push_end(&mut out.client);
+        self.down.since_ms = now.ms;
+        self.settle(now);
+    }
+
+    /// The answer is out: what is left of the request is read away, if the connection is to live.
+    fn settle(&mut self, now: Moment) {
+        if !self.down.is_persistent {
+            self.complete(ClientNext::Close);
+        } else if self.down.has_request() {
+            self.complete(ClientNext::KeepAlive);
+        } else {
+            if matches!(self.phase, Phase::Connecting | Phase::Exchanging) {
+                self.link_action.get_or_insert(super::Action::DropLink);
+                self.wants_connect = false;
+            }
+            let until_ms = now.ms.saturating_add(self.location().client.lingering.time_ms);
+            self.phase = Phase::Discarding { until_ms };
+        }
+    }
+}
+
+/// RFC 9110 §15.2.1.
+pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// nginx: statuses after which what follows is not trusted.
+fn closes_connection(status: u16) -> bool {
+    matches!(status, 400 | 408 | 413 | 414 | 431 | 500 | 501)
+}

@@ -1,0 +1,231 @@
+//! What the client does.
+
+use http1::BodyWriter;
+
+use super::{Exchange, Out, Phase, Side};
+use crate::clock::Moment;
+use crate::downstream::ClientNext;
+use crate::fault::Fault;
+
+impl Exchange {
+    /// Whether bytes of a side are of use now.
+    pub fn wants(&self, side: Side) -> bool {
+        match (side, self.phase) {
+            (Side::Client, Phase::Tunnel { client_ended, .. }) => {
+                !client_ended && !self.wire.is_blocked
+            }
+            (Side::Client, Phase::Exchanging) => {
+                !self.down.has_request() && !self.wire.is_blocked
+            }
+            (Side::Client, Phase::Discarding { .. }) => !self.down.has_request(),
+            (Side::Upstream, Phase::Exchanging) => !self.down.is_blocked,
+            (Side::Upstream, Phase::Tunnel { upstream_ended, .. }) => {
+                !upstream_ended && !self.down.is_blocked
+            }
+            _ => false,
+        }
+    }
+
+    /// Bytes of a side; returns how many were used, the others come again.
+    pub fn bytes(&mut self, side: Side, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
+        let used = match side {
+            Side::Client => self.client_bytes(bytes, now, out),
+            Side::Upstream => self.upstream_bytes(bytes, now, out),
+        };
+        debug_assert!(used <= bytes.len());
+        if self.is_orphan {
+            out.client.clear();
+        }
+        used
+    }
+
+    fn client_bytes(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
+        self.down.since_ms = now.ms;
+        match self.phase {
+            Phase::Tunnel { .. } => {
+                self.wire.since_ms = now.ms;
+                self.count_sent(bytes.len());
+                out.upstream.extend_from_slice(bytes);
+                bytes.len()
+            }
+            Phase::Exchanging => self.client_body(bytes, now, out),
+            Phase::Discarding { .. } => self.discard(bytes),
+            Phase::Starting | Phase::Connecting | Phase::Complete => 0,
+        }
+    }
+
+    /// The request's body on its way to the upstream.
+    fn client_body(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
+        let mut used = 0;
+        while self.phase == Phase::Exchanging && !self.down.has_request() {
+            let rest = bytes.get(used..).unwrap_or_default();
+            match self.down.body.read(rest) {
+                Ok(part) => {
+                    used += part.used;
+                    if !self.count_request_body(part.data.len()) {
+                        self.fail(Fault::BodyTooLarge, now, out);
+                        return used;
+                    }
+                    self.pass_on(part.data, out);
+                    if part.used == 0 && !self.down.has_request() {
+                        return used;
+                    }
+                }
+                Err(reject) => {
+                    self.request.head.connection.close = true;
+                    self.fail(Fault::Client(reject), now, out);
+                    return used;
+                }
+            }
+            if self.down.has_request() {
+                self.wire.writer.finish(&mut out.upstream);
+                self.wire.since_ms = now.ms;
+            }
+        }
+        used
+    }
+
+    /// Data of the body to the server.
+    fn pass_on(&mut self, data: &[u8], out: &mut Out) {
+        if data.is_empty() {
+            return;
+        }
+        let bytes_max = self.pass().map_or(0, |pass| pass.replay_bytes_max);
+        self.wire.replay.push(data, bytes_max);
+        let before = out.upstream.len();
+        self.wire.writer.write(data, &mut out.upstream);
+        self.count_sent(out.upstream.len() - before);
+    }
+
+    pub(super) fn count_sent(&mut self, bytes: usize) {
+        if let Some(attempt) = self.attempts.last() {
+            attempt.bytes_sent += bytes as u64;
+        }
+    }
+
+    /// Counts body bytes; false when there are more than `client_max_body_size`.
+    fn count_request_body(&mut self, bytes: usize) -> bool {
+        self.request.body_bytes += bytes as u64;
+        self.location().client.body_bytes_max.is_none_or(|max| self.request.body_bytes <= max)
+    }
+
+    /// The rest of a request that is answered already.
+    fn discard(&mut self, bytes: &[u8]) -> usize {
+        let mut used = 0;
+        while !self.down.has_request() {
+            match self.down.body.read(bytes.get(used..).unwrap_or_default()) {
+                Ok(part) => {
+                    used += part.used;
+                    self.request.body_bytes += part.data.len() as u64;
+                    if part.used == 0 && !self.down.has_request() {
+                        return used;
+                    }
+                }
+                Err(reject) => {
+                    self.fault = Some(Fault::Client(reject));
+                    self.complete(ClientNext::Close);
+                    return used;
+                }
+            }
+        }
+        self.complete(ClientNext::KeepAlive);
+        used
+    }
+
+    /// How many of a side's bytes may go to the other as they are; they count as gone.
+    pub fn relay(&mut self, side: Side, bytes: &[u8], now: Moment) -> usize {
+        if self.phase != Phase::Exchanging || self.is_orphan {
+            return 0;
+        }
+        match side {
+            Side::Client => {
+                // What has to be kept, or is bounded, is counted piece by piece.
+                let is_exact = matches!(self.wire.writer, BodyWriter::Exact);
+                if !is_exact || self.wire.replay.is_keeping() {
+                    return 0;
+                }
+                let count = self.down.body.read(bytes).map_or(0, |part| part.data.len());
+                self.request.body_bytes += count as u64;
+                self.count_sent(count);
+                self.down.since_ms = now.ms;
+                self.wire.since_ms = now.ms;
+                count
+            }
+            Side::Upstream => {
+                let is_exact = matches!(self.down.writer, BodyWriter::Exact);
+                // The last bytes bring the end with them, which is not for here.
+                let left = self.wire.body.remaining_exact().unwrap_or(0);
+                if !self.down.is_begun || !is_exact || left <= bytes.len() as u64 {
+                    return 0;
+                }
+                let count = self.wire.body.read(bytes).map_or(0, |part| part.data.len());
+                self.count_received(count, count);
+                self.down.sent.body_bytes += count as u64;
+                self.wire.since_ms = now.ms;
+                count
+            }
+        }
+    }
+
+    /// A side has ended its stream: all it sent has been given.
+    pub fn ended(&mut self, side: Side, now: Moment, out: &mut Out) {
+        match side {
+            Side::Upstream => self.upstream_ended(None, now, out),
+            Side::Client => match &mut self.phase {
+                Phase::Starting | Phase::Complete => {}
+                Phase::Tunnel { client_ended, upstream_ended } => {
+                    *client_ended = true;
+                    if *upstream_ended {
+                        self.end_tunnel(now);
+                    }
+                }
+                Phase::Discarding { .. } => self.complete(ClientNext::Close),
+                Phase::Connecting | Phase::Exchanging => self.client_left(now, out),
+            },
+        }
+    }
+
+    /// A side's connection is gone.
+    pub fn broken(&mut self, side: Side, cause: crate::net::Cause, now: Moment, out: &mut Out) {
+        match side {
+            Side::Upstream => self.upstream_ended(Some(cause), now, out),
+            Side::Client => match self.phase {
+                Phase::Starting | Phase::Complete => {}
+                Phase::Tunnel { .. } => self.end_tunnel(now),
+                Phase::Discarding { .. } => self.complete(ClientNext::Abort),
+                Phase::Connecting | Phase::Exchanging => self.client_left(now, out),
+            },
+        }
+    }
+
+    /// nginx: 499, or 400 in the middle of a body; `proxy_ignore_client_abort` goes on.
+    fn client_left(&mut self, now: Moment, out: &mut Out) {
+        out.client.clear();
+        let has_request = self.down.has_request();
+        if has_request && self.pass().is_some_and(|pass| pass.ignore_client_abort) {
+            self.is_orphan = true;
+            return;
+        }
+        let fault =
+            if has_request { Fault::ClientLeft } else { Fault::Client(http1::Reject::Truncated) };
+        self.fault = Some(fault);
+        if !self.down.is_begun {
+            self.down.response.begin_own(fault.status());
+        }
+        self.attempts.end(None, now.ms);
+        self.complete(ClientNext::Abort);
+    }
+
+    /// Whether the client has gone and nothing is sent to it any more.
+    pub fn is_orphan(&self) -> bool {
+        self.is_orphan
+    }
+
+    /// Whether a client that is known to have ended its stream counts as gone, although its bytes
+    /// are not read to their end: it has nothing more to say that is of use (nginx:
+    /// `proxy_ignore_client_abort off`).
+    pub fn leaves_with_end(&self) -> bool {
+        let is_called = matches!(self.phase, Phase::Connecting | Phase::Exchanging);
+        is_called && self.down.has_request() && !self.is_orphan
+    }
+}

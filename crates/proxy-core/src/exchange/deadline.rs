@@ -1,0 +1,134 @@
+//! What is waited for, and for how long.
+
+use super::{Action, Exchange, Out, Phase, Side};
+use crate::clock::{Millis, Moment};
+use crate::downstream::ClientNext;
+use crate::fault::{Fault, UpstreamFault};
+
+/// Who is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// The client to take bytes (nginx: `send_timeout`).
+    ForClientToTake,
+    /// The client to send the rest of its body (nginx: `client_body_timeout`).
+    ForClientToSend,
+    /// The client to send what is thrown away (nginx: `lingering_timeout`, `lingering_time`).
+    ForRest,
+    /// A connect to end (nginx: `proxy_connect_timeout`).
+    ForConnect,
+    /// The server to take bytes (nginx: `proxy_send_timeout`).
+    ForServerToTake,
+    /// The server to say something (nginx: `proxy_read_timeout`).
+    ForServerToSend,
+    /// Either end of a tunnel to say something.
+    ForTunnel,
+}
+
+impl Exchange {
+    /// Whom the exchange waits for, and since when and for how long at most.
+    fn waiting(&self) -> Option<(Waiting, Millis)> {
+        let location = self.location();
+        let client = &location.client;
+        if self.down.is_blocked {
+            let until = self.down.since_ms.saturating_add(client.send_timeout_ms);
+            return Some((Waiting::ForClientToTake, until));
+        }
+        if let Phase::Discarding { until_ms } = self.phase {
+            let quiet = self.down.since_ms.saturating_add(client.lingering.timeout_ms);
+            return Some((Waiting::ForRest, until_ms.min(quiet)));
+        }
+        let timeouts = self.pass()?.timeouts;
+        let wire = |timeout_ms| self.wire.since_ms.saturating_add(timeout_ms);
+        Some(match self.phase {
+            Phase::Starting | Phase::Discarding { .. } | Phase::Complete => return None,
+            Phase::Connecting => {
+                let began = self.attempts.iter().next_back()?.began_ms;
+                (Waiting::ForConnect, began.saturating_add(timeouts.connect_ms))
+            }
+            _ if self.wire.is_blocked => (Waiting::ForServerToTake, wire(timeouts.send_ms)),
+            Phase::Tunnel { .. } => (Waiting::ForTunnel, wire(timeouts.read_ms)),
+            // As long as the client owes something the server is not to blame for its silence.
+            Phase::Exchanging if !self.down.has_request() && !self.down.is_begun => {
+                let until = self.down.since_ms.saturating_add(client.body_timeout_ms);
+                (Waiting::ForClientToSend, until)
+            }
+            Phase::Exchanging => {
+                let since = if self.down.has_request() { 0 } else { self.down.since_ms };
+                let until = since.max(self.wire.since_ms).saturating_add(timeouts.read_ms);
+                (Waiting::ForServerToSend, until)
+            }
+        })
+    }
+
+    /// When `expired` is to be called if nothing happens before.
+    pub fn deadline(&self) -> Option<Millis> {
+        self.waiting().map(|(_, until)| until)
+    }
+
+    /// The deadline has passed.
+    pub fn expired(&mut self, now: Moment, out: &mut Out) {
+        let Some((waiting, until)) = self.waiting() else { return };
+        if until > now.ms {
+            return;
+        }
+        match waiting {
+            Waiting::ForClientToTake => {
+                self.fault = Some(Fault::ClientStalled);
+                self.attempts.end(None, now.ms);
+                self.cut_off();
+            }
+            Waiting::ForRest => self.complete(ClientNext::Close),
+            Waiting::ForClientToSend => {
+                self.request.head.connection.close = true;
+                self.attempts.end(None, now.ms);
+                self.fail(Fault::ClientTooSlow, now, out);
+            }
+            Waiting::ForConnect => {
+                let fault = UpstreamFault::ConnectTimedOut;
+                self.call.dial_failed(fault, &mut self.attempts, now.ms);
+                self.link_action = Some(Action::DropLink);
+                self.wants_connect = true;
+            }
+            Waiting::ForServerToTake => self.server_late(UpstreamFault::SendTimedOut, now, out),
+            Waiting::ForServerToSend => self.server_late(UpstreamFault::ReadTimedOut, now, out),
+            Waiting::ForTunnel => {
+                self.fault = Some(Fault::Upstream(UpstreamFault::ReadTimedOut));
+                self.end_tunnel(now);
+            }
+        }
+    }
+
+    fn server_late(&mut self, fault: UpstreamFault, now: Moment, out: &mut Out) {
+        if let Phase::Tunnel { .. } = self.phase {
+            self.fault = Some(Fault::Upstream(fault));
+            self.end_tunnel(now);
+        } else if self.down.is_begun {
+            self.fail(Fault::Upstream(fault), now, out);
+        } else {
+            self.upstream_failed(fault, now, out);
+        }
+    }
+
+    /// Tells whether bytes wait to be written to either side, after a write.
+    pub fn flowed(&mut self, client_blocked: bool, upstream_blocked: bool, now: Moment) {
+        if client_blocked != self.down.is_blocked {
+            self.down.is_blocked = client_blocked;
+            self.down.since_ms = now.ms;
+            // While the client was slow nothing was read: the server is not to blame.
+            self.wire.since_ms = now.ms;
+        }
+        if upstream_blocked != self.wire.is_blocked {
+            self.wire.is_blocked = upstream_blocked;
+            self.wire.since_ms = now.ms;
+            self.down.since_ms = now.ms;
+        }
+    }
+
+    /// A side that was behind took some bytes.
+    pub fn progressed(&mut self, side: Side, now: Moment) {
+        match side {
+            Side::Client => self.down.since_ms = now.ms,
+            Side::Upstream => self.wire.since_ms = now.ms,
+        }
+    }
+}

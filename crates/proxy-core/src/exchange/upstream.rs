@@ -1,0 +1,385 @@
+//! What upstream servers do.
+
+use std::net::SocketAddr;
+
+use http1::{BodyLength, BodyReader, Parsed};
+
+use super::answer::CONTINUE;
+use super::{Action, Exchange, Out, Phase, Side, pass_of};
+use crate::clock::Moment;
+use crate::config::model::{IgnoredFields, NextConditions};
+use crate::downstream::ClientNext;
+use crate::fault::{Fault, UpstreamFault};
+use crate::net::Cause;
+use crate::upstream::call::{Resend, Step};
+use crate::upstream::h1;
+use crate::upstream::link::ServerId;
+
+impl Exchange {
+    /// How to get on with connecting; `None` where it is over, and the client has its answer.
+    pub fn step(&mut self, now: Moment, out: &mut Out) -> Option<Step> {
+        if self.phase != Phase::Connecting {
+            return None;
+        }
+        let generation = self.request.at.generation().clone();
+        let mut peers = generation.peers.borrow_mut();
+        match self.call.step(generation.config(), &mut peers, &mut self.attempts, now.ms) {
+            Step::GiveUp(fault) => {
+                self.fail(Fault::Upstream(fault), now, out);
+                None
+            }
+            step => Some(step),
+        }
+    }
+
+    /// A connect has failed; `step` again.
+    pub fn dial_failed(&mut self, cause: Cause, now: Moment) {
+        self.call.dial_failed(UpstreamFault::Connect(cause), &mut self.attempts, now.ms);
+        self.wants_connect = true;
+    }
+
+    /// No connection can be made for want of something here: no server is to blame.
+    pub fn shortage(&mut self, cause: Cause, now: Moment, out: &mut Out) {
+        let fault = Fault::Shortage(cause);
+        self.attempts.end(Some(fault.status()), now.ms);
+        self.fail(fault, now, out);
+    }
+
+    /// A connection to a server is there: the request goes out.
+    pub fn attached(
+        &mut self,
+        server: (ServerId, SocketAddr),
+        is_reused: bool,
+        now: Moment,
+        out: &mut Out,
+    ) {
+        debug_assert_eq!(self.phase, Phase::Connecting);
+        debug_assert!(out.upstream.is_empty(), "the request is the first on its connection");
+        let at = self.request.at.clone();
+        let Some(pass) = pass_of(at.location(self.request.place)) else { return };
+        let mut peers = at.generation().peers.borrow_mut();
+        self.call.attached(server, is_reused, &mut peers, &mut self.attempts, now.ms);
+        drop(peers);
+        let is_first = !self.wire.has_sent;
+        self.wire.begin(is_reused, now.ms);
+        if is_first {
+            self.wire.replay.begin(self.may_be_resent(is_reused));
+        }
+        self.down.since_ms = now.ms;
+        self.phase = Phase::Exchanging;
+        h1::push_request(&self.view(now), pass, self.wire.request_body, &mut out.upstream);
+        self.count_sent(out.upstream.len());
+        self.resend_body(out);
+        if std::mem::take(&mut self.down.owes_continue) && !self.down.has_request() {
+            // RFC 9110 §10.1.1: the client waits for this before it sends its body.
+            out.client.extend_from_slice(CONTINUE);
+        }
+    }
+
+    /// The body as far as it was sent before.
+    fn resend_body(&mut self, out: &mut Out) {
+        if self.wire.request_body == BodyLength::None {
+            return;
+        }
+        let before = out.upstream.len();
+        if let Some(data) = self.wire.replay.whole().filter(|data| !data.is_empty()) {
+            self.wire.writer.write(data, &mut out.upstream);
+        }
+        if self.down.has_request() {
+            self.wire.writer.finish(&mut out.upstream);
+        }
+        self.count_sent(out.upstream.len() - before);
+    }
+
+    /// Whether it can come to sending the request once more, so that its body is worth keeping.
+    fn may_be_resent(&self, is_reused: bool) -> bool {
+        !self.down.has_request()
+            && (is_reused || self.call.has_more())
+            && self.resend().is_idempotent
+    }
+
+    fn resend(&self) -> Resend {
+        let conditions = self.pass().map(|pass| pass.next_upstream.conditions);
+        let allowed = conditions.is_some_and(|all| all.contains(NextConditions::NON_IDEMPOTENT));
+        Resend {
+            is_stale: self.wire.is_reused && !self.wire.has_spoken,
+            is_possible: self.wire.request_body == BodyLength::None
+                || self.request.body_bytes == 0
+                || self.wire.replay.whole().is_some(),
+            is_idempotent: allowed || !matches!(self.request.method(), b"POST" | b"PATCH" | b"LOCK"),
+        }
+    }
+
+    /// Whether the request may go out on a connection that could have died while idle without a
+    /// look at it first: if it has, the request is sent once more.
+    pub fn may_meet_dead_link(&self) -> bool {
+        self.resend().is_idempotent
+    }
+
+    /// The server has failed before its answer began: the next one is tried, or the client told.
+    fn upstream_failed(&mut self, fault: UpstreamFault, now: Moment, out: &mut Out) {
+        debug_assert!(!self.down.is_begun);
+        let resend = self.resend();
+        let generation = self.request.at.generation().clone();
+        let mut peers = generation.peers.borrow_mut();
+        let place = (generation.config(), &mut *peers);
+        let goes_on = self.call.failed(fault, resend, place, &mut self.attempts, now.ms);
+        drop(peers);
+        if !goes_on {
+            return self.fail(Fault::Upstream(fault), now, out);
+        }
+        out.upstream.clear();
+        self.phase = Phase::Connecting;
+        self.link_action = Some(Action::DropLink);
+        self.wants_connect = true;
+    }
+
+    pub(super) fn upstream_bytes(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
+        self.wire.since_ms = now.ms;
+        self.wire.has_spoken |= !bytes.is_empty();
+        let mut used = 0;
+        while self.phase == Phase::Exchanging && !self.down.is_begun {
+            match self.answer_head(bytes.get(used..).unwrap_or_default(), now, out) {
+                0 => return used,
+                count => used += count,
+            }
+        }
+        let rest = bytes.get(used..).unwrap_or_default();
+        match self.phase {
+            Phase::Tunnel { .. } => {
+                self.down.since_ms = now.ms;
+                self.count_received(rest.len(), rest.len());
+                self.down.sent.body_bytes += rest.len() as u64;
+                out.client.extend_from_slice(rest);
+                bytes.len()
+            }
+            Phase::Exchanging => used + self.answer_body(rest, now, out),
+            _ => used,
+        }
+    }
+
+    pub(super) fn count_received(&mut self, bytes: usize, body_bytes: usize) {
+        if let Some(attempt) = self.attempts.last() {
+            attempt.bytes_received += bytes as u64;
+            attempt.body_bytes += body_bytes as u64;
+        }
+    }
+
+    /// Returns the bytes used; 0 asks for more or means that the exchange has failed.
+    fn answer_head(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
+        let Some(pass) = self.pass() else { return 0 };
+        let (limits, is_head) = (h1::limits(pass), self.request.is_head());
+        match http1::parse_response(bytes, &limits, is_head, &mut self.wire.head) {
+            Parsed::NeedMore => 0,
+            Parsed::Reject(reject) => {
+                self.upstream_failed(UpstreamFault::Malformed(reject), now, out);
+                0
+            }
+            Parsed::Done { used, .. } => {
+                self.count_received(used, 0);
+                let head = bytes.get(..used).unwrap_or_default();
+                match self.wire.head.status {
+                    101 if self.is_upgrade_asked() => self.begin_tunnel(head, now, out),
+                    101 => {
+                        self.upstream_failed(UpstreamFault::UnaskedUpgrade, now, out);
+                        return 0;
+                    }
+                    // RFC 9110 §15.2: an interim answer; the client was told to go on already.
+                    100..=199 => {}
+                    _ => self.begin_answer(head, now, out),
+                }
+                used
+            }
+        }
+    }
+
+    /// A body that is under way cannot turn into a tunnel.
+    fn is_upgrade_asked(&self) -> bool {
+        self.down.has_request() && self.request.upgrade().is_some()
+    }
+
+    fn note_answer(&mut self, now: Moment) {
+        let generation = self.request.at.generation().clone();
+        if let Some(id) = self.call.server() {
+            generation.peers.borrow_mut().succeeded(id);
+        }
+        let status = self.wire.head.status;
+        if let Some(attempt) = self.attempts.last() {
+            attempt.status = Some(status);
+            attempt.head_ms = Some(now.ms.saturating_sub(attempt.began_ms));
+        }
+    }
+
+    fn begin_tunnel(&mut self, head: &[u8], now: Moment, out: &mut Out) {
+        self.note_answer(now);
+        self.send_answer_head(head, true, now, out);
+        self.down.sent.is_whole = true;
+        self.phase = Phase::Tunnel { client_ended: false, upstream_ended: false };
+    }
+
+    fn begin_answer(&mut self, head: &[u8], now: Moment, out: &mut Out) {
+        let status = self.wire.head.status;
+        if self.call.would_try_next(status, self.resend(), now.ms) {
+            return self.upstream_failed(UpstreamFault::Status(status), now, out);
+        }
+        self.note_answer(now);
+        if self.redirect_internally(head, now, out) {
+            return;
+        }
+        self.wire.body = BodyReader::new(self.wire.head.body);
+        self.send_answer_head(head, false, now, out);
+        if self.wire.body.is_done() {
+            self.finish_answer(now, out);
+        }
+    }
+
+    fn send_answer_head(&mut self, head: &[u8], is_tunnel: bool, now: Moment, out: &mut Out) {
+        let mut response = std::mem::take(&mut self.down.response);
+        response.begin_upstream(&mut self.wire.head, head);
+        for (name, value) in &self.carried {
+            if !name.eq_ignore_ascii_case(b"content-type") {
+                response.push(name, value);
+            }
+        }
+        // An answer that comes before the whole request leaves the rest of it in the way, and one
+        // that ends with its connection cannot be followed by another.
+        let ends_with_connection = self.request.head.version == http1::Version::Http10
+            && !matches!(
+                response.length,
+                BodyLength::Exact(_) | BodyLength::None
+            );
+        let is_persistent =
+            self.client_may_persist() && self.down.has_request() && !ends_with_connection;
+        let context = self.context(is_persistent, is_tunnel, now);
+        self.down.writer = response.filter(&context);
+        self.down.response = response;
+        self.down.is_persistent = is_persistent;
+        self.down.push_head(&mut out.client);
+    }
+
+    /// nginx: `X-Accel-Redirect`: another location answers. True where that is so.
+    fn redirect_internally(&mut self, head: &[u8], now: Moment, out: &mut Out) -> bool {
+        const CARRIED: [&str; 6] = [
+            "content-type",
+            "set-cookie",
+            "content-disposition",
+            "cache-control",
+            "expires",
+            "accept-ranges",
+        ];
+        let fields = &self.wire.head.fields;
+        let Some(target) = http1::find(fields, head, "x-accel-redirect") else { return false };
+        let is_ignored =
+            self.pass().is_some_and(|pass| pass.ignored.contains(IgnoredFields::REDIRECT));
+        if is_ignored || target.is_empty() {
+            return false;
+        }
+        let target = target.to_vec();
+        let carried = fields.iter().map(|field| (field.name.of(head), field.value.of(head)));
+        let is_carried =
+            |name: &[u8]| CARRIED.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+        self.carried = carried
+            .filter(|(name, _)| is_carried(name))
+            .map(|(name, value)| (name.to_vec(), value.to_vec()))
+            .collect();
+        self.attempts.end(None, now.ms);
+        out.upstream.clear();
+        self.link_action = Some(Action::DropLink);
+        let query = target.iter().position(|&b| b == b'?');
+        let (path, args) = match query {
+            Some(at) => {
+                (target.get(..at).unwrap_or_default(), target.get(at + 1..).unwrap_or_default())
+            }
+            None => (target.as_slice(), &[][..]),
+        };
+        let mut normal = Vec::new();
+        let is_good = path.first() == Some(&b'/')
+            && http1::path::normalize(path, &mut normal).is_ok();
+        // The old place's link is given up before the new place's is asked for.
+        self.phase = Phase::Connecting;
+        if is_good {
+            self.request.redirect(&normal, args);
+            self.run_phases(now, out);
+        } else {
+            self.answer(crate::phases::Content::Status(404), now, out);
+        }
+        true
+    }
+
+    fn answer_body(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
+        let mut used = 0;
+        while !self.wire.body.is_done() {
+            match self.wire.body.read(bytes.get(used..).unwrap_or_default()) {
+                Ok(part) => {
+                    used += part.used;
+                    self.count_received(part.used, part.data.len());
+                    self.down.push_data(part.data, &mut out.client);
+                    if part.used == 0 && !self.wire.body.is_done() {
+                        return used;
+                    }
+                }
+                Err(reject) => {
+                    self.fail(Fault::Upstream(UpstreamFault::Malformed(reject)), now, out);
+                    return used;
+                }
+            }
+        }
+        if self.phase == Phase::Exchanging {
+            self.finish_answer(now, out);
+        }
+        used
+    }
+
+    /// The whole answer is there: its end is written and both connections are settled.
+    fn finish_answer(&mut self, now: Moment, out: &mut Out) {
+        self.down.push_end(&mut out.client);
+        self.attempts.end(None, now.ms);
+        // What an application says after the head of an answer to HEAD would be taken for the
+        // answer to the next request, however late it comes.
+        let is_kept = self.wire.head.persistent()
+            && self.down.has_request()
+            && !self.request.is_head()
+            && self.pass().is_some_and(|pass| pass.http11);
+        self.link_action = Some(if is_kept { Action::KeepLink } else { Action::DropLink });
+        self.complete(if self.down.is_persistent { ClientNext::KeepAlive } else { ClientNext::Close });
+    }
+
+    /// The server has ended its stream, or its connection is gone by a cause.
+    pub(super) fn upstream_ended(&mut self, cause: Option<Cause>, now: Moment, out: &mut Out) {
+        match &mut self.phase {
+            Phase::Tunnel { client_ended, upstream_ended } => {
+                *upstream_ended = true;
+                if *client_ended || cause.is_some() {
+                    self.end_tunnel(now);
+                }
+            }
+            Phase::Exchanging => {
+                let fault = cause.map_or(UpstreamFault::Closed, UpstreamFault::Broken);
+                if !self.down.is_begun {
+                    self.upstream_failed(fault, now, out);
+                } else if cause.is_none() && self.wire.body.eof().is_ok() {
+                    // RFC 9112 §8: only an end that was meant as one completes a body without a
+                    // length.
+                    self.finish_answer(now, out);
+                } else {
+                    self.fail(Fault::Upstream(fault), now, out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn end_tunnel(&mut self, now: Moment) {
+        self.attempts.end(None, now.ms);
+        self.complete(ClientNext::Close);
+    }
+
+    /// Whether a side of a tunnel is to be told that nothing more comes from the other.
+    pub fn ends_writing_to(&self, side: Side) -> bool {
+        match (self.phase, side) {
+            (Phase::Tunnel { client_ended, .. }, Side::Upstream) => client_ended,
+            (Phase::Tunnel { upstream_ended, .. }, Side::Client) => upstream_ended,
+            _ => false,
+        }
+    }
+}

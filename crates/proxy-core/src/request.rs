@@ -1,0 +1,264 @@
+//! One request as it is known: its head, what its target means, and where it belongs.
+//!
+//! It reads and remembers; it decides nothing about the answer.
+
+use std::net::SocketAddr;
+
+use http1::target::{self, Target};
+use http1::{FieldClass, Reject, RequestHead, Span, Version};
+
+use crate::clock::Moment;
+use crate::generation::{At, Place};
+
+/// The client's connection, as far as requests and log lines speak of it.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientInfo {
+    /// The client's address.
+    pub remote: SocketAddr,
+    /// The address it connected to.
+    pub local: SocketAddr,
+    /// nginx: `$connection`.
+    pub serial: u64,
+    /// nginx: `$connection_requests`, this one included.
+    pub requests: u64,
+}
+
+/// What the request's target and Host mean. The vectors keep their room from request to request.
+#[derive(Debug, Default)]
+pub struct Uri {
+    /// nginx: `$host`: lower case, without port; the server's name where the client told none.
+    pub host: Vec<u8>,
+    /// nginx: `$uri`: decoded and resolved.
+    pub path: Vec<u8>,
+    /// nginx: `$args`.
+    pub args: Vec<u8>,
+    /// The target in origin form as the client wrote it, for an upstream that gets it unchanged;
+    /// empty after an internal redirect, for then the client wrote another.
+    pub target: Vec<u8>,
+}
+
+impl Uri {
+    fn clear(&mut self) {
+        for part in [&mut self.host, &mut self.path, &mut self.args, &mut self.target] {
+            part.clear();
+        }
+    }
+
+    /// nginx encodes what it sends only where the client had encoded something.
+    pub fn had_escapes(&self) -> bool {
+        let path_end = self.target.iter().position(|&byte| byte == b'?');
+        let path = path_end.and_then(|end| self.target.get(..end)).unwrap_or(&self.target);
+        self.target.is_empty() || http1::path::has_escapes(path)
+    }
+}
+
+/// One request.
+pub struct Request {
+    /// The configuration it began with; it keeps that one to its end.
+    pub at: At,
+    /// The server and location that it belongs to.
+    pub place: Place,
+    /// Its connection.
+    pub client: ClientInfo,
+    /// When its head was complete.
+    pub began: Moment,
+    /// The head's bytes; spans of `head` point into it.
+    pub bytes: Vec<u8>,
+    /// The head.
+    pub head: RequestHead,
+    /// What its target means.
+    pub uri: Uri,
+    /// Internal redirects made.
+    pub redirects: u32,
+    /// Bytes of its body so far.
+    pub body_bytes: u64,
+    /// Makes its identifier.
+    seed: u64,
+}
+
+/// nginx: a request is redirected internally so often at most.
+pub const REDIRECTS_MAX: u32 = 10;
+/// For the access log, so much is kept of what is not a head.
+const SCRAPS_BYTES_MAX: usize = 1_024;
+
+impl Request {
+    /// A request of which nothing is known yet.
+    pub fn new(at: At, client: ClientInfo) -> Request {
+        let place = at.default_place();
+        Request {
+            at,
+            place,
+            client,
+            began: Moment::default(),
+            bytes: Vec::new(),
+            head: RequestHead::default(),
+            uri: Uri::default(),
+            redirects: 0,
+            body_bytes: 0,
+            seed: 0,
+        }
+    }
+
+    /// Forgets the last request. The parsed head is left, for it is parsed into beforehand.
+    pub fn begin(&mut self, at: At, client: ClientInfo, seed: u64, now: Moment) {
+        self.place = at.default_place();
+        self.at = at;
+        self.client = client;
+        self.began = now;
+        self.bytes.clear();
+        self.uri.clear();
+        self.redirects = 0;
+        self.body_bytes = 0;
+        self.seed = seed;
+    }
+
+    /// Takes over the bytes of a head that was parsed, and finds out what its target means.
+    pub fn take_head(&mut self, bytes: &[u8]) -> Result<(), Reject> {
+        self.bytes.extend_from_slice(bytes);
+        let raw = self.head.target.of(&self.bytes);
+        let split = target::split(self.method(), raw)?;
+        target::push_origin_form(raw, &split, &mut self.uri.target);
+        if let Some(query) = split.query {
+            self.uri.args.extend_from_slice(query.of(raw));
+        }
+        let path = split.path.of(raw);
+        if path == b"*" {
+            self.uri.path.push(b'*');
+        } else {
+            http1::path::normalize(path, &mut self.uri.path)?;
+        }
+        self.take_host(&split);
+        Ok(())
+    }
+
+    /// nginx: from the request line, else the Host field, in lower case without port.
+    fn take_host(&mut self, split: &Target) {
+        let raw = self.head.target.of(&self.bytes);
+        let authority = split.authority.map(|authority| authority.of(raw));
+        let host = authority.or(self.head.host.map(|host| host.of(&self.bytes)));
+        let value = host.unwrap_or_default();
+        let end = match value.first() {
+            Some(b'[') => value.iter().position(|&b| b == b']').map(|at| at + 1),
+            _ => value.iter().position(|&b| b == b':'),
+        };
+        let bare = end.and_then(|end| value.get(..end)).unwrap_or(value);
+        let bare = bare.strip_suffix(b".").unwrap_or(bare);
+        self.uri.host.extend(bare.iter().map(u8::to_ascii_lowercase));
+        self.place = Place { server: self.at.listen().server(&self.uri.host), location: None };
+        if self.uri.host.is_empty() {
+            let name = &self.at.server(self.place).name;
+            self.uri.host.extend(name.iter().map(u8::to_ascii_lowercase));
+        }
+    }
+
+    /// What came is no head. For the access log the first line is kept as far as it came; what
+    /// follows cannot be told apart, so that nothing more is read as a request.
+    pub fn take_scraps(&mut self, bytes: &[u8]) {
+        let line = bytes.split(|&b| b == b'\r' || b == b'\n').find(|line| !line.is_empty());
+        let line = line.unwrap_or_default();
+        self.bytes.extend_from_slice(line.get(..SCRAPS_BYTES_MAX).unwrap_or(line));
+        self.head = RequestHead::default();
+        self.head.connection.close = true;
+    }
+
+    /// The method; an internal redirect may have changed it.
+    pub fn method(&self) -> &[u8] {
+        match (self.redirects, self.head.method.of(&self.bytes)) {
+            (0, method) => method,
+            // nginx: `X-Accel-Redirect` makes any method but HEAD a GET.
+            (_, b"HEAD") => b"HEAD",
+            _ => b"GET",
+        }
+    }
+
+    /// Whether the answer is one without its body.
+    pub fn is_head(&self) -> bool {
+        self.head.method.of(&self.bytes) == b"HEAD"
+    }
+
+    /// Goes to another place of the same server; the body stays behind.
+    pub fn redirect(&mut self, path: &[u8], args: &[u8]) {
+        self.redirects += 1;
+        self.place.location = None;
+        let uri = &mut self.uri;
+        uri.path.clear();
+        uri.path.extend_from_slice(path);
+        uri.args.clear();
+        uri.args.extend_from_slice(args);
+        uri.target.clear();
+    }
+
+    /// Whether the client asks to leave HTTP on this connection, and the protocols it would go
+    /// to. `h2c` is not offered on: the upstream's HTTP/2 would pass unread.
+    pub fn upgrade(&self) -> Option<Vec<u8>> {
+        if self.head.version != Version::Http11 || !self.head.connection.upgrade {
+            return None;
+        }
+        let mut kept = Vec::new();
+        let offered = self.head.upgrade?.of(&self.bytes).split(|&b| b == b',');
+        for protocol in offered.map(<[u8]>::trim_ascii) {
+            let name = protocol.split(|&b| b == b'/').next().unwrap_or_default();
+            if name.is_empty() || name.eq_ignore_ascii_case(b"h2c") {
+                continue;
+            }
+            if !kept.is_empty() {
+                kept.extend_from_slice(b", ");
+            }
+            kept.extend_from_slice(protocol);
+        }
+        (!kept.is_empty()).then_some(kept)
+    }
+
+    /// The client's fields that this server's settings let be seen: nginx leaves out those with
+    /// odd names, and those with underscores unless told otherwise.
+    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8], FieldClass)> {
+        let limits = &self.at.server(self.place).client;
+        let all = !limits.ignore_invalid_headers;
+        let underscored = all || limits.underscores_in_headers;
+        let is_seen = move |class: FieldClass| match class {
+            FieldClass::EndToEnd | FieldClass::Hop => true,
+            FieldClass::Underscored => underscored,
+            FieldClass::Odd => all,
+        };
+        let bytes = &self.bytes;
+        let fields = self.head.fields.iter().filter(move |field| is_seen(field.class));
+        fields.map(move |field| (field.name.of(bytes), field.value.of(bytes), field.class))
+    }
+
+    /// nginx: `$request`.
+    pub fn line(&self) -> &[u8] {
+        let lines = self.bytes.split(|&b| b == b'\r' || b == b'\n');
+        lines.into_iter().find(|line| !line.is_empty()).unwrap_or_default()
+    }
+
+    /// nginx: `$request_id`, 16 bytes in hexadecimal, the same whenever it is asked for.
+    pub fn id(&self) -> [u8; 32] {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut id = [0; 32];
+        let mut state = self.seed ^ self.client.serial.rotate_left(32) ^ self.began.unix_ms;
+        for pair in id.chunks_mut(16) {
+            state = split_mix(state.wrapping_add(self.client.requests));
+            let mut bits = state;
+            for digit in pair {
+                let value = usize::try_from(bits & 15).unwrap_or(0);
+                *digit = HEX.get(value).copied().unwrap_or(b'0');
+                bits >>= 4;
+            }
+        }
+        id
+    }
+
+    /// nginx: `$request_uri`, as the client wrote it.
+    pub fn raw_uri(&self) -> &[u8] {
+        let raw: Span = self.head.target;
+        if self.uri.target.is_empty() { raw.of(&self.bytes) } else { &self.uri.target }
+    }
+}
+
+/// SplitMix64: one step of a 64-bit generator whose outputs do not repeat within 2^64 steps.
+pub fn split_mix(state: u64) -> u64 {
+    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,22 @@
+//! nginx: `add_header`.
+
+use crate::variables::View;
+
+use super::{Context, Response};
+
+/// Adds on good statuses only, unless told `always`; an empty value adds nothing.
+pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
+    let location = context.request.at.location(context.request.place);
+    let is_good = matches!(response.status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308);
+    if location.add_headers.is_empty() {
+        return;
+    }
+    let mut value = Vec::new();
+    for field in location.add_headers.iter().filter(|field| is_good || field.always) {
+        value.clear();
+        View::of_response(context, response).push_template(&field.value, &mut value);
+        if !value.is_empty() {
+            response.push(&field.name, &value);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What the client is told about its connection.
+
+use super::{Context, Response};
+
+pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
+    if context.is_tunnel {
+        let upgrade = response.upstream_field(b"upgrade").unwrap_or(b"websocket").to_vec();
+        response.push(b"Connection", b"upgrade");
+        return response.push(b"Upgrade", &upgrade);
+    }
+    if !context.is_persistent {
+        return response.push(b"Connection", b"close");
+    }
+    response.push(b"Connection", b"keep-alive");
+    let location = context.request.at.location(context.request.place);
+    if let Some(seconds) = location.keepalive.field_s {
+        response.push_with(b"Keep-Alive", |out| {
+            out.extend_from_slice(b"timeout=");
+            http1::push_decimal(out, seconds);
+        });
+    }
+}

@@ -1,0 +1,47 @@
+//! How the client finds the end of the content: `Content-Length`, `Transfer-Encoding`, or the end
+//! of the connection.
+
+use http1::{BodyLength, BodyWriter, Version};
+
+use crate::request::Request;
+
+use super::{Context, Response};
+
+pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
+    if context.is_tunnel {
+        return;
+    }
+    match (response.length, writer(response, context.request)) {
+        (BodyLength::Exact(bytes), _) => {
+            response.push_with(b"Content-Length", |out| http1::push_decimal(out, bytes));
+        }
+        (_, BodyWriter::Chunked) => response.push(b"Transfer-Encoding", b"chunked"),
+        (BodyLength::None, _) => push_length_as_told(response),
+        _ => {}
+    }
+}
+
+/// An answer to HEAD and a 304 may tell the length of a body that is not there.
+fn push_length_as_told(response: &mut Response) {
+    if matches!(response.status, 204 | 100..=199) {
+        return;
+    }
+    let told = response.upstream_field(b"content-length");
+    let is_length = |value: &&[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    if let Some(length) = told.filter(is_length).map(<[u8]>::to_vec) {
+        response.push(b"Content-Length", &length);
+    }
+}
+
+/// How the content is written to the client.
+pub(super) fn writer(response: &Response, request: &Request) -> BodyWriter {
+    if request.is_head() || matches!(response.status, 204 | 304) {
+        return BodyWriter::None;
+    }
+    match (response.length, request.head.version) {
+        (BodyLength::None, _) => BodyWriter::None,
+        (BodyLength::Exact(_), _) => BodyWriter::Exact,
+        (BodyLength::Chunked | BodyLength::UntilClose, Version::Http11) => BodyWriter::Chunked,
+        (BodyLength::Chunked | BodyLength::UntilClose, Version::Http10) => BodyWriter::UntilClose,
+    }
+}

@@ -1,0 +1,30 @@
+//! `Server` and `Date`: each once, this proxy's unless the upstream's is let through.
+
+use super::{Context, Response};
+
+/// Product name in `Server` and on error pages.
+pub const PRODUCT: &str = "sidecar-kit";
+
+pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
+    let (mut has_server, mut has_date) = (false, false);
+    for (name, _) in response.sent() {
+        has_server |= name.len() == 6 && name.eq_ignore_ascii_case(b"server");
+        has_date |= name.len() == 4 && name.eq_ignore_ascii_case(b"date");
+    }
+    if !has_server {
+        let tokens = context.request.at.location(context.request.place).server_tokens;
+        response.push_with(b"Server", |out| push_product(tokens, out));
+    }
+    if !has_date {
+        response.push(b"Date", &http1::imf_fixdate(context.now.unix_ms / 1_000));
+    }
+}
+
+/// nginx: `server_tokens off` leaves the version out.
+pub fn push_product(tokens: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(PRODUCT.as_bytes());
+    if tokens {
+        out.push(b'/');
+        out.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes());
+    }
+}

@@ -1,0 +1,215 @@
+//! The one answer that a client gets, as a value, and the filters that it passes.
+//!
+//! Whoever makes an answer (an upstream, the proxy itself) makes this value; the filters change it
+//! in nginx's order; then it is written. What is written is what `$sent_http_…`, the log and
+//! `add_header` see.
+
+mod add_header;
+mod connection;
+mod framing;
+mod identity;
+mod rewrite;
+
+use http1::{BodyLength, BodyWriter, Field, FieldClass, ResponseHead, Span, Version};
+
+use crate::clock::Moment;
+use crate::request::Request;
+use crate::upstream::call::Attempts;
+
+/// Who made the status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Source {
+    /// The upstream.
+    Upstream,
+    /// This proxy.
+    #[default]
+    Proxy,
+}
+
+/// One answer. The vectors keep their room from answer to answer.
+#[derive(Debug, Default)]
+pub struct Response {
+    /// The status; 0 while there is no answer.
+    pub status: u16,
+    /// Who made it.
+    pub source: Source,
+    /// How long its content is.
+    pub length: BodyLength,
+    /// The content of an answer that was made here.
+    pub body: Vec<u8>,
+    /// Its type, if it has one.
+    pub body_type: Vec<u8>,
+    /// What the names and values are spans of.
+    bytes: Vec<u8>,
+    reason: Span,
+    /// Those of class `Hop` are not sent.
+    fields: Vec<Field>,
+    /// So many of the fields came from the upstream, the first ones.
+    upstream_fields: usize,
+}
+
+impl Response {
+    /// Forgets the last answer.
+    pub fn clear(&mut self) {
+        self.status = 0;
+        self.source = Source::Proxy;
+        self.length = BodyLength::None;
+        self.body.clear();
+        self.body_type.clear();
+        self.bytes.clear();
+        self.reason = Span::default();
+        self.fields.clear();
+        self.upstream_fields = 0;
+    }
+
+    /// An answer that is made here.
+    pub fn begin_own(&mut self, status: u16) {
+        // What an upstream said before, if it has failed, is no part of this answer but stays
+        // readable as `$upstream_http_…`.
+        self.suppress_where(|_, _| true);
+        self.fields.truncate(self.upstream_fields);
+        self.body.clear();
+        self.status = status;
+        self.source = Source::Proxy;
+        self.reason = Span::default();
+        self.length = BodyLength::None;
+    }
+
+    /// An answer that an upstream has made: `head` was parsed from `bytes`.
+    pub fn begin_upstream(&mut self, head: &mut ResponseHead, bytes: &[u8]) {
+        self.clear();
+        self.status = head.status;
+        self.source = Source::Upstream;
+        self.length = head.body;
+        self.bytes.extend_from_slice(bytes);
+        self.reason = head.reason;
+        std::mem::swap(&mut self.fields, &mut head.fields);
+        self.upstream_fields = self.fields.len();
+    }
+
+    /// Adds a field.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.push_with(name, |out| out.extend_from_slice(value));
+    }
+
+    /// Adds a field whose value is written by `write`. Bytes that would end its line become
+    /// spaces: values are made of decoded parts too (`$uri`, `$arg_x`).
+    pub fn push_with(&mut self, name: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        write(&mut self.bytes);
+        let span = |start: usize, end: usize| Span {
+            start: u32::try_from(start).unwrap_or(0),
+            len: u32::try_from(end - start).unwrap_or(0),
+        };
+        let value_start = start + name.len();
+        for byte in self.bytes.iter_mut().skip(value_start) {
+            if matches!(byte, b'\r' | b'\n' | 0) {
+                *byte = b' ';
+            }
+        }
+        let field = Field {
+            name: span(start, value_start),
+            value: span(value_start, self.bytes.len()),
+            class: FieldClass::EndToEnd,
+        };
+        self.fields.push(field);
+    }
+
+    /// The fields that are sent.
+    pub fn sent(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let sent = self.fields.iter().filter(|field| field.class != FieldClass::Hop);
+        sent.map(|field| (field.name.of(&self.bytes), field.value.of(&self.bytes)))
+    }
+
+    /// The fields that the upstream sent, whether they go on or not.
+    pub fn from_upstream(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let fields = self.fields.iter().take(self.upstream_fields);
+        fields.map(|field| (field.name.of(&self.bytes), field.value.of(&self.bytes)))
+    }
+
+    /// The first field of that name that the upstream sent.
+    pub fn upstream_field(&self, name: &[u8]) -> Option<&[u8]> {
+        self.from_upstream()
+            .find(|(known, _)| known.len() == name.len() && known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// Fields that the condition holds for are not sent.
+    fn suppress_where(&mut self, condition: impl Fn(&[u8], &[u8]) -> bool) {
+        let bytes = &self.bytes;
+        for field in &mut self.fields {
+            if field.class != FieldClass::Hop
+                && condition(field.name.of(bytes), field.value.of(bytes))
+            {
+                field.class = FieldClass::Hop;
+            }
+        }
+    }
+
+    /// Gives large buffers back.
+    pub fn shrink(&mut self, kept_bytes_max: usize) {
+        for buffer in [&mut self.body, &mut self.bytes] {
+            if buffer.capacity() > kept_bytes_max {
+                *buffer = Vec::new();
+            }
+        }
+        if self.fields.capacity() > kept_bytes_max / size_of::<Field>() {
+            self.fields = Vec::new();
+        }
+        self.upstream_fields = self.upstream_fields.min(self.fields.len());
+    }
+
+    /// Appends the head as it goes to the client.
+    pub fn push_head(&self, out: &mut Vec<u8>) {
+        let reason = match self.source {
+            Source::Upstream => self.reason.of(&self.bytes),
+            Source::Proxy => http1::reason(self.status).as_bytes(),
+        };
+        http1::push_status_line(out, Version::Http11, self.status, reason);
+        for (name, value) in self.sent() {
+            http1::push_field(out, name, value);
+        }
+        http1::push_end(out);
+    }
+}
+
+/// What filters know of the exchange.
+pub struct Context<'e> {
+    /// The request.
+    pub request: &'e Request,
+    /// How the upstreams did.
+    pub attempts: &'e Attempts,
+    /// Whether the client's connection goes on after this answer.
+    pub is_persistent: bool,
+    /// Whether the connection leaves HTTP with this answer.
+    pub is_tunnel: bool,
+    /// The time.
+    pub now: Moment,
+}
+
+/// A header filter.
+type Filter = fn(&mut Response, &Context<'_>);
+
+/// nginx's order: what the upstream's answer becomes, what the file adds, and the header filter
+/// itself.
+const FILTERS: [Filter; 5] = [
+    rewrite::filter,
+    add_header::filter,
+    identity::filter,
+    framing::filter,
+    connection::filter,
+];
+
+impl Response {
+    /// Passes the filters; then the head is as it goes out. How its content is written follows.
+    pub fn filter(&mut self, context: &Context<'_>) -> BodyWriter {
+        for filter in FILTERS {
+            filter(self, context);
+        }
+        framing::writer(self, context.request)
+    }
+}
+
+pub use identity::push_product;
+pub use rewrite::absolute;

@@ -1,0 +1,88 @@
+//! What of an upstream's answer goes on, and in which words.
+//!
+//! nginx: `proxy_hide_header`, `proxy_pass_header`, `proxy_redirect`.
+
+use crate::config::model::{Handler, ProxyPass};
+use crate::request::Request;
+
+use super::{Context, Response, Source};
+
+pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
+    let location = context.request.at.location(context.request.place);
+    let Handler::Proxy(pass) = &location.handler else { return };
+    if response.source != Source::Upstream {
+        return;
+    }
+    if response.status == 426 {
+        keep_upgrade(response);
+    }
+    response.suppress_where(|name, _| {
+        // Names of the same length only are compared: most fields are none of these.
+        pass.hidden.iter().any(|hidden| {
+            hidden.len() == name.len() && hidden.eq_ignore_ascii_case(name)
+        })
+    });
+    rewrite_redirects(response, pass, context.request);
+}
+
+/// RFC 9110 §15.5.22: 426 tells by Upgrade which protocol is asked for.
+fn keep_upgrade(response: &mut Response) {
+    if let Some(protocols) = response.upstream_field(b"upgrade").map(<[u8]>::to_vec) {
+        response.push(b"Upgrade", &protocols);
+    }
+}
+
+fn rewrite_redirects(response: &mut Response, pass: &ProxyPass, request: &Request) {
+    let is_target = |name: &[u8]| {
+        name.len() == 8 && name.eq_ignore_ascii_case(b"location")
+            || name.len() == 7 && name.eq_ignore_ascii_case(b"refresh")
+    };
+    if pass.redirects.is_empty() || !response.sent().any(|(name, _)| is_target(name)) {
+        return;
+    }
+    let changed: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> = response
+        .sent()
+        .filter(|(name, _)| is_target(name))
+        .filter_map(|(name, value)| {
+            let is_refresh = name.len() == 7;
+            let new = if is_refresh { refresh(pass, value) } else { moved(pass, value) }?;
+            let new = if is_refresh { new } else { absolute(new, request) };
+            Some((name.to_vec(), value.to_vec(), new))
+        })
+        .collect();
+    for (name, old, new) in changed {
+        response.suppress_where(|known, value| known == name && value == old);
+        response.push(&name, &new);
+    }
+}
+
+/// The first rule whose prefix is found holds.
+fn moved(pass: &ProxyPass, value: &[u8]) -> Option<Vec<u8>> {
+    pass.redirects
+        .iter()
+        .find_map(|(from, to)| Some([to, value.strip_prefix(from.as_slice())?].concat()))
+}
+
+/// nginx: what follows `url=` in `5; url=http://…`.
+fn refresh(pass: &ProxyPass, value: &[u8]) -> Option<Vec<u8>> {
+    let at = value.windows(4).position(|window| window.eq_ignore_ascii_case(b"url="))? + 4;
+    let (before, address) = value.split_at_checked(at)?;
+    Some([before, &moved(pass, address)?].concat())
+}
+
+/// nginx: `absolute_redirect` and `port_in_redirect`: a path becomes an URL of this server.
+pub fn absolute(value: Vec<u8>, request: &Request) -> Vec<u8> {
+    let form = request.at.location(request.place).redirect;
+    if !form.absolute || value.first() != Some(&b'/') || request.uri.host.is_empty() {
+        return value;
+    }
+    let mut url = b"http://".to_vec();
+    url.extend_from_slice(&request.uri.host);
+    let port = request.client.local.port();
+    if form.port && port != 80 {
+        url.push(b':');
+        http1::push_decimal(&mut url, u64::from(port));
+    }
+    url.extend_from_slice(&value);
+    url
+}

@@ -1,0 +1,358 @@
+//! One call at an upstream: attempt after attempt at its servers, until one answers.
+//!
+//! It decides which server and address are tried, what counts against a server, and whether the
+//! request may be sent once more (nginx: `ngx_http_upstream_next`). It touches no connection.
+
+use std::net::SocketAddr;
+
+use super::link::ServerId;
+use super::peers::Peers;
+use crate::clock::Millis;
+use crate::config::model::{Config, NextConditions, NextUpstream, ProxyPass};
+use crate::fault::UpstreamFault;
+
+/// How one attempt went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Attempt {
+    /// Index into `Config::upstreams`.
+    pub upstream: usize,
+    /// The server's address; `None` where there was none to try.
+    pub address: Option<SocketAddr>,
+    /// The internal redirects before it.
+    pub redirects: u32,
+    /// When it began.
+    pub began_ms: Millis,
+    /// The status that it came to.
+    pub status: Option<u16>,
+    /// How long connecting took.
+    pub connect_ms: Option<Millis>,
+    /// How long until the answer's head was there.
+    pub head_ms: Option<Millis>,
+    /// How long until all was over.
+    pub response_ms: Option<Millis>,
+    /// Bytes that were sent, head and body.
+    pub bytes_sent: u64,
+    /// Bytes that came, head and body.
+    pub bytes_received: u64,
+    /// Bytes of the answer's content.
+    pub body_bytes: u64,
+}
+
+/// The attempts of one request, for `$upstream_…`.
+#[derive(Debug, Default)]
+pub struct Attempts(Vec<Attempt>);
+
+impl Attempts {
+    /// The attempts, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Attempt> {
+        self.0.iter()
+    }
+
+    /// The attempt that is under way, or the last one.
+    pub fn last(&mut self) -> Option<&mut Attempt> {
+        self.0.last_mut()
+    }
+
+    fn begin(&mut self, attempt: Attempt) {
+        self.0.push(attempt);
+    }
+
+    /// Forgets them.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The last attempt has come to its end.
+    pub fn end(&mut self, status: Option<u16>, now: Millis) {
+        if let Some(attempt) = self.0.last_mut() {
+            attempt.status = attempt.status.or(status);
+            attempt.response_ms = Some(now.saturating_sub(attempt.began_ms));
+        }
+    }
+}
+
+/// What is to be done to get on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Use an idle connection to this server, if there is a good one.
+    TakeIdle(ServerId),
+    /// Connect to this server here.
+    Dial(ServerId, SocketAddr),
+    /// Nothing is left to try.
+    GiveUp(UpstreamFault),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// A server is to be chosen.
+    Choosing,
+    /// At a server, whose addresses are tried in turn.
+    At { id: ServerId, addresses_tried: usize, may_take_idle: bool },
+}
+
+/// The chain of attempts of one call.
+#[derive(Debug)]
+pub struct Call {
+    state: State,
+    upstream: usize,
+    next: NextUpstream,
+    began_ms: Millis,
+    redirects: u32,
+    /// Servers that this request is done with.
+    tried: Vec<usize>,
+    /// How many more servers may fail.
+    tries_left: usize,
+    /// The last failure.
+    fault: UpstreamFault,
+    /// Servers that were given up, for the error log.
+    passed_over: Vec<(UpstreamFault, Option<SocketAddr>)>,
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        Call {
+            state: State::Choosing,
+            upstream: 0,
+            next: NextUpstream::default(),
+            began_ms: 0,
+            redirects: 0,
+            tried: Vec::new(),
+            tries_left: 0,
+            fault: UpstreamFault::NoneLive,
+            passed_over: Vec::new(),
+        }
+    }
+}
+
+impl Call {
+    /// Begins a chain.
+    pub fn begin(&mut self, pass: &ProxyPass, peers: &Peers, redirects: u32, now: Millis) {
+        self.state = State::Choosing;
+        self.upstream = pass.upstream;
+        self.next = pass.next_upstream;
+        self.began_ms = now;
+        self.redirects = redirects;
+        self.tried.clear();
+        let most = usize::try_from(pass.next_upstream.tries).unwrap_or(usize::MAX);
+        self.tries_left = peers.count(pass.upstream).min(if most == 0 { usize::MAX } else { most });
+        self.fault = UpstreamFault::NoneLive;
+        if redirects == 0 {
+            self.passed_over.clear();
+        }
+    }
+
+    /// What to do next. Each `Dial` is followed by `attached`, `failed` or the end of the call.
+    pub fn step(
+        &mut self,
+        config: &Config,
+        peers: &mut Peers,
+        attempts: &mut Attempts,
+        now: Millis,
+    ) -> Step {
+        loop {
+            match &mut self.state {
+                State::Choosing => match peers.pick(config, self.upstream, &self.tried, now) {
+                    Some(id) => {
+                        self.state = State::At { id, addresses_tried: 0, may_take_idle: true };
+                    }
+                    None => {
+                        // nginx: the group's name stands for the server that was not found.
+                        attempts.begin(self.attempt(None, now));
+                        attempts.end(Some(UpstreamFault::NoneLive.status()), now);
+                        return Step::GiveUp(UpstreamFault::NoneLive);
+                    }
+                },
+                State::At { id, may_take_idle, .. } if *may_take_idle => {
+                    *may_take_idle = false;
+                    return Step::TakeIdle(*id);
+                }
+                State::At { id, addresses_tried, .. } => {
+                    let (id, nth) = (*id, *addresses_tried);
+                    *addresses_tried += 1;
+                    if let Some(address) = peers.address(id, nth) {
+                        attempts.begin(self.attempt(Some(address), now));
+                        return Step::Dial(id, address);
+                    }
+                    if nth == 0 {
+                        attempts.begin(self.attempt(None, now));
+                        self.fault = UpstreamFault::Unresolved;
+                        attempts.end(Some(self.fault.status()), now);
+                    }
+                    if !self.leave_server(config, peers, attempts, now) {
+                        return Step::GiveUp(self.fault);
+                    }
+                }
+            }
+        }
+    }
+
+    fn attempt(&self, address: Option<SocketAddr>, now: Millis) -> Attempt {
+        Attempt {
+            upstream: self.upstream,
+            address,
+            redirects: self.redirects,
+            began_ms: now,
+            ..Attempt::default()
+        }
+    }
+
+    /// A connection is there: an idle one was taken, or a dialled one has connected.
+    pub fn attached(
+        &mut self,
+        (id, address): (ServerId, SocketAddr),
+        is_reused: bool,
+        peers: &mut Peers,
+        attempts: &mut Attempts,
+        now: Millis,
+    ) {
+        if is_reused {
+            attempts.begin(self.attempt(Some(address), now));
+        } else {
+            peers.connected(id, address);
+        }
+        if let Some(attempt) = attempts.last() {
+            attempt.connect_ms = Some(now.saturating_sub(attempt.began_ms));
+        }
+    }
+
+    /// A connect has failed: `step` goes on with the server's next address, or another server.
+    pub fn dial_failed(&mut self, fault: UpstreamFault, attempts: &mut Attempts, now: Millis) {
+        self.fault = fault;
+        attempts.end(Some(fault.status()), now);
+    }
+
+    /// The server failed on a connection. `may_resend` says that what was sent is still at hand.
+    /// True when the request is to be sent once more: `step` says where to.
+    pub fn failed(
+        &mut self,
+        fault: UpstreamFault,
+        resend: Resend,
+        (config, peers): (&Config, &mut Peers),
+        attempts: &mut Attempts,
+        now: Millis,
+    ) -> bool {
+        self.fault = fault;
+        attempts.end(Some(fault.status()), now);
+        let State::At { id, .. } = self.state else { return false };
+        let is_error = fault.condition() == Some(NextConditions::ERROR);
+        if resend.is_stale && is_error {
+            // A connection that had been idle was dead: that is nobody's fault, and the same
+            // server is tried on a new one.
+            self.state = State::At { id, addresses_tried: 0, may_take_idle: false };
+            return resend.is_possible && (resend.is_idempotent || self.allows_non_idempotent());
+        }
+        let may_repeat = resend.is_idempotent || self.allows_non_idempotent();
+        let allowed = fault.condition().is_some_and(|one| self.next.conditions.contains(one));
+        let goes_on = resend.is_possible && may_repeat && allowed;
+        self.leave_server(config, peers, attempts, now) && goes_on
+    }
+
+    fn allows_non_idempotent(&self) -> bool {
+        self.next.conditions.contains(NextConditions::NON_IDEMPOTENT)
+    }
+
+    /// The server is done with. True when there is another to try.
+    fn leave_server(
+        &mut self,
+        config: &Config,
+        peers: &mut Peers,
+        attempts: &mut Attempts,
+        now: Millis,
+    ) -> bool {
+        if let State::At { id, .. } = self.state {
+            if self.fault.counts_against_server() {
+                peers.failed(config, id, now);
+            }
+            self.tried.push(id.server);
+            let address = attempts.last().and_then(|attempt| attempt.address);
+            self.passed_over.push((self.fault, address));
+        }
+        self.state = State::Choosing;
+        self.tries_left = self.tries_left.saturating_sub(1);
+        let is_late =
+            self.next.timeout_ms > 0 && now - self.began_ms.min(now) >= self.next.timeout_ms;
+        let allowed =
+            self.fault.condition().is_some_and(|one| self.next.conditions.contains(one));
+        self.tries_left > 0 && !is_late && allowed
+    }
+
+    /// nginx: whether an answer of this status is given up for one of another server.
+    pub fn would_try_next(&self, status: u16, resend: Resend, now: Millis) -> bool {
+        let Some(condition) = NextConditions::for_status(status) else { return false };
+        let is_late =
+            self.next.timeout_ms > 0 && now - self.began_ms.min(now) >= self.next.timeout_ms;
+        self.next.conditions.contains(condition)
+            && self.tries_left > 1
+            && !is_late
+            && resend.is_possible
+            && (resend.is_idempotent || self.allows_non_idempotent())
+    }
+
+    /// The server that the call is at.
+    pub fn server(&self) -> Option<ServerId> {
+        match self.state {
+            State::Choosing => None,
+            State::At { id, .. } => Some(id),
+        }
+    }
+
+    /// Servers that were given up, with why and where.
+    pub fn passed_over(&self) -> &[(UpstreamFault, Option<SocketAddr>)] {
+        &self.passed_over
+    }
+
+    /// Whether another server could still be asked.
+    pub fn has_more(&self) -> bool {
+        self.tries_left > 1
+    }
+}
+
+/// Whether a request may be sent once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resend {
+    /// The connection had been idle and nothing came on it since.
+    pub is_stale: bool,
+    /// All of the body that was sent is at hand, or nothing was sent.
+    pub is_possible: bool,
+    /// The method says that it may be (RFC 9110 §9.2.2; nginx: all but POST, LOCK and PATCH), or
+    /// nothing was sent.
+    pub is_idempotent: bool,
+}
+
+/// What was sent of a request's body, in case that it is to be sent once more.
+#[derive(Debug, Default)]
+pub struct Replay {
+    bytes: Vec<u8>,
+    is_incomplete: bool,
+}
+
+impl Replay {
+    /// Nothing is sent yet. `is_wanted` says whether anything is worth keeping.
+    pub fn begin(&mut self, is_wanted: bool) {
+        self.bytes.clear();
+        self.is_incomplete = !is_wanted;
+    }
+
+    /// Keeps what is sent, up to `bytes_max`.
+    pub fn push(&mut self, data: &[u8], bytes_max: usize) {
+        if self.is_incomplete || data.is_empty() {
+            return;
+        }
+        if self.bytes.len() + data.len() > bytes_max {
+            self.is_incomplete = true;
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.extend_from_slice(data);
+        }
+    }
+
+    /// All that was sent, if it is at hand.
+    pub fn whole(&self) -> Option<&[u8]> {
+        (!self.is_incomplete).then_some(&self.bytes)
+    }
+
+    /// Whether what passes is to be kept.
+    pub fn is_keeping(&self) -> bool {
+        !self.is_incomplete
+    }
+}

@@ -1,0 +1,65 @@
+//! The state of one exchange of bytes with an upstream server.
+
+use http1::{BodyLength, BodyReader, BodyWriter, ResponseHead};
+
+use super::call::Replay;
+use crate::clock::Millis;
+
+/// What has passed on the connection that a call has at the moment.
+#[derive(Debug)]
+pub struct Wire {
+    /// The head of the answer is parsed into this.
+    pub head: ResponseHead,
+    /// Follows the answer's content.
+    pub body: BodyReader,
+    /// Frames the request's body.
+    pub writer: BodyWriter,
+    /// The request's body as this call sends it.
+    pub request_body: BodyLength,
+    /// What was sent of it, in case that it is to be sent once more.
+    pub replay: Replay,
+    /// The connection had served before.
+    pub is_reused: bool,
+    /// Something of the request was sent.
+    pub has_sent: bool,
+    /// Something came.
+    pub has_spoken: bool,
+    /// Bytes wait for the server to take some.
+    pub is_blocked: bool,
+    /// When the server last gave or took something.
+    pub since_ms: Millis,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Wire {
+            head: ResponseHead::default(),
+            body: BodyReader::new(BodyLength::None),
+            writer: BodyWriter::None,
+            request_body: BodyLength::None,
+            replay: Replay::default(),
+            is_reused: false,
+            has_sent: false,
+            has_spoken: false,
+            is_blocked: false,
+            since_ms: 0,
+        }
+    }
+}
+
+impl Wire {
+    /// A connection is there; nothing has passed on it for this request.
+    pub fn begin(&mut self, is_reused: bool, now: Millis) {
+        self.body = BodyReader::new(BodyLength::None);
+        self.writer = match self.request_body {
+            BodyLength::Chunked => BodyWriter::Chunked,
+            BodyLength::Exact(_) => BodyWriter::Exact,
+            BodyLength::None | BodyLength::UntilClose => BodyWriter::None,
+        };
+        self.is_reused = is_reused;
+        self.has_sent = true;
+        self.has_spoken = false;
+        self.is_blocked = false;
+        self.since_ms = now;
+    }
+}
