@@ -10,3 +10,4 @@ pub mod model;
 mod template;
 #[cfg(test)]
 mod tests;
+mod variable;

@@ -1,10 +1,9 @@
 //! Text with variables, compiled: `a$b${c}` to literal and variable parts.
 //!
-//! Owns: the rules of `$`, and the names of variables. Must not know any value.
+//! Owns: the rules of `$`. The names of variables are `variable`'s.
 
-use nginx_conf::suggest::nearest;
-
-use super::model::{Part, Template, Variable};
+use super::model::{Part, Template};
+use super::variable::variable;
 
 /// Compiles a text. The error is nginx's message, without a place.
 pub(crate) fn compile(text: &str) -> Result<Template, String> {
@@ -63,146 +62,9 @@ fn name_of(text: &str) -> &str {
     text.find(|c| !is_part(c)).map_or(text, |end| &text[..end])
 }
 
-/// The variable of a name; nginx takes names in either case.
-fn variable(name: &str) -> Result<Variable, String> {
-    let lower = name.to_ascii_lowercase();
-    if let Some((_, variable)) = VARIABLES.iter().find(|(known, _)| *known == lower) {
-        return Ok(variable.clone());
-    }
-    if let Some(variable) = family(&lower) {
-        return Ok(variable);
-    }
-    if lower.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format!("\"${name}\" is a part of a regular expression, not supported yet"));
-    }
-    let starts = |prefix: &&str| lower.starts_with(*prefix);
-    if NOT_YET.contains(&lower.as_str()) || NOT_YET_FAMILIES.iter().any(starts) {
-        return Err(format!("the \"{name}\" variable is not supported yet"));
-    }
-    let near = nearest(&lower, VARIABLES.iter().map(|(known, _)| *known));
-    let help = near.map_or(String::new(), |near| format!("; did you mean \"${near}\"?"));
-    Err(format!("unknown \"{name}\" variable{help}"))
-}
-
-/// Variables that carry a field's, argument's or cookie's name in theirs.
-fn family(name: &str) -> Option<Variable> {
-    let dashed = |rest: &str| rest.replace('_', "-").into_bytes();
-    if let Some(rest) = name.strip_prefix("http_") {
-        return Some(Variable::Http(dashed(rest)));
-    }
-    if let Some(rest) = name.strip_prefix("sent_http_") {
-        return Some(Variable::SentHttp(dashed(rest)));
-    }
-    if let Some(rest) = name.strip_prefix("upstream_http_") {
-        return Some(Variable::UpstreamHttp(dashed(rest)));
-    }
-    if let Some(rest) = name.strip_prefix("arg_") {
-        return Some(Variable::Arg(rest.as_bytes().to_vec()));
-    }
-    if let Some(rest) = name.strip_prefix("cookie_") {
-        return Some(Variable::Cookie(rest.as_bytes().to_vec()));
-    }
-    // Without TLS nginx leaves all of these unset.
-    name.starts_with("ssl_").then_some(Variable::Absent)
-}
-
-/// nginx: <https://nginx.org/en/docs/varindex.html>
-const VARIABLES: &[(&str, Variable)] = &[
-    ("args", Variable::Args),
-    ("binary_remote_addr", Variable::BinaryRemoteAddr),
-    ("body_bytes_sent", Variable::BodyBytesSent),
-    ("bytes_sent", Variable::BytesSent),
-    ("connection", Variable::Connection),
-    ("connection_requests", Variable::ConnectionRequests),
-    ("content_length", Variable::ContentLength),
-    ("content_type", Variable::ContentType),
-    ("document_uri", Variable::Uri),
-    ("gzip_ratio", Variable::Absent),
-    ("host", Variable::Host),
-    ("hostname", Variable::Hostname),
-    ("http2", Variable::Absent),
-    ("http3", Variable::Absent),
-    ("http_host", Variable::HttpHost),
-    ("https", Variable::Absent),
-    ("is_args", Variable::IsArgs),
-    ("msec", Variable::Msec),
-    ("nginx_version", Variable::NginxVersion),
-    ("pid", Variable::Pid),
-    ("pipe", Variable::Pipe),
-    ("proxy_add_x_forwarded_for", Variable::ProxyAddXForwardedFor),
-    ("proxy_host", Variable::ProxyHost),
-    ("proxy_port", Variable::ProxyPort),
-    ("query_string", Variable::QueryString),
-    ("realip_remote_addr", Variable::RemoteAddr),
-    ("realip_remote_port", Variable::RemotePort),
-    ("remote_addr", Variable::RemoteAddr),
-    ("remote_port", Variable::RemotePort),
-    ("remote_user", Variable::RemoteUser),
-    ("request", Variable::Request),
-    ("request_completion", Variable::RequestCompletion),
-    ("request_id", Variable::RequestId),
-    ("request_length", Variable::RequestLength),
-    ("request_method", Variable::RequestMethod),
-    ("request_time", Variable::RequestTime),
-    ("request_uri", Variable::RequestUri),
-    ("scheme", Variable::Scheme),
-    ("server_addr", Variable::ServerAddr),
-    ("server_name", Variable::ServerName),
-    ("server_port", Variable::ServerPort),
-    ("server_protocol", Variable::ServerProtocol),
-    ("status", Variable::Status),
-    ("time_iso8601", Variable::TimeIso8601),
-    ("time_local", Variable::TimeLocal),
-    ("upstream_addr", Variable::UpstreamAddr),
-    ("upstream_bytes_received", Variable::UpstreamBytesReceived),
-    ("upstream_bytes_sent", Variable::UpstreamBytesSent),
-    ("upstream_cache_status", Variable::Absent),
-    ("upstream_connect_time", Variable::UpstreamConnectTime),
-    ("upstream_header_time", Variable::UpstreamHeaderTime),
-    ("upstream_response_length", Variable::UpstreamResponseLength),
-    ("upstream_response_time", Variable::UpstreamResponseTime),
-    ("upstream_status", Variable::UpstreamStatus),
-    ("uri", Variable::Uri),
-];
-
-const NOT_YET: &[&str] = &[
-    "connection_time",
-    "connections_active",
-    "connections_reading",
-    "connections_waiting",
-    "connections_writing",
-    "document_root",
-    "invalid_referer",
-    "is_request_port",
-    "limit_conn_status",
-    "limit_rate",
-    "limit_req_status",
-    "realpath_root",
-    "request_body",
-    "request_body_file",
-    "request_filename",
-    "request_port",
-    "slice_range",
-    "uid_got",
-    "uid_set",
-    "upstream_last_server_name",
-    "upstream_queue_time",
-];
-
-const NOT_YET_FAMILIES: &[&str] = &[
-    "fastcgi_",
-    "geoip_",
-    "jwt_",
-    "proxy_protocol_",
-    "secure_link",
-    "sent_trailer_",
-    "tcpinfo_",
-    "upstream_cookie_",
-    "upstream_trailer_",
-];
-
 #[cfg(test)]
 mod tests {
+    use super::super::model::Variable;
     use super::*;
 
     fn check(text: &str, expected: &[Part]) {
@@ -223,17 +85,6 @@ mod tests {
         check("$scheme://$host", &both);
         check("$HOST", &[Part::Variable(Variable::Host)]);
         check("ü$host", &[text("ü"), Part::Variable(Variable::Host)]);
-    }
-
-    #[test]
-    fn families_take_any_name() {
-        check("$http_x_real_ip", &[Part::Variable(Variable::Http(b"x-real-ip".to_vec()))]);
-        check("$http_host", &[Part::Variable(Variable::HttpHost)]);
-        check("$sent_http_etag", &[Part::Variable(Variable::SentHttp(b"etag".to_vec()))]);
-        check("$upstream_http_a", &[Part::Variable(Variable::UpstreamHttp(b"a".to_vec()))]);
-        check("$arg_a_b", &[Part::Variable(Variable::Arg(b"a_b".to_vec()))]);
-        check("$cookie_s", &[Part::Variable(Variable::Cookie(b"s".to_vec()))]);
-        check("$ssl_protocol", &[Part::Variable(Variable::Absent)]);
     }
 
     #[test]

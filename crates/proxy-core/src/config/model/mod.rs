@@ -23,8 +23,10 @@ pub use log::{AccessLog, Escape, LogFile, LogFormat};
 pub use pass::{
     IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyTimeouts, SetHeader,
 };
-pub use template::{Part, Template, Variable};
+pub use template::{Part, Template};
 pub use upstream::{Upstream, UpstreamServer};
+
+pub use super::variable::Variable;
 
 /// One loaded configuration.
 #[derive(Debug, Default)]

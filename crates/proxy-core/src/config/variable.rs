@@ -1,0 +1,235 @@
+//! The variables: the one list of their names, from which the enum is made.
+//!
+//! Owns: nginx's names, and which of them are not known here yet. Knows no value: who computes
+//! them matches on [`Variable`], so a name without a value does not compile.
+
+use nginx_conf::suggest::nearest;
+
+/// Makes the enum, and the two lists that a name is looked up in.
+macro_rules! variables {
+    (
+        names { $($(#[$doc:meta])* $variant:ident = $($name:literal)|+,)* }
+        families { $($(#[$about:meta])* $family:ident = $prefix:literal $spelling:ident,)* }
+    ) => {
+        /// Variables of nginx that the kit knows, by their names there.
+        #[allow(missing_docs, reason = "the names are nginx's")]
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Variable {
+            $($(#[$doc])* $variant,)*
+            $($(#[$about])* $family(Vec<u8>),)*
+        }
+
+        const NAMES: &[(&str, Variable)] = &[$($(($name, Variable::$variant),)+)*];
+
+        const FAMILIES: &[(&str, fn(&str) -> Variable)] =
+            &[$(($prefix, |rest| Variable::$family($spelling(rest))),)*];
+    };
+}
+
+// nginx: <https://nginx.org/en/docs/varindex.html>
+variables! {
+    names {
+        /// One that nginx leaves unset where there is no TLS, cache or compression.
+        Absent = "gzip_ratio" | "http2" | "http3" | "https" | "upstream_cache_status",
+        Args = "args",
+        BinaryRemoteAddr = "binary_remote_addr",
+        BodyBytesSent = "body_bytes_sent",
+        BytesSent = "bytes_sent",
+        Connection = "connection",
+        ConnectionRequests = "connection_requests",
+        ContentLength = "content_length",
+        ContentType = "content_type",
+        Host = "host",
+        Hostname = "hostname",
+        HttpHost = "http_host",
+        IsArgs = "is_args",
+        Msec = "msec",
+        NginxVersion = "nginx_version",
+        Pid = "pid",
+        Pipe = "pipe",
+        ProxyAddXForwardedFor = "proxy_add_x_forwarded_for",
+        ProxyHost = "proxy_host",
+        ProxyPort = "proxy_port",
+        QueryString = "query_string",
+        RemoteAddr = "remote_addr" | "realip_remote_addr",
+        RemotePort = "remote_port" | "realip_remote_port",
+        RemoteUser = "remote_user",
+        Request = "request",
+        RequestCompletion = "request_completion",
+        RequestId = "request_id",
+        RequestLength = "request_length",
+        RequestMethod = "request_method",
+        RequestTime = "request_time",
+        RequestUri = "request_uri",
+        Scheme = "scheme",
+        ServerAddr = "server_addr",
+        ServerName = "server_name",
+        ServerPort = "server_port",
+        ServerProtocol = "server_protocol",
+        Status = "status",
+        TimeIso8601 = "time_iso8601",
+        TimeLocal = "time_local",
+        UpstreamAddr = "upstream_addr",
+        UpstreamBytesReceived = "upstream_bytes_received",
+        UpstreamBytesSent = "upstream_bytes_sent",
+        UpstreamConnectTime = "upstream_connect_time",
+        UpstreamHeaderTime = "upstream_header_time",
+        UpstreamResponseLength = "upstream_response_length",
+        UpstreamResponseTime = "upstream_response_time",
+        UpstreamStatus = "upstream_status",
+        Uri = "uri" | "document_uri",
+    }
+    families {
+        /// `$http_NAME`: the name in lower case with dashes.
+        Http = "http_" dashed,
+        /// `$sent_http_NAME`, likewise.
+        SentHttp = "sent_http_" dashed,
+        /// `$upstream_http_NAME`, likewise.
+        UpstreamHttp = "upstream_http_" dashed,
+        /// `$arg_NAME`: the name in lower case.
+        Arg = "arg_" plain,
+        /// `$cookie_NAME`: the name in lower case.
+        Cookie = "cookie_" plain,
+    }
+}
+
+fn dashed(rest: &str) -> Vec<u8> {
+    rest.replace('_', "-").into_bytes()
+}
+
+fn plain(rest: &str) -> Vec<u8> {
+    rest.as_bytes().to_vec()
+}
+
+/// The variable of a name; nginx takes names in either case. The error is nginx's message.
+pub(super) fn variable(name: &str) -> Result<Variable, String> {
+    let lower = name.to_ascii_lowercase();
+    if let Some((_, variable)) = NAMES.iter().find(|(known, _)| *known == lower) {
+        return Ok(variable.clone());
+    }
+    let in_family =
+        |(prefix, make): &(&str, fn(&str) -> Variable)| lower.strip_prefix(prefix).map(make);
+    if let Some(variable) = FAMILIES.iter().find_map(in_family) {
+        return Ok(variable);
+    }
+    // Without TLS nginx leaves all of these unset.
+    if lower.starts_with("ssl_") {
+        return Ok(Variable::Absent);
+    }
+    if lower.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("\"${name}\" is a part of a regular expression, not supported yet"));
+    }
+    let starts = |prefix: &&str| lower.starts_with(*prefix);
+    if NOT_YET.contains(&lower.as_str()) || NOT_YET_FAMILIES.iter().any(starts) {
+        return Err(format!("the \"{name}\" variable is not supported yet"));
+    }
+    Err(format!("unknown \"{name}\" variable{}", help(&lower)))
+}
+
+fn help(name: &str) -> String {
+    if name == "connection_upgrade" {
+        // The variable of the recipe that is in nginx's own manual.
+        return "; WebSocket passes without configuration: leave this line out, and the \"map\" \
+                that makes the variable"
+            .to_owned();
+    }
+    let near = nearest(name, NAMES.iter().map(|(known, _)| *known));
+    near.map_or(String::new(), |near| format!("; did you mean \"${near}\"?"))
+}
+
+/// Names of nginx that have no value here yet.
+const NOT_YET: &[&str] = &[
+    "connection_time",
+    "connections_active",
+    "connections_reading",
+    "connections_waiting",
+    "connections_writing",
+    "document_root",
+    "invalid_referer",
+    "is_request_port",
+    "limit_conn_status",
+    "limit_rate",
+    "limit_req_status",
+    "realpath_root",
+    "request_body",
+    "request_body_file",
+    "request_filename",
+    "request_port",
+    "slice_range",
+    "uid_got",
+    "uid_set",
+    "upstream_last_server_name",
+    "upstream_queue_time",
+];
+
+const NOT_YET_FAMILIES: &[&str] = &[
+    "fastcgi_",
+    "geoip_",
+    "jwt_",
+    "proxy_protocol_",
+    "secure_link",
+    "sent_trailer_",
+    "tcpinfo_",
+    "upstream_cookie_",
+    "upstream_trailer_",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_of_the_list_is_its_variable_in_either_case() {
+        for (name, expected) in NAMES {
+            assert_eq!(variable(name).as_ref(), Ok(expected), "{name}");
+            assert_eq!(variable(&name.to_ascii_uppercase()).as_ref(), Ok(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_name_stands_twice_or_among_those_that_are_not_known_yet() {
+        let mut names: Vec<&str> =
+            NAMES.iter().map(|(name, _)| *name).chain(NOT_YET.iter().copied()).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        for (name, _) in NAMES {
+            let prefix = NOT_YET_FAMILIES.iter().find(|prefix| name.starts_with(**prefix));
+            assert_eq!(prefix, None, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_name_is_said_to_be_what_it_is_called() {
+        // The variants are nginx's names in another spelling, so that a row cannot be mistaken.
+        for (name, variable) in NAMES.iter().filter(|(_, variable)| *variable != Variable::Absent) {
+            let variant = format!("{variable:?}").to_ascii_lowercase();
+            let plain = name.replace('_', "");
+            let is_alias =
+                ["documenturi", "realipremoteaddr", "realipremoteport"].contains(&plain.as_str());
+            assert!(is_alias || plain == variant, "{name}: {variable:?}");
+        }
+    }
+
+    #[test]
+    fn families_take_the_rest_of_the_name() {
+        for (name, expected) in [
+            ("http_x_real_ip", Variable::Http(b"x-real-ip".to_vec())),
+            ("sent_http_etag", Variable::SentHttp(b"etag".to_vec())),
+            ("upstream_http_a_b", Variable::UpstreamHttp(b"a-b".to_vec())),
+            ("arg_A_b", Variable::Arg(b"a_b".to_vec())),
+            ("cookie_s_t", Variable::Cookie(b"s_t".to_vec())),
+            ("ssl_protocol", Variable::Absent),
+        ] {
+            assert_eq!(variable(name), Ok(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_recipe_that_is_not_needed_says_so() {
+        let told = "unknown \"connection_upgrade\" variable; WebSocket passes without configuration: \
+                    leave this line out, and the \"map\" that makes the variable";
+        assert_eq!(variable("connection_upgrade"), Err(told.to_owned()));
+    }
+}
