@@ -85,7 +85,12 @@ impl Checker<'_> {
             && !is_already_so
         {
             let message = format!("\"{}\" directive is refused: {reason}", shorten(name));
-            self.diags.push(self.sources.error(view.name.span, message));
+            let diag = self.sources.error(view.name.span, message);
+            let first = view.args.first().map_or("", |word| word.text.as_str());
+            self.diags.push(match row.advice(first) {
+                Some(advice) => diag.with_help(advice),
+                None => diag,
+            });
             return None;
         }
         if let Some(fault) = self.fault(view, row) {

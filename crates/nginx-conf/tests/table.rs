@@ -166,6 +166,19 @@ mod tests {
     }
 
     #[test]
+    fn advice_stands_beside_a_refusal_with_its_first_argument_alone() {
+        let advised: Vec<(&Row, (&str, &str))> =
+            rows().filter_map(|row| Some((row, row.instead?))).collect();
+        assert!(!advised.is_empty());
+        for (row, (first, advice)) in advised {
+            for (argument, expected) in [(first, Some(advice)), ("other", None)] {
+                let found = findings(&format!("{} {argument} x {{}}", row.name), Context::Http);
+                assert_eq!((found.len(), found[0].help.as_deref()), (1, expected), "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
     fn no_two_rows_claim_the_same_name_in_the_same_context() {
         let mut seen = BTreeSet::new();
         for row in rows() {
@@ -185,6 +198,7 @@ mod tests {
                 row.name
             );
             if !matches!(row.class, Class::Refused(_)) {
+                assert_eq!(row.instead, None, "{}", row.name);
                 assert!(row.url().is_some_and(|url| url.ends_with(row.name)), "{}", row.name);
             }
         }

@@ -18,6 +18,10 @@ pub(super) const ROWS: &[Row] = &[
         Class::Implemented,
     )
     .note("may be absent"),
+    row("worker_connections", CORE_PAGE, EVENTS, NUMBER, Class::Implemented).note(
+        "of one worker, those to upstreams included; where the file has none, file descriptors \
+         and memory are the only bounds",
+    ),
     row("http", HTTP_PAGE, MAIN, Shape::none().with(Block::Of(Context::Http)), Class::Implemented),
     row(
         "server",
@@ -45,6 +49,10 @@ pub(super) const ROWS: &[Row] = &[
     // The client's side.
     row("client_max_body_size", HTTP_PAGE, HSL, Shape::exact(&[Kind::Offset]), Class::Implemented)
         .note(NEVER_GREATER),
+    row("client_body_buffer_size", HTTP_PAGE, HSL, SIZE, Class::Implemented).note(
+        "how much of a body is kept so that it can be sent to the next server, at most 1m; bodies \
+         stream and are never written to a file",
+    ),
     row("client_body_timeout", HTTP_PAGE, HSL, TIME, Class::Implemented),
     row("client_header_timeout", HTTP_PAGE, HS, TIME, Class::Implemented),
     row("send_timeout", HTTP_PAGE, HSL, TIME, Class::Implemented),
@@ -56,8 +64,21 @@ pub(super) const ROWS: &[Row] = &[
         Class::Implemented,
     ),
     row("keepalive_requests", HTTP_PAGE, HSL, NUMBER, Class::Implemented),
-    row("large_client_header_buffers", HTTP_PAGE, HS, BUFFERS, Class::Implemented),
+    row("large_client_header_buffers", HTTP_PAGE, HS, BUFFERS, Class::Implemented)
+        .note("at most 1m together"),
+    row("max_headers", HTTP_PAGE, HS, NUMBER, Class::Implemented).note("at most 10000"),
     row("underscores_in_headers", HTTP_PAGE, HS, FLAG, Class::Implemented),
+    row("ignore_invalid_headers", HTTP_PAGE, HS, FLAG, Class::Implemented)
+        .note("white space and control characters in a name are always refused"),
+    row(
+        "lingering_close",
+        HTTP_PAGE,
+        HSL,
+        Shape::exact(&[Kind::OneOf(&["off", "on", "always"])]),
+        Class::Implemented,
+    ),
+    row("lingering_time", HTTP_PAGE, HSL, TIME, Class::Implemented),
+    row("lingering_timeout", HTTP_PAGE, HSL, TIME, Class::Implemented),
     row(
         "server_tokens",
         HTTP_PAGE,

@@ -5,7 +5,7 @@ use Class::{Inert, NoEffect};
 
 const PROCESS: &str = "the container's runtime decides it";
 const WORKERS: &str = "workers follow the CPU quota of the container";
-const CONNECTIONS: &str = "connections are bounded by the file descriptor limit alone";
+const DESCRIPTORS: &str = "the limit is raised as far as the runtime lets it";
 const EVENT_LOOP: &str = "there is one way of waiting for events, epoll";
 const FILES: &str = "files are not served";
 const BUFFERING: &str = "buffers are fixed and small, bodies stream through them";
@@ -41,9 +41,8 @@ pub(super) const ROWS: &[Row] = &[
         NoEffect(WORKERS),
     )
     .already(&["auto"]),
-    row("worker_rlimit_nofile", CORE_PAGE, MAIN, NUMBER, NoEffect(CONNECTIONS)),
+    row("worker_rlimit_nofile", CORE_PAGE, MAIN, NUMBER, NoEffect(DESCRIPTORS)),
     row("worker_rlimit_core", CORE_PAGE, MAIN, SIZE, NoEffect(PROCESS)),
-    row("worker_connections", CORE_PAGE, EVENTS, NUMBER, NoEffect(CONNECTIONS)),
     row("worker_cpu_affinity", CORE_PAGE, MAIN, Shape::words(1, ANY), NoEffect(WORKERS)),
     row("worker_priority", CORE_PAGE, MAIN, WORD, NoEffect(PROCESS)),
     row("worker_aio_requests", CORE_PAGE, EVENTS, NUMBER, NoEffect(FILES)),
@@ -80,19 +79,9 @@ pub(super) const ROWS: &[Row] = &[
     row("send_lowat", HTTP_PAGE, HSL, SIZE, NoEffect(SOCKETS)),
     row("proxy_send_lowat", PROXY_PAGE, HSL, SIZE, NoEffect(SOCKETS)),
     row("proxy_socket_keepalive", PROXY_PAGE, HSL, FLAG, NoEffect(SOCKETS)),
-    row(
-        "lingering_close",
-        HTTP_PAGE,
-        HSL,
-        Shape::exact(&[Kind::OneOf(&["off", "on", "always"])]),
-        NoEffect("a connection that is closed early is always read for a moment"),
-    )
-    .already(&["on"]),
     row("keepalive_time", HTTP_PAGE, HSL, TIME, NoEffect(AGE)),
     row("keepalive_time", UPSTREAM_PAGE, UPSTREAM, TIME, NoEffect(AGE)),
     row("keepalive_disable", HTTP_PAGE, HSL, Shape::words(1, ANY), NoEffect(OLD_CLIENTS)),
-    row("lingering_time", HTTP_PAGE, HSL, TIME, NoEffect(SOCKETS)),
-    row("lingering_timeout", HTTP_PAGE, HSL, TIME, NoEffect(SOCKETS)),
     // Tables.
     row("types_hash_max_size", HTTP_PAGE, HSL, NUMBER, NoEffect(TABLES)),
     row("types_hash_bucket_size", HTTP_PAGE, HSL, NUMBER, NoEffect(TABLES)),
@@ -112,7 +101,6 @@ pub(super) const ROWS: &[Row] = &[
     row("scgi_temp_path", "http/ngx_http_scgi_module", HSL, TEMP_PATH, NoEffect(TEMPORARY)),
     row("proxy_temp_file_write_size", PROXY_PAGE, HSL, SIZE, NoEffect(TEMPORARY)),
     row("proxy_max_temp_file_size", PROXY_PAGE, HSL, SIZE, NoEffect(TEMPORARY)).already(&["0"]),
-    row("client_body_buffer_size", HTTP_PAGE, HSL, SIZE, NoEffect(BUFFERING)),
     row("client_body_in_single_buffer", HTTP_PAGE, HSL, FLAG, NoEffect(BUFFERING)),
     row(
         "client_body_in_file_only",
@@ -123,7 +111,6 @@ pub(super) const ROWS: &[Row] = &[
     )
     .already(&["off"]),
     row("client_header_buffer_size", HTTP_PAGE, HS, SIZE, NoEffect(BUFFERING)),
-    row("proxy_buffer_size", PROXY_PAGE, HSL, SIZE, NoEffect(BUFFERING)),
     row("proxy_buffers", PROXY_PAGE, HSL, BUFFERS, NoEffect(BUFFERING)),
     row("proxy_busy_buffers_size", PROXY_PAGE, HSL, SIZE, NoEffect(BUFFERING)),
     row("output_buffers", HTTP_PAGE, HSL, BUFFERS, NoEffect(BUFFERING)),
@@ -171,14 +158,6 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_cache_bypass", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
     row("proxy_no_cache", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
     row("proxy_cache_valid", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
-    row(
-        "proxy_ignore_client_abort",
-        PROXY_PAGE,
-        HSL,
-        FLAG,
-        Inert("the connection to the upstream ends with the client's"),
-    )
-    .already(&["off"]),
     row("gzip", GZIP_PAGE, HSLI, FLAG, Inert(NO_GZIP)).already(&["off"]),
     row("gzip_buffers", GZIP_PAGE, HSL, BUFFERS, Inert(NO_GZIP)),
     row("gzip_types", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),

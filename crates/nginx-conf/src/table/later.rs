@@ -4,24 +4,29 @@
 use super::*;
 use Class::Refused;
 
-const LATER: &str = "not supported yet";
+pub(super) const LATER: &str = "not supported yet";
 const FILES: &str = "not supported yet: files are not served, only proxy_pass and return answer";
 const REGEX: &str = "not supported yet: regular expressions are not read";
-const OWN_VARIABLES: &str = "not supported yet: there are no variables of one's own";
-const INTERNAL: &str = "not supported yet: there are no internal redirects";
+pub(super) const OWN_VARIABLES: &str = "not supported yet: there are no variables of one's own";
+const INTERNAL: &str = "not supported yet, and leaving it out would let everybody ask for it";
+const ERROR_PAGE: &str = "not supported yet; the proxy's own errors have a short page without it";
+const NO_ERROR_PAGE: &str = "not supported yet: there is no error_page";
 // Left out in silence, these would open what their author meant to close.
-const ACCESS: &str = "not supported yet, and leaving it out would let everybody in";
+pub(super) const ACCESS: &str = "not supported yet, and leaving it out would let everybody in";
 const LIMITS: &str = "not supported yet: nothing is limited by rate or number";
 const REAL_IP: &str = "not supported yet: $remote_addr is always the peer";
 const CACHE: &str = "not supported yet: there is no cache";
 const TLS: &str = "not supported yet: TLS is not served, listen without \"ssl\"";
 const TLS_UPSTREAM: &str = "not supported yet: no TLS is spoken to upstreams";
-const BALANCING: &str = "not supported yet: servers take turns by their weight";
+const BALANCING: &str = "not supported yet: servers take turns by their weight; leave it out \
+                         where there is one server, it changes nothing";
+const RESOLVER: &str = "not needed, leave it out: names of upstreams are looked up again by \
+                        themselves when a connection fails, by the system's resolver";
 const HTTP2: &str = "not supported yet: HTTP/1.0 and HTTP/1.1 are spoken";
-const PLUS: &str = "a directive of the commercial NGINX Plus";
+pub(super) const PLUS: &str = "a directive of the commercial NGINX Plus";
 
 const AUTOINDEX_PAGE: &str = "http/ngx_http_autoindex_module";
-const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
+pub(super) const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
 const ACCESS_PAGE: &str = "http/ngx_http_access_module";
 const BASIC_PAGE: &str = "http/ngx_http_auth_basic_module";
 const AUTH_REQUEST_PAGE: &str = "http/ngx_http_auth_request_module";
@@ -64,8 +69,8 @@ pub(super) const ROWS: &[Row] = &[
     )
     .many(),
     row("internal", HTTP_PAGE, LOCATION, Shape::none(), Refused(INTERNAL)),
-    row("error_page", HTTP_PAGE, HSLI, Shape::words(2, ANY), Refused(INTERNAL)).many(),
-    row("recursive_error_pages", HTTP_PAGE, HSL, FLAG, Refused(INTERNAL)).already(&["off"]),
+    row("error_page", HTTP_PAGE, HSLI, Shape::words(2, ANY), Refused(ERROR_PAGE)).many(),
+    row("recursive_error_pages", HTTP_PAGE, HSL, FLAG, Refused(NO_ERROR_PAGE)).already(&["off"]),
     row(
         "expires",
         HEADERS_PAGE,
@@ -106,14 +111,6 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row("chunked_transfer_encoding", HTTP_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
     row(
-        "ignore_invalid_headers",
-        HTTP_PAGE,
-        HS,
-        FLAG,
-        Refused("malformed fields are always rejected"),
-    )
-    .already(&["on"]),
-    row(
         "merge_slashes",
         HTTP_PAGE,
         HS,
@@ -124,22 +121,9 @@ pub(super) const ROWS: &[Row] = &[
     row("server_name_in_redirect", HTTP_PAGE, HSL, FLAG, Refused(LATER)).already(&["off"]),
     row("limit_rate", HTTP_PAGE, HSLI, WORD, Refused(LIMITS)).already(&["0"]),
     row("limit_rate_after", HTTP_PAGE, HSLI, WORD, Refused(LIMITS)).already(&["0"]),
-    row("max_headers", HTTP_PAGE, HS, NUMBER, Refused(LATER)),
     row("post_action", HTTP_PAGE, HSLI, WORD, Refused(LATER)),
-    row(
-        "resolver",
-        HTTP_PAGE,
-        HSL.and(UPSTREAM),
-        Shape::words(1, ANY),
-        Refused("not supported yet; names of upstreams are looked up by the system"),
-    ),
-    row(
-        "resolver_timeout",
-        HTTP_PAGE,
-        HSL.and(UPSTREAM),
-        TIME,
-        Refused("not supported yet; names of upstreams are looked up by the system"),
-    ),
+    row("resolver", HTTP_PAGE, HSL.and(UPSTREAM), Shape::words(1, ANY), Refused(RESOLVER)),
+    row("resolver_timeout", HTTP_PAGE, HSL.and(UPSTREAM), TIME, Refused(RESOLVER)),
     row("early_hints", HTTP_PAGE, HSL, Shape::words(1, ANY), Refused(LATER)).many(),
     row("limit_req", LIMIT_REQ_PAGE, HSL, Shape::words(1, 3), Refused(LIMITS)).many(),
     row("limit_req_zone", LIMIT_REQ_PAGE, HTTP, Shape::words(3, 4), Refused(LIMITS)).many(),
@@ -154,7 +138,7 @@ pub(super) const ROWS: &[Row] = &[
     row("real_ip_recursive", REAL_IP_PAGE, HSL, FLAG, Refused(REAL_IP)).already(&["off"]),
     row("proxy_pass_request_headers", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
     row("proxy_pass_request_body", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
-    row("proxy_intercept_errors", PROXY_PAGE, HSL, FLAG, Refused(INTERNAL)).already(&["off"]),
+    row("proxy_intercept_errors", PROXY_PAGE, HSL, FLAG, Refused(NO_ERROR_PAGE)).already(&["off"]),
     row("proxy_cookie_path", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER))
         .many()
         .already(&["off"]),
@@ -167,17 +151,6 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_method", PROXY_PAGE, HSL, WORD, Refused(LATER)),
     row("proxy_set_body", PROXY_PAGE, HSL, WORD, Refused(LATER)),
     row("proxy_bind", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER)).already(&["off"]),
-    row(
-        "proxy_next_upstream",
-        PROXY_PAGE,
-        HSL,
-        Shape::words(1, ANY),
-        Refused("not supported yet; the next server is tried as by `error timeout`"),
-    )
-    .already(&["error timeout"]),
-    row("proxy_next_upstream_tries", PROXY_PAGE, HSL, NUMBER, Refused(LATER)).already(&["0"]),
-    row("proxy_next_upstream_timeout", PROXY_PAGE, HSL, TIME, Refused(LATER)).already(&["0", "0s"]),
-    row("proxy_ignore_headers", PROXY_PAGE, HSL, Shape::words(1, ANY), Refused(LATER)),
     row("proxy_limit_rate", PROXY_PAGE, HSL, WORD, Refused(LIMITS)).already(&["0"]),
     row("proxy_force_ranges", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["off"]),
     row("proxy_store", PROXY_PAGE, HSL, WORD, Refused(FILES)).already(&["off"]),
@@ -362,70 +335,6 @@ pub(super) const ROWS: &[Row] = &[
         MAIN,
         WORD,
         Refused("modules cannot be loaded: the program is one static file"),
-    )
-    .many(),
-];
-
-/// Blocks; what stands in them is not looked at.
-pub(super) const BLOCKS: &[Row] = &[
-    row(
-        "if",
-        REWRITE_PAGE,
-        SERVER.and(LOCATION),
-        Shape::words(1, ANY).with(Block::Of(Context::If)),
-        Refused(LATER),
-    )
-    .many(),
-    row(
-        "limit_except",
-        HTTP_PAGE,
-        LOCATION,
-        Shape::words(1, ANY).with(Block::Of(Context::LimitExcept)),
-        Refused(ACCESS),
-    )
-    .many(),
-    row(
-        "map",
-        "http/ngx_http_map_module",
-        HTTP,
-        Shape::words(2, 2).with(Block::Data),
-        Refused(OWN_VARIABLES),
-    )
-    .many(),
-    row(
-        "geo",
-        "http/ngx_http_geo_module",
-        HTTP,
-        Shape::words(1, 2).with(Block::Data),
-        Refused(OWN_VARIABLES),
-    )
-    .many(),
-    row(
-        "split_clients",
-        "http/ngx_http_split_clients_module",
-        HTTP,
-        Shape::words(2, 2).with(Block::Data),
-        Refused(OWN_VARIABLES),
-    )
-    .many(),
-    row("charset_map", CHARSET_PAGE, HTTP, Shape::words(2, 2).with(Block::Data), Refused(LATER))
-        .many(),
-    row("match", "http/ngx_http_upstream_hc_module", HTTP, WORD.with(Block::Data), Refused(PLUS))
-        .many(),
-    row(
-        "stream",
-        "stream/ngx_stream_core_module",
-        MAIN,
-        Shape::none().with(Block::Data),
-        Refused("other protocols than HTTP are not served"),
-    )
-    .many(),
-    row(
-        "mail",
-        "mail/ngx_mail_core_module",
-        MAIN,
-        Shape::none().with(Block::Data),
-        Refused("other protocols than HTTP are not served"),
     )
     .many(),
 ];

@@ -4,6 +4,8 @@
 //! `--directives` listing and the reference page are made from it and from nothing else. It must
 //! not say how a directive is carried out.
 
+mod blocks;
+mod contexts;
 mod core;
 mod foreign;
 mod ignored;
@@ -13,6 +15,9 @@ mod proxy;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::OnceLock;
+
+use contexts::*;
+pub use contexts::{Context, Contexts};
 
 /// One directive in the contexts where it has this meaning. A name has several rows where nginx
 /// gives it several meanings (`server` the block, `server` of an upstream).
@@ -35,6 +40,8 @@ pub struct Row {
     /// Arguments, joined by a space, that ask for what happens here anyway: accepted in silence,
     /// whatever the class.
     pub already_so: &'static [&'static str],
+    /// What to do in place of a refused directive whose first argument is this text.
+    pub instead: Option<(&'static str, &'static str)>,
 }
 
 /// What becomes of a directive.
@@ -50,31 +57,6 @@ pub enum Class {
     /// An error, for this reason.
     Refused(&'static str),
 }
-
-/// A kind of block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Context {
-    /// Outside all blocks.
-    Main,
-    /// `events { }`
-    Events,
-    /// `http { }`
-    Http,
-    /// `server { }`
-    Server,
-    /// `location { }`
-    Location,
-    /// `upstream { }`
-    Upstream,
-    /// `if { }`, of a server or a location.
-    If,
-    /// `limit_except { }`
-    LimitExcept,
-}
-
-/// A set of contexts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Contexts(u16);
 
 /// What a directive takes.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +111,7 @@ pub enum Block {
 }
 
 const GROUPS: &[&[Row]] =
-    &[core::ROWS, proxy::ROWS, ignored::ROWS, later::ROWS, later::BLOCKS, foreign::ROWS];
+    &[core::ROWS, proxy::ROWS, ignored::ROWS, later::ROWS, blocks::ROWS, foreign::ROWS];
 
 /// Every row, in the order of the reference page.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
@@ -229,6 +211,11 @@ impl Row {
         self.already_so.iter().any(|so| so.split(' ').eq(args.clone()))
     }
 
+    /// What to do in place of it with this first argument, if it is refused.
+    pub fn advice(&self, first: &str) -> Option<&'static str> {
+        self.instead.filter(|(text, _)| *text == first).map(|(_, advice)| advice)
+    }
+
     const fn note(mut self, note: &'static str) -> Row {
         self.note = note;
         self
@@ -236,6 +223,11 @@ impl Row {
 
     const fn many(mut self) -> Row {
         self.is_repeatable = true;
+        self
+    }
+
+    const fn instead(mut self, first: &'static str, advice: &'static str) -> Row {
+        self.instead = Some((first, advice));
         self
     }
 
@@ -253,7 +245,7 @@ const fn row(
     class: Class,
 ) -> Row {
     let (note, is_repeatable, already_so): (_, _, &[&str]) = ("", false, &[]);
-    Row { name, contexts, shape, class, module, note, is_repeatable, already_so }
+    Row { name, contexts, shape, class, module, note, is_repeatable, already_so, instead: None }
 }
 
 impl Shape {
@@ -287,19 +279,6 @@ const NUMBER: Shape = Shape::exact(&[Kind::Number]);
 const WORD: Shape = Shape::exact(&[Kind::Word]);
 const BUFFERS: Shape = Shape::exact(&[Kind::Number, Kind::Size]);
 
-const MAIN: Contexts = Contexts::of(&[Context::Main]);
-const EVENTS: Contexts = Contexts::of(&[Context::Events]);
-const HTTP: Contexts = Contexts::of(&[Context::Http]);
-const SERVER: Contexts = Contexts::of(&[Context::Server]);
-const LOCATION: Contexts = Contexts::of(&[Context::Location]);
-const UPSTREAM: Contexts = Contexts::of(&[Context::Upstream]);
-const HS: Contexts = HTTP.and(SERVER);
-const HSL: Contexts = HS.and(LOCATION);
-const IF: Contexts = Contexts::of(&[Context::If]);
-const LIMIT_EXCEPT: Contexts = Contexts::of(&[Context::LimitExcept]);
-const HSLI: Contexts = HSL.and(IF);
-const EVERYWHERE: Contexts = MAIN.and(EVENTS).and(HSLI).and(UPSTREAM).and(LIMIT_EXCEPT);
-
 const CORE_PAGE: &str = "ngx_core_module";
 const HTTP_PAGE: &str = "http/ngx_http_core_module";
 const PROXY_PAGE: &str = "http/ngx_http_proxy_module";
@@ -309,69 +288,6 @@ const HEADERS_PAGE: &str = "http/ngx_http_headers_module";
 const REWRITE_PAGE: &str = "http/ngx_http_rewrite_module";
 const SSL_PAGE: &str = "http/ngx_http_ssl_module";
 const GZIP_PAGE: &str = "http/ngx_http_gzip_module";
-
-impl Contexts {
-    const fn of(contexts: &[Context]) -> Contexts {
-        let mut bits = 0;
-        let mut index = 0;
-        while index < contexts.len() {
-            bits |= 1 << contexts[index] as u16;
-            index += 1;
-        }
-        Contexts(bits)
-    }
-
-    const fn and(self, others: Contexts) -> Contexts {
-        Contexts(self.0 | others.0)
-    }
-
-    /// Whether a context belongs to the set.
-    pub fn contains(self, context: Context) -> bool {
-        self.0 & (1 << context as u16) != 0
-    }
-
-    /// The contexts, from the outermost.
-    pub fn iter(self) -> impl Iterator<Item = Context> {
-        CONTEXTS.into_iter().filter(move |context| self.contains(*context))
-    }
-}
-
-const CONTEXTS: [Context; 8] = [
-    Context::Main,
-    Context::Events,
-    Context::Http,
-    Context::Server,
-    Context::Location,
-    Context::If,
-    Context::LimitExcept,
-    Context::Upstream,
-];
-
-impl fmt::Display for Context {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Context::Main => "main",
-            Context::Events => "events",
-            Context::Http => "http",
-            Context::Server => "server",
-            Context::Location => "location",
-            Context::Upstream => "upstream",
-            Context::If => "if",
-            Context::LimitExcept => "limit_except",
-        })
-    }
-}
-
-impl fmt::Display for Contexts {
-    /// `http, server, location`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, context) in self.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}{context}")?;
-        }
-        Ok(())
-    }
-}
 
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

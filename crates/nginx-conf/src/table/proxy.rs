@@ -5,8 +5,10 @@ use super::*;
 const PASS: Contexts = LOCATION.and(IF).and(LIMIT_EXCEPT);
 
 pub(super) const ROWS: &[Row] = &[
-    row("proxy_pass", PROXY_PAGE, PASS, WORD, Class::Implemented)
-        .note("http:// only, without variables; https and unix sockets are not supported yet"),
+    row("proxy_pass", PROXY_PAGE, PASS, WORD, Class::Implemented).note(
+        "http:// only, without variables; https and unix sockets are not supported yet; an \
+             answer with X-Accel-Redirect goes to the location that it names",
+    ),
     row(
         "proxy_set_header",
         PROXY_PAGE,
@@ -31,10 +33,42 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_read_timeout", PROXY_PAGE, HSL, TIME, Class::Implemented),
     row("proxy_send_timeout", PROXY_PAGE, HSL, TIME, Class::Implemented),
     row("proxy_redirect", PROXY_PAGE, HSL, Shape::words(1, 2), Class::Implemented)
-        .note("off, default, or two literal texts; regular expressions are not supported yet")
+        .note(
+            "off, default, or two literal texts, for Location and Refresh; regular expressions are \
+             not supported yet",
+        )
         .many(),
     row("proxy_hide_header", PROXY_PAGE, HSL, WORD, Class::Implemented).many(),
     row("proxy_pass_header", PROXY_PAGE, HSL, WORD, Class::Implemented).many(),
+    row(
+        "proxy_next_upstream",
+        PROXY_PAGE,
+        HSL,
+        Shape::range(1, ANY, &[Kind::OneOf(NEXT_UPSTREAM)]),
+        Class::Implemented,
+    )
+    .note("\"updating\" concerns a cache, which is not here")
+    .many(),
+    row("proxy_next_upstream_tries", PROXY_PAGE, HSL, NUMBER, Class::Implemented),
+    row("proxy_next_upstream_timeout", PROXY_PAGE, HSL, TIME, Class::Implemented),
+    row("proxy_buffer_size", PROXY_PAGE, HSL, SIZE, Class::Implemented).note(
+        "the longest head of an answer; 64k where the file says less, 1m where it says more; \
+         bodies stream",
+    ),
+    row("proxy_ignore_client_abort", PROXY_PAGE, HSL, FLAG, Class::Implemented),
+    row(
+        "proxy_ignore_headers",
+        PROXY_PAGE,
+        HSL,
+        Shape::range(1, ANY, &[Kind::OneOf(IGNORED_HEADERS)]),
+        Class::Implemented,
+    )
+    .note(
+        "X-Accel-Redirect is carried out unless it is ignored; X-Accel-Limit-Rate and \
+         X-Accel-Charset never are, they are taken out of the answer and change nothing; the \
+         others steer a buffer and a cache, which are not here",
+    )
+    .many(),
     row(
         "proxy_buffering",
         PROXY_PAGE,
@@ -51,4 +85,34 @@ pub(super) const ROWS: &[Row] = &[
         Class::NoEffect("request bodies always stream"),
     )
     .already(&["off"]),
+];
+
+/// What `proxy_next_upstream` lists.
+const NEXT_UPSTREAM: &[&str] = &[
+    "error",
+    "timeout",
+    "invalid_header",
+    "non_idempotent",
+    "http_500",
+    "http_502",
+    "http_503",
+    "http_504",
+    "http_403",
+    "http_404",
+    "http_429",
+    "updating",
+    "off",
+];
+
+/// What `proxy_ignore_headers` lists.
+const IGNORED_HEADERS: &[&str] = &[
+    "X-Accel-Redirect",
+    "X-Accel-Expires",
+    "X-Accel-Limit-Rate",
+    "X-Accel-Buffering",
+    "X-Accel-Charset",
+    "Expires",
+    "Cache-Control",
+    "Set-Cookie",
+    "Vary",
 ];

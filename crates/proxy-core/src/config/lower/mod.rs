@@ -5,6 +5,7 @@
 
 mod location;
 mod log;
+mod pass;
 mod proxy;
 mod scope;
 mod server;
@@ -15,11 +16,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use nginx_conf::diag::Diags;
-use nginx_conf::{Diag, Directive, Severity, Sources, Span, Tree};
+use nginx_conf::{Diag, Directive, Severity, Sources, Span, Tree, units};
 
 use crate::config::model::{AccessLog, Config, Shared, Template, Types};
 use crate::config::template;
 use log::Formats;
+#[cfg(test)]
+pub(super) use proxy::{IGNORED_FIELDS, NEXT_CONDITIONS};
 use scope::Scope;
 use server::{AddressLines, ServerNames, SocketLine};
 use upstream::Upstreams;
@@ -116,6 +119,7 @@ impl Lower<'_> {
         if let Some(http) = http.and_then(|directive| directive.block.as_deref()) {
             self.http(http);
         }
+        self.worker_connections(directives);
         if self.config.servers.is_empty() && !self.diags.has_errors() {
             // The main file, not the frame around it, is where the block is missed.
             let main = self.sources.files().iter().find(|source| !source.is_stock);
@@ -123,6 +127,25 @@ impl Lower<'_> {
             let message = "no \"server\" block in the configuration, nothing would be served";
             self.diags.push(Diag::without_place(Severity::Error, name, message));
         }
+    }
+
+    /// nginx: `worker_connections`, at least one more than there are sockets to listen on.
+    fn worker_connections(&mut self, directives: &[Directive]) {
+        let events = directives.iter().find(|directive| directive.name.text == "events");
+        let block = events.and_then(|directive| directive.block.as_deref()).unwrap_or_default();
+        let line = block.iter().find(|directive| directive.name.text == "worker_connections");
+        let Some((line, number)) = line.and_then(|l| Some((l, units::number(l.arg(0)?)?))) else {
+            return;
+        };
+        let number = usize::try_from(number).unwrap_or(usize::MAX);
+        let sockets = self.config.listens.iter().filter(|listen| listen.bound_by.is_none()).count();
+        if number <= sockets {
+            let message = format!(
+                "{number} worker_connections are not enough for {sockets} listening sockets"
+            );
+            self.error(line.arg_span(0), message);
+        }
+        self.config.worker_connections = Some(number);
     }
 
     fn http(&mut self, block: &[Directive]) {

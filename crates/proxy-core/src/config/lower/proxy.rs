@@ -1,18 +1,17 @@
-//! `proxy_pass` and the directives that begin with `proxy_`.
+//! The directives that hold for a pass, most of which begin with `proxy_`.
 //!
-//! Owns: what they mean, and how a level inherits them. Speaks to no upstream.
+//! Owns: what they mean, and how a level inherits them. `proxy_pass` itself is `pass`'s.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use nginx_conf::Directive;
+use nginx_conf::{Directive, units};
 
 use super::Lower;
-use super::scope::{millis, set};
-use crate::config::address::{HostPort, host_port};
+use super::scope::{count, flag, millis, set};
 use crate::config::model::{
-    IgnoredFields, NextUpstream, Part, PassUrl, ProxyPass, ProxyTimeouts, SetHeader, Shared,
-    Template, Variable,
+    IgnoredFields, NextConditions, NextUpstream, Part, PassUrl, ProxyPass, ProxyTimeouts,
+    SetHeader, Shared, Template, Variable,
 };
 use crate::config::template::literal;
 
@@ -62,10 +61,44 @@ enum RedirectRule {
 /// Shortest head of an answer that is taken whatever the file says: nginx's buffer of 4k or 8k
 /// turns ordinary sets of cookies into a 502.
 const BUFFER_BYTES_MIN: usize = 64 << 10;
+/// Longest head of an answer that is taken whatever the file says.
+pub(super) const BUFFER_BYTES_MAX: usize = 1 << 20;
 /// nginx: default of `client_body_buffer_size` on 64 bit.
 const REPLAY_BYTES: usize = 16 << 10;
+/// Most of a body that is kept whatever the file says.
+pub(super) const REPLAY_BYTES_MAX: usize = 1 << 20;
 /// Rules of one level: each location that inherits them has its own copy, made for its path.
 const REDIRECTS_MAX: usize = 64;
+
+/// The words of `proxy_next_upstream`. What concerns a cache means nothing here.
+pub(in crate::config) const NEXT_CONDITIONS: &[(&str, NextConditions)] = &[
+    ("error", NextConditions::ERROR),
+    ("timeout", NextConditions::TIMEOUT),
+    ("invalid_header", NextConditions::INVALID_HEADER),
+    ("non_idempotent", NextConditions::NON_IDEMPOTENT),
+    ("http_500", NextConditions::HTTP_500),
+    ("http_502", NextConditions::HTTP_502),
+    ("http_503", NextConditions::HTTP_503),
+    ("http_504", NextConditions::HTTP_504),
+    ("http_403", NextConditions::HTTP_403),
+    ("http_404", NextConditions::HTTP_404),
+    ("http_429", NextConditions::HTTP_429),
+    ("updating", NextConditions::NONE),
+    ("off", NextConditions::NONE),
+];
+
+/// The words of `proxy_ignore_headers`, lower case. What concerns a cache means nothing here.
+pub(in crate::config) const IGNORED_FIELDS: &[(&str, IgnoredFields)] = &[
+    ("x-accel-redirect", IgnoredFields::REDIRECT),
+    ("x-accel-expires", IgnoredFields::EXPIRES),
+    ("x-accel-limit-rate", IgnoredFields::LIMIT_RATE),
+    ("x-accel-buffering", IgnoredFields::BUFFERING),
+    ("x-accel-charset", IgnoredFields::CHARSET),
+    ("expires", IgnoredFields::NONE),
+    ("cache-control", IgnoredFields::NONE),
+    ("set-cookie", IgnoredFields::NONE),
+    ("vary", IgnoredFields::NONE),
+];
 
 impl Default for ProxyScope {
     /// The settings above `http`.
@@ -87,13 +120,77 @@ impl Default for ProxyScope {
 }
 
 impl ProxyScope {
+    /// A pass with the settings of this level.
+    pub(super) fn pass(
+        &self,
+        upstream: usize,
+        url: PassUrl,
+        redirects: Vec<(Vec<u8>, Vec<u8>)>,
+    ) -> ProxyPass {
+        ProxyPass {
+            upstream,
+            url,
+            set_headers: self.set_headers.clone(),
+            http11: self.http11,
+            timeouts: self.timeouts,
+            redirects,
+            hidden: self.hidden.names.clone(),
+            next_upstream: self.next_upstream,
+            buffer_bytes: self.buffer_bytes,
+            ignored: self.ignored,
+            ignore_client_abort: self.ignore_client_abort,
+            replay_bytes_max: self.replay_bytes_max,
+        }
+    }
+
+    /// nginx: what replaces what in `Location` and `Refresh` fields. Where nothing is written it is
+    /// `default`.
+    pub(super) fn redirects(
+        &self,
+        url: &str,
+        has_uri: bool,
+        path: &str,
+    ) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let default = || match has_uri {
+            true => (url.as_bytes().to_vec(), path.as_bytes().to_vec()),
+            false => (format!("{url}/").into_bytes(), b"/".to_vec()),
+        };
+        let rules = match &self.redirects {
+            None => return vec![default()],
+            Some(Redirects::Off) => return Vec::new(),
+            Some(Redirects::Rules(rules)) => rules,
+        };
+        let pair = |rule: &RedirectRule| match rule {
+            RedirectRule::Default => default(),
+            RedirectRule::Pair(from, to) => (from.clone(), to.clone()),
+        };
+        rules.iter().map(pair).collect()
+    }
+
     /// Takes a directive of one value, if it is one of these.
     pub(super) fn take_value(&mut self, directive: &Directive) -> bool {
+        let number = || directive.arg(0).and_then(units::number);
+        let size = || directive.arg(0).and_then(units::size);
         match directive.name.text.as_str() {
             "proxy_http_version" => self.http11 = directive.arg(0) != Some("1.0"),
             "proxy_connect_timeout" => set(&mut self.timeouts.connect_ms, millis(directive)),
             "proxy_read_timeout" => set(&mut self.timeouts.read_ms, millis(directive)),
             "proxy_send_timeout" => set(&mut self.timeouts.send_ms, millis(directive)),
+            "proxy_next_upstream_tries" => {
+                let tries = number().map(|tries| u32::try_from(tries).unwrap_or(u32::MAX));
+                set(&mut self.next_upstream.tries, tries);
+            }
+            "proxy_next_upstream_timeout" => {
+                set(&mut self.next_upstream.timeout_ms, millis(directive));
+            }
+            "proxy_buffer_size" => {
+                let bytes = size().map(|bytes| count(bytes, BUFFER_BYTES_MAX));
+                set(&mut self.buffer_bytes, bytes.map(|bytes| bytes.max(BUFFER_BYTES_MIN)));
+            }
+            "proxy_ignore_client_abort" => self.ignore_client_abort = flag(directive),
+            "client_body_buffer_size" => {
+                set(&mut self.replay_bytes_max, size().map(|b| count(b, REPLAY_BYTES_MAX)));
+            }
             _ => return false,
         }
         true
@@ -108,6 +205,34 @@ pub(super) struct ProxyLists {
     redirect_off: bool,
     hidden: Vec<Vec<u8>>,
     passed: Vec<Vec<u8>>,
+    next: Words<NextConditions>,
+    ignored: Words<IgnoredFields>,
+}
+
+/// What directives that list some of a few words say: each word once, with what it stands for.
+/// nginx adds up the directives of one level.
+#[derive(Default)]
+struct Words<T>(Vec<(&'static str, T)>);
+
+impl<T: Copy> Words<T> {
+    fn take(
+        &mut self,
+        lower: &mut Lower<'_>,
+        directive: &Directive,
+        meaning: &[(&'static str, T)],
+    ) {
+        for word in &directive.args {
+            // Words that are not known are told by the table.
+            let known = meaning.iter().find(|(name, _)| name.eq_ignore_ascii_case(&word.text));
+            match known {
+                Some(known) if !self.0.iter().any(|(name, _)| *name == known.0) => {
+                    self.0.push(*known);
+                }
+                Some(_) => lower.warn(word.span, format!("duplicate value \"{}\"", word.text)),
+                None => {}
+            }
+        }
+    }
 }
 
 impl ProxyLists {
@@ -120,6 +245,8 @@ impl ProxyLists {
                 self.set_headers.extend(field.map(|(name, value)| SetHeader { name, value }));
             }
             "proxy_redirect" => self.take_redirect(lower, directive),
+            "proxy_next_upstream" => self.next.take(lower, directive, NEXT_CONDITIONS),
+            "proxy_ignore_headers" => self.ignored.take(lower, directive, IGNORED_FIELDS),
             "proxy_hide_header" => self.hidden.push(lower_case()),
             "proxy_pass_header" => self.passed.push(lower_case()),
             _ => return false,
@@ -154,6 +281,17 @@ impl ProxyLists {
         } else if !self.redirects.is_empty() {
             scope.redirects = Some(Redirects::Rules(self.redirects.into()));
         }
+        if !self.next.0.is_empty() {
+            // nginx: `off` among others goes before them.
+            let is_off = self.next.0.iter().any(|(word, _)| *word == "off");
+            let listed = self.next.0.iter().map(|(_, condition)| *condition);
+            let all = listed.fold(NextConditions::NONE, NextConditions::and);
+            scope.next_upstream.conditions = if is_off { NextConditions::NONE } else { all };
+        }
+        if !self.ignored.0.is_empty() {
+            let listed = self.ignored.0.iter().map(|(_, field)| *field);
+            scope.ignored = listed.fold(IgnoredFields::NONE, IgnoredFields::and);
+        }
         let has_fields = !self.hidden.is_empty() || !self.passed.is_empty();
         if !self.hidden.is_empty() {
             scope.hidden.own = self.hidden.into();
@@ -168,46 +306,6 @@ impl ProxyLists {
 }
 
 impl Lower<'_> {
-    /// nginx: `proxy_pass URL` with what belongs to it. `path` is the location's.
-    pub(super) fn proxy_pass(
-        &mut self,
-        directive: &Directive,
-        scope: &ProxyScope,
-        path: &str,
-    ) -> Option<ProxyPass> {
-        let url = directive.arg(0)?;
-        let span = directive.arg_span(0);
-        let Url { host, port, uri } = match parse_url(url) {
-            Ok(parsed) => parsed,
-            Err(message) => {
-                self.error(span, message);
-                return None;
-            }
-        };
-        let upstream = self.upstream_of(host, port, span);
-        let port_text = port.map_or("80".to_owned(), |port| port.to_string());
-        let host_text = match port {
-            Some(port) if port != 80 => format!("{host}:{port}"),
-            _ => host.to_owned(),
-        };
-        let url_parts =
-            PassUrl { host: host_text.into(), port: port_text.into(), uri: uri.map(Into::into) };
-        Some(ProxyPass {
-            upstream,
-            redirects: redirects(scope, url, uri.is_some(), path),
-            url: url_parts,
-            set_headers: scope.set_headers.clone(),
-            http11: scope.http11,
-            timeouts: scope.timeouts,
-            hidden: scope.hidden.names.clone(),
-            next_upstream: scope.next_upstream,
-            buffer_bytes: scope.buffer_bytes,
-            ignored: scope.ignored,
-            ignore_client_abort: scope.ignore_client_abort,
-            replay_bytes_max: scope.replay_bytes_max,
-        })
-    }
-
     /// nginx: `proxy_redirect`; `off` gives `Some(None)`, nothing where it is wrong.
     fn redirect(&mut self, directive: &Directive) -> Option<Option<RedirectRule>> {
         let span = directive.arg_span(0);
@@ -278,60 +376,3 @@ const HIDDEN: &[&str] = &[
     "x-accel-buffering",
     "x-accel-charset",
 ];
-/// nginx: what replaces what in `Location` fields. Where nothing is written it is `default`.
-fn redirects(scope: &ProxyScope, url: &str, has_uri: bool, path: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let default = || match has_uri {
-        true => (url.as_bytes().to_vec(), path.as_bytes().to_vec()),
-        false => (format!("{url}/").into_bytes(), b"/".to_vec()),
-    };
-    let rules = match &scope.redirects {
-        None => return vec![default()],
-        Some(Redirects::Off) => return Vec::new(),
-        Some(Redirects::Rules(rules)) => rules,
-    };
-    let pair = |rule: &RedirectRule| match rule {
-        RedirectRule::Default => default(),
-        RedirectRule::Pair(from, to) => (from.clone(), to.clone()),
-    };
-    rules.iter().map(pair).collect()
-}
-
-/// The parts of a `proxy_pass` URL.
-#[derive(Debug, PartialEq, Eq)]
-struct Url<'a> {
-    host: &'a str,
-    port: Option<u16>,
-    /// From the first slash after the host, if there is one.
-    uri: Option<&'a str>,
-}
-
-fn parse_url(url: &str) -> Result<Url<'_>, String> {
-    const SCHEME: &str = "http://";
-    if url.contains('$') {
-        return Err("variables in \"proxy_pass\" are not supported yet".to_owned());
-    }
-    let starts = |scheme: &str| {
-        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    };
-    if starts("https://") {
-        return Err("\"https://\" in \"proxy_pass\" is not supported yet".to_owned());
-    }
-    if !starts(SCHEME) {
-        return Err(format!("invalid URL prefix in \"{url}\"; expected \"http://\""));
-    }
-    let rest = &url[SCHEME.len()..];
-    if rest.starts_with("unix:") {
-        return Err("unix sockets are not supported yet".to_owned());
-    }
-    let (authority, uri) = match rest.find('/') {
-        Some(slash) => (&rest[..slash], Some(&rest[slash..])),
-        None => (rest, None),
-    };
-    if uri.is_some_and(|uri| uri.bytes().any(|byte| byte <= b' ' || byte == 0x7f)) {
-        return Err("space or control character in the URI of \"proxy_pass\"".to_owned());
-    }
-    let parsed = host_port(authority);
-    let HostPort { host, port } =
-        parsed.map_err(|problem| format!("{problem} in upstream \"{authority}\""))?;
-    Ok(Url { host, port, uri })
-}

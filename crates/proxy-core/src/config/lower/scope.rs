@@ -10,10 +10,10 @@ use std::sync::Arc;
 use nginx_conf::{Directive, units};
 
 use super::Lower;
-use super::proxy::{ProxyLists, ProxyScope};
+use super::proxy::{BUFFER_BYTES_MAX, ProxyLists, ProxyScope, REPLAY_BYTES_MAX};
 use crate::config::model::{
-    AccessLog, AddHeader, ClientLimits, ClientSide, ContentTypes, Handler, Keepalive, Location,
-    RedirectForm, Shared, Types,
+    AccessLog, AddHeader, ClientLimits, ClientSide, ContentTypes, Handler, Keepalive,
+    LingeringClose, Location, RedirectForm, Shared, Types,
 };
 
 /// The settings of one level, with all that it inherits.
@@ -33,7 +33,10 @@ pub(super) struct Scope {
 
 /// Longest head taken whatever the file says: `large_client_header_buffers` beyond it is bounded,
 /// since each connection may hold as much.
-const HEAD_BYTES_MAX: u64 = 1 << 20;
+const HEAD_BYTES_MAX: usize = 1 << 20;
+/// Most fields of a head that are taken whatever `max_headers` says: each costs more than its
+/// bytes.
+const FIELDS_MAX: usize = 10_000;
 
 impl Scope {
     /// The settings above `http`.
@@ -56,9 +59,7 @@ impl Scope {
         let mut scope = self.clone();
         let mut lists = Lists::default();
         for directive in directives {
-            if directive.name.text == "large_client_header_buffers" {
-                check_header_buffers(lower, directive);
-            }
+            check_value(lower, directive);
             if !scope.take_value(directive) && !scope.proxy.take_value(directive) {
                 lists.take(lower, directive);
             }
@@ -77,6 +78,9 @@ impl Scope {
             }
             "client_body_timeout" => set(&mut client.body_timeout_ms, millis(directive)),
             "client_header_timeout" => set(&mut limits.header_timeout_ms, millis(directive)),
+            "lingering_close" => client.lingering.close = lingering_close(directive),
+            "lingering_time" => set(&mut client.lingering.time_ms, millis(directive)),
+            "lingering_timeout" => set(&mut client.lingering.timeout_ms, millis(directive)),
             "send_timeout" => set(&mut client.send_timeout_ms, millis(directive)),
             "keepalive_timeout" => {
                 set(&mut self.keepalive.timeout_ms, millis(directive));
@@ -87,11 +91,16 @@ impl Scope {
             "keepalive_requests" => set(&mut self.keepalive.requests, number()),
             "large_client_header_buffers" => {
                 let size = directive.arg(1).and_then(units::size);
-                if let Some((count, size)) = number().zip(size) {
-                    limits.line_bytes_max = head_bytes(size);
-                    limits.head_bytes_max = head_bytes(count.saturating_mul(size));
+                if let Some((number, size)) = number().zip(size) {
+                    let bytes = |bytes: u64| count(bytes.max(1), HEAD_BYTES_MAX);
+                    limits.line_bytes_max = bytes(size);
+                    limits.head_bytes_max = bytes(number.saturating_mul(size));
                 }
             }
+            "max_headers" => {
+                set(&mut limits.fields_max, number().map(|max| count(max, FIELDS_MAX)))
+            }
+            "ignore_invalid_headers" => limits.ignore_invalid_headers = flag(directive),
             "underscores_in_headers" => limits.underscores_in_headers = flag(directive),
             "server_tokens" => {
                 self.server_tokens =
@@ -134,8 +143,18 @@ impl Scope {
     }
 }
 
-fn head_bytes(bytes: u64) -> usize {
-    usize::try_from(bytes.clamp(1, HEAD_BYTES_MAX)).unwrap_or(1 << 20)
+/// nginx: compares these without regard to case.
+fn lingering_close(directive: &Directive) -> LingeringClose {
+    match directive.arg(0).unwrap_or_default().to_ascii_lowercase().as_str() {
+        "off" => LingeringClose::Off,
+        "always" => LingeringClose::Always,
+        _ => LingeringClose::On,
+    }
+}
+
+/// A number of the file as far as it is taken.
+pub(super) fn count(number: u64, max: usize) -> usize {
+    usize::try_from(number).unwrap_or(max).min(max)
 }
 
 /// What one level says itself of the settings that are inherited as a whole.
@@ -182,6 +201,27 @@ impl Lists {
             scope.content_types.types = Arc::new(types);
         }
         self.proxy.replace(&mut scope.proxy);
+    }
+}
+
+/// What the table cannot say of one value: nginx's own bounds, and those of this kit.
+fn check_value(lower: &mut Lower<'_>, directive: &Directive) {
+    let size = |index| directive.arg(index).and_then(units::size);
+    let number = directive.arg(0).and_then(units::number);
+    let (value, max, shown) = match directive.name.text.as_str() {
+        "large_client_header_buffers" => {
+            check_header_buffers(lower, directive);
+            let all = number.zip(size(1)).map(|(number, size)| number.saturating_mul(size));
+            (all, HEAD_BYTES_MAX, "1m")
+        }
+        "max_headers" => (number, FIELDS_MAX, "10000"),
+        "proxy_buffer_size" => (size(0), BUFFER_BYTES_MAX, "1m"),
+        "client_body_buffer_size" => (size(0), REPLAY_BYTES_MAX, "1m"),
+        _ => return,
+    };
+    if value.is_some_and(|value| value > max as u64) {
+        let name = &directive.name.text;
+        lower.warn(directive.arg_span(0), format!("\"{name}\" is taken as {shown}, the most here"));
     }
 }
 

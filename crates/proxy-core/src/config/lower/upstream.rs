@@ -168,7 +168,12 @@ fn take_parameter(server: &mut UpstreamServer, parameter: &str) -> Result<(), St
         Some(("max_conns" | "slow_start" | "route" | "service", _)) => {
             return Err(format!("parameter \"{parameter}\" is not supported yet"));
         }
-        None if matches!(parameter, "resolve" | "drain") => {
+        None if parameter == "resolve" => {
+            let told = "parameter \"resolve\" is not needed, leave it out: names are looked up \
+                        again by themselves when a connection fails";
+            return Err(told.to_owned());
+        }
+        None if parameter == "drain" => {
             return Err(format!("parameter \"{parameter}\" is not supported yet"));
         }
         _ => return Err(invalid()),

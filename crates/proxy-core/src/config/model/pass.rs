@@ -146,6 +146,8 @@ impl NextConditions {
 pub struct IgnoredFields(u8);
 
 impl IgnoredFields {
+    /// Nothing.
+    pub const NONE: IgnoredFields = IgnoredFields(0);
     /// `X-Accel-Redirect`: the answer is another location's.
     pub const REDIRECT: IgnoredFields = IgnoredFields(1);
     /// `X-Accel-Limit-Rate`: bytes a second of the answer.

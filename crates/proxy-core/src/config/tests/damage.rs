@@ -53,4 +53,6 @@ fn a_large_file_ends_soon_whatever_it_repeats() {
     let fields = "proxy_set_header A $host; ".repeat(2000);
     let pass = |n: usize| format!("location /a{n} {{ proxy_pass http://127.0.0.1; }}\n");
     check_large(&server(&fields), pass, "}}");
+    check_large(&server("proxy_next_upstream error"), |n| format!(" a{n}"), "; return 200; }}");
+    check_large(&server("return 200; "), |_| "proxy_ignore_headers Vary;\n".to_owned(), "}}");
 }

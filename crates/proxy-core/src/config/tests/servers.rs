@@ -178,7 +178,12 @@ fn bad_upstreams_are_told() {
         ("upstream u { server unix:/a; }", "1:28: unix sockets are not supported yet"),
         ("upstream u { server a weight=0; }", "1:30: invalid parameter \"weight=0\""),
         ("upstream u { server a wieght=1; }", "1:30: invalid parameter \"wieght=1\""),
-        ("upstream u { server a resolve; }", "1:30: parameter \"resolve\" is not supported yet"),
+        (
+            "upstream u { server a resolve; }",
+            "1:30: parameter \"resolve\" is not needed, leave it out: names are looked up again by \
+             themselves when a connection fails",
+        ),
+        ("upstream u { server a drain; }", "1:30: parameter \"drain\" is not supported yet"),
         (
             "upstream u { server a backup; }",
             "1:8: all servers inside upstream \"u\" are \"backup\"",

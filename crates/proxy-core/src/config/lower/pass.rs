@@ -1,0 +1,82 @@
+//! `proxy_pass`: its URL taken apart.
+//!
+//! Owns: what the URL names, and its messages. Looks no name up.
+
+use nginx_conf::Directive;
+
+use super::Lower;
+use super::proxy::ProxyScope;
+use crate::config::address::{HostPort, host_port};
+use crate::config::model::{PassUrl, ProxyPass};
+
+impl Lower<'_> {
+    /// nginx: `proxy_pass URL` with what belongs to it. `path` is the location's.
+    pub(super) fn proxy_pass(
+        &mut self,
+        directive: &Directive,
+        scope: &ProxyScope,
+        path: &str,
+    ) -> Option<ProxyPass> {
+        let url = directive.arg(0)?;
+        let span = directive.arg_span(0);
+        let Url { host, port, uri } = match parse_url(url) {
+            Ok(parsed) => parsed,
+            Err(message) => {
+                self.error(span, message);
+                return None;
+            }
+        };
+        let upstream = self.upstream_of(host, port, span);
+        let port_text = port.map_or("80".to_owned(), |port| port.to_string());
+        let host_text = match port {
+            Some(port) if port != 80 => format!("{host}:{port}"),
+            _ => host.to_owned(),
+        };
+        let redirects = scope.redirects(url, uri.is_some(), path);
+        let url =
+            PassUrl { host: host_text.into(), port: port_text.into(), uri: uri.map(Into::into) };
+        Some(scope.pass(upstream, url, redirects))
+    }
+}
+
+/// The parts of a `proxy_pass` URL.
+#[derive(Debug, PartialEq, Eq)]
+struct Url<'a> {
+    host: &'a str,
+    port: Option<u16>,
+    /// From the first slash after the host, if there is one.
+    uri: Option<&'a str>,
+}
+
+fn parse_url(url: &str) -> Result<Url<'_>, String> {
+    const SCHEME: &str = "http://";
+    if url.contains('$') {
+        let told = "variables in \"proxy_pass\" are not supported yet; a name written there is \
+                    looked up again by itself when a connection fails";
+        return Err(told.to_owned());
+    }
+    let starts = |scheme: &str| {
+        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    if starts("https://") {
+        return Err("\"https://\" in \"proxy_pass\" is not supported yet".to_owned());
+    }
+    if !starts(SCHEME) {
+        return Err(format!("invalid URL prefix in \"{url}\"; expected \"http://\""));
+    }
+    let rest = &url[SCHEME.len()..];
+    if rest.starts_with("unix:") {
+        return Err("unix sockets are not supported yet".to_owned());
+    }
+    let (authority, uri) = match rest.find('/') {
+        Some(slash) => (&rest[..slash], Some(&rest[slash..])),
+        None => (rest, None),
+    };
+    if uri.is_some_and(|uri| uri.bytes().any(|byte| byte <= b' ' || byte == 0x7f)) {
+        return Err("space or control character in the URI of \"proxy_pass\"".to_owned());
+    }
+    let parsed = host_port(authority);
+    let HostPort { host, port } =
+        parsed.map_err(|problem| format!("{problem} in upstream \"{authority}\""))?;
+    Ok(Url { host, port, uri })
+}
