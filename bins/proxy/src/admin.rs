@@ -8,7 +8,7 @@ use std::time::Duration;
 use sidecar::admin::Answer;
 
 use crate::metrics::{self, ProcessCounters, WorkerCounters};
-use crate::worker::Runtime;
+use crate::net::Runtime;
 
 /// How long the application may take to accept when readiness is asked for; the kubelet waits one
 /// second by default.

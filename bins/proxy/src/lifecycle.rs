@@ -23,8 +23,9 @@ use crate::config::{self, LoadOptions, Loaded};
 use crate::listeners::Listeners;
 use crate::log_sink::LogSink;
 use crate::metrics::{ProcessCounters, WorkerCounters, add};
-use crate::worker::upstream::Addresses;
-use crate::worker::{Command, Mailbox, Runtime, Worker};
+use crate::net::addresses::Addresses;
+use crate::net::worker::Worker;
+use crate::net::{Command, ListenSocket, Mailbox, Runtime};
 
 /// More threads than this bring nothing to one pod's traffic.
 const WORKERS_MAX: usize = 8;
@@ -86,15 +87,20 @@ fn start(cli: &Cli, options: LoadOptions) -> Result<Process, u8> {
     if let Err(error) = sys::limits::raise_open_files() {
         log::debug!("the limit on open files stays as it is: {error}");
     }
-    let mut listeners = Listeners::default();
-    let sockets = listeners.update(&config).map_err(|problem| {
-        log::error!("{problem}");
-        exit::RUNTIME
-    })?;
     let failed = |error: io::Error| {
         log::error!("cannot start: {error}");
         exit::RUNTIME
     };
+    let count = worker_count(cli);
+    let mailboxes: Vec<Arc<Mailbox>> = (0..count)
+        .map(|_| Mailbox::new().map(Arc::new))
+        .collect::<io::Result<_>>()
+        .map_err(failed)?;
+    let mut listeners = Listeners::default();
+    let sockets = listeners.update(&config, &mailboxes).map_err(|problem| {
+        log::error!("{problem}");
+        exit::RUNTIME
+    })?;
     let signals =
         Signals::register(&[SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2]).map_err(failed)?;
     let counters = Arc::new(ProcessCounters::default());
@@ -102,7 +108,6 @@ fn start(cli: &Cli, options: LoadOptions) -> Result<Process, u8> {
     let watch = Watch::new(&sources);
     let addresses = Addresses::new(&config);
     let runtime = Arc::new(Runtime { config: Arc::new(config), addresses });
-    let count = worker_count(cli);
     let workers: Vec<_> = (0..count).map(|_| Arc::new(WorkerCounters::default())).collect();
     let status = Arc::new(Status {
         workers,
@@ -117,7 +122,7 @@ fn start(cli: &Cli, options: LoadOptions) -> Result<Process, u8> {
         reload_interval: (!cli.reload_interval.is_zero()).then_some(cli.reload_interval),
         listeners,
         watch,
-        mailboxes: Vec::new(),
+        mailboxes,
         threads: Vec::new(),
         running: Arc::new(AtomicUsize::new(0)),
         resolving: Arc::new(AtomicBool::new(false)),
@@ -162,25 +167,23 @@ impl Process {
     }
 
     fn start_workers(&mut self, runtime: &Arc<Runtime>) -> io::Result<()> {
-        for index in 0..self.status.workers.len() {
-            let mailbox = Arc::new(Mailbox::new()?);
+        let workers = self.mailboxes.len();
+        for (index, mailbox) in self.mailboxes.iter().enumerate() {
             let counters = Arc::clone(&self.status.workers[index]);
             let sink = Arc::clone(&self.sink);
-            let (inbox, runtime) = (Arc::clone(&mailbox), Arc::clone(runtime));
+            let (inbox, runtime) = (Arc::clone(mailbox), Arc::clone(runtime));
             let running = Arc::clone(&self.running);
             running.fetch_add(1, Ordering::SeqCst);
             let seed = RandomState::new().build_hasher().finish();
             let name = format!("worker-{index}");
             let thread = std::thread::Builder::new().name(name).spawn(move || {
-                let ended = Worker::new(inbox, runtime, sink, counters, seed)
-                    .and_then(|mut worker| worker.run());
-                if let Err(error) = ended {
+                let mut worker = Worker::new(inbox, runtime, (sink, counters), workers, seed);
+                if let Err(error) = worker.run() {
                     log::error!("a worker has ended: {error}");
                 }
                 running.fetch_sub(1, Ordering::SeqCst);
             })?;
             self.threads.push(thread);
-            self.mailboxes.push(mailbox);
         }
         Ok(())
     }
@@ -294,15 +297,17 @@ impl Process {
     fn reload(&mut self) {
         let refused = match config::load(&self.options) {
             Err(problems) => problems,
-            Ok(Loaded { config, sources, warnings }) => match self.listeners.update(&config) {
-                Err(problem) => vec![problem],
-                Ok(sockets) => {
-                    for warning in warnings {
-                        log::warn!("{warning}");
+            Ok(Loaded { config, sources, warnings }) => {
+                match self.listeners.update(&config, &self.mailboxes) {
+                    Err(problem) => vec![problem],
+                    Ok(sockets) => {
+                        for warning in warnings {
+                            log::warn!("{warning}");
+                        }
+                        return self.take_up(config, &sources, sockets);
                     }
-                    return self.take_up(config, &sources, sockets);
                 }
-            },
+            }
         };
         self.watch.note_refused();
         add(&self.status.process.reloads_failed, 1);
@@ -317,7 +322,7 @@ impl Process {
         &mut self,
         config: proxy_core::config::model::Config,
         sources: &[config::Source],
-        sockets: Vec<crate::worker::ListenSocket>,
+        sockets: Vec<ListenSocket>,
     ) {
         apply_level(&config);
         self.watch = Watch::new(sources);

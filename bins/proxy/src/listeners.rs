@@ -1,56 +1,124 @@
 //! Listening sockets of the process: bound once, kept over reloads, shared by the workers.
+//!
+//! Which sockets stay is the core's to say; here they are bound and closed.
 
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use proxy_core::config::model::{Config, Listen};
+use proxy_core::listeners::{Binding, ListenerId, Table};
 use rustix::io::Errno;
 use sys::socket;
 
-use crate::worker::ListenSocket;
-use proxy_core::config::model::{Config, Listen};
+use crate::net::{ListenSocket, Mailbox};
 
 /// The sockets that are bound now.
 #[derive(Default)]
 pub struct Listeners {
-    bound: Vec<(SocketAddr, Arc<OwnedFd>)>,
+    table: Table,
+    sockets: Vec<(ListenerId, SocketAddr, Arc<OwnedFd>)>,
 }
 
 impl Listeners {
-    /// Binds what the configuration asks for, keeping what is bound already. Nothing changes when
-    /// one of them cannot be bound; the error says which and why.
-    pub fn update(&mut self, config: &Config) -> Result<Vec<ListenSocket>, String> {
-        let mut sockets = Vec::new();
-        for (index, listen) in config.listens.iter().enumerate() {
-            if listen.bound_by.is_some() {
-                // nginx: a wildcard socket of the same port takes its connections.
-                continue;
+    /// Binds what the configuration asks for, keeping what is bound already, and has every worker
+    /// watch it. Nothing changes when one of them cannot be bound or watched; the error says which
+    /// and why.
+    pub fn update(
+        &mut self,
+        config: &Config,
+        workers: &[Arc<Mailbox>],
+    ) -> Result<Vec<ListenSocket>, String> {
+        let plan = self.table.plan(config);
+        let mut sockets: Vec<ListenSocket> = Vec::new();
+        for binding in &plan.keep {
+            if let Some((_, _, socket)) = self.sockets.iter().find(|one| one.0 == binding.id) {
+                sockets.push(ListenSocket { socket: Arc::clone(socket), binding: *binding });
             }
-            let known = self.bound.iter().find(|(address, _)| *address == listen.address);
-            let socket = match known {
-                Some((_, socket)) => Arc::clone(socket),
-                None => match socket::listen(listen.address, listen.ipv6_only, listen.backlog) {
-                    Ok(socket) => Arc::new(socket),
-                    Err(error) if is_family_missing(&error) && listen.address.is_ipv6() => {
-                        log::warn!(
-                            "{}: this host has no IPv6, {} is left out",
-                            listen.origin,
-                            listen.address
-                        );
-                        continue;
-                    }
-                    Err(error) => return Err(explain(listen, &error)),
-                },
-            };
-            sockets.push(ListenSocket { address: listen.address, socket, listen: index });
+        }
+        let kept = sockets.len();
+        let mut left_out = Vec::new();
+        for binding in &plan.open {
+            let Some(listen) = config.listens.get(binding.listen) else { continue };
+            match self.bind(listen, &plan.close) {
+                Ok(socket) => {
+                    sockets.push(ListenSocket { socket: Arc::new(socket), binding: *binding });
+                }
+                Err(error) if is_family_missing(&error) && listen.address.is_ipv6() => {
+                    let (origin, address) = (&listen.origin, listen.address);
+                    log::warn!("{origin}: this host has no IPv6, {address} is left out");
+                    left_out.push(binding.id);
+                }
+                Err(error) => return Err(explain(listen, &error)),
+            }
         }
         if sockets.is_empty() {
             return Err("no address to listen on is left".into());
         }
-        self.bound = sockets.iter().map(|one| (one.address, Arc::clone(&one.socket))).collect();
+        watch_all(sockets.get(kept..).unwrap_or_default(), config, workers)?;
+        self.table.commit(config, &plan, &left_out);
+        let address = |binding: Binding| config.listens.get(binding.listen).map(|one| one.address);
+        self.sockets = sockets
+            .iter()
+            .filter_map(|one| {
+                Some((one.binding.id, address(one.binding)?, Arc::clone(&one.socket)))
+            })
+            .collect();
         Ok(sockets)
     }
+
+    /// Linux binds a wildcard and an address of its port one after the other only. Where one of
+    /// them is to go, the two share the port for the moment in which both are there.
+    fn bind(&self, listen: &Listen, closing: &[ListenerId]) -> io::Result<OwnedFd> {
+        let bound = |shares_port| {
+            socket::listen(listen.address, listen.ipv6_only, listen.backlog, shares_port)
+        };
+        let error = match bound(false) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => error,
+            done => return done,
+        };
+        let in_the_way: Vec<&OwnedFd> = self
+            .sockets
+            .iter()
+            .filter(|(id, at, _)| closing.contains(id) && at.port() == listen.address.port())
+            .map(|(_, _, socket)| &**socket)
+            .collect();
+        if in_the_way.is_empty() {
+            return Err(error);
+        }
+        for socket in &in_the_way {
+            socket::share_port(socket, true)?;
+        }
+        let done = bound(true);
+        for socket in in_the_way.into_iter().chain(done.as_ref()) {
+            socket::share_port(socket, false)?;
+        }
+        done
+    }
+}
+
+/// Each new socket is watched by each worker, or none by any.
+fn watch_all(
+    new: &[ListenSocket],
+    config: &Config,
+    workers: &[Arc<Mailbox>],
+) -> Result<(), String> {
+    for ListenSocket { socket, binding } in new {
+        for worker in workers {
+            if let Err(error) = worker.watch(socket, binding.id) {
+                for ListenSocket { socket, .. } in new {
+                    workers.iter().for_each(|worker| worker.unwatch(socket));
+                }
+                let listen = config.listens.get(binding.listen);
+                let (origin, address) = listen
+                    .map(|listen| (listen.origin.as_str(), listen.address.to_string()))
+                    .unwrap_or_default();
+                return Err(format!("{origin}: cannot watch {address}: {error}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_family_missing(error: &io::Error) -> bool {

@@ -6,13 +6,12 @@
 mod admin;
 mod cli;
 mod config;
-mod exchange;
 mod lifecycle;
 mod listeners;
 mod log_sink;
 mod metrics;
+mod net;
 mod order;
-mod worker;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use sidecar::metrics::{Kind, Text};
 
-use crate::exchange::Source;
+use proxy_core::counters::Counters;
 
 /// Counters of one worker.
 #[derive(Debug, Default)]
@@ -29,6 +29,10 @@ pub struct WorkerCounters {
     pub upstream_reused: AtomicU64,
     /// Requests sent again.
     pub retries: AtomicU64,
+    /// Connections closed with an unfinished head, to make room for others' heads.
+    pub heads_dropped: AtomicU64,
+    /// Idle connections closed to make room for new ones.
+    pub idle_dropped: AtomicU64,
     /// Accepts that failed for want of file descriptors.
     pub accept_failures: AtomicU64,
 }
@@ -38,16 +42,27 @@ pub fn add(counter: &AtomicU64, amount: u64) {
     counter.fetch_add(amount, Relaxed);
 }
 
-/// Takes from a gauge.
-pub fn sub(counter: &AtomicU64, amount: u64) {
-    counter.fetch_sub(amount, Relaxed);
-}
-
 impl WorkerCounters {
-    /// Counts a finished request.
-    pub fn count_request(&self, status: u16, source: Source) {
-        let class = usize::from(status / 100).clamp(1, 5) - 1;
-        add(&self.requests[usize::from(source == Source::Proxy)][class], 1);
+    /// Shows what the worker has counted to who asks.
+    pub fn publish(&self, counters: &Counters) {
+        for (class, counts) in self.requests.iter().zip(&counters.requests) {
+            for (shown, count) in class.iter().zip(counts) {
+                shown.store(*count, Relaxed);
+            }
+        }
+        for (shown, count) in [
+            (&self.rejected, counters.rejected),
+            (&self.connections, counters.connections),
+            (&self.connections_idle, counters.connections_idle),
+            (&self.accepted, counters.accepted),
+            (&self.upstream_new, counters.upstream_new),
+            (&self.upstream_reused, counters.upstream_reused),
+            (&self.retries, counters.retries),
+            (&self.heads_dropped, counters.heads_dropped),
+            (&self.idle_dropped, counters.idle_dropped),
+        ] {
+            shown.store(count, Relaxed);
+        }
     }
 }
 
@@ -145,6 +160,16 @@ fn push_faults(sources: &Sources<'_>, text: &mut Text) {
             "sidecar_proxy_retries_total",
             "Requests sent again on another upstream connection.",
             sources.sum(|worker| &worker.retries),
+        ),
+        (
+            "sidecar_proxy_heads_dropped_total",
+            "Connections closed with an unfinished head to make room for others.",
+            sources.sum(|worker| &worker.heads_dropped),
+        ),
+        (
+            "sidecar_proxy_idle_connections_dropped_total",
+            "Idle connections closed to make room for new ones.",
+            sources.sum(|worker| &worker.idle_dropped),
         ),
         (
             "sidecar_proxy_accept_failures_total",

@@ -13,7 +13,8 @@ use alloc::vec::Vec;
 
 use crate::emit::push_chunk_start;
 use crate::framing::{BodyLength, LENGTH_MAX};
-use crate::line::{CR, LF, is_token_byte, is_value_byte};
+use crate::grammar::{is_token_byte, is_value_byte};
+use crate::line::{CR, LF};
 use crate::reject::Reject;
 
 /// Follows one body. Holds no data.

@@ -3,13 +3,12 @@
 
 use alloc::vec::Vec;
 
-use crate::head::Version;
-use crate::line::{are_value_bytes, is_token_byte};
+use crate::grammar::{Version, is_name_byte, is_target_byte, is_token_byte, is_written_byte};
 
 /// Adds `METHOD target HTTP/1.x` with its line end.
 pub fn push_request_line(out: &mut Vec<u8>, method: &[u8], target: &[u8], version: Version) {
     debug_assert!(!method.is_empty() && method.iter().all(|&byte| is_token_byte(byte)));
-    debug_assert!(!target.is_empty() && target.iter().all(|&byte| byte > b' ' && byte != 0x7f));
+    debug_assert!(!target.is_empty() && target.iter().all(|&byte| is_target_byte(byte)));
     out.reserve(method.len() + target.len() + 12);
     out.extend_from_slice(method);
     out.push(b' ');
@@ -20,9 +19,11 @@ pub fn push_request_line(out: &mut Vec<u8>, method: &[u8], target: &[u8], versio
 }
 
 /// Adds `HTTP/1.x status reason` with its line end; the space after the status stands even when
-/// there is no reason (RFC 9112 §4).
+/// there is no reason (RFC 9112 §4). A reason that was parsed may be written: NUL, CR and LF are
+/// not in it.
 pub fn push_status_line(out: &mut Vec<u8>, version: Version, status: u16, reason: &[u8]) {
-    debug_assert!((100..1000).contains(&status) && are_value_bytes(reason));
+    debug_assert!((100..1000).contains(&status));
+    debug_assert!(reason.iter().all(|&byte| is_written_byte(byte)));
     out.reserve(reason.len() + 15);
     out.extend_from_slice(version_bytes(version));
     out.push(b' ');
@@ -32,10 +33,11 @@ pub fn push_status_line(out: &mut Vec<u8>, version: Version, status: u16, reason
     out.extend_from_slice(b"\r\n");
 }
 
-/// Adds one field line.
+/// Adds one field line. Names and values that were parsed may be written: in a name there is no
+/// colon, white space or control byte, in a value no NUL, CR or LF.
 pub fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    debug_assert!(!name.is_empty() && name.iter().all(|&byte| is_token_byte(byte)));
-    debug_assert!(are_value_bytes(value));
+    debug_assert!(!name.is_empty() && name.iter().all(|&byte| is_name_byte(byte)));
+    debug_assert!(value.iter().all(|&byte| is_written_byte(byte)));
     out.reserve(name.len() + value.len() + 4);
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");

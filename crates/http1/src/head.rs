@@ -1,9 +1,12 @@
-//! What request and response heads share: spans, fields, limits, the walk over field lines.
+//! What request and response heads share: limits and the walk over field lines.
 
 use alloc::vec::Vec;
 
-use crate::line::{self, LineEnd};
+use crate::field::{Field, FieldClass, Known, Span};
+use crate::grammar::Peer;
+use crate::line::{self, CR, LF};
 use crate::reject::Reject;
+use crate::scan;
 
 /// The answer of a reader to some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,69 +24,16 @@ pub enum Parsed<T> {
     Reject(Reject),
 }
 
-/// A part of the input, as offset and length in bytes from the input's start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
-    /// First byte.
-    pub start: u32,
-    /// Count of bytes.
-    pub len: u32,
-}
-
-impl Span {
-    pub(crate) fn new(start: usize, len: usize) -> Self {
-        debug_assert!(start.saturating_add(len) <= u32::MAX as usize, "heads are bounded");
-        Span { start: start as u32, len: len as u32 }
-    }
-
-    /// The span that `part` takes within `whole`, `start` bytes into the input. `part` must lie
-    /// in `whole`.
-    pub(crate) fn within(whole: &[u8], part: &[u8], start: usize) -> Self {
-        let offset = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-        debug_assert!(offset + part.len() <= whole.len(), "a part lies in its whole");
-        Span::new(start + offset, part.len())
-    }
-
-    /// The bytes of this span; empty if `bytes` is too short to hold it.
-    pub fn of(self, bytes: &[u8]) -> &[u8] {
-        let start = self.start as usize;
-        bytes.get(start..start + self.len as usize).unwrap_or_default()
-    }
-
-    /// Whether there is no byte in it.
-    pub fn is_empty(self) -> bool {
-        self.len == 0
-    }
-}
-
-/// One field line. The value is without white space around it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Field {
-    /// A token, as the peer spelt it.
-    pub name: Span,
-    /// May be empty.
-    pub value: Span,
-}
-
-/// The version that a peer's message has. A later minor version counts as 1.1 (RFC 9110 §2.5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Version {
-    /// HTTP/1.0
-    Http10,
-    /// HTTP/1.1
-    #[default]
-    Http11,
-}
-
-/// Bounds of a head, all in bytes but the last. Each is inclusive: a head that meets it exactly
-/// passes. The default follows nginx's `large_client_header_buffers 4 8k`.
+/// Bounds of a request's head, all in bytes but the last. Each is inclusive: a head that meets it
+/// exactly passes. The default follows nginx's `large_client_header_buffers 4 8k` and
+/// `max_headers 1000`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The first line, without its line end.
     pub line_bytes_max: usize,
     /// Each field line, without its line end.
     pub field_bytes_max: usize,
-    /// The whole head, from its first line to the end of the empty line.
+    /// The whole head to the end of the empty line, empty lines before the first line included.
     pub head_bytes_max: usize,
     /// Count of field lines.
     pub fields_max: usize,
@@ -95,27 +45,17 @@ impl Default for Limits {
             line_bytes_max: 8 * 1024,
             field_bytes_max: 8 * 1024,
             head_bytes_max: 32 * 1024,
-            fields_max: 100,
+            fields_max: 1000,
         }
     }
 }
 
-/// The value of the first field of that name, in any case.
-pub fn find<'b>(fields: &[Field], bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
-    fields
-        .iter()
-        .find(|field| field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes()))
-        .map(|field| field.value.of(bytes))
+/// The bytes of `input` that a head may take, and whether there are more.
+pub(crate) fn window(input: &[u8], head_bytes_max: usize) -> (&[u8], bool) {
+    line::bounded(input, head_bytes_max.min(u32::MAX as usize))
 }
 
-/// The bytes of `input` that a head which begins at `start` may take, and whether there are more.
-/// What is over the bound is out of sight, so that it cannot change the verdict on what is not.
-pub(crate) fn window<'i>(input: &'i [u8], start: usize, limits: &Limits) -> (&'i [u8], bool) {
-    let max = start.saturating_add(limits.head_bytes_max).min(u32::MAX as usize);
-    line::bounded(input, max)
-}
-
-/// A step of the walk over a head: go on at this offset, wait, or stop.
+/// A step of the walk over a head: go on, wait, or stop.
 pub(crate) type Step<T> = Result<Option<T>, Reject>;
 
 /// Turns what the walk over a window found into an answer; `cut` says that the window was shorter
@@ -130,51 +70,109 @@ pub(crate) fn answer(found: Step<usize>, cut: bool) -> Parsed<()> {
 }
 
 /// Reads field lines of `window` from `at` up to and with the empty line, adds them to `fields`,
-/// and shows each name and value with its field to `take`. Gives the offset after the empty line.
-pub(crate) fn read_fields<'i>(
-    window: &'i [u8],
+/// and shows each with its value to `take`. Gives the offset after the empty line.
+pub(crate) fn read_fields(
+    window: &[u8],
     mut at: usize,
     limits: &Limits,
+    peer: Peer,
     fields: &mut Vec<Field>,
-    mut take: impl FnMut(&'i [u8], &'i [u8], Field) -> Result<(), Reject>,
+    mut take: impl FnMut(Known, &[u8], Field) -> Result<(), Reject>,
 ) -> Step<usize> {
     loop {
         let rest = window.get(at..).unwrap_or_default();
-        let line = line::first_line(rest);
-        if line.content.is_empty() {
-            return match line.end {
-                LineEnd::Whole => Ok(Some(at + 2)),
-                LineEnd::Bare => Err(Reject::BareLineFeed),
-                LineEnd::Return | LineEnd::Open => Ok(None),
-            };
-        }
-        let (content, over) = line::bounded(line.content, limits.field_bytes_max);
-        let colon = line::field_colon(content)?;
-        let value = colon.and_then(|colon| content.get(colon + 1..)).unwrap_or_default();
-        if !line::are_value_bytes(value) {
-            return Err(line::bad_value(value, Reject::FieldValueMalformed));
-        }
-        if over {
-            return Err(Reject::FieldTooLarge);
-        }
-        let name = match colon.and_then(|colon| content.get(..colon)) {
-            None if line.end.is_settled() => return Err(Reject::FieldNameMalformed),
-            name => name.unwrap_or_default(),
+        let Some(line) = read_field_line(rest, limits.field_bytes_max, peer)? else {
+            return Ok(None);
         };
-        match line.end {
-            LineEnd::Whole => {}
-            LineEnd::Bare => return Err(Reject::BareLineFeed),
-            LineEnd::Return | LineEnd::Open => return Ok(None),
+        if line.name_len == 0 {
+            return Ok(Some(at + line.used));
         }
         if fields.len() >= limits.fields_max {
             return Err(Reject::TooManyFields);
         }
-        let value = line::trim(value);
-        let field =
-            Field { name: Span::new(at, name.len()), value: Span::within(content, value, at) };
-        debug_assert_eq!(field.value.of(window), value);
+        let name = rest.get(..line.name_len).unwrap_or_default();
+        let value = rest.get(line.value_at..line.value_end).unwrap_or_default();
+        let known = Known::new(name, line.seen);
+        let field = Field {
+            name: Span::new(at, name.len()),
+            value: Span::new(at + line.value_at, value.len()),
+            class: FieldClass::new(known, line.seen),
+        };
         fields.push(field);
-        take(name, value, field)?;
-        at += content.len() + 2;
+        take(known, value, field)?;
+        at += line.used;
+    }
+}
+
+/// One line, as offsets from its first byte.
+#[derive(Clone, Copy, Debug, Default)]
+struct FieldLine {
+    /// 0 for the empty line.
+    name_len: usize,
+    /// The bits of all bytes of the name.
+    seen: u8,
+    value_at: usize,
+    value_end: usize,
+    /// Bytes of the line with its line end.
+    used: usize,
+}
+
+/// Reads the line at the front of `rest`, each byte of it once and in order, so that the first bad
+/// byte gives the verdict.
+#[inline(always)]
+fn read_field_line(rest: &[u8], line_bytes_max: usize, peer: Peer) -> Step<FieldLine> {
+    // The byte after the last one allowed shows that there is too much.
+    let within = rest.get(..line_bytes_max.saturating_add(1)).unwrap_or(rest);
+    let (name_len, seen) = scan::name(within);
+    match within.get(name_len) {
+        Some(b':') if name_len > 0 => {}
+        None if within.len() <= line_bytes_max => return Ok(None),
+        None => return Err(Reject::FieldTooLarge),
+        Some(_) => return read_line_without_colon(rest, name_len, seen, peer),
+    }
+    let after = line::trim_start(within.get(name_len + 1..).unwrap_or_default());
+    let value_at = within.len() - after.len();
+    let value = after.get(..scan::value(after, peer)).unwrap_or_default();
+    let end = value_at + value.len();
+    if end > line_bytes_max {
+        return Err(Reject::FieldTooLarge);
+    }
+    let Some(used) = read_field_end(rest, end, peer)? else {
+        return Ok(None);
+    };
+    let value_end = value_at + line::trim_end(value).len();
+    Ok(Some(FieldLine { name_len, seen, value_at, value_end, used }))
+}
+
+/// Reads the end of the field line whose content ends at `end`; gives the offset after it. An
+/// upstream may put carriage returns before it: nginx takes them, and applications add one when
+/// they read the value from a line of a file.
+#[inline]
+fn read_field_end(rest: &[u8], mut end: usize, peer: Peer) -> Step<usize> {
+    let mut after = rest.get(end..).unwrap_or_default();
+    while let (Peer::Upstream, [CR, cut @ ..]) = (peer, after)
+        && cut.first() == Some(&CR)
+    {
+        (end, after) = (end + 1, cut);
+    }
+    Ok(line::read_end(after, peer, Reject::FieldValueMalformed)?.map(|len| end + len))
+}
+
+/// Reads the line at the front of `rest` whose byte at `name_len` can be part of no name.
+fn read_line_without_colon(rest: &[u8], name_len: usize, seen: u8, peer: Peer) -> Step<FieldLine> {
+    let is_line_end = matches!(rest.get(name_len), Some(&(CR | LF)));
+    match (name_len, rest.first()) {
+        (0, _) if is_line_end => {
+            let used = line::read_end(rest, peer, Reject::FieldNameMalformed)?;
+            Ok(used.map(|used| FieldLine { used, ..FieldLine::default() }))
+        }
+        (0, Some(b' ' | b'\t')) => Err(Reject::ObsFold),
+        // As in nginx: a name without a value. One that frames is rejected for its empty value.
+        (1.., _) if is_line_end && peer == Peer::Upstream => {
+            let used = read_field_end(rest, name_len, peer)?;
+            let (value_at, value_end) = (name_len, name_len);
+            Ok(used.map(|used| FieldLine { name_len, seen, value_at, value_end, used }))
+        }
+        _ => Err(Reject::FieldNameMalformed),
     }
 }

@@ -33,27 +33,32 @@
 extern crate alloc;
 
 mod body;
+mod connection;
 mod date;
 mod emit;
+mod field;
 mod framing;
+mod grammar;
 mod head;
-mod hop;
 mod line;
 pub mod path;
 mod reject;
 mod request;
 mod response;
+mod scan;
 pub mod target;
 
 pub use body::{BodyPart, BodyReader, BodyWriter};
+pub use connection::Connection;
 pub use date::imf_fixdate;
 pub use emit::{
     push_chunk_start, push_decimal, push_end, push_field, push_request_line, push_status_line,
     reason,
 };
-pub use framing::{BodyLength, Connection};
-pub use head::{Field, Limits, Parsed, Span, Version, find};
-pub use hop::{is_connection_nominated, is_hop_by_hop, is_plain_name};
+pub use field::{Field, FieldClass, Span, find};
+pub use framing::BodyLength;
+pub use grammar::Version;
+pub use head::{Limits, Parsed};
 pub use reject::Reject;
 pub use request::{RequestHead, parse_request};
 pub use response::{ResponseHead, parse_response};

@@ -15,12 +15,12 @@ pub enum Reject {
     ChunkSizeMalformed,
     /// A chunk's size is 2^63-1 or more.
     ChunkSizeTooLarge,
-    /// A field's name is empty, is not a token, or is not followed at once by a colon
-    /// (RFC 9112 §5.1).
+    /// A field's name is empty, holds white space or a control byte, or is not followed at once
+    /// by a colon (RFC 9112 §5.1).
     FieldNameMalformed,
     /// One field line is longer than `field_bytes_max`.
     FieldTooLarge,
-    /// A field's value holds a control byte (RFC 9110 §5.5).
+    /// A field's value holds a control byte (RFC 9110 §5.5), from an upstream NUL.
     FieldValueMalformed,
     /// The whole head is longer than `head_bytes_max`.
     HeadTooLarge,
@@ -38,7 +38,7 @@ pub enum Reject {
     LengthConflicting,
     /// Content-Length is not `1*DIGIT` (RFC 9110 §8.6).
     LengthMalformed,
-    /// Two equal Content-Length fields; nginx rejects them as well.
+    /// Two equal Content-Length fields of a client; nginx rejects them as well.
     LengthRepeated,
     /// Content-Length is 2^63-1 or more.
     LengthTooLarge,
@@ -46,20 +46,18 @@ pub enum Reject {
     MethodConnect,
     /// The method is not made of `A-Z`, `_` and `-`, which is what nginx takes.
     MethodMalformed,
+    /// TRACE, which would tell a script what the browser hides from it. nginx answers 405.
+    MethodTrace,
     /// A line that begins with white space (RFC 9112 §5.2).
     ObsFold,
     /// A percent sign without two hexadecimal digits, or `%00`.
     PathEscapeMalformed,
     /// `..` leads above the root.
     PathOutsideRoot,
-    /// A response's reason phrase holds a control byte.
+    /// A response's reason phrase holds NUL.
     ReasonMalformed,
-    /// A response's status line is longer than `line_bytes_max`.
-    StatusLineTooLong,
     /// A response's status is not three digits of 100 or more.
     StatusMalformed,
-    /// A fragment in a request target (RFC 9112 §3.2 knows none).
-    TargetFragment,
     /// The target has none of the forms that its method may have (RFC 9112 §3.2), or holds a
     /// control byte or a space.
     TargetMalformed,
@@ -67,13 +65,15 @@ pub enum Reject {
     TargetTooLong,
     /// More than `fields_max` field lines.
     TooManyFields,
+    /// The Connection fields nominate more than 64 different names.
+    TooManyNominations,
     /// A trailer field is malformed (RFC 9112 §7.1.2).
     TrailerMalformed,
     /// The trailer section is longer than the bound.
     TrailersTooLarge,
-    /// Transfer-Encoding in HTTP/1.0 (RFC 9112 §6.1).
+    /// Transfer-Encoding in HTTP/1.0 from a client (RFC 9112 §6.1).
     TransferEncodingOnHttp10,
-    /// More than one Transfer-Encoding field.
+    /// More than one Transfer-Encoding field of a client.
     TransferEncodingRepeated,
     /// Transfer-Encoding is anything but exactly `chunked`.
     TransferEncodingUnsupported,
@@ -110,16 +110,16 @@ impl Reject {
             Reject::LengthTooLarge => "length_too_large",
             Reject::MethodConnect => "method_connect",
             Reject::MethodMalformed => "method_malformed",
+            Reject::MethodTrace => "method_trace",
             Reject::ObsFold => "obs_fold",
             Reject::PathEscapeMalformed => "path_escape_malformed",
             Reject::PathOutsideRoot => "path_outside_root",
             Reject::ReasonMalformed => "reason_malformed",
-            Reject::StatusLineTooLong => "status_line_too_long",
             Reject::StatusMalformed => "status_malformed",
-            Reject::TargetFragment => "target_fragment",
             Reject::TargetMalformed => "target_malformed",
             Reject::TargetTooLong => "target_too_long",
             Reject::TooManyFields => "too_many_fields",
+            Reject::TooManyNominations => "too_many_nominations",
             Reject::TrailerMalformed => "trailer_malformed",
             Reject::TrailersTooLarge => "trailers_too_large",
             Reject::TransferEncodingOnHttp10 => "transfer_encoding_on_http10",
@@ -135,9 +135,12 @@ impl Reject {
     /// broke it the answer is 502, which is the caller's to give.
     pub fn status(self) -> u16 {
         match self {
-            Reject::MethodConnect => 405,
+            Reject::MethodConnect | Reject::MethodTrace => 405,
             Reject::TargetTooLong => 414,
-            Reject::FieldTooLarge | Reject::HeadTooLarge | Reject::TooManyFields => 431,
+            Reject::FieldTooLarge
+            | Reject::HeadTooLarge
+            | Reject::TooManyFields
+            | Reject::TooManyNominations => 431,
             // RFC 9112 §6.1; nginx answers 501 as well.
             Reject::TransferEncodingUnsupported => 501,
             Reject::VersionUnsupported => 505,
@@ -163,9 +166,7 @@ impl Reject {
             | Reject::PathEscapeMalformed
             | Reject::PathOutsideRoot
             | Reject::ReasonMalformed
-            | Reject::StatusLineTooLong
             | Reject::StatusMalformed
-            | Reject::TargetFragment
             | Reject::TargetMalformed
             | Reject::TrailerMalformed
             | Reject::TrailersTooLarge

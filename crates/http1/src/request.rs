@@ -2,10 +2,14 @@
 
 use alloc::vec::Vec;
 
-use crate::framing::{BodyLength, Connection, Framing};
-use crate::head::{self, Field, Limits, Parsed, Span, Step, Version};
-use crate::line::{self, CR, LF, LineEnd};
+use crate::connection::{self, Connection};
+use crate::field::{Field, Known, Span};
+use crate::framing::{BodyLength, Framing};
+use crate::grammar::{Peer, Version, is_method_byte};
+use crate::head::{self, Limits, Parsed, Step};
+use crate::line::{self, CR, LF};
 use crate::reject::Reject;
+use crate::scan;
 use crate::target;
 
 /// The head of a request, as spans of the input it was read from. Made once and used for many
@@ -56,16 +60,8 @@ impl RequestHead {
 /// `head` holds what was understood before, which is good for a log line only.
 pub fn parse_request(input: &[u8], limits: &Limits, head: &mut RequestHead) -> Parsed<()> {
     head.clear();
-    // RFC 9112 §2.2: one empty line before a request line is let pass.
-    let start = match input {
-        [] | [CR] => return Parsed::NeedMore,
-        [CR, LF, ..] => 2,
-        [CR, ..] => return Parsed::Reject(Reject::BareCarriageReturn),
-        [LF, ..] => return Parsed::Reject(Reject::BareLineFeed),
-        _ => 0,
-    };
-    let (window, cut) = head::window(input, start, limits);
-    let found = read_request(window, start, limits, head);
+    let (window, cut) = head::window(input, limits.head_bytes_max);
+    let found = read_request(window, limits, head);
     if let Ok(Some(used)) = found {
         debug_assert!(used <= input.len(), "never more than there is");
         debug_assert!(head.body != BodyLength::UntilClose, "a request has an end");
@@ -73,114 +69,124 @@ pub fn parse_request(input: &[u8], limits: &Limits, head: &mut RequestHead) -> P
     head::answer(found, cut)
 }
 
-fn read_request(
-    window: &[u8],
-    start: usize,
-    limits: &Limits,
-    head: &mut RequestHead,
-) -> Step<usize> {
+fn read_request(window: &[u8], limits: &Limits, head: &mut RequestHead) -> Step<usize> {
+    let Some(start) = skip_empty_lines(window)? else {
+        return Ok(None);
+    };
     let Some(at) = read_request_line(window, start, limits, head)? else {
         return Ok(None);
     };
-    let mut framing = Framing::default();
-    let (version, mut host, mut upgrade, mut expects) = (head.version, None, None, false);
-    let end = head::read_fields(window, at, limits, &mut head.fields, |name, value, field| {
-        match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => {
-                // RFC 9112 §3.2, for HTTP/1.0 too, as nginx.
-                if host.is_some() {
-                    return Err(Reject::HostRepeated);
-                }
-                if !target::is_host(value) {
-                    return Err(Reject::HostMalformed);
-                }
-                host = Some(field.value);
-            }
-            6 if name.eq_ignore_ascii_case(b"expect") => {
-                expects |= value.eq_ignore_ascii_case(b"100-continue");
-            }
-            7 if name.eq_ignore_ascii_case(b"upgrade") => {
-                upgrade = upgrade.or(Some(field.value));
-            }
-            _ => framing.take(version, name, value)?,
+    let version = head.version;
+    let mut framing = Framing::new(Peer::Client, version);
+    let (mut host, mut upgrade, mut expects) = (None, None, false);
+    let mut take = |known, value: &[u8], field: Field| {
+        match known {
+            Known::Other | Known::Hop => {}
+            // RFC 9112 §3.2, for HTTP/1.0 too, as nginx.
+            Known::Host if host.is_some() => return Err(Reject::HostRepeated),
+            Known::Host if !target::is_host(value) => return Err(Reject::HostMalformed),
+            Known::Host => host = Some(field.value),
+            Known::Expect => expects |= value.eq_ignore_ascii_case(b"100-continue"),
+            Known::Upgrade => upgrade = upgrade.or(Some(field.value)),
+            _ => framing.take(known, value)?,
         }
         Ok(())
-    })?;
-    if end.is_none() {
+    };
+    let fields = &mut head.fields;
+    let Some(end) = head::read_fields(window, at, limits, Peer::Client, fields, &mut take)? else {
         return Ok(None);
-    }
+    };
     if host.is_none() && version == Version::Http11 {
         return Err(Reject::HostMissing);
+    }
+    if framing.connection.nominates {
+        connection::class_nominated(fields, window)?;
     }
     head.body = framing.declared().unwrap_or(BodyLength::None);
     head.host = host;
     head.connection = framing.connection;
     head.expects_continue = expects && version == Version::Http11;
     head.upgrade = upgrade;
-    Ok(end)
+    Ok(Some(end))
+}
+
+/// The offset of the first line that is not empty. RFC 9112 §2.2: empty lines before a request
+/// line are let pass; like nginx as many as there are, within the head's bound.
+#[inline]
+fn skip_empty_lines(window: &[u8]) -> Step<usize> {
+    let mut rest = window;
+    loop {
+        rest = match rest {
+            [CR, LF, after @ ..] | [LF, after @ ..] => after,
+            [] | [CR] => return Ok(None),
+            [CR, ..] => return Err(Reject::BareCarriageReturn),
+            _ => return Ok(Some(window.len() - rest.len())),
+        };
+    }
 }
 
 /// Reads the request line at `start`; gives the offset after it.
+#[inline]
 fn read_request_line(
     window: &[u8],
     start: usize,
     limits: &Limits,
     head: &mut RequestHead,
 ) -> Step<usize> {
-    let line = line::first_line(window.get(start..).unwrap_or_default());
-    let (content, over) = line::bounded(line.content, limits.line_bytes_max);
-    let is_settled = line.end.is_settled() && !over;
-    scan_request_line(content, is_settled, start, head)?;
-    if over {
+    let rest = window.get(start..).unwrap_or_default();
+    // The byte after the last one allowed shows that there is too much.
+    let within = rest.get(..limits.line_bytes_max.saturating_add(1)).unwrap_or(rest);
+    let len = scan_request_line(within, start, head)?;
+    if len.unwrap_or(within.len()) > limits.line_bytes_max {
         return Err(Reject::TargetTooLong);
     }
-    match line.end {
-        LineEnd::Whole => Ok(Some(start + content.len() + 2)),
-        LineEnd::Bare => Err(Reject::BareLineFeed),
-        LineEnd::Return | LineEnd::Open => Ok(None),
+    let Some(len) = len else { return Ok(None) };
+    let after = rest.get(len..).unwrap_or_default();
+    Ok(line::read_end(after, Peer::Client, Reject::VersionMalformed)?.map(|end| start + len + end))
+}
+
+/// Judges a request line from left to right; gives its length if it is there up to the version.
+#[inline]
+fn scan_request_line(line: &[u8], start: usize, head: &mut RequestHead) -> Step<usize> {
+    let method_len = match line.iter().position(|&byte| !is_method_byte(byte)) {
+        None => return Ok(None),
+        Some(len @ 1..) if line.get(len) == Some(&b' ') => len,
+        Some(_) => return Err(Reject::MethodMalformed),
+    };
+    head.method = Span::new(start, method_len);
+    let rest = line.get(method_len + 1..).unwrap_or_default();
+    let target_len = scan::target(rest);
+    match rest.get(target_len) {
+        None => return Ok(None),
+        Some(b' ') if target_len > 0 => {}
+        // HTTP/0.9 had no version; it has no place behind a Service.
+        Some(&CR) if target_len > 0 => return Err(Reject::VersionMalformed),
+        Some(_) => return Err(Reject::TargetMalformed),
+    }
+    head.target = Span::new(start + method_len + 1, target_len);
+    let at = method_len + target_len + 2;
+    match scan_version(line.get(at..).unwrap_or_default()) {
+        Ok(Some(version)) => {
+            head.version = version;
+            Ok(Some(at + VERSION_LEN))
+        }
+        Ok(None) => Ok(None),
+        Err(Reject::VersionUnsupported) if line.starts_with(b"PRI * ") => Err(Reject::Http2Preface),
+        Err(reject) => Err(reject),
     }
 }
 
-/// Judges `content` from left to right, so far as it goes; if it is settled, it must be a whole
-/// request line.
-fn scan_request_line(
-    content: &[u8],
-    is_settled: bool,
-    start: usize,
-    head: &mut RequestHead,
-) -> Result<(), Reject> {
-    // nginx: these bytes only, so no lower case.
-    let is_method = |byte: &u8| matches!(byte, b'A'..=b'Z' | b'_' | b'-');
-    let method_len = match content.iter().position(|byte| !is_method(byte)) {
-        None if !is_settled => return Ok(()),
-        Some(len @ 1..) if content.get(len) == Some(&b' ') => len,
-        _ => return Err(Reject::MethodMalformed),
-    };
-    head.method = Span::new(start, method_len);
-    let rest = content.get(method_len + 1..).unwrap_or_default();
-    let target_len = match rest.iter().position(|&byte| byte <= b' ' || byte == 0x7f) {
-        None if !is_settled => return Ok(()),
-        // HTTP/0.9 had no version; it has no place behind a Service.
-        None if !rest.is_empty() => return Err(Reject::VersionMalformed),
-        Some(len @ 1..) => match rest.get(len) {
-            Some(b' ') => len,
-            Some(&CR) => return Err(Reject::VersionMalformed),
-            _ => return Err(Reject::TargetMalformed),
-        },
-        _ => return Err(Reject::TargetMalformed),
-    };
-    head.target = Span::new(start + method_len + 1, target_len);
-    match line::scan_version(rest.get(target_len + 1..).unwrap_or_default()) {
-        Ok(Some((version, []))) => {
-            head.version = version;
-            Ok(())
-        }
-        Ok(Some((_, [CR, ..]))) => Err(Reject::BareCarriageReturn),
-        Ok(None) if !is_settled => Ok(()),
-        Ok(_) => Err(Reject::VersionMalformed),
-        Err(Reject::VersionUnsupported) if content.starts_with(b"PRI * ") => {
-            Err(Reject::Http2Preface)
-        }
-        Err(reject) => Err(reject),
+const VERSION_LEN: usize = 8;
+
+/// Reads `HTTP/1.x` from the front of `bytes`. `Ok(None)`: cut short.
+#[inline]
+fn scan_version(bytes: &[u8]) -> Result<Option<Version>, Reject> {
+    match bytes {
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0', ..] => Ok(Some(Version::Http10)),
+        // RFC 9110 §2.5: a later minor version is read as the latest one known.
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9', ..] => Ok(Some(Version::Http11)),
+        [b'H', b'T', b'T', b'P', b'/', b'2'..=b'9', ..] => Err(Reject::VersionUnsupported),
+        _ if b"HTTP/1.".starts_with(bytes) => Ok(None),
+        _ => Err(Reject::VersionMalformed),
     }
 }

@@ -1,36 +1,42 @@
 //! Request targets (RFC 9112 §3.2) and the form of Host.
 
-use crate::head::Span;
+use alloc::vec::Vec;
+
+use crate::field::Span;
+use crate::grammar::is_reg_name_byte;
 use crate::reject::Reject;
+use crate::scan;
 
 /// The parts of a target, as spans of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Target {
-    /// Begins with `/`, or is `*` for OPTIONS, or is empty where an absolute form has no path
-    /// (which means `/`). Not decoded; see [`path::normalize`](crate::path::normalize).
+    /// Begins with `/`, or is empty where an absolute form has no path (which means `/`). Not
+    /// decoded; see [`path::normalize`](crate::path::normalize).
     pub path: Span,
     /// What follows the first `?`; `Some` but empty for `/a?`.
     pub query: Option<Span>,
     /// Host and port of an absolute form. It takes the place of Host (RFC 9112 §3.2.2).
     pub authority: Option<Span>,
+    /// All that follows the authority, as the client wrote it: path, query, and a fragment, which
+    /// is in neither. Empty, or begins with `/` or `?`. nginx: `$request_uri`, but for an empty
+    /// one, where that is `/`.
+    pub origin: Span,
 }
 
-/// Takes a target apart. Forms: `/path?query` for any method, `http://host:port/path?query`
-/// (`https` too) for any, `*` for OPTIONS. CONNECT has none here. A fragment is rejected: nginx
-/// cuts it for its own routing but passes it on, so that the two sides may see two paths.
+/// Takes a target apart. Forms: `/path?query` and `http://host:port/path?query` (`https` too). As
+/// in nginx there is no `*`, and CONNECT and TRACE have no target at all; and a fragment, which no
+/// form may have (RFC 9112 §3.2), is taken: it is no part of what is routed by.
 pub fn split(method: &[u8], target: &[u8]) -> Result<Target, Reject> {
-    if method == b"CONNECT" {
-        return Err(Reject::MethodConnect);
+    match method {
+        b"CONNECT" => return Err(Reject::MethodConnect),
+        b"TRACE" => return Err(Reject::MethodTrace),
+        _ => {}
     }
-    if let Some(bad) = target.iter().find(|&&byte| byte <= b' ' || byte == 0x7f || byte == b'#') {
-        return Err(match bad {
-            b'#' => Reject::TargetFragment,
-            _ => Reject::TargetMalformed,
-        });
+    if scan::target(target) < target.len() {
+        return Err(Reject::TargetMalformed);
     }
     match target {
-        [b'/', ..] => Ok(split_query(target, 0, None)),
-        b"*" if method == b"OPTIONS" => Ok(Target { path: Span::new(0, 1), ..Target::default() }),
+        [b'/', ..] => Ok(split_origin(target, 0, None)),
         _ => split_absolute(target),
     }
 }
@@ -49,48 +55,68 @@ fn split_absolute(target: &[u8]) -> Result<Target, Reject> {
     if !is_host(authority) {
         return Err(Reject::TargetMalformed);
     }
-    Ok(split_query(target, scheme_len + len, Some(Span::new(scheme_len, len))))
+    Ok(split_origin(target, scheme_len + len, Some(Span::new(scheme_len, len))))
 }
 
-/// Path and query of what follows `start`.
-fn split_query(target: &[u8], start: usize, authority: Option<Span>) -> Target {
-    let rest = target.get(start..).unwrap_or_default();
-    match memchr::memchr(b'?', rest) {
-        Some(mark) => Target {
-            path: Span::new(start, mark),
-            query: Some(Span::new(start + mark + 1, rest.len() - mark - 1)),
-            authority,
-        },
-        None => Target { path: Span::new(start, rest.len()), query: None, authority },
+/// Path and query of what follows `start`. nginx: a fragment ends the one as well as the other.
+fn split_origin(target: &[u8], start: usize, authority: Option<Span>) -> Target {
+    let origin = target.get(start..).unwrap_or_default();
+    let end = memchr::memchr(b'#', origin).unwrap_or(origin.len());
+    let mark = memchr::memchr(b'?', origin.get(..end).unwrap_or_default());
+    Target {
+        path: Span::new(start, mark.unwrap_or(end)),
+        query: mark.map(|mark| Span::new(start + mark + 1, end - mark - 1)),
+        authority,
+        origin: Span::new(start, origin.len()),
+    }
+}
+
+/// Adds the target in origin form, which is never empty, as nginx sends it upstream where
+/// `proxy_pass` has no URI: as it came, a fragment too, but without the authority. Where an
+/// absolute form has no path it is `/`, and the query if there is one that is not empty.
+pub fn push_origin_form(target: &[u8], split: &Target, out: &mut Vec<u8>) {
+    if !split.path.is_empty() {
+        return out.extend_from_slice(split.origin.of(target));
+    }
+    out.push(b'/');
+    if let Some(query) = split.query.filter(|query| !query.is_empty()) {
+        out.push(b'?');
+        out.extend_from_slice(query.of(target));
     }
 }
 
 /// Whether `value` is `uri-host [":" port]` (RFC 3986 §3.2.2) with a host that is not empty. As
 /// in nginx no `..` and not `.` alone; beyond nginx no user information and no other sign that
 /// could end a host for somebody else.
+#[inline]
 pub(crate) fn is_host(value: &[u8]) -> bool {
-    let (host, port) = match value {
-        [b'[', rest @ ..] => {
-            let Some(end) = memchr::memchr(b']', rest) else {
-                return false;
-            };
-            let (literal, after) = rest.split_at_checked(end).unwrap_or_default();
-            let is_literal =
-                literal.iter().all(|&byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
-            // An address of version 6 has two colons at least.
-            if !is_literal || literal.iter().filter(|&&byte| byte == b':').count() < 2 {
-                return false;
-            }
-            (literal, after.get(1..).unwrap_or_default())
-        }
-        _ => value
-            .split_at_checked(memchr::memchr(b':', value).unwrap_or(value.len()))
-            .unwrap_or_default(),
+    if value.first() == Some(&b'[') {
+        return is_literal_host(value);
+    }
+    let len = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
+    let (host, port) = value.split_at_checked(len).unwrap_or_default();
+    // Without a branch per byte.
+    let (mut is_name, mut has_empty_label, mut before) = (true, false, 0);
+    for &byte in host {
+        is_name &= is_reg_name_byte(byte);
+        has_empty_label |= byte == b'.' && before == b'.';
+        before = byte;
+    }
+    is_name && !has_empty_label && !matches!(host, b"" | b".") && is_port(port)
+}
+
+/// The same for a value that begins with `[`.
+fn is_literal_host(value: &[u8]) -> bool {
+    let Some(end) = memchr::memchr(b']', value) else {
+        return false;
     };
-    is_port(port)
-        && !matches!(host, b"" | b".")
-        && (value.first() == Some(&b'[') || host.iter().all(|&byte| is_reg_name_byte(byte)))
-        && !host.windows(2).any(|pair| pair == b"..")
+    let literal = value.get(1..end).unwrap_or_default();
+    let is_address_byte = |&byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+    // An address of version 6 has two colons at least.
+    literal.iter().filter(|&&byte| byte == b':').count() >= 2
+        && literal.iter().all(is_address_byte)
+        && !literal.windows(2).any(|pair| pair == b"..")
+        && is_port(value.get(end + 1..).unwrap_or_default())
 }
 
 /// Empty, or a colon with up to five digits, at most 65535. RFC 3986 §3.2.3 lets them be missing.
@@ -104,29 +130,6 @@ fn is_port(port: &[u8]) -> bool {
         }
         _ => false,
     }
-}
-
-/// A byte of a registered name (RFC 3986 §3.2.2).
-fn is_reg_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'%'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
-        )
 }
 
 #[cfg(test)]

@@ -11,6 +11,18 @@ use crate::config::model::Config;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListenerId(u64);
 
+impl ListenerId {
+    /// For the poller.
+    pub fn to_u64(self) -> u64 {
+        self.0
+    }
+
+    /// From the poller.
+    pub fn from_u64(bits: u64) -> ListenerId {
+        ListenerId(bits)
+    }
+}
+
 /// Which `listen` of a configuration a bound socket serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {
@@ -78,11 +90,7 @@ impl Table {
         let opened = plan.open.iter().filter(|opened| !left_out.contains(&opened.id));
         let bound = |binding: &Binding| {
             let listen = config.listens.get(binding.listen)?;
-            Some(Bound {
-                id: binding.id,
-                address: listen.address,
-                is_ipv6_only: listen.ipv6_only,
-            })
+            Some(Bound { id: binding.id, address: listen.address, is_ipv6_only: listen.ipv6_only })
         };
         self.bound = plan.keep.iter().chain(opened).filter_map(bound).collect();
         self.next_id += plan.open.len() as u64;
@@ -95,18 +103,6 @@ impl Table {
             others.clone().all(|other| other.id != one.id && other.address != one.address)
         })
     }
-
-    /// Whether a socket to be opened stands in the way of one that is to be closed: a wildcard
-    /// and an address of the same port cannot both be bound.
-    pub fn is_blocked(&self, config: &Config, plan: &Plan, opened: Binding) -> bool {
-        let Some(wanted) = config.listens.get(opened.listen) else { return false };
-        self.bound.iter().filter(|bound| plan.close.contains(&bound.id)).any(|bound| {
-            let same_port = bound.address.port() == wanted.address.port();
-            let a_wildcard =
-                bound.address.ip().is_unspecified() || wanted.address.ip().is_unspecified();
-            same_port && (a_wildcard || bound.address == wanted.address)
-        })
-    }
 }
 
 #[cfg(test)]
@@ -116,14 +112,8 @@ mod tests {
     use super::*;
     use crate::config::model::Listen;
 
-    const ADDRESSES: [&str; 6] = [
-        "127.0.0.1:80",
-        "0.0.0.0:80",
-        "[::]:80",
-        "[::1]:80",
-        "127.0.0.1:81",
-        "0.0.0.0:81",
-    ];
+    const ADDRESSES: [&str; 6] =
+        ["127.0.0.1:80", "0.0.0.0:80", "[::]:80", "[::1]:80", "127.0.0.1:81", "0.0.0.0:81"];
 
     /// The configuration that listens on these, in this order, as lowering makes it.
     fn config(addresses: &[&str], ipv6_only: bool) -> Config {
@@ -199,31 +189,16 @@ mod tests {
         };
         for _ in 0..500 {
             let (mut table, mut model) = (Table::default(), BTreeMap::new());
+            let no_ipv6 = draw(4) == 0;
             for _ in 0..12 {
                 let mut addresses: Vec<&str> =
                     ADDRESSES.into_iter().filter(|_| draw(2) == 0).collect();
                 for index in (1..addresses.len()).rev() {
                     addresses.swap(index, draw(index + 1));
                 }
-                let no_ipv6 = draw(4) == 0;
                 let config = config(&addresses, draw(3) > 0);
                 step(&mut table, &mut model, &config, |address| no_ipv6 && address.is_ipv6());
             }
         }
-    }
-
-    #[test]
-    fn a_wildcard_waits_for_the_address_that_it_takes_over() {
-        let mut table = Table::default();
-        let one = config(&["127.0.0.1:80", "127.0.0.1:81"], true);
-        let plan = table.plan(&one);
-        table.commit(&one, &plan, &[]);
-        let both = config(&["0.0.0.0:80", "127.0.0.1:80"], true);
-        let plan = table.plan(&both);
-        assert_eq!((plan.keep.len(), plan.open.len(), plan.close.len()), (0, 1, 2));
-        assert!(table.is_blocked(&both, &plan, plan.open[0]));
-        let other = config(&["127.0.0.1:82"], true);
-        let plan = table.plan(&other);
-        assert!(!table.is_blocked(&other, &plan, plan.open[0]));
     }
 }

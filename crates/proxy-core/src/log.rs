@@ -2,13 +2,36 @@
 //!
 //! It formats; where lines go and when is the program's affair.
 
-use super::Exchange;
-use super::clock::Moment;
-use proxy_core::config::model::{Escape, LogFormat, Part};
+use crate::config::model::{Escape, LogFile, LogFormat, Part};
+use crate::variables::View;
 
-impl Exchange {
+/// Lines by their destination, until the program takes them.
+#[derive(Debug, Default)]
+pub struct Lines(Vec<(LogFile, Vec<u8>)>);
+
+impl Lines {
+    /// Adds what `push` writes for a destination.
+    pub fn add(&mut self, file: &LogFile, push: impl FnOnce(&mut Vec<u8>)) {
+        if let Some((_, lines)) = self.0.iter_mut().find(|(known, _)| known == file) {
+            return push(lines);
+        }
+        let mut lines = Vec::new();
+        push(&mut lines);
+        self.0.push((file.clone(), lines));
+    }
+
+    /// Shows the lines of each destination to `take`, which empties them.
+    pub fn take_each(&mut self, mut take: impl FnMut(&LogFile, &mut Vec<u8>)) {
+        for (file, lines) in self.0.iter_mut().filter(|(_, lines)| !lines.is_empty()) {
+            take(file, lines);
+            debug_assert!(lines.is_empty(), "lines are taken once");
+        }
+    }
+}
+
+impl View<'_> {
     /// Appends the line with its end.
-    pub fn push_log_line(&self, format: &LogFormat, now: Moment, out: &mut Vec<u8>) {
+    pub fn push_log_line(&self, format: &LogFormat, out: &mut Vec<u8>) {
         let mut value = Vec::new();
         for part in &format.template.0 {
             match part {
@@ -17,9 +40,10 @@ impl Exchange {
                     // Values are put where they belong; few of them need another form there.
                     let start = out.len();
                     self.push_variable(variable, out);
-                    if !stands_as_it_is(&out[start..], format.escape) {
+                    let written = out.get(start..).unwrap_or_default();
+                    if !stands_as_it_is(written, format.escape) {
                         value.clear();
-                        value.extend_from_slice(&out[start..]);
+                        value.extend_from_slice(written);
                         out.truncate(start);
                         push_escaped(&value, format.escape, out);
                     }
@@ -73,8 +97,8 @@ fn push_escaped(value: &[u8], escape: Escape, out: &mut Vec<u8>) {
 fn push_hex(byte: u8, prefix: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     out.extend_from_slice(prefix);
-    out.push(HEX[usize::from(byte >> 4)]);
-    out.push(HEX[usize::from(byte & 15)]);
+    let digit = |value: u8| HEX.get(usize::from(value)).copied().unwrap_or(b'0');
+    out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
 }
 
 #[cfg(test)]

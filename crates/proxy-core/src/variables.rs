@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use http1::Version;
 
 use crate::clock::{self, Moment};
-use crate::config::model::{Handler, PassUrl, Template, Part, Variable};
+use crate::config::model::{Handler, Part, PassUrl, Template, Variable};
 use crate::request::Request;
 use crate::response::{Context, Response};
 use crate::upstream::call::{Attempt, Attempts};
@@ -98,7 +98,9 @@ impl<'e> View<'e> {
             V::Msec => clock::push_seconds(self.now.unix_ms, out),
             V::TimeIso8601 => clock::push_time_iso8601(self.now.unix_ms, out),
             V::TimeLocal => clock::push_time_local(self.now.unix_ms, out),
-            V::RequestTime => clock::push_seconds(self.now.ms.saturating_sub(self.request.began.ms), out),
+            V::RequestTime => {
+                clock::push_seconds(self.now.ms.saturating_sub(self.request.began.ms), out)
+            }
             _ => self.push_response_variable(variable, out),
         }
     }

@@ -45,6 +45,8 @@ pub struct Readiness {
     pub writable: bool,
     /// The peer has closed its side, or an error is pending.
     pub closed: bool,
+    /// An error is pending: the connection is gone.
+    pub broken: bool,
 }
 
 /// Room for the reports of one wait.
@@ -67,6 +69,7 @@ impl Events {
                 readable: closed || flags.contains(F::IN),
                 writable: flags.intersects(F::OUT | F::HUP | F::ERR),
                 closed,
+                broken: flags.contains(F::ERR),
             }
         })
     }

@@ -32,9 +32,18 @@ fn new_socket(address: SocketAddr) -> io::Result<OwnedFd> {
 }
 
 /// A listening socket. `ipv6_only` matters to IPv6 addresses only.
-pub fn listen(address: SocketAddr, ipv6_only: bool, backlog: i32) -> io::Result<OwnedFd> {
+/// `shares_port` as in [`share_port`].
+pub fn listen(
+    address: SocketAddr,
+    ipv6_only: bool,
+    backlog: i32,
+    shares_port: bool,
+) -> io::Result<OwnedFd> {
     let socket = new_socket(address)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
+    if shares_port {
+        share_port(&socket, true)?;
+    }
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, ipv6_only)?;
     }
@@ -43,6 +52,12 @@ pub fn listen(address: SocketAddr, ipv6_only: bool, backlog: i32) -> io::Result<
     net::bind(&socket, &address)?;
     net::listen(&socket, backlog)?;
     Ok(socket)
+}
+
+/// Lets a second socket be bound where this one is, or no longer. Both need it while the second one
+/// is bound; nothing else may be bound there in between (Linux: `SO_REUSEPORT`, same user only).
+pub fn share_port(socket: impl AsFd, is_shared: bool) -> io::Result<()> {
+    Ok(sockopt::set_socket_reuseport(socket, is_shared)?)
 }
 
 /// The address a socket is bound to.
@@ -67,19 +82,19 @@ pub fn accept(listener: impl AsFd) -> io::Result<Option<(OwnedFd, SocketAddr)>> 
 }
 
 /// Begins to connect. The socket becomes writable when it is done; `connect_result` then tells.
-pub fn connect(address: SocketAddr) -> io::Result<OwnedFd> {
-    let socket = new_socket(address)?;
+pub fn connect(address: SocketAddr) -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = net::socket_with(family(address), SocketType::STREAM, flags, None)?;
     set_nodelay(&socket);
     match net::connect(&socket, &address) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
-        Err(errno) => Err(errno.into()),
+        Err(errno) => Err(errno),
     }
 }
 
 /// How a begun connect has ended.
-pub fn connect_result(socket: impl AsFd) -> io::Result<()> {
-    sockopt::socket_error(socket)??;
-    Ok(())
+pub fn connect_result(socket: impl AsFd) -> Result<(), Errno> {
+    sockopt::socket_error(socket)?
 }
 
 /// Small writes leave at once. A failure costs latency only.
@@ -116,6 +131,11 @@ pub fn write(socket: impl AsFd, bytes: &[u8]) -> Outcome {
 pub fn is_quiet(socket: impl AsFd) -> bool {
     let mut byte = [0];
     matches!(net::recv(socket, &mut byte, net::RecvFlags::PEEK), Err(Errno::AGAIN))
+}
+
+/// Has the connection reset when it is closed, so that the peer does not take what it got for all.
+pub fn reset_on_close(socket: impl AsFd) {
+    let _ = sockopt::set_socket_linger(socket, Some(std::time::Duration::ZERO));
 }
 
 /// Ends the sending side; the peer reads an end of stream. A failure means it is gone already.

@@ -114,7 +114,8 @@ impl<N: Net> Engine<N> {
             else {
                 continue;
             };
-            exchange.push_log_line(format, self.now, self.output.lines.of(file));
+            let now = self.now;
+            self.output.lines.add(file, |out| exchange.push_log_line(format, now, out));
         }
     }
 

@@ -56,11 +56,7 @@ impl<N: Net> Engine<N> {
 
     /// An idle connection that is good as far as one can know. Links of another generation are
     /// not in the pool.
-    fn idle_link(
-        &mut self,
-        client: &Client<N>,
-        id: ServerId,
-    ) -> Option<Box<Link<N::Socket>>> {
+    fn idle_link(&mut self, client: &Client<N>, id: ServerId) -> Option<Box<Link<N::Socket>>> {
         let exchange = client.exchange.as_ref()?;
         if !Rc::ptr_eq(exchange.request.at.generation(), &self.generation) {
             return None;

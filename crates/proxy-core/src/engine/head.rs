@@ -120,8 +120,7 @@ impl<N: Net> Engine<N> {
 
     /// An exchange is kept for use again, without large buffers, and not beyond its configuration.
     pub(super) fn give_back(&mut self, mut exchange: Box<Exchange>) {
-        let is_current =
-            std::rc::Rc::ptr_eq(exchange.request.at.generation(), &self.generation);
+        let is_current = std::rc::Rc::ptr_eq(exchange.request.at.generation(), &self.generation);
         if is_current && self.buffers.spare.len() < super::SPARE_EXCHANGES_MAX {
             exchange.shrink();
             self.buffers.spare.push(exchange);

@@ -72,7 +72,10 @@ pub struct Output {
 struct Buffers {
     scratch: Vec<u8>,
     out: Out,
-    #[expect(clippy::vec_box, reason = "an exchange moves between connection and spares as a pointer")]
+    #[expect(
+        clippy::vec_box,
+        reason = "an exchange moves between connection and spares as a pointer"
+    )]
     spare: Vec<Box<Exchange>>,
 }
 

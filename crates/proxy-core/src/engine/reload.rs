@@ -42,6 +42,11 @@ impl<N: Net> Engine<N> {
         }
     }
 
+    /// Servers whose names are to be looked up again, each told once.
+    pub fn take_wanted(&mut self) -> Vec<ServerId> {
+        self.generation.peers.borrow_mut().take_wanted()
+    }
+
     /// From now on answers that have not begun say `Connection: close`.
     pub fn drain(&mut self) {
         if self.mode != Mode::Serving {

@@ -26,9 +26,8 @@ impl Exchange {
         if owes_continue && !is_fault {
             out.client.extend_from_slice(CONTINUE);
         }
-        let is_persistent = self.client_may_persist()
-            && !(owes_continue && is_fault)
-            && !closes_connection(status);
+        let is_persistent =
+            self.client_may_persist() && !(owes_continue && is_fault) && !closes_connection(status);
         let context = self.context(is_persistent, false, now);
         let writer = response.filter(&context);
         self.down.response = response;

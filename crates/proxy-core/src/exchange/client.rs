@@ -14,9 +14,7 @@ impl Exchange {
             (Side::Client, Phase::Tunnel { client_ended, .. }) => {
                 !client_ended && !self.wire.is_blocked
             }
-            (Side::Client, Phase::Exchanging) => {
-                !self.down.has_request() && !self.wire.is_blocked
-            }
+            (Side::Client, Phase::Exchanging) => !self.down.has_request() && !self.wire.is_blocked,
             (Side::Client, Phase::Discarding { .. }) => !self.down.has_request(),
             (Side::Upstream, Phase::Exchanging) => !self.down.is_blocked,
             (Side::Upstream, Phase::Tunnel { upstream_ended, .. }) => {

@@ -87,9 +87,14 @@ enum Phase {
     /// Request and answer pass.
     Exchanging,
     /// Bytes pass both ways; what has ended of the two.
-    Tunnel { client_ended: bool, upstream_ended: bool },
+    Tunnel {
+        client_ended: bool,
+        upstream_ended: bool,
+    },
     /// The answer is out; the rest of the request is read away until then.
-    Discarding { until_ms: Millis },
+    Discarding {
+        until_ms: Millis,
+    },
     Complete,
 }
 

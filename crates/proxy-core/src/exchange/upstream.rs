@@ -106,7 +106,8 @@ impl Exchange {
             is_possible: self.wire.request_body == BodyLength::None
                 || self.request.body_bytes == 0
                 || self.wire.replay.whole().is_some(),
-            is_idempotent: allowed || !matches!(self.request.method(), b"POST" | b"PATCH" | b"LOCK"),
+            is_idempotent: allowed
+                || !matches!(self.request.method(), b"POST" | b"PATCH" | b"LOCK"),
         }
     }
 
@@ -117,7 +118,7 @@ impl Exchange {
     }
 
     /// The server has failed before its answer began: the next one is tried, or the client told.
-    fn upstream_failed(&mut self, fault: UpstreamFault, now: Moment, out: &mut Out) {
+    pub(super) fn upstream_failed(&mut self, fault: UpstreamFault, now: Moment, out: &mut Out) {
         debug_assert!(!self.down.is_begun);
         let resend = self.resend();
         let generation = self.request.at.generation().clone();
@@ -168,8 +169,8 @@ impl Exchange {
     /// Returns the bytes used; 0 asks for more or means that the exchange has failed.
     fn answer_head(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
         let Some(pass) = self.pass() else { return 0 };
-        let (limits, is_head) = (h1::limits(pass), self.request.is_head());
-        match http1::parse_response(bytes, &limits, is_head, &mut self.wire.head) {
+        let (bytes_max, is_head) = (h1::head_bytes_max(pass), self.request.is_head());
+        match http1::parse_response(bytes, bytes_max, is_head, &mut self.wire.head) {
             Parsed::NeedMore => 0,
             Parsed::Reject(reject) => {
                 self.upstream_failed(UpstreamFault::Malformed(reject), now, out);
@@ -244,10 +245,7 @@ impl Exchange {
         // An answer that comes before the whole request leaves the rest of it in the way, and one
         // that ends with its connection cannot be followed by another.
         let ends_with_connection = self.request.head.version == http1::Version::Http10
-            && !matches!(
-                response.length,
-                BodyLength::Exact(_) | BodyLength::None
-            );
+            && !matches!(response.length, BodyLength::Exact(_) | BodyLength::None);
         let is_persistent =
             self.client_may_persist() && self.down.has_request() && !ends_with_connection;
         let context = self.context(is_persistent, is_tunnel, now);
@@ -293,8 +291,8 @@ impl Exchange {
             None => (target.as_slice(), &[][..]),
         };
         let mut normal = Vec::new();
-        let is_good = path.first() == Some(&b'/')
-            && http1::path::normalize(path, &mut normal).is_ok();
+        let is_good =
+            path.first() == Some(&b'/') && http1::path::normalize(path, &mut normal).is_ok();
         // The old place's link is given up before the new place's is asked for.
         self.phase = Phase::Connecting;
         if is_good {
@@ -341,7 +339,11 @@ impl Exchange {
             && !self.request.is_head()
             && self.pass().is_some_and(|pass| pass.http11);
         self.link_action = Some(if is_kept { Action::KeepLink } else { Action::DropLink });
-        self.complete(if self.down.is_persistent { ClientNext::KeepAlive } else { ClientNext::Close });
+        self.complete(if self.down.is_persistent {
+            ClientNext::KeepAlive
+        } else {
+            ClientNext::Close
+        });
     }
 
     /// The server has ended its stream, or its connection is gone by a cause.

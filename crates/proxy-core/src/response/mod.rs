@@ -193,13 +193,8 @@ type Filter = fn(&mut Response, &Context<'_>);
 
 /// nginx's order: what the upstream's answer becomes, what the file adds, and the header filter
 /// itself.
-const FILTERS: [Filter; 5] = [
-    rewrite::filter,
-    add_header::filter,
-    identity::filter,
-    framing::filter,
-    connection::filter,
-];
+const FILTERS: [Filter; 5] =
+    [rewrite::filter, add_header::filter, identity::filter, framing::filter, connection::filter];
 
 impl Response {
     /// Passes the filters; then the head is as it goes out. How its content is written follows.

@@ -18,9 +18,9 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
     }
     response.suppress_where(|name, _| {
         // Names of the same length only are compared: most fields are none of these.
-        pass.hidden.iter().any(|hidden| {
-            hidden.len() == name.len() && hidden.eq_ignore_ascii_case(name)
-        })
+        pass.hidden
+            .iter()
+            .any(|hidden| hidden.len() == name.len() && hidden.eq_ignore_ascii_case(name))
     });
     rewrite_redirects(response, pass, context.request);
 }

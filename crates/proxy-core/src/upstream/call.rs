@@ -271,8 +271,7 @@ impl Call {
         self.tries_left = self.tries_left.saturating_sub(1);
         let is_late =
             self.next.timeout_ms > 0 && now - self.began_ms.min(now) >= self.next.timeout_ms;
-        let allowed =
-            self.fault.condition().is_some_and(|one| self.next.conditions.contains(one));
+        let allowed = self.fault.condition().is_some_and(|one| self.next.conditions.contains(one));
         self.tries_left > 0 && !is_late && allowed
     }
 

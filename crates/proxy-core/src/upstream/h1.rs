@@ -3,7 +3,7 @@
 //! Every head is written anew from what was parsed; bytes of the client's head are never copied as
 //! they stand (RFC 9110 §7.6.1, RFC 9112 §2.2).
 
-use http1::{BodyLength, FieldClass, Limits, Version};
+use http1::{BodyLength, FieldClass, Version};
 
 use crate::config::model::ProxyPass;
 use crate::request::Request;
@@ -12,16 +12,10 @@ use crate::variables::View;
 /// The least that an answer's head may be, whatever the file says.
 const HEAD_BYTES_MIN: usize = 64 << 10;
 
-/// Bounds of an answer's head (nginx: `proxy_buffer_size`); of the count of its fields there is
-/// none but that.
-pub fn limits(pass: &ProxyPass) -> Limits {
-    let bytes = pass.buffer_bytes.max(HEAD_BYTES_MIN);
-    Limits {
-        line_bytes_max: bytes,
-        field_bytes_max: bytes,
-        head_bytes_max: bytes,
-        fields_max: usize::MAX,
-    }
+/// Bound of an answer's head in bytes (nginx: `proxy_buffer_size`); of the count of its fields
+/// there is none but that.
+pub fn head_bytes_max(pass: &ProxyPass) -> usize {
+    pass.buffer_bytes.max(HEAD_BYTES_MIN)
 }
 
 /// Writes the head of a request. `body` is what follows it.
@@ -39,7 +33,7 @@ pub fn push_request(view: &View<'_>, pass: &ProxyPass, body: BodyLength, out: &m
     http1::push_request_line(out, request.method(), target, version);
     push_connection(request, pass, out);
     for field in &pass.set_headers {
-        if !is_framing_name(&field.name) {
+        if FieldClass::of_name(&field.name) != FieldClass::Hop {
             push_template_field(view, &field.name, &field.value, out);
         }
     }
@@ -132,9 +126,4 @@ fn push_client_fields(request: &Request, pass: &ProxyPass, out: &mut Vec<u8>) {
             http1::push_field(out, name, value);
         }
     }
-}
-
-/// Fields that say how this hop's bytes are framed; each hop writes its own.
-fn is_framing_name(name: &[u8]) -> bool {
-    http1::is_hop_by_hop(name) || name.eq_ignore_ascii_case(b"content-length")
 }

@@ -32,6 +32,8 @@ struct Peer {
 #[derive(Debug)]
 pub struct Peers {
     groups: Vec<Vec<Peer>>,
+    /// Some name is to be looked up again.
+    has_wanted: bool,
 }
 
 impl Peers {
@@ -48,7 +50,9 @@ impl Peers {
             is_wanted: server.addresses.is_empty(),
         };
         let group = |upstream: &Upstream| upstream.servers.iter().map(peer).collect();
-        Peers { groups: config.upstreams.iter().map(group).collect() }
+        let groups: Vec<Vec<Peer>> = config.upstreams.iter().map(group).collect();
+        let has_wanted = groups.iter().flatten().any(|peer| peer.is_wanted);
+        Peers { groups, has_wanted }
     }
 
     /// The server whose turn it is: smooth weighted round robin over those that are up, backup
@@ -118,13 +122,13 @@ impl Peers {
     /// none its name is looked up.
     pub fn address(&mut self, id: ServerId, nth: usize) -> Option<SocketAddr> {
         let peer = self.peer(id)?;
-        if peer.addresses.is_empty() {
-            peer.is_wanted = true;
+        let count = peer.addresses.len();
+        if nth < count {
+            return peer.addresses.get((peer.preferred + nth) % count).copied();
         }
-        if nth >= peer.addresses.len() {
-            return None;
-        }
-        peer.addresses.get((peer.preferred + nth) % peer.addresses.len()).copied()
+        peer.is_wanted |= count == 0;
+        self.has_wanted |= count == 0;
+        None
     }
 
     /// A connection to this address came to be.
@@ -152,6 +156,7 @@ impl Peers {
             return false;
         };
         let is_single = servers.is_some_and(|servers| servers.len() == 1);
+        self.has_wanted = true;
         let Some(peer) = self.peer(id) else { return false };
         // A name's address may have changed.
         peer.is_wanted = true;
@@ -168,6 +173,9 @@ impl Peers {
     /// Servers whose names are to be looked up, each told once.
     pub fn take_wanted(&mut self) -> Vec<ServerId> {
         let mut wanted = Vec::new();
+        if !std::mem::take(&mut self.has_wanted) {
+            return wanted;
+        }
         for (upstream, peers) in self.groups.iter_mut().enumerate() {
             for (server, peer) in peers.iter_mut().enumerate() {
                 if std::mem::take(&mut peer.is_wanted) {
@@ -252,7 +260,8 @@ mod tests {
     fn more_servers_than_a_word_has_bits_take_turns() {
         let config = config(&[(1, false); 100]);
         let mut peers = Peers::new(&config);
-        let mut picks: Vec<_> = (0..100).filter_map(|_| pick(&mut peers, &config, &[], 0)).collect();
+        let mut picks: Vec<_> =
+            (0..100).filter_map(|_| pick(&mut peers, &config, &[], 0)).collect();
         picks.sort_unstable();
         assert_eq!(picks, (0..100).collect::<Vec<_>>());
     }

@@ -97,6 +97,24 @@ pub struct Listen {
     pub bound_by: Option<usize>,
 }
 
+#[cfg(test)]
+impl Listen {
+    /// A listen of the first server.
+    pub(crate) fn for_tests() -> Listen {
+        Listen {
+            address: SocketAddr::from(([127, 0, 0, 1], 80)),
+            ipv6_only: true,
+            backlog: 511,
+            default_server: 0,
+            exact: HashMap::new(),
+            suffixes: Vec::new(),
+            prefixes: Vec::new(),
+            origin: "nginx.conf:1:1".into(),
+            bound_by: None,
+        }
+    }
+}
+
 /// A `server` block.
 #[derive(Debug)]
 pub struct Server {

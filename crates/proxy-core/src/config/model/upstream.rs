@@ -39,6 +39,30 @@ pub struct UpstreamServer {
     pub down: bool,
 }
 
+#[cfg(test)]
+impl Upstream {
+    /// A group of so many servers on loopback, with nginx's defaults.
+    pub(crate) fn for_tests(servers: usize) -> Upstream {
+        let server = |n: usize| UpstreamServer {
+            host: "127.0.0.1".into(),
+            port: 80,
+            addresses: vec![SocketAddr::from(([127, 0, 0, 1], 8_000 + n as u16))],
+            weight: 1,
+            max_fails: 1,
+            fail_timeout_ms: 10_000,
+            backup: false,
+            down: false,
+        };
+        Upstream {
+            name: b"app".to_vec(),
+            servers: (0..servers).map(server).collect(),
+            keepalive: 32,
+            keepalive_timeout_ms: 60_000,
+            keepalive_requests: 1_000,
+        }
+    }
+}
+
 impl UpstreamServer {
     /// Whether every address is on this pod's loopback.
     pub fn is_loopback(&self) -> bool {

@@ -1,0 +1,101 @@
+//! TCP sockets as the core drives them.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use proxy_core::net::{Cause, DialFault, Net, Read, Socket, Token, Written};
+use proxy_core::slab::KEY_BITS;
+use rustix::io::Errno;
+use sys::poller::Interest;
+use sys::socket::{self, Outcome};
+
+use super::{Mailbox, TAG_CLIENT, TAG_LINK};
+
+/// A connection.
+pub struct Tcp(pub OwnedFd);
+
+fn cause(errno: Errno) -> Cause {
+    Cause(errno.raw_os_error())
+}
+
+impl Socket for Tcp {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> Read {
+        match socket::read(&self.0, buffer) {
+            Outcome::Bytes(count) => Read::Bytes(count),
+            Outcome::WouldBlock => Read::Nothing,
+            Outcome::End => Read::End,
+            Outcome::Gone(errno) => Read::Broken(cause(errno)),
+        }
+    }
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Written {
+        match socket::write(&self.0, bytes) {
+            Outcome::Bytes(count) => Written::Bytes(count),
+            Outcome::WouldBlock | Outcome::End => Written::Nothing,
+            Outcome::Gone(errno) => Written::Broken(cause(errno)),
+        }
+    }
+
+    fn end_writing(&mut self) {
+        socket::shutdown_write(&self.0);
+    }
+
+    fn reset_when_dropped(&mut self) {
+        socket::reset_on_close(&self.0);
+    }
+
+    fn connect_result(&mut self) -> Result<(), Cause> {
+        socket::connect_result(&self.0).map_err(cause)
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        socket::is_quiet(&self.0)
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        socket::local_address(&self.0).ok()
+    }
+}
+
+/// Makes connections, watched by a worker's poller.
+pub struct System(pub Arc<Mailbox>);
+
+impl System {
+    fn watch_as(&self, socket: &Tcp, token: Token) -> Result<(), Errno> {
+        let key = match token {
+            Token::Client(key) => key.to_u64() | (TAG_CLIENT << KEY_BITS),
+            Token::Link(key) => key.to_u64() | (TAG_LINK << KEY_BITS),
+        };
+        let added = self.0.poller.add(&socket.0, key, Interest::Edges);
+        added.map_err(|error| error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error))
+    }
+}
+
+impl Net for System {
+    type Socket = Tcp;
+
+    fn watch(&mut self, socket: &Tcp, token: Token) -> Result<(), Cause> {
+        self.watch_as(socket, token).map_err(cause)
+    }
+
+    fn dial(&mut self, address: SocketAddr, token: Token) -> Result<Tcp, DialFault> {
+        let socket = Tcp(socket::connect(address).map_err(blame)?);
+        self.watch_as(&socket, token).map_err(blame)?;
+        Ok(socket)
+    }
+}
+
+/// Whose doing it is that a connect could not begin.
+fn blame(errno: Errno) -> DialFault {
+    match errno {
+        Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::NOSPC => {
+            DialFault::Own(cause(errno))
+        }
+        // No port is left towards that address, or none may be used.
+        Errno::ADDRNOTAVAIL | Errno::ACCESS | Errno::PERM => DialFault::Own(cause(errno)),
+        _ => DialFault::Peer(cause(errno)),
+    }
+}
