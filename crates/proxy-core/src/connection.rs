@@ -1,6 +1,6 @@
 //! A client's connection between and within requests.
 
-use crate::clock::Millis;
+use crate::clock::{Millis, Moment};
 use crate::exchange::Exchange;
 use crate::generation::At;
 use crate::listeners::ListenerId;
@@ -20,7 +20,7 @@ pub enum State {
     /// A part of a head is here.
     Head {
         /// When its first byte came.
-        begun_ms: Millis,
+        begun: Moment,
     },
     /// An exchange is going on.
     Active,
@@ -52,6 +52,8 @@ pub struct Connection<S> {
     pub at: At,
     /// Where it is.
     pub state: State,
+    /// When it began to wait, or its head to come.
+    pub since_ms: Millis,
     /// Bytes of a head under way that count against the budget.
     pub head_bytes: usize,
     /// What goes on.
@@ -65,9 +67,9 @@ impl<S> Connection<S> {
     pub fn deadline(&self) -> Option<Millis> {
         match self.state {
             State::Idle { until_ms } => Some(until_ms),
-            State::Head { begun_ms } => {
+            State::Head { begun } => {
                 let server = self.at.server(self.at.default_place());
-                Some(begun_ms.saturating_add(server.client.header_timeout_ms))
+                Some(begun.ms.saturating_add(server.client.header_timeout_ms))
             }
             State::Active => self.exchange.as_ref().and_then(|exchange| exchange.deadline()),
             State::Lingering { until_ms, quiet_ms, .. } => Some(until_ms.min(quiet_ms)),

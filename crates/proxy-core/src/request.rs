@@ -60,7 +60,7 @@ pub struct Request {
     pub place: Place,
     /// Its connection.
     pub client: ClientInfo,
-    /// When its head was complete.
+    /// When its first byte came.
     pub began: Moment,
     /// The head's bytes; spans of `head` point into it.
     pub bytes: Vec<u8>,
@@ -100,11 +100,11 @@ impl Request {
     }
 
     /// Forgets the last request. The parsed head is left, for it is parsed into beforehand.
-    pub fn begin(&mut self, at: At, client: ClientInfo, seed: u64, now: Moment) {
+    pub fn begin(&mut self, at: At, client: ClientInfo, seed: u64, began: Moment) {
         self.place = at.default_place();
         self.at = at;
         self.client = client;
-        self.began = now;
+        self.began = began;
         self.bytes.clear();
         self.uri.clear();
         self.redirects = 0;

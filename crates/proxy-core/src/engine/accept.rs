@@ -11,6 +11,10 @@ use crate::stream::Stream;
 
 /// Connections closed at once when room is needed: looking for the oldest costs a walk.
 const DROPPED_AT_ONCE: usize = 32;
+/// How long a connection may take to begin, or to send a head, before it may give way to others.
+const HEAD_GRACE_MS: u64 = 1_000;
+/// How soon room is looked for again while there is none.
+pub(super) const FULL_RETRY_MS: u64 = 100;
 
 impl<N: Net> Engine<N> {
     /// A client has connected by this listener. An error says that it cannot be watched.
@@ -52,6 +56,7 @@ impl<N: Net> Engine<N> {
             listener,
             at,
             state: State::Idle { until_ms },
+            since_ms: self.now.ms,
             head_bytes: 0,
             exchange: None,
             link: None,
@@ -64,36 +69,53 @@ impl<N: Net> Engine<N> {
     /// give way first, and connections wait in the listener's queue as long as there is none to
     /// give way.
     pub fn is_full(&mut self) -> bool {
-        if !self.is_at_bound() {
-            return false;
+        self.room.is_full = self.is_at_bound();
+        if self.room.is_full {
+            self.drop_oldest_idle();
+            self.room.is_full = self.is_at_bound();
         }
-        self.drop_oldest_idle();
-        self.is_at_bound()
+        self.room.is_full
     }
 
     /// A client with a request under way may need a second connection, to an upstream.
     fn is_at_bound(&self) -> bool {
         let max =
-            self.generation.config().worker_connections.unwrap_or(self.limits.connections_max);
+            self.generation.config().worker_connections.unwrap_or(self.room.limits.connections_max);
         let idle = usize::try_from(self.output.counters.connections_idle).unwrap_or(0);
         let clients = self.clients.len();
         let active = clients.saturating_sub(idle);
         clients + active + self.pool.len() >= max.max(2)
     }
 
+    /// Makes room: connections that are kept for later first, then those whose request has not
+    /// come within a time in which it should have.
     fn drop_oldest_idle(&mut self) {
-        let since = |client: &Client<N>| match client.state {
-            // One that never had a request may have it on its way.
-            State::Idle { until_ms } if client.info.requests > 0 => Some(until_ms),
-            _ => None,
-        };
-        let dropped = self.drop_first(|client| since(client), DROPPED_AT_ONCE);
+        let dropped = self.drop_first(
+            |client| match client.state {
+                State::Idle { until_ms } if client.info.requests > 0 => Some(until_ms),
+                _ => None,
+            },
+            DROPPED_AT_ONCE,
+        );
         self.output.counters.idle_dropped += dropped as u64;
-        if dropped == 0
-            && let Some(link) = self.pool.take_oldest()
-        {
-            self.links.release(link.key);
+        if dropped > 0 {
+            return;
         }
+        if let Some(link) = self.pool.take_oldest() {
+            return self.links.release(link.key);
+        }
+        let young = self.now.ms.saturating_sub(HEAD_GRACE_MS);
+        let dropped = self.drop_first(
+            |client| {
+                match client.state {
+                    State::Head { .. } | State::Idle { .. } => Some(client.since_ms),
+                    _ => None,
+                }
+                .filter(|since| *since <= young)
+            },
+            DROPPED_AT_ONCE,
+        );
+        self.output.counters.heads_dropped += dropped as u64;
     }
 
     /// Closes the connections for which `order` gives the least; how many that were.
@@ -120,11 +142,11 @@ impl<N: Net> Engine<N> {
     /// A head under way has grown to so many bytes: if all of them together are too many, the
     /// oldest give way.
     pub(super) fn hold_head(&mut self, client: &mut Client<N>, bytes: usize) {
-        self.heads_bytes = self.heads_bytes - client.head_bytes + bytes;
+        self.room.heads_bytes = self.room.heads_bytes - client.head_bytes + bytes;
         client.head_bytes = bytes;
-        while self.heads_bytes > self.limits.heads_bytes_max {
+        while self.room.heads_bytes > self.room.limits.heads_bytes_max {
             let begun = |client: &Client<N>| match client.state {
-                State::Head { begun_ms } => Some(begun_ms),
+                State::Head { begun } => Some(begun.ms),
                 _ => None,
             };
             let dropped = self.drop_first(begun, DROPPED_AT_ONCE);
@@ -136,8 +158,8 @@ impl<N: Net> Engine<N> {
     }
 
     pub(super) fn release_head(&mut self, client: &mut Client<N>) {
-        debug_assert!(client.head_bytes <= self.heads_bytes);
-        self.heads_bytes -= client.head_bytes;
+        debug_assert!(client.head_bytes <= self.room.heads_bytes);
+        self.room.heads_bytes -= client.head_bytes;
         client.head_bytes = 0;
     }
 

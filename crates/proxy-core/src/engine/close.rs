@@ -37,6 +37,7 @@ impl<N: Net> Engine<N> {
         let lingering = exchange.location().client.lingering;
         self.give_back(exchange);
         client.state = State::Idle { until_ms: self.now.ms.saturating_add(keepalive_ms) };
+        client.since_ms = self.now.ms;
         match next {
             ClientNext::KeepAlive => {
                 if self.mode == Mode::Finishing {

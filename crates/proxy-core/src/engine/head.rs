@@ -39,7 +39,8 @@ impl<N: Net> Engine<N> {
     /// Bytes that begin with a head, perhaps with a part of one.
     fn head_bytes(&mut self, client: &mut Client<N>, bytes: &[u8]) -> Step {
         if let State::Idle { .. } = client.state {
-            client.state = State::Head { begun_ms: self.now.ms };
+            client.state = State::Head { begun: self.now };
+            client.since_ms = self.now.ms;
         }
         let is_served = self.update_place(client);
         let limits = &client.at.server(client.at.default_place()).client;
@@ -93,6 +94,11 @@ impl<N: Net> Engine<N> {
         is_served: bool,
     ) {
         self.release_head(client);
+        // nginx: a request begins with its first byte.
+        let began = match client.state {
+            State::Head { begun } => begun,
+            _ => self.now,
+        };
         client.info.requests += 1;
         client.state = State::Active;
         self.output.counters.connections_idle -= 1;
@@ -100,7 +106,7 @@ impl<N: Net> Engine<N> {
         let is_draining = self.is_draining() || !is_served;
         let place = (client.at.clone(), client.info);
         let out = &mut self.buffers.out;
-        exchange.begin(place, (self.ids.seed, is_draining), opening, self.now, out);
+        exchange.begin(place, (self.ids.seed, is_draining), opening, (began, self.now), out);
         client.exchange = Some(exchange);
         self.write_out(client);
     }

@@ -85,6 +85,15 @@ struct Ids {
     seed: u64,
 }
 
+/// What counts against the worker's bounds.
+struct Room {
+    limits: Limits,
+    /// Bytes of all heads under way.
+    heads_bytes: usize,
+    /// No connection is taken at the moment.
+    is_full: bool,
+}
+
 /// One worker's share of the work.
 pub struct Engine<N: Net> {
     clients: Slab<Box<Connection<N::Socket>>>,
@@ -98,10 +107,8 @@ pub struct Engine<N: Net> {
     /// Connections with more to do than one turn allowed.
     ready: Vec<Key>,
     mode: Mode,
-    limits: Limits,
+    room: Room,
     ids: Ids,
-    /// Bytes of all heads under way.
-    heads_bytes: usize,
 }
 
 impl<N: Net> Engine<N> {
@@ -122,9 +129,8 @@ impl<N: Net> Engine<N> {
             output: Output::default(),
             ready: Vec::new(),
             mode: Mode::Serving,
-            limits,
+            room: Room { limits, heads_bytes: 0, is_full: false },
             ids: Ids { next_serial: 1, seed },
-            heads_bytes: 0,
         }
     }
 
@@ -189,7 +195,8 @@ impl<N: Net> Engine<N> {
         if !self.ready.is_empty() {
             return Some(self.now.ms);
         }
-        [self.timers.next_due(), self.pool.next_expiry()].into_iter().flatten().min()
+        let retry = self.room.is_full.then_some(self.now.ms + accept::FULL_RETRY_MS);
+        [self.timers.next_due(), self.pool.next_expiry(), retry].into_iter().flatten().min()
     }
 
     /// What has come out since it was last emptied.

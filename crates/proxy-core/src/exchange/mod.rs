@@ -156,20 +156,21 @@ impl Exchange {
     }
 
     /// Begins with what came of a request. `seed` makes its identifier; the answer says
-    /// `Connection: close` if `is_draining`.
+    /// `Connection: close` if `is_draining`. Its first byte came when it `began`.
     pub fn begin(
         &mut self,
         (at, client): (At, ClientInfo),
         (seed, is_draining): (u64, bool),
         opening: Opening<'_>,
-        now: Moment,
+        (began, now): (Moment, Moment),
         out: &mut Out,
     ) {
         debug_assert_eq!(self.phase, Phase::Complete);
         self.phase = Phase::Starting;
-        self.request.begin(at, client, seed, now);
+        self.request.begin(at, client, seed, began);
         self.down.begin(now.ms);
         self.attempts.clear();
+        self.call.clear();
         self.fault = None;
         self.is_draining = is_draining;
         self.carried.clear();

@@ -136,9 +136,11 @@ impl Call {
         let most = usize::try_from(pass.next_upstream.tries).unwrap_or(usize::MAX);
         self.tries_left = peers.count(pass.upstream).min(if most == 0 { usize::MAX } else { most });
         self.fault = UpstreamFault::NoneLive;
-        if redirects == 0 {
-            self.passed_over.clear();
-        }
+    }
+
+    /// Forgets the last request's calls.
+    pub fn clear(&mut self) {
+        self.passed_over.clear();
     }
 
     /// What to do next. Each `Dial` is followed by `attached`, `failed` or the end of the call.
