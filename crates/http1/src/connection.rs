@@ -18,23 +18,11 @@ pub struct Connection {
     pub keep_alive: bool,
     /// `upgrade` was among them.
     pub upgrade: bool,
-    /// Something else was among them, so that fields may be nominated.
-    pub(crate) nominates: bool,
 }
 
 impl Connection {
-    /// Takes the value of a Connection field.
-    pub(crate) fn take(&mut self, value: &[u8]) {
-        // Most have one option.
-        if !self.take_option(value) {
-            for option in options(value) {
-                self.nominates |= !self.take_option(option);
-            }
-        }
-    }
-
-    /// False if `option` is none of the known ones.
-    fn take_option(&mut self, option: &[u8]) -> bool {
+    /// Takes one option; false if it is none of the known ones.
+    pub(crate) fn take_option(&mut self, option: &[u8]) -> bool {
         let (flag, name): (_, &[u8]) = match option.len() {
             5 => (&mut self.close, b"close"),
             7 => (&mut self.upgrade, b"upgrade"),
@@ -44,6 +32,47 @@ impl Connection {
         let is_known = option.eq_ignore_ascii_case(name);
         *flag |= is_known;
         is_known
+    }
+
+    /// Takes the lists of options in all Connection fields of a head, and makes `Hop` of each field
+    /// that they nominate. Allocates only if they nominate any. The work is that of a sort: a name
+    /// that comes again costs one search among the names so far. Host and Cache-Control stay
+    /// end-to-end whatever is said of them: a client must not be able to make them vanish.
+    #[cold]
+    pub(crate) fn take_lists(&mut self, fields: &mut [Field], bytes: &[u8]) -> Result<(), Reject> {
+        let names = self.nominated(fields, bytes)?;
+        if !names.is_empty() {
+            class_nominated(fields, bytes, &names);
+        }
+        Ok(())
+    }
+
+    /// The names that the Connection fields nominate, in order and each once.
+    fn nominated<'b>(
+        &mut self,
+        fields: &[Field],
+        bytes: &'b [u8],
+    ) -> Result<Vec<&'b [u8]>, Reject> {
+        let mut names: Vec<&[u8]> = Vec::new();
+        for field in fields.iter().filter(|field| field.class == FieldClass::Hop) {
+            if !field.name.of(bytes).eq_ignore_ascii_case(b"connection") {
+                continue;
+            }
+            for option in field.value.of(bytes).split(|&byte| byte == b',') {
+                let option = trim(option);
+                if option.is_empty() || self.take_option(option) {
+                    continue;
+                }
+                let Err(place) = names.binary_search_by(|name| compare(name, option)) else {
+                    continue;
+                };
+                if names.len() >= NOMINATED_MAX {
+                    return Err(Reject::TooManyNominations);
+                }
+                names.insert(place, option);
+            }
+        }
+        Ok(names)
     }
 
     /// Whether the connection goes on after this message (RFC 9112 §9.3).
@@ -56,82 +85,130 @@ impl Connection {
     }
 }
 
-/// The members of a list that are not empty (RFC 9110 §5.6.1).
-fn options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(trim).filter(|option| !option.is_empty())
-}
-
 /// Bound of the different names that the Connection fields of one head may nominate. Honest peers
 /// name one or two.
 const NOMINATED_MAX: usize = 64;
 
-/// Makes `Hop` of each field that the Connection fields nominate. Called only where there are
-/// nominations, for it allocates. The work is that of a sort: a name that comes again costs one
-/// search among the names so far. Host and Cache-Control stay end-to-end whatever is said of them:
-/// a client must not be able to make them vanish.
-#[cold]
-pub(crate) fn class_nominated(fields: &mut [Field], bytes: &[u8]) -> Result<(), Reject> {
-    let mut names: Vec<&[u8]> = Vec::new();
-    let is_connection = |field: &&Field| {
-        field.class == FieldClass::Hop && field.name.of(bytes).eq_ignore_ascii_case(b"connection")
-    };
-    for field in fields.iter().filter(is_connection) {
-        for option in options(field.value.of(bytes)) {
-            let Err(place) = names.binary_search_by(|name| compare(name, option)) else {
-                continue;
-            };
-            if names.len() >= NOMINATED_MAX {
-                return Err(Reject::TooManyNominations);
-            }
-            names.insert(place, option);
-        }
-    }
+fn class_nominated(fields: &mut [Field], bytes: &[u8], names: &[&[u8]]) {
     for field in fields {
         let name = field.name.of(bytes);
-        let is_kept =
-            [&b"host"[..], b"cache-control"].iter().any(|kept| name.eq_ignore_ascii_case(kept));
-        if !is_kept && names.binary_search_by(|nominated| compare(nominated, name)).is_ok() {
+        let is_kept = |kept: &[u8]| name.eq_ignore_ascii_case(kept);
+        if names.binary_search_by(|nominated| compare(nominated, name)).is_ok()
+            && !is_kept(b"host")
+            && !is_kept(b"cache-control")
+        {
             field.class = FieldClass::Hop;
         }
     }
-    Ok(())
 }
 
 /// An order of names in any case: by length, then by bytes.
 fn compare(one: &[u8], other: &[u8]) -> Ordering {
-    one.len().cmp(&other.len()).then_with(|| {
-        let pairs = one.iter().zip(other);
-        let pairs = pairs.map(|(a, b)| a.to_ascii_lowercase().cmp(&b.to_ascii_lowercase()));
-        pairs.fold(Ordering::Equal, Ordering::then)
-    })
+    let by_bytes = || {
+        let other = other.iter().map(u8::to_ascii_lowercase);
+        one.iter().map(u8::to_ascii_lowercase).cmp(other)
+    };
+    one.len().cmp(&other.len()).then_with(by_bytes)
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+    use alloc::string::String;
+
     use super::*;
+    use crate::{Limits, Parsed, RequestHead, parse_request};
+
+    fn parse(fields: &str) -> (Parsed<()>, RequestHead, String) {
+        let input = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let limits = Limits { field_bytes_max: 32 * 1024, ..Limits::default() };
+        let mut head = RequestHead::new();
+        (parse_request(input.as_bytes(), &limits, &mut head), head, input)
+    }
+
+    /// Checks which of the fields belong to the connection; Host is never among them.
+    fn check(fields: &str, expected: &[&str]) {
+        let (parsed, head, input) = parse(fields);
+        assert!(matches!(parsed, Parsed::Done { .. }), "{fields}");
+        let hop = head.fields.iter().filter(|field| field.class == FieldClass::Hop);
+        let names: Vec<_> = hop.map(|field| field.name.of(input.as_bytes())).collect();
+        assert_eq!(names, expected.iter().map(|name| name.as_bytes()).collect::<Vec<_>>());
+    }
 
     #[test]
-    fn connection_options_are_a_list_in_any_case() {
-        let mut connection = Connection::default();
-        connection.take(b"Keep-Alive , ,UPGRADE");
-        assert!(connection.keep_alive && connection.upgrade);
-        assert!(!connection.close && !connection.nominates);
-        connection.take(b"x-secret,\tclose");
-        assert!(connection.close && connection.nominates);
+    fn options_are_a_list_in_any_case() {
+        let check = |value: &str, expected: [bool; 3]| {
+            let (_, head, _) = parse(&format!("Connection: {value}\r\n"));
+            let Connection { close, keep_alive, upgrade } = head.connection;
+            assert_eq!([close, keep_alive, upgrade], expected, "{value}");
+        };
+        check("", [false, false, false]);
+        check("Close", [true, false, false]);
+        check("keep-alive", [false, true, false]);
+        check("Keep-Alive , ,UPGRADE", [false, true, true]);
+        check("x-secret,\tclose", [true, false, false]);
+        check("closed, upgrad, keep_alive", [false, false, false]);
+        check("close, x\r\nConnection: upgrade", [true, false, true]);
+    }
+
+    #[test]
+    fn nominated_fields_belong_to_the_connection_wherever_they_stand() {
+        check(
+            "X-One: 1\r\nConnection: x-ONE, close\r\nX-Two: 2\r\nX-Three: 3\r\n\
+             Connection: \t, X-Two ,,\r\nx-one: 4\r\n",
+            &["X-One", "Connection", "X-Two", "Connection", "x-one"],
+        );
+        check("Connection: close\r\nClose: 1\r\n", &["Connection"]);
+        check("Connection: X-On\r\nX-One: 1\r\nX-O: 2\r\n", &["Connection"]);
+        check("Connection: a_b, (x)\r\na_b: 1\r\n(x): 2\r\n", &["Connection", "a_b", "(x)"]);
+    }
+
+    #[test]
+    fn nobody_can_make_host_and_cache_control_vanish() {
+        check("Connection: host, Cache-Control, x\r\nCache-Control: a\r\n", &["Connection"]);
+    }
+
+    #[test]
+    fn sixty_four_names_may_be_nominated_however_often() {
+        let list = |names: core::ops::Range<usize>| {
+            let names: Vec<String> = names.map(|number| format!("x-{number}")).collect();
+            names.join(",")
+        };
+        let check_all = |connection: String| {
+            let fields = format!("{connection}x-0: 1\r\nx-63: 2\r\nx-64: 3\r\n");
+            let (parsed, head, input) = parse(&fields);
+            assert!(matches!(parsed, Parsed::Done { .. }), "{fields}");
+            let class = |name: &str| {
+                let is_it = |field: &&Field| field.name.of(input.as_bytes()) == name.as_bytes();
+                head.fields.iter().find(is_it).map(|field| field.class)
+            };
+            assert_eq!(class("x-0"), Some(FieldClass::Hop));
+            assert_eq!(class("x-63"), Some(FieldClass::Hop));
+            assert_eq!(class("x-64"), Some(FieldClass::EndToEnd));
+        };
+        check_all(format!("Connection: {}\r\n", list(0..64)));
+        let again = format!("{},{}", list(0..64), list(0..64).to_uppercase());
+        check_all(format!("Connection: {again}\r\nConnection: close, {again}\r\n"));
+        for too_many in [
+            format!("Connection: {}\r\n", list(0..65)),
+            format!("Connection: {}\r\nConnection: {}\r\n", list(0..33), list(32..65)),
+        ] {
+            assert_eq!(parse(&too_many).0, Parsed::Reject(Reject::TooManyNominations));
+        }
     }
 
     #[test]
     fn persistence_follows_version_and_options() {
-        let check = |version, value: &[u8], expected| {
+        let check = |version, option: &[u8], expected| {
             let mut connection = Connection::default();
-            connection.take(value);
-            assert_eq!(connection.persists(version), expected, "{version:?} {value:?}");
+            connection.take_option(option);
+            assert_eq!(connection.persists(version), expected, "{version:?} {option:?}");
         };
         check(Version::Http11, b"", true);
         check(Version::Http11, b"close", false);
-        check(Version::Http11, b"close, keep-alive", false);
         check(Version::Http10, b"", false);
         check(Version::Http10, b"keep-alive", true);
-        check(Version::Http10, b"keep-alive, close", false);
+        let both = Connection { close: true, keep_alive: true, upgrade: false };
+        assert!(!both.persists(Version::Http10) && !both.persists(Version::Http11));
     }
 }

@@ -172,6 +172,11 @@ mod tests {
             push_status_line(out, Version::Http11, 299, reason(299).as_bytes());
         });
         check(b"A: b\r\n", |out| push_field(out, b"A", b"b"));
+        // As an upstream may send it.
+        check(b"HTTP/1.1 200 O\x01K\r\n", |out| {
+            push_status_line(out, Version::Http11, 200, b"O\x01K");
+        });
+        check(b"(\xff): \x01\t\x7f\r\n", |out| push_field(out, b"(\xff)", b"\x01\t\x7f"));
         check(b"\r\n", push_end);
     }
 

@@ -1,7 +1,7 @@
 //! A field of a head: where it stands, and whether it may pass from one connection to the next.
 //! The names that mean something to this crate are known here and nowhere else.
 
-use crate::grammar::{ODD, UNDERSCORE, is_name_byte};
+use crate::grammar::{ODD, UNDERSCORE};
 use crate::scan;
 
 /// A part of the input, as offset and length in bytes from the input's start.
@@ -66,15 +66,14 @@ impl FieldClass {
     /// The class of a field of that name which no Connection field names. A name that no field
     /// can have is odd.
     pub fn of_name(name: &[u8]) -> Self {
-        match scan::name(name) {
-            (1.., seen) if name.iter().all(|&byte| is_name_byte(byte)) => {
-                Self::new(Known::new(name, seen), seen)
-            }
-            _ => FieldClass::Odd,
+        let (len, seen) = scan::name(name);
+        match name.is_empty() || len < name.len() {
+            true => FieldClass::Odd,
+            false => Self::new(Known::new(name, seen), seen),
         }
     }
 
-    /// `seen` are the bits of all bytes of the name.
+    /// `seen` is what [`scan::name`] says of the name.
     #[inline]
     pub(crate) fn new(known: Known, seen: u8) -> Self {
         match known {
@@ -101,7 +100,7 @@ pub(crate) enum Known {
 }
 
 impl Known {
-    /// `seen` are the bits of all bytes of `name`. Length and first letter are looked at first,
+    /// `seen` is what [`scan::name`] says of `name`. Length and first letter are looked at first,
     /// for most fields are none of these.
     #[inline]
     pub(crate) fn new(name: &[u8], seen: u8) -> Self {

@@ -2,7 +2,7 @@
 //! a rejection here; nothing is guessed.
 
 use crate::connection::Connection;
-use crate::field::Known;
+use crate::field::{Field, Known};
 use crate::grammar::{Peer, Version};
 use crate::reject::Reject;
 
@@ -28,19 +28,22 @@ pub(crate) struct Framing {
     length: Option<u64>,
     is_chunked: bool,
     pub connection: Connection,
+    /// A Connection field has more in it than one known option.
+    has_lists: bool,
 }
 
 impl Framing {
     pub(crate) fn new(peer: Peer, version: Version) -> Self {
         let connection = Connection::default();
-        Framing { peer, version, length: None, is_chunked: false, connection }
+        Framing { peer, version, length: None, is_chunked: false, connection, has_lists: false }
     }
 
     /// Takes a field if it is one of framing.
     #[inline]
     pub(crate) fn take(&mut self, known: Known, value: &[u8]) -> Result<(), Reject> {
         match known {
-            Known::Connection => self.connection.take(value),
+            // Most are one option.
+            Known::Connection => self.has_lists |= !self.connection.take_option(value),
             Known::ContentLength => self.take_length(value)?,
             Known::TransferEncoding => self.take_coding(value)?,
             _ => {}
@@ -85,6 +88,12 @@ impl Framing {
         }
         self.is_chunked = true;
         Ok(())
+    }
+
+    /// To be called when all fields have been taken: decides which of them are nominated.
+    #[inline]
+    pub(crate) fn take_lists(&mut self, fields: &mut [Field], bytes: &[u8]) -> Result<(), Reject> {
+        if self.has_lists { self.connection.take_lists(fields, bytes) } else { Ok(()) }
     }
 
     /// What the framing fields declare, where they declare anything.

@@ -109,7 +109,7 @@ pub(crate) fn read_fields(
 struct FieldLine {
     /// 0 for the empty line.
     name_len: usize,
-    /// The bits of all bytes of the name.
+    /// What [`scan::name`] says of the name.
     seen: u8,
     value_at: usize,
     value_end: usize,

@@ -5,13 +5,17 @@
 //! nginx normalises and escapes it, dates.
 //!
 //! Out of scope: sockets, clocks, files, configuration, routing, TLS, HTTP/2, content codings.
-//! Nothing here blocks, and nothing allocates but into vectors that the caller owns and reuses.
+//! Nothing here blocks, and nothing allocates but into vectors that the caller owns and reuses;
+//! the one exception are heads whose Connection fields nominate others.
+//!
+//! Strict with clients, whose bytes others may read in another way; tolerant with upstreams as
+//! nginx is, where the meaning is plain, for what they send is written anew.
 //!
 //! Every reader has three answers, never two: done, more bytes are needed, or rejected with the
 //! broken rule. A verdict on some bytes never changes when more bytes follow them: what is
 //! rejected stays rejected for the same reason, and a byte that cannot stand where it does is
-//! rejected when it is seen, not when the message is complete. All framing decisions are made while the head is parsed, so a head
-//! that is `Done` has exactly one possible body length.
+//! rejected when it is seen, not when the message is complete. All framing decisions are made
+//! while the head is parsed, so a head that is `Done` has exactly one possible body length.
 //!
 //! ```
 //! use http1::{BodyReader, Limits, Parsed, RequestHead, parse_request};

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::connection::{self, Connection};
+use crate::connection::Connection;
 use crate::field::{Field, Known, Span};
 use crate::framing::{BodyLength, Framing};
 use crate::grammar::{Peer, Version, is_method_byte};
@@ -99,9 +99,7 @@ fn read_request(window: &[u8], limits: &Limits, head: &mut RequestHead) -> Step<
     if host.is_none() && version == Version::Http11 {
         return Err(Reject::HostMissing);
     }
-    if framing.connection.nominates {
-        connection::class_nominated(fields, window)?;
-    }
+    framing.take_lists(fields, window)?;
     head.body = framing.declared().unwrap_or(BodyLength::None);
     head.host = host;
     head.connection = framing.connection;

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::connection::{self, Connection};
+use crate::connection::Connection;
 use crate::field::{Field, Span};
 use crate::framing::{BodyLength, Framing};
 use crate::grammar::{Peer, Version};
@@ -83,9 +83,7 @@ fn read_response(window: &[u8], request_was_head: bool, head: &mut ResponseHead)
     let Some(end) = head::read_fields(window, at, &LIMITS, Peer::Upstream, fields, take)? else {
         return Ok(None);
     };
-    if framing.connection.nominates {
-        connection::class_nominated(fields, window)?;
-    }
+    framing.take_lists(fields, window)?;
     head.connection = framing.connection;
     let declared = framing.declared();
     // RFC 9112 §6.3, items 1 and 2.

@@ -1,9 +1,12 @@
 //! Finds where a run of bytes ends, some bytes at a time. What belongs to a run is said in
 //! [`grammar`](crate::grammar); here it is only found fast.
 
-use crate::grammar::{NO_NAME, Peer, bits, is_target_byte, is_value_byte, is_written_byte};
+use crate::grammar::{
+    NO_NAME, ODD, Peer, UNDERSCORE, bits, is_target_byte, is_value_byte, is_written_byte,
+};
 
-/// The length of the field's name at the front of `bytes`, and the bits of all its bytes.
+/// The length of the field's name at the front of `bytes`, and which of [`ODD`] and [`UNDERSCORE`]
+/// are set for any of its bytes.
 #[inline]
 pub(crate) fn name(bytes: &[u8]) -> (usize, u8) {
     let plain = plain_len(bytes);
@@ -21,7 +24,7 @@ fn name_from(bytes: &[u8], plain: usize) -> (usize, u8) {
         if bits & NO_NAME != 0 {
             return (at, seen);
         }
-        seen |= bits;
+        seen |= bits & (ODD | UNDERSCORE);
     }
     (bytes.len(), seen)
 }
@@ -147,6 +150,7 @@ const fn each(byte: u8) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grammar::is_name_byte;
     use alloc::vec;
 
     #[test]
@@ -164,7 +168,25 @@ mod tests {
                     let upstream = value(&bytes, Peer::Upstream);
                     assert_eq!(upstream, expected(at == len || is_written_byte(byte)));
                     assert_eq!(target(&bytes), expected(at == len || is_target_byte(byte)));
+                    let (name_len, seen) = name(&bytes);
+                    assert_eq!(name_len, expected(at == len || is_name_byte(byte)));
+                    assert!(at == len || seen == bits(byte) & (ODD | UNDERSCORE), "{byte}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_of_any_length_is_followed_to_its_end() {
+        for len in [0, 7, 8, 127, 128, 129, 255, 256, 300, 1_000] {
+            for stop in [&b""[..], b"\r\n", b"\0", b"\x7f", b"\t\t \r"] {
+                let bytes = [&vec![b'a'; len][..], stop, &[b'a'; 300]].concat();
+                let slow = |belongs: fn(u8) -> bool| {
+                    bytes.iter().position(|&byte| !belongs(byte)).unwrap_or(bytes.len())
+                };
+                assert_eq!(value(&bytes, Peer::Client), slow(is_value_byte), "{len} {stop:?}");
+                assert_eq!(value(&bytes, Peer::Upstream), slow(is_written_byte), "{len} {stop:?}");
+                assert_eq!(target(&bytes), slow(is_target_byte), "{len} {stop:?}");
             }
         }
     }
@@ -184,7 +206,6 @@ mod tests {
 
     #[test]
     fn a_name_ends_at_a_colon_white_space_or_a_control_byte() {
-        use crate::grammar::{ODD, UNDERSCORE};
         let check = |bytes: &[u8], expected| assert_eq!(name(bytes), expected, "{bytes:?}");
         check(b"Host: a", (4, 0));
         check(b"Host", (4, 0));

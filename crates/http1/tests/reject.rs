@@ -41,11 +41,11 @@ fn methods_of_other_bytes() {
 }
 
 #[test]
-fn empty_lines_before_a_request_but_the_first() {
-    check_reject(Requests, b"\r\n\r", b"\nGET / HTTP/1.1\r\n", Reject::MethodMalformed);
-    check(Requests, b"\n", Reject::BareLineFeed);
-    check(Requests, b"\r\n\n", Reject::BareLineFeed);
+fn carriage_returns_before_a_request_that_end_no_line() {
     check_reject(Requests, b"\rG", b"ET / HTTP/1.1\r\n", Reject::BareCarriageReturn);
+    check_reject(Requests, b"\r\r", b"\nGET / HTTP/1.1\r\n", Reject::BareCarriageReturn);
+    check_reject(Requests, b"\r\n\n\rG", b"ET / HTTP/1.1\r\n", Reject::BareCarriageReturn);
+    check(Requests, b"\r\n ", Reject::MethodMalformed);
 }
 
 #[test]
@@ -87,8 +87,7 @@ fn lines_that_end_with_a_line_feed_alone() {
     check(Requests, b"GET / HTTP/1.1\r\nHost: a\n", Reject::BareLineFeed);
     check(Requests, b"GET / HTTP/1.1\r\nHost: a\r\n\n", Reject::BareLineFeed);
     check_field(b"X: a\n", Reject::BareLineFeed);
-    check(Responses, b"HTTP/1.1 200 OK\n", Reject::BareLineFeed);
-    check(Responses, b"HTTP/1.1 200 OK\r\nA: b\n", Reject::BareLineFeed);
+    check_field(b"X:\n", Reject::BareLineFeed);
 }
 
 #[test]
@@ -105,20 +104,25 @@ fn carriage_returns_that_end_no_line() {
         b": a\r\n\r\n",
         Reject::BareCarriageReturn,
     );
+    check_field(b"X: a\r\r", Reject::BareCarriageReturn);
+    check_field(b"X:\rY", Reject::BareCarriageReturn);
     check_reject(Responses, b"HTTP/1.1 200 O\rK", b"\r\n\r\n", Reject::BareCarriageReturn);
 }
 
 #[test]
-fn names_of_fields_that_are_no_tokens() {
+fn names_of_fields_with_white_space_or_control_bytes_or_none() {
     check_field(b":", Reject::FieldNameMalformed);
     check_field(b"Content-Length ", Reject::FieldNameMalformed);
     check_field(b"Transfer-Encoding\t", Reject::FieldNameMalformed);
-    check_field(b"X(", Reject::FieldNameMalformed);
+    check_field(b"X@ ", Reject::FieldNameMalformed);
     check_field(b"X\0", Reject::FieldNameMalformed);
     check_field(b"X\x0b", Reject::FieldNameMalformed);
-    check_field(b"\xc3", Reject::FieldNameMalformed);
+    check_field(b"X\x7f", Reject::FieldNameMalformed);
+    check_field(b"\xc3\x01", Reject::FieldNameMalformed);
     check_field(b"NoColon\r", Reject::FieldNameMalformed);
+    check_field(b"NoColon\n", Reject::FieldNameMalformed);
     check_field(b"\0", Reject::FieldNameMalformed);
+    check_field(b"\x1f", Reject::FieldNameMalformed);
 }
 
 #[test]
@@ -127,7 +131,7 @@ fn values_of_fields_with_control_bytes() {
     check_field(b"X: \x01", Reject::FieldValueMalformed);
     check_field(b"X: a\x7f", Reject::FieldValueMalformed);
     check_field(b"X:\x1b", Reject::FieldValueMalformed);
-    check(Responses, b"HTTP/1.1 200 OK\r\nX: a\0", Reject::FieldValueMalformed);
+    check_field(b"X: a\x0bb"[..5].as_ref(), Reject::FieldValueMalformed);
 }
 
 #[test]
@@ -254,28 +258,6 @@ fn a_coding_in_http10() {
         b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n",
         Reject::TransferEncodingOnHttp10,
     );
-    check(
-        Responses,
-        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n",
-        Reject::TransferEncodingOnHttp10,
-    );
-}
-
-#[test]
-fn status_lines_of_another_form() {
-    check(Responses, b"I", Reject::VersionMalformed);
-    check(Responses, b"\r", Reject::VersionMalformed);
-    check(Responses, b"h", Reject::VersionMalformed);
-    check(Responses, b"HTTP/1.1\r", Reject::StatusMalformed);
-    check(Responses, b"HTTP/1.1  ", Reject::StatusMalformed);
-    check(Responses, b"HTTP/1.1 0", Reject::StatusMalformed);
-    check(Responses, b"HTTP/1.1 20\r", Reject::StatusMalformed);
-    check(Responses, b"HTTP/1.1 20 ", Reject::StatusMalformed);
-    check(Responses, b"HTTP/1.1 2000", Reject::StatusMalformed);
-    check(Responses, b"HTTP/1.1 -", Reject::StatusMalformed);
-    check(Responses, b"HTTP/1.1 200\t", Reject::StatusMalformed);
-    check(Responses, b"HTTP/1.1 200 O\0", Reject::ReasonMalformed);
-    check(Responses, b"HTTP/1.1 200 O\x7f", Reject::ReasonMalformed);
 }
 
 #[test]

@@ -2,8 +2,6 @@
 //!
 //! It reads no clock; the shell does, and passes a `Moment` along. Written times are UTC.
 
-use std::io::Write;
-
 /// Milliseconds on the monotonic clock, from an origin of the shell's choice.
 pub type Millis = u64;
 
@@ -51,36 +49,56 @@ impl Civil {
     }
 }
 
+/// Appends a number below 100 with two digits.
+fn push_two(number: u64, out: &mut Vec<u8>) {
+    let digit = |value: u64| b'0' + u8::try_from(value % 10).unwrap_or(0);
+    out.extend_from_slice(&[digit(number / 10), digit(number)]);
+}
+
+fn push_year(year: u64, out: &mut Vec<u8>) {
+    push_two(year / 100 % 100, out);
+    push_two(year % 100, out);
+}
+
+fn push_time_of_day(t: &Civil, out: &mut Vec<u8>) {
+    push_two(t.hour, out);
+    out.push(b':');
+    push_two(t.minute, out);
+    out.push(b':');
+    push_two(t.second, out);
+}
+
 /// nginx: `$time_local`, `28/Sep/1970:12:00:00 +0000`.
 pub fn push_time_local(unix_ms: u64, out: &mut Vec<u8>) {
     let t = Civil::from_unix_s(unix_ms / 1_000);
-    let month = MONTHS[t.month];
-    // Writing to a Vec cannot fail.
-    let _ = write!(
-        out,
-        "{:02}/{month}/{:04}:{:02}:{:02}:{:02} +0000",
-        t.day, t.year, t.hour, t.minute, t.second
-    );
+    push_two(t.day, out);
+    out.push(b'/');
+    out.extend_from_slice(MONTHS.get(t.month).unwrap_or(&"").as_bytes());
+    out.push(b'/');
+    push_year(t.year, out);
+    out.push(b':');
+    push_time_of_day(&t, out);
+    out.extend_from_slice(b" +0000");
 }
 
 /// nginx: `$time_iso8601`, `1970-09-28T12:00:00+00:00`.
 pub fn push_time_iso8601(unix_ms: u64, out: &mut Vec<u8>) {
     let t = Civil::from_unix_s(unix_ms / 1_000);
-    let _ = write!(
-        out,
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}+00:00",
-        t.year,
-        t.month + 1,
-        t.day,
-        t.hour,
-        t.minute,
-        t.second
-    );
+    push_year(t.year, out);
+    out.push(b'-');
+    push_two(t.month as u64 + 1, out);
+    out.push(b'-');
+    push_two(t.day, out);
+    out.push(b'T');
+    push_time_of_day(&t, out);
+    out.extend_from_slice(b"+00:00");
 }
 
 /// Seconds with milliseconds, as `$msec` and `$request_time` are written.
 pub fn push_seconds(ms: u64, out: &mut Vec<u8>) {
-    let _ = write!(out, "{}.{:03}", ms / 1_000, ms % 1_000);
+    http1::push_decimal(out, ms / 1_000);
+    let digit = |value: u64| b'0' + u8::try_from(value % 10).unwrap_or(0);
+    out.extend_from_slice(&[b'.', digit(ms / 100), digit(ms / 10), digit(ms)]);
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! An index into a configuration never travels without that configuration: [`At`] keeps both. New
 //! requests get the newest generation; an exchange keeps its own to its end.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub struct Generation {
     pub peers: RefCell<Peers>,
     needs_local_address: bool,
     host: Arc<Host>,
+    /// The last `Date` and the second that it is for.
+    date: Cell<(u64, [u8; 29])>,
 }
 
 impl Generation {
@@ -42,6 +44,7 @@ impl Generation {
             bindings,
             config,
             host,
+            date: Cell::new((0, http1::imf_fixdate(0))),
         })
     }
 
@@ -53,6 +56,17 @@ impl Generation {
     /// Facts of the host.
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// `Date` at this second; written once for all answers of it.
+    pub fn date(&self, unix_s: u64) -> [u8; 29] {
+        let (second, date) = self.date.get();
+        if second == unix_s {
+            return date;
+        }
+        let date = http1::imf_fixdate(unix_s);
+        self.date.set((unix_s, date));
+        date
     }
 
     /// The address that a socket listens on; `None` if it serves no more.

@@ -175,7 +175,11 @@ impl<'e> View<'e> {
             V::BytesSent => push_number(head_bytes + body_bytes, out),
             V::RequestCompletion if is_whole => out.extend_from_slice(b"OK"),
             V::Status => {
-                let _ = write!(out, "{:03}", self.response.status);
+                let status = self.response.status;
+                // nginx: 000 where there is no answer.
+                let zeros: &[u8] = if status == 0 { b"00" } else { b"" };
+                out.extend_from_slice(zeros);
+                push_number(u64::from(status), out);
             }
             V::ProxyHost => out.extend_from_slice(self.pass_url().map_or(&[], |url| &url.host)),
             V::ProxyPort => out.extend_from_slice(self.pass_url().map_or(&[], |url| &url.port)),
@@ -331,11 +335,12 @@ fn push_number(value: u64, out: &mut Vec<u8>) {
 fn push_ip(ip: IpAddr, out: &mut Vec<u8>) {
     match ip.to_canonical() {
         IpAddr::V4(v4) => {
-            for (index, octet) in v4.octets().into_iter().enumerate() {
-                if index > 0 {
+            let mut is_first = true;
+            for octet in v4.octets() {
+                if !std::mem::take(&mut is_first) {
                     out.push(b'.');
                 }
-                push_number(u64::from(octet), out);
+                push_octet(octet, out);
             }
         }
         IpAddr::V6(v6) => {
@@ -344,8 +349,23 @@ fn push_ip(ip: IpAddr, out: &mut Vec<u8>) {
     }
 }
 
+fn push_octet(octet: u8, out: &mut Vec<u8>) {
+    let digits = [b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10];
+    let skipped = usize::from(octet < 100) + usize::from(octet < 10);
+    out.extend_from_slice(digits.get(skipped..).unwrap_or_default());
+}
+
 fn push_address(address: SocketAddr, out: &mut Vec<u8>) {
-    let _ = write!(out, "{address}");
+    match address {
+        SocketAddr::V4(address) => {
+            push_ip(IpAddr::V4(*address.ip()), out);
+            out.push(b':');
+            push_number(u64::from(address.port()), out);
+        }
+        SocketAddr::V6(_) => {
+            let _ = write!(out, "{address}");
+        }
+    }
 }
 
 /// RFC 4648 §4; what is not base64 ends the text.

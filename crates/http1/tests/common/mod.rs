@@ -4,11 +4,13 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "writing to a string cannot fail")]
 
+pub(crate) mod sent;
+
 use std::fmt::Write;
 
 use http1::{
-    BodyLength, BodyReader, Limits, Parsed, Reject, RequestHead, ResponseHead, Span, parse_request,
-    parse_response,
+    BodyLength, BodyReader, FieldClass, Limits, Parsed, Reject, RequestHead, ResponseHead, Span,
+    parse_request, parse_response,
 };
 
 /// Which side's messages are read.
@@ -68,7 +70,7 @@ impl Reader {
         let to_head = self.side == Side::ResponsesToHead;
         let parsed = match self.side {
             Side::Requests => parse_request(buffer, &self.limits, &mut self.request),
-            _ => parse_response(buffer, &self.limits, to_head, &mut self.response),
+            _ => parse_response(buffer, self.limits.head_bytes_max, to_head, &mut self.response),
         };
         match parsed {
             Parsed::NeedMore => (0, false),
@@ -106,7 +108,8 @@ impl Reader {
                     self.trace.push_str(" <");
                     self.in_data = true;
                 }
-                self.trace.push_str(&String::from_utf8_lossy(part.data));
+                // A character for each byte, so that no cut shows.
+                self.trace.extend(part.data.iter().map(|&byte| char::from(byte)));
                 self.body = Some(body);
                 (part.used, part.used > 0 || body.is_done())
             }
@@ -152,11 +155,23 @@ impl Reader {
         for field in fields {
             let name = text(field.name);
             if !name.eq_ignore_ascii_case("host") {
-                write!(self.trace, " [{}={}]", name, text(field.value)).unwrap();
+                let mark = class_mark(field.name.of(bytes), field.class);
+                write!(self.trace, " [{}={}]{mark}", name, text(field.value)).unwrap();
             }
         }
         write!(self.trace, " {body:?}{}", if persistent { "" } else { " last" }).unwrap();
         body
+    }
+}
+
+/// How a field's class shows in the trace: not at all where its name is a plain one.
+fn class_mark(name: &[u8], class: FieldClass) -> &'static str {
+    match (class, FieldClass::of_name(name)) {
+        (FieldClass::Hop, FieldClass::Hop) | (FieldClass::EndToEnd, FieldClass::EndToEnd) => "",
+        (FieldClass::Hop, _) => "-",
+        (FieldClass::Underscored, FieldClass::Underscored) => "_",
+        (FieldClass::Odd, FieldClass::Odd) => "?",
+        _ => "!",
     }
 }
 

@@ -23,8 +23,8 @@ impl Listen {
     ///
     /// nginx: <https://nginx.org/en/docs/http/server_names.html>
     pub fn server(&self, host: &[u8]) -> usize {
-        if let Some(server) = self.exact.get(host) {
-            return *server;
+        if let Some(server) = find(&self.exact, host) {
+            return server;
         }
         // nginx: an empty label counts: `.example.com` is a `*.example.com`.
         let suffix = |name: &[u8]| host.ends_with(name);
@@ -62,11 +62,20 @@ fn choose(
     prefixes: &[(Vec<u8>, usize)],
     path: &[u8],
 ) -> Option<(usize, bool)> {
-    if let Some(index) = exact.get(path) {
-        return Some((*index, true));
+    if let Some(index) = find(exact, path) {
+        return Some((index, true));
     }
     let longest = prefixes.iter().find(|(prefix, _)| path.starts_with(prefix));
     longest.map(|(_, index)| (*index, false))
+}
+
+/// A value by its key. Most tables have no entry or one: hashing would cost more than all else.
+fn find(table: &std::collections::HashMap<Vec<u8>, usize>, key: &[u8]) -> Option<usize> {
+    match table.len() {
+        0 => None,
+        1 => table.iter().find(|(known, _)| *known == key).map(|(_, value)| *value),
+        _ => table.get(key).copied(),
+    }
 }
 
 impl Location {

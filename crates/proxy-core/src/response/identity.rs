@@ -16,7 +16,8 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
         response.push_with(b"Server", |out| push_product(tokens, out));
     }
     if !has_date {
-        response.push(b"Date", &http1::imf_fixdate(context.now.unix_ms / 1_000));
+        let date = context.request.at.generation().date(context.now.unix_ms / 1_000);
+        response.push(b"Date", &date);
     }
 }
 
