@@ -4,7 +4,7 @@
 //! and writes one byte, so several arrivals of one signal before a read are one, as with the
 //! kernel's own pending set. What a signal means is the program's business.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -14,13 +14,14 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use signal_hook::{SigId, flag, low_level};
 
-/// Registered signals and the descriptor that becomes readable when one has come.
+/// Registered signals and the descriptor that becomes readable when one has come, or a [`Nudge`].
 ///
 /// Dropping it gives up the registration; the signals are then ignored, not reset to the
 /// system's default.
 #[derive(Debug)]
 pub struct Signals {
     wake: UnixStream,
+    wake_end: UnixStream,
     /// In the order of registration, which is the order [`Signals::pending`] reports in.
     watched: Vec<(i32, Arc<AtomicBool>)>,
     ids: Vec<SigId>,
@@ -34,15 +35,25 @@ impl Signals {
     pub fn register(signals: &[i32]) -> io::Result<Signals> {
         let (wake, wake_end) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
-        let mut registered = Signals { wake, watched: Vec::new(), ids: Vec::new() };
+        wake_end.set_nonblocking(true)?;
+        let mut registered = Signals { wake, wake_end, watched: Vec::new(), ids: Vec::new() };
         for &signal in signals {
             let arrived = Arc::new(AtomicBool::new(false));
             // The flag first: whoever sees the byte must find the flag set.
             registered.ids.push(flag::register(signal, Arc::clone(&arrived))?);
-            registered.ids.push(low_level::pipe::register(signal, wake_end.try_clone()?)?);
+            let end = registered.wake_end.try_clone()?;
+            registered.ids.push(low_level::pipe::register(signal, end)?);
             registered.watched.push((signal, arrived));
         }
         Ok(registered)
+    }
+
+    /// For other threads of the program, to end a wait as a signal would.
+    ///
+    /// # Errors
+    /// When the system refuses a descriptor.
+    pub fn nudge(&self) -> io::Result<Nudge> {
+        Ok(Nudge(self.wake_end.try_clone()?))
     }
 
     /// The signals that have come since the last call, each once. Never blocks.
@@ -73,6 +84,17 @@ impl Signals {
             Err(rustix::io::Errno::INTR) => Ok(true),
             Err(errno) => Err(errno.into()),
         }
+    }
+}
+
+/// Ends a wait for signals from another thread.
+#[derive(Debug)]
+pub struct Nudge(UnixStream);
+
+impl Nudge {
+    /// Never blocks: where there is no room for another byte, the wait ends anyway.
+    pub fn give(&self) {
+        let _ = (&self.0).write(b"!");
     }
 }
 
@@ -129,6 +151,19 @@ mod tests {
         while !signals.wait(None).unwrap() {}
         raiser.join().unwrap();
         assert_eq!(signals.pending().collect::<Vec<_>>(), [SIGWINCH]);
+    }
+
+    #[test]
+    fn a_nudge_ends_a_wait_without_a_signal() {
+        let mut signals = Signals::register(&[signal_hook::consts::SIGURG]).unwrap();
+        let nudge = signals.nudge().unwrap();
+        for _ in 0..100_000 {
+            nudge.give();
+        }
+        assert!(signals.wait(Some(Duration::from_secs(5))).unwrap());
+        while signals.wait(Some(Duration::ZERO)).unwrap() {
+            assert_eq!(signals.pending().count(), 0);
+        }
     }
 
     #[test]
