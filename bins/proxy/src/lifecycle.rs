@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use proxy_core::config::model::ErrorLevel;
 use sidecar::exit;
 use sidecar::signals::Signals;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -141,8 +142,14 @@ fn start(cli: &Cli, options: LoadOptions) -> Result<Process, u8> {
 
 /// The file's `error_log` level, once a file has said one.
 fn apply_level(config: &proxy_core::config::model::Config) {
-    if let Some(level) = config.error_level {
-        log::set_max_level(level);
+    let logs = config.error_logs.main.iter().chain(&config.error_logs.http);
+    if let Some(level) = logs.map(|log| log.level).max() {
+        log::set_max_level(match level {
+            ErrorLevel::Error => log::LevelFilter::Error,
+            ErrorLevel::Warn => log::LevelFilter::Warn,
+            ErrorLevel::Notice | ErrorLevel::Info => log::LevelFilter::Info,
+            ErrorLevel::Debug => log::LevelFilter::Debug,
+        });
     }
 }
 

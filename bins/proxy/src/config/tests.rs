@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use proxy_core::config::model::{Handler, Location};
+use proxy_core::config::model::{ErrorLevel, Handler, Location};
 
 use super::{LoadOptions, Loaded, PathBuf, load};
 
@@ -68,7 +68,7 @@ fn a_fragment_is_wrapped_as_nginx_image_wraps_it() {
     let found =
         load(&options(&folder, None, "worker_processes 2; error_log stderr debug;")).unwrap();
     assert_eq!(listens(&found), ["0.0.0.0:8082"]);
-    assert_eq!(found.config.error_level, Some(log::LevelFilter::Debug));
+    assert_eq!(found.config.error_logs.main[0].level, ErrorLevel::Debug);
     let shown: Vec<_> = found.sources.iter().filter(|source| !source.built_in).collect();
     assert_eq!(shown.len(), 1);
     assert_eq!(shown[0].path, folder.join("conf.d/b.conf"));
@@ -81,7 +81,7 @@ fn globals_are_directives_of_the_main_level_in_front_of_the_file() {
         folder("globals", &[("nginx.conf", BLOG), ("part.conf", "server { return 204; }")]);
     for path in [None, Some("part.conf")] {
         let loaded = load(&options(&folder, path, "daemon off; error_log stderr info;")).unwrap();
-        assert_eq!(loaded.config.error_level, Some(log::LevelFilter::Info));
+        assert_eq!(loaded.config.error_logs.main[0].level, ErrorLevel::Info);
         assert_eq!(loaded.config.listens.len(), 1);
     }
     for (globals, expected) in [

@@ -120,8 +120,13 @@ pub(super) const ROWS: &[Row] = &[
         Shape::range(1, 2, &[Kind::Word, Kind::OneOf(LEVELS)]),
         Class::Implemented,
     )
-    .note("always to standard error; the level of the main or http level holds for the program")
+    .note(
+        "of main for messages about the program, of http for those about requests; \
+         `info` where none is written; syslog and memory are standard error",
+    )
     .many(),
+    row("pid", CORE_PAGE, MAIN, WORD, Class::Implemented)
+        .note("none unless written; a folder that cannot be written is a warning"),
     // Upstreams.
     row(
         "upstream",

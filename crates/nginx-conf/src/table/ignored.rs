@@ -28,7 +28,6 @@ const TEMP_PATH: Shape = Shape::words(1, 4);
 pub(super) const ROWS: &[Row] = &[
     // Processes and events.
     row("user", CORE_PAGE, MAIN, Shape::words(1, 2), NoEffect(PROCESS)),
-    row("pid", CORE_PAGE, MAIN, WORD, NoEffect("signals are sent by `proxy -s`, without a file")),
     row("daemon", CORE_PAGE, MAIN, FLAG, NoEffect("it always stays in the foreground"))
         .already(&["off"]),
     row("master_process", CORE_PAGE, MAIN, FLAG, NoEffect("there is one process"))

@@ -1,15 +1,16 @@
-//! `log_format`, `access_log` and `error_log`.
+//! `log_format`, `access_log`, `error_log` and `pid`.
 //!
 //! Owns: where lines go and how they look. Opens nothing.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use nginx_conf::suggest::nearest;
 use nginx_conf::{Directive, units};
 
 use super::Lower;
-use crate::config::model::{AccessLog, Escape, LogFile, LogFormat, Shared, Template};
+use crate::config::model::{
+    AccessLog, ErrorLevel, ErrorLog, Escape, LogFile, LogFormat, Shared, Template,
+};
 use crate::config::template;
 
 /// nginx: the format that needs no `log_format`.
@@ -161,15 +162,9 @@ impl Lower<'_> {
         index
     }
 
-    /// The index of a destination; nginx's image links its two log files to the streams.
+    /// The index of a destination.
     fn log_file(&mut self, path: &str) -> usize {
-        let file = match path {
-            "/dev/stdout" | "/proc/self/fd/1" | "/var/log/nginx/access.log" => LogFile::Stdout,
-            "/dev/stderr" | "/proc/self/fd/2" | "/var/log/nginx/error.log" | "stderr" => {
-                LogFile::Stderr
-            }
-            _ => LogFile::Path(self.surroundings.folder.join(Path::new(path))),
-        };
+        let file = LogFile::named(path, self.surroundings.folder);
         let files = &mut self.config.log_files;
         files.iter().position(|known| *known == file).unwrap_or_else(|| {
             files.push(file);
@@ -177,41 +172,55 @@ impl Lower<'_> {
         })
     }
 
-    /// nginx: `error_log FILE [LEVEL]` of the main level, or of `http`, which then holds.
-    pub(super) fn error_level(&mut self, directives: &[Directive]) {
-        let mut level = None;
+    /// nginx: `error_log FILE [LEVEL]` of one level; `error` where none is written.
+    pub(super) fn error_logs(&mut self, directives: &[Directive]) -> Vec<ErrorLog> {
+        let mut logs: Vec<ErrorLog> = Vec::new();
         for directive in directives.iter().filter(|d| d.name.text == "error_log") {
-            let file = directive.arg(0).unwrap_or_default();
-            let is_stream = matches!(
-                file,
-                "stderr" | "/dev/stderr" | "/dev/stdout" | "/var/log/nginx/error.log" | "/dev/null"
-            );
-            if !is_stream {
-                let message = format!("messages go to standard error, not to \"{file}\"");
-                self.warn(directive.arg_span(0), message);
-            }
-            let own = if file == "/dev/null" {
-                log::LevelFilter::Off
-            } else {
-                match directive.arg(1).map(str::to_ascii_lowercase).as_deref() {
-                    Some("debug") => log::LevelFilter::Debug,
-                    Some("info" | "notice") => log::LevelFilter::Info,
-                    Some("warn") => log::LevelFilter::Warn,
-                    _ => log::LevelFilter::Error,
-                }
+            let path = directive.arg(0).unwrap_or_default();
+            let level = match directive.arg(1).map(str::to_ascii_lowercase).as_deref() {
+                Some("debug") => ErrorLevel::Debug,
+                Some("info") => ErrorLevel::Info,
+                Some("notice") => ErrorLevel::Notice,
+                Some("warn") => ErrorLevel::Warn,
+                _ => ErrorLevel::Error,
             };
-            level = level.max(Some(own));
+            let file = self.error_log_file(path, directive);
+            match logs.iter_mut().find(|log| log.file == file) {
+                Some(known) => known.level = known.level.max(level),
+                None => logs.push(ErrorLog { file, level }),
+            }
         }
-        self.config.error_level = level.or(self.config.error_level);
+        logs
     }
 
-    /// One warning for all `error_log` lines below `http`: the program has one log.
+    fn error_log_file(&mut self, path: &str, directive: &Directive) -> LogFile {
+        if path.starts_with("syslog:") || path.starts_with("memory:") {
+            let message = format!("messages go to standard error, not to \"{path}\"");
+            self.warn(directive.arg_span(0), message);
+            return LogFile::Stderr;
+        }
+        if path == "off" {
+            let message = "\"off\" is the name of a file here, as in nginx; \
+                           \"error_log /dev/null\" tells nothing";
+            self.warn(directive.arg_span(0), message);
+        }
+        LogFile::named(path, self.surroundings.folder)
+    }
+
+    /// nginx: `pid FILE`.
+    pub(super) fn pid(&mut self, directives: &[Directive]) {
+        let written = directives.iter().find(|directive| directive.name.text == "pid");
+        let path = written.and_then(|directive| directive.arg(0));
+        self.config.pid = path.map(|path| self.surroundings.folder.join(path));
+    }
+
+    /// One warning for all `error_log` lines below `http`: requests share one log.
     pub(super) fn inner_error_log(&mut self, block: &[Directive]) {
         let line = block.iter().find(|directive| directive.name.text == "error_log");
         if let (Some(line), false) = (line, self.has_told_inner_error_log) {
             self.has_told_inner_error_log = true;
             let message = "\"error_log\" of a server or location has no effect here: \
-                           that of the main level holds for all";
+                           those of the main level and of http hold for all";
             self.warn(line.name.span, message);
         }
     }

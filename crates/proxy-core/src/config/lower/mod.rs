@@ -114,7 +114,8 @@ fn lower(tree: &Tree, surroundings: &Surroundings<'_>) -> Result<(Config, Vec<Di
 
 impl Lower<'_> {
     fn main(&mut self, directives: &[Directive]) {
-        self.error_level(directives);
+        self.config.error_logs.main = self.error_logs(directives);
+        self.pid(directives);
         let http = directives.iter().find(|directive| directive.name.text == "http");
         if let Some(http) = http.and_then(|directive| directive.block.as_deref()) {
             self.http(http);
@@ -149,7 +150,7 @@ impl Lower<'_> {
     }
 
     fn http(&mut self, block: &[Directive]) {
-        self.error_level(block);
+        self.config.error_logs.http = self.error_logs(block);
         let named = |name: &'static str| block.iter().filter(move |d| d.name.text == name);
         // Formats and upstreams may be used before they are written.
         named("log_format").for_each(|directive| self.log_format(directive));

@@ -13,13 +13,14 @@ mod upstream;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use location::{
     AddHeader, ClientSide, ContentTypes, Handler, Keepalive, Lingering, LingeringClose, Location,
     Locations, RedirectForm, Return, Types,
 };
-pub use log::{AccessLog, Escape, LogFile, LogFormat};
+pub use log::{AccessLog, ErrorLevel, ErrorLog, ErrorLogs, Escape, LogFile, LogFormat};
 pub use pass::{
     IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyTimeouts, SetHeader,
 };
@@ -41,8 +42,10 @@ pub struct Config {
     pub log_files: Vec<LogFile>,
     /// Log formats in use; `AccessLog::format` indexes them.
     pub log_formats: Vec<LogFormat>,
-    /// nginx: `error_log` level, as far as simplelog knows it.
-    pub error_level: Option<::log::LevelFilter>,
+    /// nginx: `error_log` of the main level and of `http`.
+    pub error_logs: ErrorLogs,
+    /// nginx: `pid`; no file where none is written.
+    pub pid: Option<PathBuf>,
     /// nginx: `worker_connections`: connections of one worker, those to upstreams included; `None`
     /// where the file has none.
     pub worker_connections: Option<usize>,

@@ -1,6 +1,6 @@
 //! Listens, names, upstreams and logs.
 
-use super::super::model::{Escape, LogFile};
+use super::super::model::{ErrorLevel, ErrorLog, Escape, LogFile};
 use super::*;
 
 #[test]
@@ -249,25 +249,48 @@ fn bad_logs_are_told() {
 }
 
 #[test]
-fn error_log_sets_the_level_and_says_where_messages_go() {
-    let level = |text: &str| good(text).error_level;
+fn error_log_says_where_messages_go_and_from_which_level() {
     let http = "server { listen 80; return 204; }";
-    assert_eq!(level(&format!("http {{ {http} }}")), None);
-    let main = format!("error_log /var/log/nginx/error.log warn; http {{ {http} }}");
-    assert_eq!(level(&main), Some(log::LevelFilter::Warn));
-    let both = format!("error_log stderr warn; http {{ error_log stderr debug; {http} }}");
-    assert_eq!(level(&both), Some(log::LevelFilter::Debug));
-    let plain = format!("error_log stderr; http {{ {http} }}");
-    assert_eq!(level(&plain), Some(log::LevelFilter::Error));
+    let log = |file: LogFile, level| ErrorLog { file, level };
+    let check = |main: &str, inner: &str, expected: [&[ErrorLog]; 2]| {
+        let logs = good(&format!("{main} http {{ {inner} {http} }}")).error_logs;
+        assert_eq!([&logs.main[..], &logs.http[..]], expected, "{main} {inner}");
+    };
+    let stderr = |level| log(LogFile::Stderr, level);
+    let path = |path: &str, level| log(LogFile::Path(path.into()), level);
+    check("", "", [&[], &[]]);
+    check("error_log stderr;", "", [&[stderr(ErrorLevel::Error)], &[]]);
+    check("error_log /var/log/nginx/error.log warn;", "", [&[stderr(ErrorLevel::Warn)], &[]]);
+    check("error_log /dev/stdout notice;", "", [&[log(LogFile::Stdout, ErrorLevel::Notice)], &[]]);
+    check(
+        "error_log /x info; error_log logs/y crit;",
+        "error_log /z debug;",
+        [
+            &[path("/x", ErrorLevel::Info), path("/etc/nginx/logs/y", ErrorLevel::Error)],
+            &[path("/z", ErrorLevel::Debug)],
+        ],
+    );
+    check("error_log /x; error_log /x INFO;", "", [&[path("/x", ErrorLevel::Info)], &[]]);
     check_warnings(
-        &format!("error_log /x; http {{ {http} }}"),
-        &["1:11: messages go to standard error, not to \"/x\""],
+        &format!("error_log syslog:server=a; http {{ {http} }}"),
+        &["1:11: messages go to standard error, not to \"syslog:server=a\""],
+    );
+    check_warnings(
+        &format!("error_log off; http {{ {http} }}"),
+        &["1:11: \"off\" is the name of a file here, as in nginx; \"error_log /dev/null\" tells \
+           nothing"],
     );
     check_warnings(
         "http { server { listen 80; error_log /x; location / { error_log /y; return 200; } } }",
-        &[
-            "1:28: \"error_log\" of a server or location has no effect here: that of the main level \
-           holds for all",
-        ],
+        &["1:28: \"error_log\" of a server or location has no effect here: those of the main \
+           level and of http hold for all"],
     );
+}
+
+#[test]
+fn pid_names_a_file_and_there_is_none_without_it() {
+    let pid = |text: &str| good(&format!("{text} http {{ server {{ return 204; }} }}")).pid;
+    assert_eq!(pid(""), None);
+    assert_eq!(pid("pid /run/nginx.pid;"), Some("/run/nginx.pid".into()));
+    assert_eq!(pid("pid logs/nginx.pid;"), Some("/etc/nginx/logs/nginx.pid".into()));
 }
