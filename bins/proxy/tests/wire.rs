@@ -402,9 +402,14 @@ fn an_early_answer_is_read_during_an_upload() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
+        // A connection without a byte is one that asks whether anybody listens.
         let mut bytes = [0; 1024];
-        let _ = stream.read(&mut bytes);
+        let mut stream = loop {
+            let (mut stream, _) = listener.accept().unwrap();
+            if matches!(stream.read(&mut bytes), Ok(count) if count > 0) {
+                break stream;
+            }
+        };
         let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
         thread::sleep(Duration::from_millis(500));
     });

@@ -316,9 +316,15 @@ impl Origin {
             (Arc::clone(&requests), Arc::clone(&connections), Arc::new(reply));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                counted.fetch_add(1, Ordering::SeqCst);
                 let (recorded, reply) = (Arc::clone(&recorded), Arc::clone(&reply));
-                thread::spawn(move || serve(stream, &recorded, &*reply));
+                let counted = Arc::clone(&counted);
+                thread::spawn(move || {
+                    // One without a byte is one that asks whether anybody listens.
+                    if matches!(stream.peek(&mut [0]), Ok(count) if count > 0) {
+                        counted.fetch_add(1, Ordering::SeqCst);
+                        serve(stream, &recorded, &*reply);
+                    }
+                });
             }
         });
         Origin { address, requests, connections }
