@@ -1,18 +1,15 @@
-//! What the admin endpoint says: alive, ready, metrics.
+//! What the admin endpoint says: alive, ready, metrics. Every answer is made from what is known
+//! already: nobody is asked and nothing is waited for.
 
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::Instant;
 
 use sidecar::admin::Answer;
 
 use crate::metrics::{self, ProcessCounters, WorkerCounters};
-use crate::net::Runtime;
-
-/// How long the application may take to accept when readiness is asked for; the kubelet waits one
-/// second by default.
-const READY_CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+use crate::readiness::Readiness;
+use crate::worker::Runtime;
 
 /// What the answers are made from.
 pub struct Status {
@@ -20,47 +17,72 @@ pub struct Status {
     pub workers: Vec<Arc<WorkerCounters>>,
     /// Counters of the process.
     pub process: Arc<ProcessCounters>,
-    /// The process has been told to end.
-    pub ending: AtomicBool,
-    /// The configuration in force.
-    pub runtime: Mutex<Arc<Runtime>>,
+    /// Whether the application takes connections.
+    pub readiness: Readiness,
+    ending: AtomicBool,
+    runtime: Mutex<Arc<Runtime>>,
 }
 
 impl Status {
+    /// Of a process that has just begun to serve with `runtime`.
+    pub fn new(
+        workers: Vec<Arc<WorkerCounters>>,
+        process: Arc<ProcessCounters>,
+        runtime: Arc<Runtime>,
+    ) -> Status {
+        Status {
+            workers,
+            process,
+            readiness: Readiness::default(),
+            ending: AtomicBool::new(false),
+            runtime: Mutex::new(runtime),
+        }
+    }
+
+    /// The configuration in force.
+    pub fn runtime(&self) -> Arc<Runtime> {
+        Arc::clone(&self.runtime.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Another configuration is in force.
+    pub fn set_runtime(&self, runtime: Arc<Runtime>) {
+        *self.runtime.lock().unwrap_or_else(PoisonError::into_inner) = runtime;
+    }
+
+    /// Whether the process has been told to end.
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
+    }
+
+    /// The process has been told to end.
+    pub fn set_ending(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
     /// The answer to a path; `None` is 404.
     pub fn answer(&self, path: &str) -> Option<Answer> {
         match path {
-            "/livez" => Some(Answer { status: 200, body: "ok\n".into() }),
+            "/livez" => Some(Answer::ok()),
             "/readyz" => Some(match self.reason_not_ready() {
-                None => Answer { status: 200, body: "ok\n".into() },
-                Some(reason) => Answer { status: 503, body: format!("{reason}\n") },
+                None => Answer::ok(),
+                Some(reason) => Answer::unavailable(&format!("not ready: {reason}")),
             }),
             "/metrics" => {
-                let body = metrics::render(&self.workers, &self.process);
+                let is_ready = self.reason_not_ready().is_none();
+                let body = metrics::render(&self.workers, &self.process, is_ready);
                 Some(Answer { status: 200, body })
             }
             _ => None,
         }
     }
 
-    /// Ready until told to end, while the pod's own applications accept connections; what runs in
-    /// other pods has readiness of its own. Draining alone leaves it ready: where a Service has no
-    /// other pod, Kubernetes goes on with a terminating one for as long as that is ready.
+    /// Ready until told to end, while the pod's own applications accept connections. Draining
+    /// alone leaves it ready: where a Service has no other pod, Kubernetes goes on with a
+    /// terminating one for as long as that is ready.
     fn reason_not_ready(&self) -> Option<String> {
-        if self.ending.load(Ordering::Relaxed) {
+        if self.is_ending() {
             return Some("ending".into());
         }
-        let runtime = Arc::clone(&self.runtime.lock().unwrap_or_else(PoisonError::into_inner));
-        for upstream in &runtime.config.upstreams {
-            let mut local =
-                upstream.servers.iter().filter(|server| server.is_loopback()).peekable();
-            let accepts =
-                |address| TcpStream::connect_timeout(address, READY_CONNECT_TIMEOUT).is_ok();
-            if local.peek().is_some() && !local.any(|server| server.addresses.iter().any(accepts)) {
-                let name = String::from_utf8_lossy(&upstream.name);
-                return Some(format!("upstream {name} accepts no connection"));
-            }
-        }
-        None
+        self.readiness.fault(Instant::now())
     }
 }

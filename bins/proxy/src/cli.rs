@@ -1,10 +1,15 @@
 //! The command line: nginx's own flags, and those that a sidecar needs beside them.
+//!
+//! As with nginx, letters may stand together (`-tq`), a value may follow at once (`-cFILE`), and of
+//! a flag that is given twice the last one holds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sidecar::check::Check;
 use sidecar::cli::{ListenAddress, duration};
+
+use crate::config::LoadOptions;
 
 /// Signals that `-s` sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -24,7 +29,7 @@ pub enum Order {
 /// A reverse proxy for the pod's application, configured by nginx.conf
 #[derive(Debug, clap::Parser)]
 #[command(name = "proxy", version, disable_version_flag = true)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, args_override_self = true)]
 pub struct Cli {
     /// Configuration file [default: /etc/nginx/nginx.conf, else the fragments in conf.d beside it]
     #[arg(short = 'c', value_name = "FILE")]
@@ -47,12 +52,20 @@ pub struct Cli {
     /// Send a signal to the running proxy, then end
     #[arg(short = 's', value_name = "SIGNAL", value_enum)]
     pub signal: Option<Order>,
-    /// Print the version
-    #[arg(short = 'v', long = "version", action = clap::ArgAction::Version)]
-    version: Option<bool>,
-    /// Print the version and what this build has
+    /// Log file until the configuration is read, and where that names none [default: stderr]
+    #[arg(short = 'e', value_name = "FILE")]
+    pub error_log: Option<PathBuf>,
+    /// Print the version as nginx does
+    #[arg(short = 'v')]
+    pub show_version: bool,
+    /// Print the version and what this build has, as nginx does
     #[arg(short = 'V')]
     pub build_info: bool,
+    /// Print the version
+    #[arg(long = "version", action = clap::ArgAction::Version)]
+    version: Option<bool>,
+    #[arg(short = '?', hide = true, action = clap::ArgAction::HelpShort)]
+    help_as_nginx: Option<bool>,
     /// Where /livez, /readyz and /metrics are served; nowhere unless given
     #[arg(long, value_name = "[HOST]:PORT", env = "PROXY_ADMIN_LISTEN")]
     pub admin_listen: Option<ListenAddress>,
@@ -77,10 +90,76 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+impl Cli {
+    /// What it says about the configuration.
+    pub fn load_options(&self) -> LoadOptions {
+        LoadOptions {
+            path: self.config.clone(),
+            prefix: self.prefix.clone(),
+            globals: self.globals.clone(),
+        }
+    }
+
+    /// Whether a process with this command line serves.
+    pub fn serves(&self) -> bool {
+        let is_told = self.show_version || self.build_info || self.test || self.dump;
+        !is_told && self.signal.is_none() && self.command.is_none()
+    }
+}
+
+/// What the program was called by, for the messages that nginx begins with its name: a tool that
+/// calls a link named `nginx` reads what it expects.
+pub fn program_name() -> String {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let name = called.as_deref().and_then(Path::file_name);
+    name.map_or_else(|| "proxy".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
 /// What the program does instead of serving.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Ask a server and judge its answer
     #[command(subcommand)]
     Check(Check),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn check(arguments: &[&str], expected: impl Fn(&Cli) -> bool) {
+        let cli = Cli::try_parse_from([&["proxy"], arguments].concat()).unwrap();
+        assert!(expected(&cli), "{arguments:?}: {cli:?}");
+    }
+
+    #[test]
+    fn flags_stand_together_and_alone_as_with_nginx() {
+        let is = |cli: &Cli, path: &str| cli.config.as_deref() == Some(Path::new(path));
+        check(&["-tq", "-c", "a"], |cli| cli.test && cli.quiet && is(cli, "a"));
+        check(&["-tqc", "a"], |cli| cli.test && cli.quiet && is(cli, "a"));
+        check(&["-tca"], |cli| cli.test && is(cli, "a"));
+        check(&["-c", "a", "-c", "b"], |cli| is(cli, "b"));
+        check(&["-t", "-t", "-T"], |cli| cli.test && cli.dump);
+        check(&["-g", "pid a;", "-g", "pid b;"], |cli| cli.globals == "pid b;");
+        check(&["-sreload"], |cli| cli.signal == Some(Order::Reload));
+        check(&["-s", "quit", "-p/x/"], |cli| cli.signal == Some(Order::Quit));
+        check(&["-e", "stderr"], |cli| cli.error_log.as_deref() == Some(Path::new("stderr")));
+        check(&["-g", "daemon off;"], Cli::serves);
+        check(&["-sreopen"], |cli| !cli.serves());
+        check(&["-vt"], |cli| cli.show_version && cli.test && !cli.serves());
+    }
+
+    #[test]
+    fn the_main_file_is_found_as_nginx_finds_it() {
+        let check = |arguments: &[&str], expected: &str| {
+            let cli = Cli::try_parse_from([&["proxy"], arguments].concat()).unwrap();
+            assert_eq!(cli.load_options().main_path(), Path::new(expected), "{arguments:?}");
+        };
+        check(&[], "/etc/nginx/nginx.conf");
+        check(&["-p", "/srv"], "/srv/nginx.conf");
+        check(&["-p", "/srv", "-c", "conf/a"], "/srv/conf/a");
+        check(&["-p", "/srv", "-c", "/a"], "/a");
+        check(&["-c", "a"], "a");
+    }
 }

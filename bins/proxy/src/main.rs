@@ -6,12 +6,22 @@
 mod admin;
 mod cli;
 mod config;
+mod crew;
+mod exchange;
 mod lifecycle;
 mod listeners;
-mod log_sink;
+mod logs;
+mod lookups;
 mod metrics;
-mod net;
 mod order;
+mod phase;
+mod pid_file;
+mod prober;
+mod readiness;
+mod reloads;
+mod start_line;
+mod version;
+mod worker;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -28,35 +38,35 @@ fn main() -> ExitCode {
     if let Some(cli::Command::Check(check)) = &cli.command {
         return sidecar::check::run(check);
     }
-    sidecar::logging::init(log::LevelFilter::Info);
-    if cli.build_info {
-        return build_info();
+    // nginx: a version that is asked for is all, unless there is something to test.
+    if cli.show_version || cli.build_info {
+        let text = if cli.build_info { version::lines() } else { version::line() };
+        eprintln!("{text}");
+        if !cli.test && !cli.dump {
+            return ExitCode::from(exit::OK);
+        }
     }
-    let options = LoadOptions {
-        path: cli.config.clone(),
-        prefix: cli.prefix.clone(),
-        globals: cli.globals.clone(),
-    };
-    if let Some(order) = cli.signal {
-        return order::send(order, &options);
-    }
+    let options = cli.load_options();
     if cli.test || cli.dump {
         return test(&cli, &options);
     }
-    lifecycle::serve(&cli, options)
+    match cli.signal {
+        Some(order) => order::send(order, &options),
+        None => lifecycle::serve(&cli, options),
+    }
 }
 
 /// nginx: `-t` and `-T`: every problem at once on stderr, the verdict last.
 fn test(cli: &cli::Cli, options: &LoadOptions) -> ExitCode {
-    let name = options.display_path();
-    match config::load(options) {
+    let (program, name) = (cli::program_name(), options.display_path());
+    match config::load(options).outcome {
         Ok(Loaded { sources, warnings, .. }) => {
             if !cli.quiet {
                 for warning in &warnings {
-                    eprintln!("warning: {warning}");
+                    eprintln!("warning: {}", warning.text);
                 }
-                eprintln!("the configuration file {name} syntax is ok");
-                eprintln!("configuration file {name} test is successful");
+                eprintln!("{program}: the configuration file {name} syntax is ok");
+                eprintln!("{program}: configuration file {name} test is successful");
             }
             if cli.dump {
                 let mut stdout = std::io::stdout().lock();
@@ -73,14 +83,8 @@ fn test(cli: &cli::Cli, options: &LoadOptions) -> ExitCode {
             for problem in &problems {
                 eprintln!("{problem}");
             }
-            eprintln!("configuration file {name} test failed");
+            eprintln!("{program}: configuration file {name} test failed");
             ExitCode::from(exit::FAILED)
         }
     }
-}
-
-fn build_info() -> ExitCode {
-    eprintln!("sidecar-kit proxy/{}", env!("CARGO_PKG_VERSION"));
-    eprintln!("target: {}-{}", std::env::consts::ARCH, std::env::consts::OS);
-    ExitCode::from(exit::OK)
 }

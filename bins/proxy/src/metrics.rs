@@ -4,7 +4,7 @@
 //! are fixed: nothing that a client sends becomes a label.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use sidecar::metrics::{Kind, Text};
 
@@ -73,10 +73,18 @@ pub struct ProcessCounters {
     pub reloads_ok: AtomicU64,
     /// Configurations refused.
     pub reloads_failed: AtomicU64,
-    /// Access log lines dropped, their destination being too slow.
-    pub log_dropped: AtomicU64,
-    /// 1 when the last load succeeded.
-    pub last_reload_failed: AtomicU64,
+    /// Access log lines that their destination did not take.
+    pub access_lines_dropped: AtomicU64,
+    /// Error log lines that their destination did not take.
+    pub error_lines_dropped: AtomicU64,
+    last_reload_failed: AtomicBool,
+}
+
+impl ProcessCounters {
+    /// Whether the last configuration that was read was taken up.
+    pub fn set_last_reload(&self, is_good: bool) {
+        self.last_reload_failed.store(!is_good, Relaxed);
+    }
 }
 
 /// What the text is made from.
@@ -92,13 +100,21 @@ impl Sources<'_> {
 }
 
 /// Prometheus text of everything.
-pub fn render(workers: &[Arc<WorkerCounters>], process: &ProcessCounters) -> String {
+pub fn render(
+    workers: &[Arc<WorkerCounters>],
+    process: &ProcessCounters,
+    is_ready: bool,
+) -> String {
     let sources = Sources { workers, process };
     let mut text = Text::new();
     push_requests(&sources, &mut text);
     push_connections(&sources, &mut text);
     push_reloads(&sources, &mut text);
     push_faults(&sources, &mut text);
+    push_logs(&sources, &mut text);
+    let name = "sidecar_proxy_ready";
+    text.family(name, "Whether /readyz says so.", Kind::Gauge);
+    text.sample(name, &[], is_ready);
     let name = "sidecar_proxy_workers";
     text.family(name, "Worker threads.", Kind::Gauge);
     text.sample(name, &[], workers.len() as u64);
@@ -146,7 +162,7 @@ fn push_reloads(sources: &Sources<'_>, text: &mut Text) {
     text.sample(name, &[("result", "failure")], process.reloads_failed.load(Relaxed));
     let name = "sidecar_proxy_config_last_reload_successful";
     text.family(name, "Whether the last configuration read was taken up.", Kind::Gauge);
-    text.sample(name, &[], process.last_reload_failed.load(Relaxed) == 0);
+    text.sample(name, &[], !process.last_reload_failed.load(Relaxed));
 }
 
 fn push_faults(sources: &Sources<'_>, text: &mut Text) {
@@ -176,14 +192,18 @@ fn push_faults(sources: &Sources<'_>, text: &mut Text) {
             "Connections refused for want of file descriptors.",
             sources.sum(|worker| &worker.accept_failures),
         ),
-        (
-            "sidecar_proxy_access_log_dropped_total",
-            "Access log lines dropped because their destination was too slow.",
-            sources.process.log_dropped.load(Relaxed),
-        ),
     ];
     for (name, help, value) in counters {
         text.family(name, help, Kind::Counter);
         text.sample(name, &[], value);
     }
+}
+
+fn push_logs(sources: &Sources<'_>, text: &mut Text) {
+    let process = sources.process;
+    let name = "sidecar_proxy_log_lines_dropped_total";
+    let help = "Lines of logs dropped because their destination did not take them in time.";
+    text.family(name, help, Kind::Counter);
+    text.sample(name, &[("log", "access")], process.access_lines_dropped.load(Relaxed));
+    text.sample(name, &[("log", "error")], process.error_lines_dropped.load(Relaxed));
 }

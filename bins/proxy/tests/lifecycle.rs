@@ -164,7 +164,7 @@ fn draining_answers_with_close_and_sigterm_then_ends_at_once() {
 #[test]
 fn a_proxy_told_to_end_is_not_ready() {
     let proxy = Proxy::start_with(GOOD, &["--drain-delay=60s"]);
-    assert!(proxy.admin("/readyz").starts_with("HTTP/1.1 200 "));
+    wait_until("it is ready", || proxy.admin("/readyz").starts_with("HTTP/1.1 200 "));
     proxy.signal(Signal::TERM);
     wait_until("it is not ready", || proxy.admin("/readyz").starts_with("HTTP/1.1 503 "));
     assert!(proxy.admin("/livez").starts_with("HTTP/1.1 200 "));
@@ -207,14 +207,147 @@ fn sigint_ends_at_once_and_quit_without_delay() {
 }
 
 #[test]
-fn it_is_ready_once_the_pods_application_accepts() {
-    let port = common::free_port();
-    let proxy = Proxy::start(&format!(
+fn a_reload_while_it_ends_does_nothing() {
+    let origin = Origin::new(|_| {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec();
+        Reply::Slowly(vec![(Duration::from_secs(2), answer)])
+    });
+    let mut proxy = Proxy::start(&format!(
         "events {{}} http {{ server {{ listen 127.0.0.1:PORT; \
-         location / {{ proxy_pass http://localhost:{port}; }} }} }}"
+         location / {{ proxy_pass http://{}; }} }} }}",
+        origin.address
     ));
-    let answer = proxy.admin("/readyz");
-    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("accepts no connection"));
-    let _application = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
-    assert!(proxy.admin("/readyz").starts_with("HTTP/1.1 200 "));
+    let mut client = proxy.connect();
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    wait_until("the upstream has it", || !origin.requests().is_empty());
+    let is_closed = || std::net::TcpStream::connect(("127.0.0.1", proxy.port)).is_err();
+    for _ in 0..3 {
+        proxy.signal(Signal::QUIT);
+        proxy.signal(Signal::TERM);
+    }
+    wait_until("nothing is accepted", is_closed);
+    let conf = proxy.folder.path().join("nginx.conf");
+    let text = fs::read_to_string(&conf).unwrap() + "# changed\n";
+    fs::write(&conf, text).unwrap();
+    for _ in 0..3 {
+        proxy.signal(Signal::HUP);
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(is_closed(), "it listens again: {}", proxy.stderr());
+    }
+    assert_eq!(body(&client.rest()), "ok");
+    assert_eq!(proxy.wait().code(), Some(0));
+    assert!(!proxy.stderr().contains("in force"), "{}", proxy.stderr());
+}
+
+#[test]
+fn with_however_few_descriptors_it_serves_or_ends_and_says_why() {
+    let folder = Folder::new();
+    let (mut ended, mut served, mut ended_by_a_worker) = (0, 0, false);
+    for limit in 5..40 {
+        let port = common::free_port();
+        let conf = folder.write("nginx.conf", GOOD.replace("PORT", &port.to_string()));
+        let stderr = folder.path().join("stderr");
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")])
+            .arg(env!("CARGO_BIN_EXE_proxy"))
+            .args(["-c", conf.to_str().unwrap(), "--workers=2"])
+            .stdout(std::process::Stdio::null())
+            .stderr(fs::File::create(&stderr).unwrap())
+            .spawn()
+            .unwrap();
+        // It may have listened and then ended: what counts is an answer.
+        let answers = || {
+            let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) else {
+                return false;
+            };
+            use std::io::{Read, Write};
+            let mut answer = String::new();
+            stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+            let _ = stream.write_all(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n");
+            let _ = stream.read_to_string(&mut answer);
+            answer.starts_with("HTTP/1.1 200 ")
+        };
+        let said = || fs::read_to_string(&stderr).unwrap();
+        let mut status = None;
+        wait_until("it serves, tells that it has none to serve with, or has ended", || {
+            status = child.try_wait().unwrap();
+            status.is_some() || answers() || said().contains("cannot accept: Too many open files")
+        });
+        let said = said();
+        match status {
+            None => {
+                served += 1;
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+            Some(status) => {
+                ended += 1;
+                assert_eq!(status.code(), Some(2), "{limit}: {said}");
+                assert!(said.contains("Too many open files"), "{limit}: {said}");
+                ended_by_a_worker |= said.contains("[ERROR] a worker has ended: Too many open");
+            }
+        }
+    }
+    assert!(ended > 0 && served > 0, "ended {ended} times, served {served} times");
+    assert!(ended_by_a_worker, "each step of the start can fail");
+}
+
+#[test]
+fn the_start_and_a_reload_are_told_and_a_warning_only_once() {
+    let proxy = Proxy::start_with(
+        "user nobody; events {} http { upstream app { server 127.0.0.1:9; } server { \
+         listen 127.0.0.1:PORT; location / { proxy_pass http://app; } } }",
+        &["--reload-interval=20ms"],
+    );
+    let line = format!(
+        "[NOTICE] sidecar-kit proxy/{}: listening on 127.0.0.1:{}; 1 worker; upstreams app \
+         (127.0.0.1:9)\n",
+        env!("CARGO_PKG_VERSION"),
+        proxy.port
+    );
+    wait_until("the start is told", || proxy.stderr().contains(&line));
+    let conf = proxy.folder.path().join("nginx.conf");
+    let text = fs::read_to_string(&conf).unwrap();
+    let in_force = || proxy.stderr().matches("[NOTICE] the new configuration is in force").count();
+    fs::write(&conf, format!("# another line\n{text}")).unwrap();
+    wait_until("the reload is told", || in_force() > 0);
+    let after_first = in_force();
+    fs::write(&conf, format!("daemon on; {text}")).unwrap();
+    wait_until("the next is told", || in_force() > after_first);
+    let said = proxy.stderr();
+    let count = |what: &str| said.lines().filter(|line| line.contains(what)).count();
+    assert_eq!((count("\"user\""), count("\"daemon\"")), (1, 1), "{said}");
+}
+
+#[test]
+fn a_new_file_in_an_included_folder_and_a_mended_include_are_taken_up() {
+    let (other, extra) = (common::free_port(), common::free_port());
+    let server = |port: u16| format!("server {{ listen 127.0.0.1:{port}; return 200 {port}; }}");
+    let main = "events {} http { include conf.d/*.conf; \
+                server { listen 127.0.0.1:PORT; return 200 main; } }";
+    let proxy = Proxy::start_with(main, &["--reload-interval=20ms"]);
+    let get = |port: u16| {
+        let mut client = Client::connect(port);
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        body(&client.answer()).to_owned()
+    };
+    let serves = |port: u16| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+    fs::create_dir(proxy.folder.path().join("conf.d")).unwrap();
+    proxy.folder.write("conf.d/new.conf", server(other));
+    wait_until("the new file is taken up", || serves(other));
+    assert_eq!(get(other), other.to_string());
+    // The main file includes one that is bad; then that one is mended, and the main file is not
+    // touched.
+    proxy.folder.write("extra.inc", "nonsense;");
+    let main = main.replace("conf.d/*.conf;", "conf.d/*.conf; include extra.inc;");
+    proxy.folder.write("nginx.conf", main.replace("PORT", &proxy.port.to_string()));
+    wait_until("it is refused", || proxy.stderr().contains("refused"));
+    let refused = proxy.stderr().matches("is refused").count();
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(proxy.stderr().matches("is refused").count(), refused, "not again and again");
+    proxy.folder.write("extra.inc", server(extra));
+    wait_until("the mended file is taken up", || serves(extra));
+    assert_eq!((get(extra), get(proxy.port)), (extra.to_string(), "main".to_owned()));
+    fs::remove_file(proxy.folder.path().join("conf.d/new.conf")).unwrap();
+    wait_until("what is gone is not served", || !serves(other));
 }

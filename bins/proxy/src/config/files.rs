@@ -1,6 +1,7 @@
 //! The configuration's files: the main file, what `include` names, and what stands in for them.
 //!
-//! Owns: paths and patterns. Reads, and never writes.
+//! Owns: paths and patterns. Reads, and never writes. All that it looks at it looks at through a
+//! [`Watch`], which remembers it.
 
 use std::fs;
 use std::io::{ErrorKind, Read};
@@ -9,13 +10,15 @@ use std::path::{Path, PathBuf};
 use nginx_conf::parse::BYTES_MAX;
 use nginx_conf::{IncludeError, Included, stock};
 
+use super::watch::Watch;
+
 /// Where the container's ConfigMap is mounted, as in nginx's image.
 pub(super) const FOLDER: &str = "/etc/nginx";
 /// Most files of one pattern; more are refused by the parser's own limit.
 const MATCHES_MAX: usize = 2 * nginx_conf::parse::FILES_MAX;
 
 /// Reads a whole file, with nginx's words for what goes wrong.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read_whole(path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let failed = |error: &std::io::Error| match error.kind() {
         ErrorKind::NotFound => format!("open() \"{shown}\" failed (no such file)"),
@@ -35,26 +38,34 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
 
 /// The files of `include PATTERN`, relative ones from `folder`. A plain name that is not there is
 /// stood in for by the kit's own file of that name, if it has one.
-pub(super) fn include(pattern: &str, folder: &Path) -> Result<Vec<Included>, IncludeError> {
+pub(super) fn include(
+    pattern: &str,
+    folder: &Path,
+    watch: &mut Watch,
+) -> Result<Vec<Included>, IncludeError> {
     let path = folder.join(pattern);
-    let failed = |message| IncludeError { message };
-    if !pattern.contains(['*', '?', '[']) {
-        if let (false, Some(text)) = (path.exists(), built_in(&path)) {
-            let name = path.display().to_string();
-            return Ok(vec![Included { name, bytes: text.into(), is_stock: true }]);
-        }
-        return Ok(vec![included(&path).map_err(failed)?]);
+    if is_pattern(pattern) {
+        return watch.glob(&path).iter().map(|path| included(path, watch)).collect();
     }
-    glob(&path).iter().map(|path| included(path).map_err(failed)).collect()
+    let file = included(&path, watch);
+    if let (true, false, Some(text)) = (file.is_err(), path.exists(), built_in(&path)) {
+        let name = path.display().to_string();
+        return Ok(vec![Included { name, bytes: text.into(), is_stock: true }]);
+    }
+    Ok(vec![file?])
+}
+
+fn included(path: &Path, watch: &mut Watch) -> Result<Included, IncludeError> {
+    let bytes = watch.read(path).map_err(|message| IncludeError { message })?;
+    Ok(Included { name: path.display().to_string(), bytes, is_stock: false })
+}
+
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?', '['])
 }
 
 fn built_in(path: &Path) -> Option<&'static str> {
     stock::file(path.file_name()?.to_str()?)
-}
-
-fn included(path: &Path) -> Result<Included, String> {
-    let bytes = read(path)?;
-    Ok(Included { name: path.display().to_string(), bytes, is_stock: false })
 }
 
 /// The paths that match, sorted, as glob(3): a leading dot is matched only by a dot, so that the
@@ -63,8 +74,7 @@ pub(super) fn glob(pattern: &Path) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for part in pattern.components() {
         let part = part.as_os_str();
-        let is_pattern = part.to_str().is_some_and(|text| text.contains(['*', '?', '[']));
-        if !is_pattern {
+        if !part.to_str().is_some_and(is_pattern) {
             found.iter_mut().for_each(|path| path.push(part));
             continue;
         }
@@ -182,17 +192,19 @@ mod tests {
         let wanted: Vec<_> =
             ["x/a.conf", "x/b.conf", "y/a.conf", "y/b.conf"].map(|n| folder.join(n)).to_vec();
         assert_eq!(found, wanted);
-        assert_eq!(include("none/*.conf", &folder), Ok(vec![]));
+        assert_eq!(include("none/*.conf", &folder, &mut Watch::default()), Ok(vec![]));
         fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
     fn what_is_not_there_is_told_or_stood_in_for() {
-        let missing = include("nope.conf", Path::new("/no/such/folder")).unwrap_err();
+        let include = |name| include(name, Path::new("/no/such/folder"), &mut Watch::default());
+        let missing = include("nope.conf").unwrap_err();
         assert_eq!(missing.message, "open() \"/no/such/folder/nope.conf\" failed (no such file)");
-        let types = include("mime.types", Path::new("/no/such/folder")).unwrap();
+        let types = include("mime.types").unwrap();
         assert!(types[0].is_stock && !types[0].bytes.is_empty());
-        assert!(read(Path::new("/etc")).unwrap_err().ends_with("is a folder, expected a file"));
-        assert!(read(Path::new("/etc/passwd/x")).is_err());
+        let read = |path| read_whole(Path::new(path));
+        assert!(read("/etc").unwrap_err().ends_with("is a folder, expected a file"));
+        assert!(read("/etc/passwd/x").is_err());
     }
 }

@@ -8,13 +8,14 @@ mod files;
 mod resolve;
 #[cfg(test)]
 mod tests;
-pub mod watch;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
 use nginx_conf::{Context, Diag, IncludeError, Included, Reading, Severity, stock};
 
 pub use resolve::resolve;
+pub use watch::Watch;
 
 use proxy_core::config::lower::{Surroundings, lower_all};
 use proxy_core::config::model::Config;
@@ -47,6 +48,24 @@ pub struct Source {
     pub built_in: bool,
 }
 
+/// Something worth saying about a configuration that may run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The whole line, with its place.
+    pub text: String,
+    /// The same without its place, which changes with every line written above it.
+    pub topic: String,
+}
+
+/// What a load has come to, and all that it looked at for it, good or bad.
+#[derive(Debug)]
+pub struct Load {
+    /// The configuration, or all that is wrong with it, each finding with its place, line and caret.
+    pub outcome: Result<Loaded, Vec<String>>,
+    /// Tells when it is worth to load again.
+    pub watch: Watch,
+}
+
 /// A configuration that may run.
 #[derive(Debug)]
 pub struct Loaded {
@@ -54,8 +73,8 @@ pub struct Loaded {
     pub config: Config,
     /// Files that it was read from, the main file first, for reload and `-T`.
     pub sources: Vec<Source>,
-    /// What is worth saying about it, a line each.
-    pub warnings: Vec<String>,
+    /// What is worth saying about it.
+    pub warnings: Vec<Warning>,
 }
 
 impl LoadOptions {
@@ -64,55 +83,68 @@ impl LoadOptions {
         self.main_path().display().to_string()
     }
 
-    /// nginx: `-c` is relative to `-p`; without either it is the folder of nginx's image.
-    fn main_path(&self) -> PathBuf {
+    /// nginx: a relative `-c` starts at `-p`; without `-p` it starts at the working directory
+    /// (nginx: at the folder that it was built for). Without either it is the folder of nginx's
+    /// image.
+    pub fn main_path(&self) -> PathBuf {
         let prefix = self.prefix.as_deref();
         match &self.path {
-            Some(path) => match prefix.map(|prefix| prefix.join(path)) {
-                Some(inside) if inside.exists() => inside,
-                _ => path.clone(),
-            },
+            Some(path) => prefix.map_or_else(|| path.clone(), |prefix| prefix.join(path)),
             None => prefix.unwrap_or(Path::new(files::FOLDER)).join(MAIN_FILE),
+        }
+    }
+
+    /// Where relative paths of logs and the like start.
+    pub fn folder(&self) -> PathBuf {
+        match &self.prefix {
+            Some(prefix) => prefix.clone(),
+            None => self.main_path().parent().unwrap_or(Path::new("")).to_path_buf(),
         }
     }
 }
 
 /// Reads and checks the configuration and looks its upstreams' names up. All that is wrong is told
-/// at once, each finding with its place, line and caret. Takes at most the resolver's two seconds
-/// where names are slow; reads files, opens no socket.
-pub fn load(options: &LoadOptions) -> Result<Loaded, Vec<String>> {
-    let is_root = rustix::process::geteuid().is_root();
-    let (mut loaded, warnings) = load_without_names(options, is_root).map_err(|diags| {
-        diags.iter().filter(|diag| diag.is_error()).map(Diag::to_string).collect::<Vec<_>>()
-    })?;
-    loaded.warnings = warnings.iter().map(Diag::headline).collect();
-    loaded.warnings.extend(resolve::fill(&mut loaded.config));
-    Ok(loaded)
+/// at once. Takes at most the resolver's two seconds where names are slow; reads files, opens no
+/// socket.
+pub fn load(options: &LoadOptions) -> Load {
+    let mut load = load_without_names(options);
+    if let Ok(loaded) = &mut load.outcome {
+        let missing = resolve::fill(&mut loaded.config);
+        loaded.warnings.extend(missing.into_iter().map(|t| Warning { topic: t.clone(), text: t }));
+    }
+    load
 }
 
-fn load_without_names(
-    options: &LoadOptions,
-    is_root: bool,
-) -> Result<(Loaded, Vec<Diag>), Vec<Diag>> {
+/// The same, but for names of upstreams: they have no addresses then.
+pub fn load_without_names(options: &LoadOptions) -> Load {
+    let is_root = rustix::process::geteuid().is_root();
+    let mut watch = Watch::default();
+    let outcome = lower(options, is_root, &mut watch).map_err(|diags| {
+        diags.iter().filter(|diag| diag.is_error()).map(Diag::to_string).collect::<Vec<_>>()
+    });
+    Load { outcome, watch }
+}
+
+fn lower(options: &LoadOptions, is_root: bool, watch: &mut Watch) -> Result<Loaded, Vec<Diag>> {
     check_globals(&options.globals)?;
     let path = options.main_path();
-    let main = find_main(&path, options.path.is_none())?;
+    let main = find_main(&path, options.path.is_none(), watch)?;
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-    let Reading { tree, findings, is_sound } = read(main, &path, &folder, &options.globals);
+    let Reading { tree, findings, is_sound } = read(main, &path, &folder, &options.globals, watch);
     let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let surroundings = Surroundings {
-        folder: options.prefix.as_deref().unwrap_or(&folder),
-        is_root,
-        hostname: &hostname,
-        resolve: &resolve,
-    };
+    let surroundings =
+        Surroundings { folder: &options.folder(), is_root, hostname: &hostname, resolve: &resolve };
     let (config, warnings) = lower_all(&tree, findings, is_sound, &surroundings)?;
     let sources = tree.sources.files().iter().map(|source| Source {
         path: PathBuf::from(&source.name),
         text: source.bytes.to_vec(),
         built_in: source.is_stock || source.name == COMMAND_LINE,
     });
-    Ok((Loaded { config, sources: sources.collect(), warnings: Vec::new() }, warnings))
+    let warnings = warnings.iter().map(|diag| Warning {
+        text: diag.headline(),
+        topic: format!("{}: {}", diag.file, diag.message),
+    });
+    Ok(Loaded { config, sources: sources.collect(), warnings: warnings.collect() })
 }
 
 /// `-g` is judged by itself, so that what is wrong in it does not spill into the file.
@@ -135,12 +167,12 @@ enum Main {
 }
 
 /// The main file, or what stands for it where nobody named one.
-fn find_main(path: &Path, is_default: bool) -> Result<Main, Vec<Diag>> {
+fn find_main(path: &Path, is_default: bool, watch: &mut Watch) -> Result<Main, Vec<Diag>> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let bytes = match files::read(path) {
+    let bytes = match watch.read(path) {
         Ok(bytes) => bytes,
         Err(_)
-            if is_default && !path.exists() && !files::glob(&folder.join(FRAGMENTS)).is_empty() =>
+            if is_default && !path.exists() && !watch.glob(&folder.join(FRAGMENTS)).is_empty() =>
         {
             return Ok(Main::Folder);
         }
@@ -152,7 +184,7 @@ fn find_main(path: &Path, is_default: bool) -> Result<Main, Vec<Diag>> {
 }
 
 /// Reads the main file with all that it includes; a fragment by way of the built-in frame.
-fn read(main: Main, path: &Path, folder: &Path, globals: &str) -> Reading {
+fn read(main: Main, path: &Path, folder: &Path, globals: &str, watch: &mut Watch) -> Reading {
     let name = path.display().to_string();
     let (entry, given) = match main {
         Main::File(bytes) => (included(&name, bytes, false), None),
@@ -178,7 +210,7 @@ fn read(main: Main, path: &Path, folder: &Path, globals: &str) -> Reading {
     let mut resolve = |pattern: &str, _: &str| -> Result<Vec<Included>, IncludeError> {
         match known.iter().find(|file| file.name == pattern) {
             Some(file) => Ok(vec![file.clone()]),
-            None => files::include(pattern, folder),
+            None => files::include(pattern, folder, watch),
         }
     };
     nginx_conf::read(entry, Context::Main, &mut resolve)

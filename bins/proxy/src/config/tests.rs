@@ -5,7 +5,18 @@ use std::path::Path;
 
 use proxy_core::config::model::{ErrorLevel, Handler, Location};
 
-use super::{LoadOptions, Loaded, PathBuf, load};
+use super::{LoadOptions, Loaded, PathBuf, Watch};
+
+fn load(options: &LoadOptions) -> Result<Loaded, Vec<String>> {
+    super::load(options).outcome
+}
+
+/// What a load has looked at, after it has gone as expected.
+fn watch(options: &LoadOptions, is_good: bool) -> Watch {
+    let load = super::load(options);
+    assert_eq!(load.outcome.is_ok(), is_good, "{:?}", load.outcome);
+    load.watch
+}
 
 const BLOG: &str = "events {} http { server { listen 80; location / { \
                     proxy_pass http://localhost:5000; } } }";
@@ -116,4 +127,58 @@ fn what_cannot_be_read_is_told() {
     let shown = folder.join("nginx.conf").display().to_string();
     assert_eq!(missing, [format!("open() \"{shown}\" failed (no such file)")]);
     fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_load_tells_when_anything_it_looked_at_has_changed() {
+    let main = "events {} http { include conf.d/*.conf; include mime.types; }";
+    let server = "server { listen 8083; return 204; }";
+    let folder = folder("watched", &[("nginx.conf", main), ("conf.d/a.conf", server)]);
+    let options = options(&folder, None, "");
+    let mut before = watch(&options, true);
+    // What is written where, and whether the load after it is good.
+    for (name, text, is_good) in [
+        ("conf.d/a.conf", "server { listen 8084; return 204; }", true),
+        ("conf.d/b.conf", "nonsense;", false),
+        ("conf.d/b.conf", server, true),
+        ("mime.types", "types { a/b c; }", true),
+        ("nginx.conf", "events {} http { include conf.d/*.conf; include extra; }", false),
+        ("extra", "nonsense;", false),
+        ("extra", "server { listen 8085; return 204; }", true),
+    ] {
+        assert!(!before.has_changed(), "before {name}: {text}");
+        fs::write(folder.join(name), text).unwrap();
+        assert!(before.has_changed(), "{name}: {text}");
+        before = watch(&options, is_good);
+    }
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_main_file_that_is_not_there_is_waited_for_and_its_fragments_too() {
+    let folder = folder("absent", &[("conf.d/none", "")]);
+    let options = options(&folder, None, "");
+    let mut nothing = watch(&options, false);
+    assert!(!nothing.has_changed());
+    fs::write(folder.join("conf.d/a.conf"), "server { listen 8086; return 204; }").unwrap();
+    assert!(nothing.has_changed());
+    let mut fragments = watch(&options, true);
+    assert!(!fragments.has_changed());
+    fs::write(folder.join("nginx.conf"), BLOG).unwrap();
+    assert!(fragments.has_changed());
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_warning_has_a_topic_that_does_not_move_with_its_line() {
+    let topic = |text: &str| {
+        let folder = folder("topic", &[("nginx.conf", text)]);
+        let warnings = load(&options(&folder, None, "")).unwrap().warnings;
+        fs::remove_dir_all(&folder).unwrap();
+        (warnings[0].topic.clone(), warnings[0].text.clone())
+    };
+    let (first, second) =
+        (topic(&format!("user a; {BLOG}")), topic(&format!("\n\nuser a; {BLOG}")));
+    assert_eq!(first.0, second.0);
+    assert_ne!(first.1, second.1);
 }

@@ -1,88 +1,193 @@
-//! Noticing that the configuration has changed.
+//! What a load has looked at, and whether any of it is another one now.
 //!
-//! A ConfigMap is changed by swapping the `..data` link that its files hang under, so what is
-//! compared is what each path leads to now (device, inode, size, time of change), not a watch on
-//! an inode that the swap leaves behind.
+//! Each file is marked before it is read, also one that is not there, and each pattern keeps the
+//! names that it found; so a change between the mark and the read is seen with the next look, and
+//! a load that was refused is tried again when what it stumbled over has changed. A ConfigMap is
+//! changed by swapping the `..data` link that its files hang under: what counts is what a path
+//! leads to, not an inode that the swap leaves behind.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use super::Source;
+use super::files;
 
-type Mark = Option<(u64, u64, u64, i64, i64)>;
+/// Two writes within so long may leave one time of change: clocks of file systems tick by
+/// milliseconds, old ones by seconds.
+const TICK_MAX: Duration = Duration::from_secs(2);
 
-/// What the files of the configuration were when they were read.
-pub struct Watch {
-    marks: Vec<(PathBuf, Mark)>,
+/// Device, inode, size, time of change of content and of anything; `None` where there is nothing.
+type Mark = Option<[i128; 5]>;
+
+fn mark(path: &Path) -> Mark {
+    let seen = fs::metadata(path).ok()?;
+    let time = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    Some([
+        seen.dev().into(),
+        seen.ino().into(),
+        seen.size().into(),
+        time(seen.mtime(), seen.mtime_nsec()),
+        time(seen.ctime(), seen.ctime_nsec()),
+    ])
 }
 
-fn mark(path: &PathBuf) -> Mark {
-    let meta = fs::metadata(path).ok()?;
-    Some((meta.dev(), meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec()))
+/// A file as it was just before it was read.
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    mark: Mark,
+    /// What it said, while it is so young that a change may leave its mark as it is.
+    young: Option<u64>,
+}
+
+impl File {
+    fn has_changed(&mut self, now: SystemTime) -> bool {
+        if mark(&self.path) != self.mark {
+            return true;
+        }
+        let Some(before) = self.young else { return false };
+        if digest(&files::read_whole(&self.path)) != before {
+            return true;
+        }
+        self.young = is_young(self.mark, now).then_some(before);
+        false
+    }
+}
+
+fn is_young(mark: Mark, now: SystemTime) -> bool {
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    let tick = TICK_MAX.as_nanos().cast_signed();
+    mark.is_some_and(|mark| mark[4] + tick >= now.cast_signed())
+}
+
+fn digest(read: &Result<Vec<u8>, String>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    read.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What was looked at.
+#[derive(Debug, Default)]
+pub struct Watch {
+    files: Vec<File>,
+    /// Patterns, and the paths that matched.
+    patterns: Vec<(PathBuf, Vec<PathBuf>)>,
 }
 
 impl Watch {
-    /// The files of a configuration, and the folders they are in: a file may come or go.
-    pub fn new(sources: &[Source]) -> Watch {
-        let files = sources.iter().filter(|source| !source.built_in);
-        let mut paths: Vec<PathBuf> = Vec::new();
-        for source in files {
-            paths.push(source.path.clone());
-            if let Some(folder) = source.path.parent() {
-                paths.push(folder.join("..data"));
-            }
-        }
-        paths.sort();
-        paths.dedup();
-        let marks = paths.into_iter().map(|path| (path.clone(), mark(&path))).collect();
-        let mut watch = Watch { marks };
-        // A file that changed between being read and being marked counts as changed.
-        for source in sources.iter().filter(|source| !source.built_in) {
-            if fs::read(&source.path).ok().as_ref() != Some(&source.text) {
-                watch.marks.push((source.path.clone(), None));
-            }
-        }
-        watch
+    /// Reads a file, with nginx's words for what goes wrong.
+    pub fn read(&mut self, path: &Path) -> Result<Vec<u8>, String> {
+        let now = SystemTime::now();
+        let mark = mark(path);
+        let read = files::read_whole(path);
+        let young = is_young(mark, now).then(|| digest(&read));
+        self.files.push(File { path: path.to_path_buf(), mark, young });
+        read
     }
 
-    /// Whether any of them is another one now.
-    pub fn has_changed(&self) -> bool {
-        self.marks.iter().any(|(path, before)| mark(path) != *before)
+    /// The paths that match a pattern, sorted.
+    pub fn glob(&mut self, pattern: &Path) -> Vec<PathBuf> {
+        let found = files::glob(pattern);
+        self.patterns.push((pattern.to_path_buf(), found.clone()));
+        found
     }
 
-    /// A change was refused: it is not tried again until there is another.
-    pub fn note_refused(&mut self) {
-        for (path, before) in &mut self.marks {
-            *before = mark(path);
-        }
+    /// Whether any of it is another one now.
+    pub fn has_changed(&mut self) -> bool {
+        let now = SystemTime::now();
+        self.files.iter_mut().any(|file| file.has_changed(now))
+            || self.patterns.iter().any(|(pattern, found)| files::glob(pattern) != *found)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("watch-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
 
     #[test]
     fn a_swapped_data_link_is_a_change() {
-        let folder = std::env::temp_dir().join(format!("watch-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
+        let folder = folder("swap");
         for version in ["v1", "v2"] {
             fs::create_dir_all(folder.join(version)).unwrap();
             fs::write(folder.join(version).join("nginx.conf"), "events {}").unwrap();
         }
         let data = folder.join("..data");
-        std::os::unix::fs::symlink("v1", &data).unwrap();
+        symlink("v1", &data).unwrap();
         let file = folder.join("nginx.conf");
-        std::os::unix::fs::symlink("..data/nginx.conf", &file).unwrap();
-        let source = Source { path: file, text: b"events {}".to_vec(), built_in: false };
-        let mut watch = Watch::new(&[source]);
+        symlink("..data/nginx.conf", &file).unwrap();
+        let mut watch = Watch::default();
+        assert_eq!(watch.read(&file), Ok(b"events {}".to_vec()));
         assert!(!watch.has_changed());
-        std::os::unix::fs::symlink("v2", folder.join("..tmp")).unwrap();
+        symlink("v2", folder.join("..tmp")).unwrap();
         fs::rename(folder.join("..tmp"), &data).unwrap();
         assert!(watch.has_changed());
-        watch.note_refused();
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_comes_and_one_that_goes_are_changes() {
+        let folder = folder("come");
+        let (file, other) = (folder.join("a.conf"), folder.join("other"));
+        let mut watch = Watch::default();
+        assert!(watch.read(&file).is_err());
+        assert!(watch.glob(&folder.join("*.conf")).is_empty());
         assert!(!watch.has_changed());
+        fs::write(&other, "").unwrap();
+        assert!(!watch.has_changed(), "what no pattern names is nobody's affair");
+        fs::write(&file, "").unwrap();
+        assert!(watch.has_changed());
+        let mut watch = Watch::default();
+        assert_eq!(watch.glob(&folder.join("*.conf")), std::slice::from_ref(&file));
+        assert!(!watch.has_changed());
+        fs::remove_file(&file).unwrap();
+        assert!(watch.has_changed());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_change_that_leaves_no_mark_is_seen_while_the_file_is_young() {
+        let folder = folder("young");
+        let file = folder.join("a");
+        fs::write(&file, "one").unwrap();
+        let mut watch = Watch::default();
+        watch.read(&file).unwrap();
+        fs::write(&file, "two").unwrap();
+        // As if both had come within one tick of the file system's clock.
+        watch.files[0].mark = mark(&file);
+        assert!(watch.has_changed());
+        // Once it is old, any change has another time, and it is not read again and again.
+        let mut watch = Watch::default();
+        watch.read(&file).unwrap();
+        let later = SystemTime::now() + TICK_MAX * 2;
+        assert!(!watch.files[0].has_changed(later));
+        assert_eq!(watch.files[0].young, None);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_change_between_mark_and_read_is_seen_next_time() {
+        let folder = folder("between");
+        let file = folder.join("a");
+        fs::write(&file, "one").unwrap();
+        let mut watch = Watch::default();
+        watch.read(&file).unwrap();
+        let before = watch.files[0].mark;
+        fs::write(&file, "another").unwrap();
+        let mut watch = Watch::default();
+        watch.read(&file).unwrap();
+        // The mark was made, then the file changed, then it was read.
+        watch.files[0].mark = before;
+        assert!(watch.has_changed());
         fs::remove_dir_all(&folder).unwrap();
     }
 }

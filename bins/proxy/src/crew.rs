@@ -1,0 +1,118 @@
+//! The worker threads: started, sent commands, and missed when they end.
+//!
+//! It knows no signal and no configuration; what a worker does is the worker's.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use sidecar::signals::{Nudge, Signals};
+
+use crate::logs::LogSink;
+use crate::metrics::WorkerCounters;
+use crate::worker::{Command, Mailbox, Runtime, Worker};
+
+/// All workers.
+pub struct Crew {
+    mailboxes: Vec<Arc<Mailbox>>,
+    farewells: Receiver<Farewell>,
+    running: usize,
+}
+
+/// How a worker has ended: `None` as it was told to.
+type Farewell = Option<String>;
+
+/// Says farewell when it is dropped, so that a panic is one too.
+struct Leaving {
+    farewells: Sender<Farewell>,
+    nudge: Nudge,
+    farewell: Farewell,
+}
+
+impl Leaving {
+    /// The worker has ended by itself.
+    fn say(&mut self, ended: io::Result<()>) {
+        self.farewell = ended.err().map(|error| error.to_string());
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        // The main thread may have gone before.
+        let _ = self.farewells.send(self.farewell.take());
+        self.nudge.give();
+    }
+}
+
+impl Crew {
+    /// Starts a worker for each of `counters`. `signals` are nudged when one ends.
+    ///
+    /// # Errors
+    /// When the system refuses a thread or a descriptor.
+    pub fn start(
+        counters: &[Arc<WorkerCounters>],
+        runtime: &Arc<Runtime>,
+        sink: &Arc<LogSink>,
+        signals: &Signals,
+    ) -> io::Result<Crew> {
+        let (sender, farewells) = channel();
+        let mut crew = Crew { mailboxes: Vec::new(), farewells, running: 0 };
+        for (index, counters) in counters.iter().enumerate() {
+            let mailbox = Arc::new(Mailbox::new()?);
+            let mut leaving = Leaving {
+                farewells: sender.clone(),
+                nudge: signals.nudge()?,
+                farewell: Some("it panicked".into()),
+            };
+            let (inbox, counters) = (Arc::clone(&mailbox), Arc::clone(counters));
+            let (runtime, sink) = (Arc::clone(runtime), Arc::clone(sink));
+            let seed = RandomState::new().build_hasher().finish();
+            std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+                let ended = Worker::new(inbox, runtime, sink, counters, seed)
+                    .and_then(|mut worker| worker.run());
+                leaving.say(ended);
+            })?;
+            crew.mailboxes.push(mailbox);
+            crew.running += 1;
+        }
+        Ok(crew)
+    }
+
+    /// Sends each worker a command.
+    pub fn send_all(&self, command: impl Fn() -> Command) {
+        for mailbox in &self.mailboxes {
+            mailbox.send(command());
+        }
+    }
+
+    /// Takes note of those that have ended; the first error of one, if there is any.
+    pub fn take_failure(&mut self) -> Option<String> {
+        let mut failure = None;
+        while let Ok(farewell) = self.farewells.try_recv() {
+            self.running -= 1;
+            failure = failure.or(farewell);
+        }
+        failure
+    }
+
+    /// Workers that have not ended.
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Has them end, and waits for it, but no longer than `limit`.
+    pub fn stop(&mut self, limit: Duration) {
+        self.send_all(|| Command::Stop);
+        let end = Instant::now() + limit;
+        while self.running > 0 {
+            let left = end.saturating_duration_since(Instant::now());
+            if self.farewells.recv_timeout(left).is_err() {
+                return;
+            }
+            self.running -= 1;
+        }
+    }
+}
