@@ -138,8 +138,8 @@ mod tests {
     }
 
     #[test]
-    fn each_signal_does_in_each_phase_what_the_table_says() {
-        use Step::{CutOff, Drain, DrainToEnd, End, Finish, Nothing, Reload, Reopen};
+    fn while_it_serves_each_signal_does_what_the_table_says() {
+        use Step::{Drain, DrainToEnd, End, Finish, Nothing, Reload, Reopen};
         let now = Instant::now();
         let serving = Phase::Serving;
         let draining = Phase::Draining;
@@ -176,6 +176,14 @@ mod tests {
                 (draining, Nothing),
             ],
         );
+    }
+
+    #[test]
+    fn while_it_ends_each_signal_does_what_the_table_says() {
+        use Step::{CutOff, End, Finish, Nothing, Reopen};
+        let now = Instant::now();
+        let delaying = Phase::Delaying(now + LIMITS.delay);
+        let finishing = Phase::Finishing(now + LIMITS.finish);
         check(
             delaying,
             now,

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use http1::{Limits, Parsed, Reject, RequestHead, Version};
 use sys::poller::{Events, Interest, Poller};
 
-use crate::logging::Throttle;
+use crate::logging::{More, Throttle};
 use crate::metrics;
 
 /// What a path answers.
@@ -141,10 +141,8 @@ impl Endpoint {
                     ErrorKind::ConnectionAborted | ErrorKind::Interrupted => {}
                     _ => {
                         // The listener stays readable; without a pause this would be a busy loop.
-                        if let Some(before) = self.throttle.allow(now) {
-                            log::warn!(
-                                "the admin endpoint cannot accept: {error} ({before} times unsaid)"
-                            );
+                        if let Some(more) = self.throttle.allow(now).map(More) {
+                            log::warn!("the admin endpoint cannot accept: {error}{more}");
                         }
                         self.poller.remove(&self.listener)?;
                         self.paused_until = Some(now + ACCEPT_PAUSE);

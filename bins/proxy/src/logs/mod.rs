@@ -183,11 +183,11 @@ impl LogSink {
             self.apply_level_max();
         }
         let sink = Arc::clone(self);
-        std::panic::set_hook(Box::new(move |panic| sink.tell_panic(panic)));
+        std::panic::set_hook(Box::new(move |panic| sink.tell_panic(panic, FLUSH_MAX)));
     }
 
     /// The hand-over's lock may be held by the very thread that panics: it is not waited for.
-    fn tell_panic(&self, panic: &std::panic::PanicHookInfo<'_>) {
+    fn tell_panic(&self, panic: &dyn fmt::Display, limit: Duration) {
         let end = Instant::now() + PANIC_PATIENCE;
         while matches!(self.pending.try_lock(), Err(TryLockError::WouldBlock)) {
             if Instant::now() >= end {
@@ -196,7 +196,7 @@ impl LogSink {
             std::thread::sleep(Duration::from_millis(1));
         }
         self.tell(ErrorLevel::Error, "", &format_args!("internal error: {panic}"));
-        self.flush(FLUSH_MAX);
+        self.flush(limit);
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {

@@ -193,3 +193,18 @@ fn an_access_log_that_cannot_be_opened_is_counted_line_by_line() {
     scene.sink.flush(FLUSH_MAX);
     assert_eq!(scene.access_dropped(), 3);
 }
+
+#[test]
+fn a_panic_is_told_but_waits_for_nobody() {
+    let scene = Scene::new("panic");
+    scene.sink.tell_panic(&"one", FLUSH_MAX);
+    assert!(scene.read("error").ends_with(" [ERROR] internal error: one\n"));
+    // Where the thread that panics is the one that holds the lock.
+    let begun = Instant::now();
+    let held = scene.sink.lock();
+    scene.sink.tell_panic(&"two", FLUSH_MAX);
+    drop(held);
+    assert!(begun.elapsed() < FLUSH_MAX, "{:?}", begun.elapsed());
+    scene.sink.flush(FLUSH_MAX);
+    assert!(!scene.read("error").contains("two"));
+}
