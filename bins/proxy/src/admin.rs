@@ -8,8 +8,8 @@ use std::time::Instant;
 use sidecar::admin::Answer;
 
 use crate::metrics::{self, ProcessCounters, WorkerCounters};
+use crate::net::Runtime;
 use crate::readiness::Readiness;
-use crate::worker::Runtime;
 
 /// What the answers are made from.
 pub struct Status {

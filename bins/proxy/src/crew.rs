@@ -13,7 +13,8 @@ use sidecar::signals::{Nudge, Signals};
 
 use crate::logs::LogSink;
 use crate::metrics::WorkerCounters;
-use crate::worker::{Command, Mailbox, Runtime, Worker};
+use crate::net::worker::Worker;
+use crate::net::{Command, Mailbox, Runtime};
 
 /// All workers.
 pub struct Crew {
@@ -48,37 +49,42 @@ impl Drop for Leaving {
 }
 
 impl Crew {
-    /// Starts a worker for each of `counters`. `signals` are nudged when one ends.
+    /// Starts a worker for each of `mailboxes` and `counters`, which are as many. `signals` are
+    /// nudged when one ends.
     ///
     /// # Errors
     /// When the system refuses a thread or a descriptor.
     pub fn start(
+        mailboxes: Vec<Arc<Mailbox>>,
         counters: &[Arc<WorkerCounters>],
         runtime: &Arc<Runtime>,
         sink: &Arc<LogSink>,
         signals: &Signals,
     ) -> io::Result<Crew> {
         let (sender, farewells) = channel();
-        let mut crew = Crew { mailboxes: Vec::new(), farewells, running: 0 };
-        for (index, counters) in counters.iter().enumerate() {
-            let mailbox = Arc::new(Mailbox::new()?);
+        let mut crew = Crew { mailboxes, farewells, running: 0 };
+        let workers = counters.len();
+        for (index, (mailbox, counters)) in crew.mailboxes.iter().zip(counters).enumerate() {
             let mut leaving = Leaving {
                 farewells: sender.clone(),
                 nudge: signals.nudge()?,
                 farewell: Some("it panicked".into()),
             };
-            let (inbox, counters) = (Arc::clone(&mailbox), Arc::clone(counters));
+            let (inbox, counters) = (Arc::clone(mailbox), Arc::clone(counters));
             let (runtime, sink) = (Arc::clone(runtime), Arc::clone(sink));
             let seed = RandomState::new().build_hasher().finish();
             std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                let ended = Worker::new(inbox, runtime, sink, counters, seed)
-                    .and_then(|mut worker| worker.run());
-                leaving.say(ended);
+                let mut worker = Worker::new(inbox, runtime, (sink, counters), workers, seed);
+                leaving.say(worker.run());
             })?;
-            crew.mailboxes.push(mailbox);
             crew.running += 1;
         }
         Ok(crew)
+    }
+
+    /// Where the workers' sockets are watched.
+    pub fn mailboxes(&self) -> &[Arc<Mailbox>] {
+        &self.mailboxes
     }
 
     /// Sends each worker a command.

@@ -22,13 +22,13 @@ use crate::listeners::Listeners;
 use crate::logs::{self, LogSink, notice};
 use crate::lookups::Lookups;
 use crate::metrics::{ProcessCounters, WorkerCounters, add};
+use crate::net::addresses::Addresses;
+use crate::net::{Command, ListenSocket, Mailbox, Runtime};
 use crate::phase::{Event, Limits, Phase, Step};
 use crate::pid_file::PidFile;
 use crate::prober;
 use crate::reloads::Reloads;
 use crate::start_line::start_line;
-use crate::worker::upstream::Addresses;
-use crate::worker::{Command, ListenSocket, Runtime};
 
 /// More threads than this bring nothing to one pod's traffic.
 const WORKERS_MAX: usize = 8;
@@ -100,27 +100,29 @@ fn start(
     if let Err(error) = sys::limits::raise_open_files() {
         log::debug!("the limit on open files stays as it is: {error}");
     }
-    let mut listeners = Listeners::default();
-    let sockets = listeners.update(&config).map_err(|problem| {
-        log::error!("{problem}");
-        exit::RUNTIME
-    })?;
     let failed = |error: io::Error| {
         log::error!("cannot start: {error}");
         exit::RUNTIME
     };
+    let count = worker_count(cli);
+    let mailboxes: io::Result<Vec<_>> = (0..count).map(|_| Mailbox::new().map(Arc::new)).collect();
+    let mailboxes = mailboxes.map_err(failed)?;
+    let mut listeners = Listeners::default();
+    let sockets = listeners.update(&config, &mailboxes).map_err(|problem| {
+        log::error!("{problem}");
+        exit::RUNTIME
+    })?;
     let signals = Signals::register(&SIGNALS.map(|(signal, _)| signal)).map_err(failed)?;
     let runtime = runtime(config);
-    let workers: Vec<_> =
-        (0..worker_count(cli)).map(|_| Arc::new(WorkerCounters::default())).collect();
+    let workers: Vec<_> = (0..count).map(|_| Arc::new(WorkerCounters::default())).collect();
     let status = Arc::new(Status::new(workers, counters, Arc::clone(&runtime)));
     serve_admin(cli, &status)?;
-    let crew = Crew::start(&status.workers, &runtime, sink, &signals).map_err(failed)?;
+    let crew = Crew::start(mailboxes, &status.workers, &runtime, sink, &signals).map_err(failed)?;
     crew.send_all(|| Command::Reload(Arc::clone(&runtime), sockets.clone()));
     prober::start(Arc::clone(&status)).map_err(failed)?;
     let mut pid_file = PidFile::default();
     pid_file.take_up(runtime.config.pid.as_deref());
-    let listening: Vec<_> = sockets.iter().map(|socket| socket.address).collect();
+    let listening: Vec<_> = listeners.addresses().collect();
     notice!("{}", start_line(&runtime.config, &listening, status.workers.len()));
     sink.has_started();
     Ok(Process {
@@ -251,7 +253,10 @@ impl Process {
     /// Everything is read and checked before anything changes; a bad file changes nothing.
     fn reload(&mut self) {
         let taken_up = self.reloads.load().and_then(|Loaded { config, warnings, .. }| {
-            let sockets = self.listeners.update(&config).map_err(|problem| vec![problem])?;
+            let sockets = self
+                .listeners
+                .update(&config, self.crew.mailboxes())
+                .map_err(|problem| vec![problem])?;
             Ok((config, warnings, sockets))
         });
         let process = &self.status.process;

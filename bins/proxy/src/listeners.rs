@@ -68,6 +68,11 @@ impl Listeners {
         Ok(sockets)
     }
 
+    /// The addresses that are listened on.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.sockets.iter().map(|(_, address, _)| *address)
+    }
+
     /// Linux binds a wildcard and an address of its port one after the other only. Where one of
     /// them is to go, the two share the port for the moment in which both are there.
     fn bind(&self, listen: &Listen, closing: &[ListenerId]) -> io::Result<OwnedFd> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::config;
-use crate::worker::Runtime;
+use crate::net::Runtime;
 
 /// How often names are looked up for which somebody waits.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -71,7 +71,7 @@ fn look_up(runtime: &Runtime, upstream: usize, server: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::upstream::Addresses;
+    use crate::net::addresses::Addresses;
     use proxy_core::config::model::{Config, Upstream, UpstreamServer};
 
     fn runtime() -> Arc<Runtime> {

@@ -7,12 +7,13 @@ mod admin;
 mod cli;
 mod config;
 mod crew;
-mod exchange;
+
 mod lifecycle;
 mod listeners;
 mod logs;
 mod lookups;
 mod metrics;
+mod net;
 mod order;
 mod phase;
 mod pid_file;
@@ -21,7 +22,6 @@ mod readiness;
 mod reloads;
 mod start_line;
 mod version;
-mod worker;
 
 use std::io::Write;
 use std::process::ExitCode;

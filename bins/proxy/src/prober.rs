@@ -13,8 +13,8 @@ use sys::socket;
 
 use crate::admin::Status;
 use crate::logs::notice;
+use crate::net::Runtime;
 use crate::readiness::{Found, Line, Told};
-use crate::worker::Runtime;
 
 /// How long the application may take to accept: all of its servers together.
 const CONNECT_MAX: Duration = Duration::from_millis(500);
@@ -63,8 +63,8 @@ fn groups(runtime: &Runtime) -> Vec<Group> {
     let groups = upstreams.map(|(index, upstream)| {
         let servers = upstream.servers.iter().enumerate().filter(|(_, server)| !server.down);
         let lists = servers.map(|(server, _)| runtime.addresses.list(index, server));
-        let is_own = |list: &Arc<[SocketAddr]>| list.iter().all(|a| a.ip().is_loopback());
-        let addresses = lists.filter(is_own).flat_map(|list| list.to_vec()).collect();
+        let is_own = |list: &Vec<SocketAddr>| list.iter().all(|a| a.ip().is_loopback());
+        let addresses = lists.filter(is_own).flatten().collect();
         Group { name: String::from_utf8_lossy(&upstream.name).into_owned(), addresses }
     });
     groups.filter(|group| !group.addresses.is_empty()).collect()
@@ -89,7 +89,7 @@ fn ask_one(group: &Group, end: Instant) -> Found {
     for address in &group.addresses {
         match socket::connect(*address) {
             Ok(socket) => waiting.push((*address, socket)),
-            Err(error) => faults.push((*address, error)),
+            Err(errno) => faults.push((*address, errno.into())),
         }
     }
     while !waiting.is_empty() {
@@ -105,7 +105,7 @@ fn ask_one(group: &Group, end: Instant) -> Found {
             let (address, socket) = waiting.swap_remove(index);
             match socket::connect_result(&socket) {
                 Ok(()) => return Found::Ready,
-                Err(error) => faults.push((address, error)),
+                Err(errno) => faults.push((address, errno.into())),
             }
         }
     }
@@ -186,7 +186,7 @@ mod tests {
 
     /// An application that hangs: its queue is full, and a connect to it stays unanswered.
     fn hanging() -> (OwnedFd, Vec<OwnedFd>, SocketAddr) {
-        let listener = socket::listen("127.0.0.1:0".parse().unwrap(), true, 0).unwrap();
+        let listener = socket::listen("127.0.0.1:0".parse().unwrap(), true, 0, false).unwrap();
         let address = socket::local_address(&listener).unwrap();
         let queued = (0..4).map(|_| socket::connect(address).unwrap()).collect();
         (listener, queued, address)

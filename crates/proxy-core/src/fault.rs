@@ -7,7 +7,7 @@ use std::fmt;
 use http1::Reject;
 
 use crate::clock::Millis;
-use crate::config::model::NextConditions;
+use crate::config::model::{ErrorLevel, NextConditions};
 use crate::net::Cause;
 
 /// Why the proxy answered itself or gave up.
@@ -140,14 +140,14 @@ impl Fault {
     }
 
     /// nginx tells of what clients do at its level info, of the rest as errors.
-    pub fn level(self) -> log::Level {
+    pub fn level(self) -> ErrorLevel {
         match self {
             Fault::Client(_)
             | Fault::ClientLeft
             | Fault::ClientTooSlow
             | Fault::ClientStalled
-            | Fault::LengthRequired => log::Level::Info,
-            _ => log::Level::Error,
+            | Fault::LengthRequired => ErrorLevel::Info,
+            _ => ErrorLevel::Error,
         }
     }
 }

@@ -6,47 +6,39 @@
 //! logger of its own and takes the format from [`push_line`].
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, LineWriter};
 use std::time::{Duration, Instant, SystemTime};
 
-use log::{LevelFilter, Log, Metadata, Record};
+use log::LevelFilter;
+use simplelog::{ConfigBuilder, FormatItem, WriteLogger};
 use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+/// Longest line that leaves in one write(2); a longer one is cut into several writes, not lost.
+const LINE_BYTES_MAX: usize = 4096;
+
 /// RFC 3339 with exactly three digits of a second, so that lines sort as text.
-const TIME_FORMAT: &[BorrowedFormatItem<'static>] =
+const TIME_FORMAT: &[FormatItem<'static>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// Starts logging to stderr. A second call has no effect: the first one stands.
 pub fn init(level: LevelFilter) {
-    if log::set_logger(&Stderr).is_ok() {
-        log::set_max_level(level);
-    }
-}
-
-struct Stderr;
-
-impl Log for Stderr {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        let mut line = Vec::new();
-        push_line(&mut line, SystemTime::now(), record.level().as_str(), record.args());
-        // One write(2) an event: lines of several threads, or of the sidecars that share a
-        // terminal, do not mix. Nobody is left to hear that it failed.
-        let _ = io::stderr().lock().write_all(&line);
-    }
-
-    fn flush(&self) {}
+    let config = ConfigBuilder::new()
+        .set_time_format_custom(TIME_FORMAT)
+        .set_thread_level(LevelFilter::Off)
+        .set_target_level(LevelFilter::Off)
+        .set_location_level(LevelFilter::Off)
+        .build();
+    // Line by line, so that one event is one write(2) and lines of several threads or of the
+    // sidecars that share a terminal do not mix.
+    let stderr = LineWriter::with_capacity(LINE_BYTES_MAX, io::stderr());
+    let _ = WriteLogger::init(level, config, stderr);
 }
 
 /// Adds `TIME [LEVEL] MESSAGE` and a line end.
 pub fn push_line(out: &mut Vec<u8>, time: SystemTime, level: &str, message: &fmt::Arguments<'_>) {
-    // Writing to a vector cannot fail.
-    let _ = writeln!(out, "{} [{level}] {message}", rfc3339_millis(time));
+    let line = format!("{} [{level}] {message}\n", rfc3339_millis(time));
+    out.extend_from_slice(line.as_bytes());
 }
 
 /// `time` as `2026-11-23T21:07:03.123Z`: UTC, milliseconds cut off, not rounded.

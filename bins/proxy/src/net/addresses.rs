@@ -9,6 +9,8 @@ use proxy_core::upstream::link::ServerId;
 
 /// What look-ups have found since the configuration was loaded, and which are wanted.
 pub struct Addresses {
+    /// What the load has found.
+    loaded: Vec<Vec<Vec<SocketAddr>>>,
     found: Mutex<Vec<(ServerId, Vec<SocketAddr>)>>,
     /// Counts the changes of `found`.
     version: AtomicU64,
@@ -22,11 +24,26 @@ impl Addresses {
             let servers = upstream.servers.iter();
             servers.map(|server| AtomicBool::new(server.addresses.is_empty())).collect()
         };
+        let addresses = |upstream: &Upstream| {
+            upstream.servers.iter().map(|server| server.addresses.clone()).collect()
+        };
         Addresses {
+            loaded: config.upstreams.iter().map(addresses).collect(),
             found: Mutex::default(),
             version: AtomicU64::new(0),
             wanted: config.upstreams.iter().map(group).collect(),
         }
+    }
+
+    /// The addresses of a server now.
+    pub fn list(&self, upstream: usize, server: usize) -> Vec<SocketAddr> {
+        let id = ServerId { upstream, server };
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, addresses)) = found.iter().find(|(known, _)| *known == id) {
+            return addresses.clone();
+        }
+        let loaded = self.loaded.get(upstream).and_then(|servers| servers.get(server));
+        loaded.cloned().unwrap_or_default()
     }
 
     /// Asks for another look-up of a server's name.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proxy_core::clock::Moment;
+use proxy_core::config::model::ErrorLevel;
 use proxy_core::engine::Engine;
 use proxy_core::generation::{Generation, Host};
 use proxy_core::listeners::ListenerId;
 use proxy_core::net::{Readiness, Token};
 use proxy_core::slab::{KEY_BITS, Key};
-use sidecar::logging::Throttle;
+use sidecar::logging::{More, Throttle};
 use sys::poller::{self, Events, Interest};
 use sys::socket;
 
@@ -21,7 +22,7 @@ use super::{
     Command, ListenSocket, Mailbox, Runtime, TAG_CLIENT, TAG_LINK, TAG_LISTENER, limits,
     listener_key,
 };
-use crate::log_sink::LogSink;
+use crate::logs::{self, LogSink};
 use crate::metrics::WorkerCounters;
 
 /// Reports taken from the poller at once.
@@ -218,7 +219,7 @@ impl Worker {
     fn tell_accept_failure(&mut self, why: &str) {
         crate::metrics::add(&self.counters.accept_failures, 1);
         if let Some(before) = self.accept_throttle.allow(Instant::now()) {
-            log::error!("cannot accept: {why} ({before} more like it since the last)");
+            log::error!("cannot accept: {why}{}", More(before));
         }
     }
 
@@ -259,7 +260,10 @@ impl Worker {
         let output = self.engine.output();
         output.lines.take_each(|file, lines| sink.append(file, lines));
         for (level, text) in output.notices.drain(..) {
-            log::log!(level, "{text}");
+            match level {
+                ErrorLevel::Error => log::error!(target: logs::REQUEST, "{text}"),
+                _ => log::info!(target: logs::REQUEST, "{text}"),
+            }
         }
         self.counters.publish(&output.counters);
         for id in self.engine.take_wanted() {

@@ -148,7 +148,7 @@ impl<N: Net> Engine<N> {
         address: Option<std::net::SocketAddr>,
     ) {
         let level = fault.level();
-        if fault == Fault::ClientLeft || level > log::max_level() {
+        if fault == Fault::ClientLeft {
             return;
         }
         let Some(others) = self.output.throttle.allow(fault, self.now.ms) else { return };

@@ -14,6 +14,7 @@ mod reload;
 use std::rc::Rc;
 
 use crate::clock::{Millis, Moment};
+use crate::config::model::ErrorLevel;
 use crate::connection::{Connection, State};
 use crate::counters::Counters;
 use crate::exchange::{Exchange, Out};
@@ -62,7 +63,7 @@ pub struct Output {
     /// Lines of access logs.
     pub lines: Lines,
     /// Lines of the error log.
-    pub notices: Vec<(log::Level, String)>,
+    pub notices: Vec<(ErrorLevel, String)>,
     /// Counts.
     pub counters: Counters,
     throttle: Throttle,
