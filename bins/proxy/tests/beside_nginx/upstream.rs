@@ -1,0 +1,129 @@
+//! The upstream of a case: it records what it gets and answers what the case says.
+
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use crate::case::Message;
+use crate::common::DEADLINE;
+use crate::wire::{Body, Framing, Head, Stop, Wire};
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// From 0.
+    pub upstream: usize,
+    pub head: Head,
+    pub body: Body,
+}
+
+/// All upstreams of one case. They record in one order.
+#[derive(Clone, Default)]
+pub struct Upstreams(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    answers: Vec<Vec<Message>>,
+    /// By upstream: how many answers are gone.
+    used: Vec<usize>,
+    /// Requests that are being read.
+    reading: usize,
+    seen: Vec<Seen>,
+}
+
+impl Upstreams {
+    /// Answers from the first one on.
+    pub fn begin(&self, answers: Vec<Vec<Message>>) {
+        let mut state = self.0.state.lock().unwrap();
+        state.used = vec![0; answers.len()];
+        state.answers = answers;
+        state.seen.clear();
+    }
+
+    /// What came since the last time.
+    pub fn take(&self) -> Vec<Seen> {
+        let state = self.0.state.lock().unwrap();
+        let still = |state: &mut State| state.reading > 0;
+        let (mut state, _) = self.0.changed.wait_timeout_while(state, DEADLINE, still).unwrap();
+        std::mem::take(&mut state.seen)
+    }
+
+    /// Until there is something to take.
+    pub fn wait(&self) {
+        let state = self.0.state.lock().unwrap();
+        let none = |state: &mut State| state.seen.is_empty();
+        drop(self.0.changed.wait_timeout_while(state, DEADLINE, none).unwrap());
+    }
+
+    /// Opens one; returns its port.
+    pub fn open(&self, upstream: usize) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let all = self.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let all = all.clone();
+                thread::spawn(move || all.serve(upstream, stream));
+            }
+        });
+        port
+    }
+
+    fn serve(&self, upstream: usize, stream: TcpStream) {
+        let mut wire = Wire::new(stream);
+        while let Some(head) = wire.head() {
+            self.0.state.lock().unwrap().reading += 1;
+            let body = wire.body(head.framing(Framing::Length(0)));
+            let is_whole = body.is_whole;
+            let is_last = head.line.ends_with("HTTP/1.0")
+                || head.get("connection").is_some_and(|value| value.contains("close"));
+            let is_head = head.line.starts_with("HEAD ");
+            let answer = self.record(Seen { upstream, head, body });
+            if !is_whole {
+                return;
+            }
+            match answer.start.as_str() {
+                "close" => return,
+                "reset" => return wire.reset(),
+                "hang" => {
+                    while wire.rest().is_empty() && wire.stopped == Some(Stop::Silent) {
+                        wire.stopped = None;
+                    }
+                    return;
+                }
+                _ => {
+                    let (bytes, closes) = answer.answer(is_head);
+                    wire.send(&bytes);
+                    if closes || is_last {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps what came, and says what to answer.
+    fn record(&self, seen: Seen) -> Message {
+        let mut state = self.0.state.lock().unwrap();
+        let upstream = seen.upstream;
+        let used = state.used[upstream];
+        state.used[upstream] += 1;
+        state.reading -= 1;
+        state.seen.push(seen);
+        self.0.changed.notify_all();
+        let answers = &state.answers[upstream];
+        answers.get(used).or(answers.last()).cloned().unwrap_or_else(hello)
+    }
+}
+
+fn hello() -> Message {
+    let fields = [("Content-Type", "text/plain"), ("body", "hello")];
+    let owned = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Message { start: "200".into(), fields: owned.to_vec() }
+}
