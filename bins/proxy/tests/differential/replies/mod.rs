@@ -1,5 +1,9 @@
 //! What applications answer: bytes made from tables, each with a name that says what is odd.
 
+mod bodies;
+mod heads;
+mod statuses;
+
 use crate::lane::{Reply, Then};
 
 /// An application's answer.
@@ -27,5 +31,14 @@ impl Case {
 
 /// Every answer, always the same.
 pub fn all() -> Vec<Case> {
-    vec![Case::new("x", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Then::Keep)]
+    let mut cases = Vec::new();
+    statuses::add(&mut cases);
+    heads::add(&mut cases);
+    bodies::add(&mut cases);
+    cases
+}
+
+/// An answer of 200 with these fields, each with its line end, and two bytes of body.
+fn ok_with(fields: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 2\r\n\r\nok").into_bytes()
 }

@@ -176,7 +176,7 @@ const BOTH: [&str; 16] = [
 ];
 
 /// Whole chunked bodies.
-const CHUNKS: [&str; 86] = [
+pub const CHUNKS: [&str; 86] = [
     "0\r\n\r\n",
     "5\r\nhello\r\n0\r\n\r\n",
     "1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",

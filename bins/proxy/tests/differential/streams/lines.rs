@@ -165,7 +165,7 @@ const LEADING: [&str; 20] = [
 ];
 
 /// `%` stands for one line end in turn of a small request.
-const LINE_ENDS: [(&str, [&str; 3]); 26] = [
+pub const LINE_ENDS: [(&str, [&str; 3]); 26] = [
     ("all lf", ["\n", "\n", "\n"]),
     ("line lf", ["\n", "\r\n", "\r\n"]),
     ("field lf", ["\r\n", "\n", "\r\n"]),

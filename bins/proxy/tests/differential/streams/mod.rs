@@ -8,6 +8,9 @@ mod lines;
 mod sequences;
 mod targets;
 
+pub use framing::CHUNKS;
+pub use lines::LINE_ENDS;
+
 use crate::lane::{After, Piece, Talk};
 
 /// A client's bytes.
@@ -107,7 +110,7 @@ fn post(fields: &str, rest: &str) -> Vec<u8> {
 }
 
 /// As it stands in a name: on one line, and short.
-fn slug(bytes: &[u8]) -> String {
+pub fn slug(bytes: &[u8]) -> String {
     const BYTES_MAX: usize = 48;
     let text = bytes.escape_ascii().to_string();
     match text.get(..BYTES_MAX) {
