@@ -34,6 +34,7 @@ fn requests_go_through_as_with_nginx_or_not_at_all() {
     assert!(streams.len() >= 500, "only {} streams", streams.len());
     each_has_a_name_of_its_own(streams.iter().map(|stream| stream.name.as_str()));
     let Some(nginx) = programs::find_nginx() else { return };
+    let is_listed = programs::is_the_listed(&nginx);
     let (ours, nginx) = (Program::ours(LANES), Program::nginx(&nginx, LANES));
     let found = on_all_lanes(ours, nginx, &streams, |stream, ours, nginx| {
         let name = stream.name.clone();
@@ -43,7 +44,7 @@ fn requests_go_through_as_with_nginx_or_not_at_all() {
             .collect()
     });
     let list = Refusals::parse("refusals.txt", include_str!("refusals.txt"));
-    Tally::of(found, list).conclude("requests");
+    Tally::of(found, list).conclude("requests", is_listed);
 }
 
 #[test]
@@ -52,6 +53,7 @@ fn answers_go_through_as_with_nginx_or_not_at_all() {
     assert!(replies.len() >= 200, "only {} answers", replies.len());
     each_has_a_name_of_its_own(replies.iter().map(|reply| reply.name.as_str()));
     let Some(nginx) = programs::find_nginx() else { return };
+    let is_listed = programs::is_the_listed(&nginx);
     let (ours, nginx) = (Program::ours(LANES), Program::nginx(&nginx, LANES));
     let found = on_all_lanes(ours, nginx, &replies, |reply, ours, nginx| {
         ["GET", "HEAD"]
@@ -62,7 +64,7 @@ fn answers_go_through_as_with_nginx_or_not_at_all() {
             .into()
     });
     let list = Refusals::parse("answer-refusals.txt", include_str!("answer-refusals.txt"));
-    Tally::of(found, list).conclude("answers");
+    Tally::of(found, list).conclude("answers", is_listed);
 }
 
 fn each_has_a_name_of_its_own<'n>(names: impl Iterator<Item = &'n str>) {

@@ -23,6 +23,7 @@ const SERVER: &str = "
         location / { proxy_pass http://LANE; }
         location /mapped/ { proxy_pass http://LANE/base/; }
         location /own/ { return 200 own; }
+        location /any/ { client_max_body_size 0; proxy_pass http://LANE; }
         location /small/ { client_max_body_size 100; proxy_pass http://LANE; }
     }";
 
@@ -34,8 +35,8 @@ const HTTP: &str = "
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
     client_max_body_size 1m;
-    proxy_buffer_size 16k;
-    proxy_buffers 8 16k;
+    proxy_buffer_size 64k;
+    proxy_buffers 4 64k;
     proxy_http_version 1.1;
     proxy_request_buffering off;
     proxy_set_header Connection \"\";
@@ -63,6 +64,13 @@ pub fn find_nginx() -> Option<PathBuf> {
         let _ = writeln!(std::io::stderr(), "\nNOT TESTED: {missing}\n");
     }
     found
+}
+
+/// Whether it is the nginx that the lists were made with. Lines that are not true of another one
+/// are no mistake.
+pub fn is_the_listed(nginx: &Path) -> bool {
+    let output = Command::new(nginx).arg("-v").output().unwrap();
+    String::from_utf8_lossy(&output.stderr).contains("nginx/1.22.1")
 }
 
 impl Program {

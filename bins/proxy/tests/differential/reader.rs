@@ -142,7 +142,10 @@ fn garbage(bytes: &[u8]) -> Answer {
 fn read_status(head: &[u8]) -> Option<Answer> {
     let (line, fields) = split_head(head).ok()?;
     let rest = line.strip_prefix(b"HTTP/1.1 ").or(line.strip_prefix(b"HTTP/1.0 "))?;
-    let status = rest.get(..3).and_then(decimal)?;
+    let status = rest.get(..3).and_then(decimal).filter(|&status| status >= 100)?;
+    if !matches!(rest.get(3), None | Some(b' ')) {
+        return None;
+    }
     let reason = rest.get(4..).unwrap_or_default().to_vec();
     let status = u16::try_from(status).ok()?;
     Some(Answer { status, reason, fields, body: Vec::new(), end: End::Whole, used: 0 })

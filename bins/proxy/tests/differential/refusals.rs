@@ -1,5 +1,5 @@
 //! The list of stated differences: what the proxy does otherwise than nginx, each with its reason.
-//! A line is `NAME-PATTERN | WHAT OURS DOES | REASON`; `*` in the pattern stands for anything.
+//! A line is `NAME-PATTERN | WHAT OURS DOES | REASON`; `*` in the pattern stands for anything, `?` for one byte.
 
 /// One of the lists of this folder.
 pub struct Refusals {
@@ -53,7 +53,9 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
         ([b'*', rest @ ..], _) => {
             matches(rest, name) || (!name.is_empty() && matches(pattern, &name[1..]))
         }
-        ([first, pattern @ ..], [byte, name @ ..]) => first == byte && matches(pattern, name),
+        ([first, pattern @ ..], [byte, name @ ..]) => {
+            (first == byte || *first == b'?') && matches(pattern, name)
+        }
         ([], []) => true,
         _ => false,
     }
@@ -71,6 +73,8 @@ fn a_pattern_matches_a_name_as_a_whole() {
     check("*lf*", "mix/bare-lf+x", true);
     check("*lf", "mix/bare-lf+x", false);
     check("*", "", true);
+    check("a?", "ab", true);
+    check("a?", "a", false);
     check("**a*b", "xaxxb", true);
 }
 

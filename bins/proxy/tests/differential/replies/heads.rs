@@ -178,13 +178,13 @@ const CONNECTIONS: [&str; 14] = [
 ];
 
 pub(super) fn add(cases: &mut Vec<Case>) {
+    for (name, [line, field, last]) in LINE_ENDS {
+        let bytes = format!("HTTP/1.1 200 OK{line}X-A: 1{field}Content-Length: 2\r\n{last}ok");
+        cases.push(Case::new(format!("line-end/{name}"), bytes, Then::Close));
+    }
     let mut add = |group: &str, what: &[u8], bytes: Vec<u8>| {
         cases.push(Case::new(format!("{group}/{}", slug(what)), bytes, Then::Keep));
     };
-    for (name, [line, field, last]) in LINE_ENDS {
-        let bytes = format!("HTTP/1.1 200 OK{line}X-A: 1{field}Content-Length: 2\r\n{last}ok");
-        add("line-end", name.as_bytes(), bytes.into());
-    }
     for &byte in NAME_BYTES {
         let line = [b"X-".as_slice(), &[byte], b"A: 1\r\n"].concat();
         let bytes =
@@ -212,23 +212,23 @@ pub(super) fn add(cases: &mut Vec<Case>) {
     add_large(&mut add);
 }
 
-/// The file says `proxy_buffer_size 16k`.
+/// The file says `proxy_buffer_size 64k`.
 fn add_large(add: &mut impl FnMut(&str, &[u8], Vec<u8>)) {
     for count in [50, 99, 100, 101, 199, 200, 201, 500, 900] {
         let fields: String = (0..count).map(|n| format!("X-{n}: 1\r\n")).collect();
         add("fields", count.to_string().as_bytes(), ok_with(&fields));
         let cookies: String = (0..count).map(|n| format!("Set-Cookie: {n}=1\r\n")).collect();
-        if cookies.len() < 15_000 {
-            add("cookies", count.to_string().as_bytes(), ok_with(&cookies));
-        }
+        add("cookies", count.to_string().as_bytes(), ok_with(&cookies));
     }
-    for bytes in [1_000, 4_000, 4_096, 4_200, 8_000, 8_192, 8_300, 12_000, 15_900, 40_000] {
+    for bytes in
+        [1_000, 4_000, 4_096, 4_200, 8_000, 8_192, 8_300, 12_000, 16_400, 40_000, 60_000, 100_000]
+    {
         let field = format!("Set-Cookie: {}\r\n", "c".repeat(bytes));
         add("field-bytes", bytes.to_string().as_bytes(), ok_with(&field));
         let reason = format!("HTTP/1.1 200 {}\r\nContent-Length: 2\r\n\r\nok", "r".repeat(bytes));
         add("reason-bytes", bytes.to_string().as_bytes(), reason.into());
     }
-    for bytes in [2_000, 8_000, 15_500, 60_000] {
+    for bytes in [2_000, 8_000, 16_000, 32_000, 60_000, 100_000] {
         let line = format!("X-A: {}\r\n", "a".repeat(93));
         add("head-bytes", bytes.to_string().as_bytes(), ok_with(&line.repeat(bytes / line.len())));
     }

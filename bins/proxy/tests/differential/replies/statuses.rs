@@ -77,7 +77,11 @@ const STATUSES: [u16; 38] = [
 ];
 
 /// Answers that may have no body, with one all the same, or with fields that promise one.
-const BODILESS: [(&str, &str); 26] = [
+const BODILESS: [(&str, &str); 27] = [
+    (
+        "426 upgrade",
+        "HTTP/1.1 426 No\r\nUpgrade: x\r\nConnection: upgrade\r\nContent-Length: 0\r\n\r\n",
+    ),
     ("204", "HTTP/1.1 204 No Content\r\n\r\n"),
     ("204 length 0", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"),
     ("204 length 2", "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok"),
@@ -117,15 +121,15 @@ const BODILESS: [(&str, &str); 26] = [
 
 /// Interim answers, alone and before a final one.
 const INTERIM: [(&str, &str, Then); 17] = [
-    ("100", "HTTP/1.1 100 Continue\r\n\r\n%", Then::Keep),
-    ("100 twice", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n%", Then::Keep),
-    ("100 fields", "HTTP/1.1 100 Continue\r\nX-A: 1\r\n\r\n%", Then::Keep),
-    ("100 length", "HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n%", Then::Keep),
-    ("102", "HTTP/1.1 102 Processing\r\n\r\n%", Then::Keep),
-    ("103", "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n%", Then::Keep),
-    ("103 and 100", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n%", Then::Keep),
-    ("199", "HTTP/1.1 199 Odd\r\n\r\n%", Then::Keep),
-    ("many", "MANY%", Then::Keep),
+    ("100", "HTTP/1.1 100 Continue\r\n\r\n%", Then::Close),
+    ("100 twice", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n%", Then::Close),
+    ("100 fields", "HTTP/1.1 100 Continue\r\nX-A: 1\r\n\r\n%", Then::Close),
+    ("100 length", "HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n%", Then::Close),
+    ("102", "HTTP/1.1 102 Processing\r\n\r\n%", Then::Close),
+    ("103", "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n%", Then::Close),
+    ("103 and 100", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n%", Then::Close),
+    ("199", "HTTP/1.1 199 Odd\r\n\r\n%", Then::Close),
+    ("many", "MANY%", Then::Close),
     ("101", "HTTP/1.1 101 Switching Protocols\r\n\r\n", Then::Close),
     ("101 upgrade", "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", Then::Close),
     ("101 and more", "HTTP/1.1 101 Switching Protocols\r\n\r\n%", Then::Close),
@@ -141,8 +145,7 @@ pub(super) fn add(cases: &mut Vec<Case>) {
         let bytes = format!("{line}\r\nContent-Length: 2\r\n\r\nok");
         let name = format!("status-line/{}", slug(line.as_bytes()));
         // Where it is taken for a body without a head, that has to end.
-        let is_head = line.starts_with("HTTP/1.");
-        cases.push(Case::new(name, bytes, if is_head { Then::Keep } else { Then::Close }));
+        cases.push(Case::new(name, bytes, Then::Close));
     }
     for status in STATUSES {
         let bytes = format!("HTTP/1.1 {status} Reason\r\nContent-Length: 2\r\n\r\nok");

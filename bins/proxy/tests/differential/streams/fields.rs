@@ -85,7 +85,16 @@ const FOLDED: [&str; 13] = [
 ];
 
 /// Fields that come twice or more.
-const REPEATED: [&str; 16] = [
+const REPEATED: [&str; 25] = [
+    "If-Unmodified-Since: a\r\nIf-Unmodified-Since: b\r\n",
+    "If-Match: a\r\nIf-Match: b\r\n",
+    "If-None-Match: a\r\nIf-None-Match: b\r\n",
+    "TE: trailers\r\nTE: trailers\r\n",
+    "Expect: 100-continue\r\nExpect: 100-continue\r\n",
+    "Upgrade: a\r\nUpgrade: b\r\n",
+    "Content-Range: a\r\nContent-Range: b\r\n",
+    "Accept-Language: a\r\nAccept-Language: b\r\n",
+    "Keep-Alive: a\r\nKeep-Alive: b\r\n",
     "X-A: 1\r\nX-A: 2\r\n",
     "X-A: 1\r\nx-a: 2\r\n",
     "X-A: 1\r\nX-B: 2\r\nX-A: 3\r\n",

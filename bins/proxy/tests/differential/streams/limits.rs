@@ -50,6 +50,15 @@ pub(super) fn add(streams: &mut Vec<Stream>) {
         add("same-fields", count.to_string(), get_with(&"A: 1\r\n".repeat(count - 1)));
         add("odd-fields", count.to_string(), get_with(&"A[: 1\r\n".repeat(count - 1)));
     }
+    for count in [1, 63, 64, 65, 1_000] {
+        let names: Vec<String> = (0..count).map(|n| format!("x{n}")).collect();
+        let connection = format!("Connection: {}\r\n", names.join(","));
+        add("nominations", count.to_string(), get_with(&connection));
+    }
+    for count in [1_000, 10_000, 20_000] {
+        let lines = "\r\n".repeat(count);
+        add("empty-lines", count.to_string(), [lines.as_bytes(), &get_with("")].concat());
+    }
     for bytes in HEAD_BYTES {
         let line = format!("X-A: {}\r\n", "a".repeat(93));
         add("head-bytes", bytes.to_string(), get_with(&line.repeat(bytes / line.len())));
