@@ -229,11 +229,11 @@ impl Process {
             Step::Reload => self.reload(),
             Step::Reopen => self.sink.reopen(),
             Step::Drain | Step::DrainToEnd => {
+                self.crew.send_all(|| Command::Drain);
+                notice!("draining: answers say Connection: close from now on");
                 if step == Step::DrainToEnd {
                     self.status.set_ending();
                 }
-                notice!("draining: answers say Connection: close from now on");
-                self.crew.send_all(|| Command::Drain);
             }
             Step::Finish => {
                 self.status.set_ending();

@@ -216,6 +216,8 @@ impl Client {
                 count > 0
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            // A read with a time limit is not begun again by the system.
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) => panic!("no answer: {error}; so far {:?}", lossy(&self.buffer)),
         }
     }
