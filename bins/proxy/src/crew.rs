@@ -122,3 +122,32 @@ impl Crew {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of a worker that leaves like this.
+    fn check(leave: impl FnOnce(&mut Leaving), expected: Option<&str>) {
+        let mut signals = Signals::register(&[]).unwrap();
+        let (sender, farewells) = channel();
+        let mut crew = Crew { mailboxes: Vec::new(), farewells, running: 1 };
+        let nudge = signals.nudge().unwrap();
+        let mut leaving =
+            Leaving { farewells: sender, nudge, farewell: Some("it panicked".into()) };
+        leave(&mut leaving);
+        drop(leaving);
+        // The nudge has ended this wait.
+        signals.wait(Some(Duration::from_secs(60))).unwrap();
+        assert_eq!(crew.take_failure().as_deref(), expected);
+        assert_eq!(crew.running(), 0);
+    }
+
+    #[test]
+    fn a_worker_that_ends_is_missed_at_once_with_its_reason() {
+        check(|leaving| leaving.say(Ok(())), None);
+        let error = io::Error::other("the poller is broken");
+        check(|leaving| leaving.say(Err(error)), Some("the poller is broken"));
+        check(|_| {}, Some("it panicked"));
+    }
+}
