@@ -73,8 +73,8 @@ fn each_has_a_name_of_its_own<'n>(names: impl Iterator<Item = &'n str>) {
     assert!(twice.is_empty(), "names that stand twice: {twice:?}");
 }
 
-/// Runs `compare` on each case, many at a time, and gives the verdicts in the cases' order. Ends
-/// early when ours serves nobody any more.
+/// Runs `compare` on each case, many at a time, and gives the verdicts in any order. Ends early,
+/// and fails, when ours serves nobody any more.
 fn on_all_lanes<C: Sync>(
     mut ours: Program,
     mut nginx: Program,
@@ -93,7 +93,11 @@ fn on_all_lanes<C: Sync>(
                     let is_dead = verdicts.iter().any(|(_, verdict)| verdict.ours_waits())
                         && !our_lane.is_served();
                     found.lock().unwrap().extend(verdicts);
-                    assert!(!is_dead, "ours serves nobody any more:\n{}", ours.stderr());
+                    if is_dead {
+                        // One says it, and nobody begins another case.
+                        let is_first = next.swap(cases.len(), Ordering::Relaxed) < cases.len();
+                        assert!(!is_first, "ours serves nobody any more:\n{}", ours.stderr());
+                    }
                 }
             });
         }

@@ -26,6 +26,30 @@ pub(super) fn add(streams: &mut Vec<Stream>) {
         let host = "a".repeat(bytes - "GET http:/// HTTP/1.1".len());
         add("authority-bytes", bytes.to_string(), request(&format!("GET http://{host}/ HTTP/1.1")));
     }
+    add_fields(&mut add);
+    for bytes in BODY_BYTES {
+        add_body(&mut add, "body-bytes", "/", bytes);
+    }
+    for bytes in SMALL_BYTES {
+        add_body(&mut add, "small-bytes", "/small/", bytes);
+    }
+    for count in [1, 100, 1_000, 10_000] {
+        let chunks = format!("{}0\r\n\r\n", "1\r\na\r\n".repeat(count));
+        add("chunk-count", count.to_string(), post("Transfer-Encoding: chunked\r\n", &chunks));
+    }
+    for bytes in [10, 200, 250, 1_000, 20_000] {
+        let chunks = format!("5;{}\r\nhello\r\n0\r\n\r\n", "a".repeat(bytes));
+        add("extension-bytes", bytes.to_string(), post("Transfer-Encoding: chunked\r\n", &chunks));
+        let trailers = format!("0\r\nX-T: {}\r\n\r\n", "a".repeat(bytes));
+        add("trailer-bytes", bytes.to_string(), post("Transfer-Encoding: chunked\r\n", &trailers));
+        let zeros = format!("{}5\r\nhello\r\n0\r\n\r\n", "0".repeat(bytes));
+        add("size-zeros", bytes.to_string(), post("Transfer-Encoding: chunked\r\n", &zeros));
+        let zeros = format!("Content-Length: {}5\r\n", "0".repeat(bytes.min(5_000)));
+        add("length-zeros", bytes.to_string(), post(&zeros, "hello"));
+    }
+}
+
+fn add_fields(add: &mut impl FnMut(&str, String, Vec<u8>)) {
     for bytes in [20, 100, 1_000, 8_000, 9_000] {
         add(
             "method-bytes",
@@ -62,26 +86,6 @@ pub(super) fn add(streams: &mut Vec<Stream>) {
     for bytes in HEAD_BYTES {
         let line = format!("X-A: {}\r\n", "a".repeat(93));
         add("head-bytes", bytes.to_string(), get_with(&line.repeat(bytes / line.len())));
-    }
-    for bytes in BODY_BYTES {
-        add_body(&mut add, "body-bytes", "/", bytes);
-    }
-    for bytes in SMALL_BYTES {
-        add_body(&mut add, "small-bytes", "/small/", bytes);
-    }
-    for count in [1, 100, 1_000, 10_000] {
-        let chunks = format!("{}0\r\n\r\n", "1\r\na\r\n".repeat(count));
-        add("chunk-count", count.to_string(), post("Transfer-Encoding: chunked\r\n", &chunks));
-    }
-    for bytes in [10, 200, 250, 1_000, 20_000] {
-        let chunks = format!("5;{}\r\nhello\r\n0\r\n\r\n", "a".repeat(bytes));
-        add("extension-bytes", bytes.to_string(), post("Transfer-Encoding: chunked\r\n", &chunks));
-        let trailers = format!("0\r\nX-T: {}\r\n\r\n", "a".repeat(bytes));
-        add("trailer-bytes", bytes.to_string(), post("Transfer-Encoding: chunked\r\n", &trailers));
-        let zeros = format!("{}5\r\nhello\r\n0\r\n\r\n", "0".repeat(bytes));
-        add("size-zeros", bytes.to_string(), post("Transfer-Encoding: chunked\r\n", &zeros));
-        let zeros = format!("Content-Length: {}5\r\n", "0".repeat(bytes.min(5_000)));
-        add("length-zeros", bytes.to_string(), post(&zeros, "hello"));
     }
 }
 

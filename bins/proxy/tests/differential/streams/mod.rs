@@ -58,7 +58,7 @@ impl Stream {
         matches!(self.end, End::Early(_))
     }
 
-    /// In one write, and cut in two where its name says by chance.
+    /// In one write, and cut in two at a place drawn from its name.
     pub fn ways(&self) -> impl Iterator<Item = Talk> {
         let cut = drawn::Draw::from(&self.name).below(self.bytes.len());
         let whole = self.wait.unwrap_or((0, After::Nothing));
