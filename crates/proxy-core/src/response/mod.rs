@@ -15,6 +15,7 @@ use http1::{BodyLength, BodyWriter, Field, FieldClass, ResponseHead, Span, Versi
 use crate::clock::Moment;
 use crate::request::Request;
 use crate::upstream::call::Attempts;
+use crate::upstream::h1::neutralise_line_ends;
 
 /// Who made the status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -103,11 +104,7 @@ impl Response {
             len: u32::try_from(end - start).unwrap_or(0),
         };
         let value_start = start + name.len();
-        for byte in self.bytes.iter_mut().skip(value_start) {
-            if matches!(byte, b'\r' | b'\n' | 0) {
-                *byte = b' ';
-            }
-        }
+        neutralise_line_ends(self.bytes.get_mut(value_start..).unwrap_or_default());
         let field = Field {
             name: span(start, value_start),
             value: span(value_start, self.bytes.len()),

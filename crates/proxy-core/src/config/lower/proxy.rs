@@ -2,6 +2,7 @@
 //!
 //! Owns: what they mean, and how a level inherits them. `proxy_pass` itself is `pass`'s.
 
+use http1::FieldClass;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -242,7 +243,7 @@ impl ProxyLists {
         match directive.name.text.as_str() {
             "proxy_set_header" => {
                 let field = lower.field(directive);
-                self.set_headers.extend(field.map(|(name, value)| SetHeader { name, value }));
+                self.set_headers.extend(field.map(|(name, value)| set_header(name, value)));
             }
             "proxy_redirect" => self.take_redirect(lower, directive),
             "proxy_next_upstream" => self.next.take(lower, directive, NEXT_CONDITIONS),
@@ -346,11 +347,16 @@ impl Lower<'_> {
     }
 }
 
+fn set_header(name: Vec<u8>, value: Template) -> SetHeader {
+    let is_framing = FieldClass::of_name(&name) == FieldClass::Hop;
+    SetHeader { name, value, is_framing }
+}
+
 /// nginx: `Host $proxy_host` is set by every level that sets no Host itself.
 fn with_host(mut fields: Vec<SetHeader>) -> Shared<SetHeader> {
     if !fields.iter().any(|field| field.name.eq_ignore_ascii_case(b"host")) {
         let value = Template(vec![Part::Variable(Variable::ProxyHost)]);
-        fields.insert(0, SetHeader { name: b"Host".to_vec(), value });
+        fields.insert(0, set_header(b"Host".to_vec(), value));
     }
     fields.into()
 }

@@ -177,4 +177,6 @@ pub struct SetHeader {
     pub name: Vec<u8>,
     /// Evaluated for each request; empty removes the field.
     pub value: Template,
+    /// The proxy writes the field itself, by what the connection is: this one is not sent.
+    pub is_framing: bool,
 }
