@@ -8,6 +8,9 @@ use crate::stream::Stream;
 use crate::upstream::call::Step;
 use crate::upstream::link::{Link, ServerId};
 
+/// A connection that is open after it has been idle for so long shows that its server keeps them.
+const PROOF_MS: u64 = 1_000;
+
 impl<N: Net> Engine<N> {
     /// Gets on with connecting: an idle connection, or a new one, from server to server until one
     /// is there or under way.
@@ -61,8 +64,12 @@ impl<N: Net> Engine<N> {
         if !Rc::ptr_eq(exchange.request.at.generation(), &self.generation) {
             return None;
         }
-        // A request that cannot be sent again looks first whether the server has closed.
+        // A request that cannot be sent again looks first whether the server has closed, and does
+        // not trust one that may be about to.
         let looks = !exchange.may_meet_dead_link();
+        if looks && !self.keeps_connections(id) {
+            return None;
+        }
         loop {
             let mut link = self.pool.take(id)?;
             let is_good = !link.stream.has_ended() && !link.stream.is_readable();
@@ -71,6 +78,25 @@ impl<N: Net> Engine<N> {
             }
             self.links.release(link.key);
         }
+    }
+
+    /// Whether the server has been seen to keep connections: an answer came on one that had been
+    /// idle, or one has been idle for a while and is still open.
+    fn keeps_connections(&mut self, id: ServerId) -> bool {
+        let mut peers = self.generation.peers.borrow_mut();
+        if peers.keeps_connections(id) {
+            return true;
+        }
+        let old_since = self.now.ms.saturating_sub(PROOF_MS);
+        let has_proved = self.pool.longest_idle(id).is_some_and(|link| {
+            link.idle_since <= old_since
+                && !link.stream.is_readable()
+                && link.stream.socket().is_quiet()
+        });
+        if has_proved {
+            peers.note_keeping(id, true);
+        }
+        has_proved
     }
 
     /// Looks whether a begun connect has ended.
@@ -128,7 +154,8 @@ impl<N: Net> Engine<N> {
         }
         self.links.put(link.key, LinkPlace::Idle(link.server));
         let config = self.generation.config();
-        if let Some(surplus) = self.pool.keep(config, link, self.now.ms) {
+        let is_proven = self.generation.peers.borrow_mut().keeps_connections(link.server);
+        if let Some(surplus) = self.pool.keep(config, link, is_proven, self.now.ms) {
             self.links.release(surplus.key);
         }
     }

@@ -123,6 +123,9 @@ impl Exchange {
         let resend = self.resend();
         let generation = self.request.at.generation().clone();
         let mut peers = generation.peers.borrow_mut();
+        if let Some(id) = self.call.server().filter(|_| resend.is_stale) {
+            peers.note_keeping(id, false);
+        }
         let place = (generation.config(), &mut *peers);
         let goes_on = self.call.failed(fault, resend, place, &mut self.attempts, now.ms);
         drop(peers);
@@ -202,7 +205,11 @@ impl Exchange {
     fn note_answer(&mut self, now: Moment) {
         let generation = self.request.at.generation().clone();
         if let Some(id) = self.call.server() {
-            generation.peers.borrow_mut().succeeded(id);
+            let mut peers = generation.peers.borrow_mut();
+            peers.succeeded(id);
+            if self.wire.is_reused {
+                peers.note_keeping(id, true);
+            }
         }
         let status = self.wire.head.status;
         if let Some(attempt) = self.attempts.last() {

@@ -26,6 +26,8 @@ struct Peer {
     preferred: usize,
     /// Its name is to be looked up again.
     is_wanted: bool,
+    /// It has been seen to keep connections open between requests, as it says it does.
+    keeps_connections: bool,
 }
 
 /// The worker's view of all upstreams of one configuration.
@@ -48,6 +50,7 @@ impl Peers {
             addresses: server.addresses.as_slice().into(),
             preferred: 0,
             is_wanted: server.addresses.is_empty(),
+            keeps_connections: false,
         };
         let group = |upstream: &Upstream| upstream.servers.iter().map(peer).collect();
         let groups: Vec<Vec<Peer>> = config.upstreams.iter().map(group).collect();
@@ -147,6 +150,19 @@ impl Peers {
         {
             peer.fails = 0;
         }
+    }
+
+    /// The server has kept a connection open for longer than one request, or has not.
+    pub fn note_keeping(&mut self, id: ServerId, keeps_connections: bool) {
+        if let Some(peer) = self.peer(id) {
+            peer.keeps_connections = keeps_connections;
+        }
+    }
+
+    /// Whether a request that cannot be sent again may go out on a connection that has been idle:
+    /// some applications say that they keep it, and close it with the request unread.
+    pub fn keeps_connections(&mut self, id: ServerId) -> bool {
+        self.peer(id).is_some_and(|peer| peer.keeps_connections)
     }
 
     /// The server has failed. True when that takes it out for its `fail_timeout`.

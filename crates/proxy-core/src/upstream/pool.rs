@@ -41,11 +41,13 @@ impl<S> Pool<S> {
     }
 
     /// Keeps a link from now on; gives back one that is to be closed where there are too many
-    /// (nginx: `keepalive`, `keepalive_requests`).
+    /// (nginx: `keepalive`, `keepalive_requests`). Of a server that has not been seen to keep
+    /// connections the old ones stay, to see whether it does.
     pub fn keep(
         &mut self,
         config: &Config,
         mut link: Box<Link<S>>,
+        is_proven: bool,
         now: Millis,
     ) -> Option<Box<Link<S>>> {
         let id = link.server;
@@ -56,6 +58,9 @@ impl<S> Pool<S> {
         };
         let Some(idle) = group.servers.get_mut(id.server) else { return Some(link) };
         if settings.keepalive == 0 || link.requests >= settings.keepalive_requests {
+            return Some(link);
+        }
+        if !is_proven && group.count >= settings.keepalive {
             return Some(link);
         }
         link.idle_since = now;
@@ -71,6 +76,12 @@ impl<S> Pool<S> {
         let oldest = group.servers.iter_mut().filter(|idle| !idle.is_empty()).min_by_key(since)?;
         group.count -= 1;
         Some(oldest.remove(0))
+    }
+
+    /// The link to a server that has been idle for longest.
+    pub fn longest_idle(&mut self, id: ServerId) -> Option<&mut Link<S>> {
+        let idle = self.groups.get_mut(id.upstream)?.servers.get_mut(id.server)?;
+        idle.first_mut().map(|link| &mut **link)
     }
 
     /// Takes a certain link out: its server has closed it, or said something unasked.
@@ -178,9 +189,9 @@ mod tests {
         let mut pool = Pool::new(&config);
         let first = link(&mut slab, 0, 1);
         let key = first.key;
-        assert!(pool.keep(&config, first, 0).is_none());
-        assert!(pool.keep(&config, link(&mut slab, 1, 1), 1).is_none());
-        let surplus = pool.keep(&config, link(&mut slab, 1, 1), 2);
+        assert!(pool.keep(&config, first, true, 0).is_none());
+        assert!(pool.keep(&config, link(&mut slab, 1, 1), true, 1).is_none());
+        let surplus = pool.keep(&config, link(&mut slab, 1, 1), true, 2);
         assert_eq!(surplus.map(|link| link.key), Some(key));
         assert_eq!(pool.len(), 2);
         assert!(pool.take(ServerId { upstream: 0, server: 0 }).is_none());
@@ -188,12 +199,24 @@ mod tests {
     }
 
     #[test]
+    fn links_of_a_server_that_has_proved_nothing_grow_old() {
+        let (config, mut slab) = (config(), Slab::new());
+        let mut pool = Pool::new(&config);
+        for now in 0..5 {
+            let surplus = pool.keep(&config, link(&mut slab, 0, 1), false, now);
+            assert_eq!(surplus.is_some(), now >= 2);
+        }
+        let id = ServerId { upstream: 0, server: 0 };
+        assert_eq!(pool.longest_idle(id).map(|link| link.idle_since), Some(0));
+    }
+
+    #[test]
     fn a_link_is_kept_for_its_time_and_its_requests() {
         let (config, mut slab) = (config(), Slab::new());
         let mut pool = Pool::new(&config);
-        assert!(pool.keep(&config, link(&mut slab, 0, 3), 0).is_some());
-        assert!(pool.keep(&config, link(&mut slab, 0, 2), 0).is_none());
-        assert!(pool.keep(&config, link(&mut slab, 0, 2), 10).is_none());
+        assert!(pool.keep(&config, link(&mut slab, 0, 3), true, 0).is_some());
+        assert!(pool.keep(&config, link(&mut slab, 0, 2), true, 0).is_none());
+        assert!(pool.keep(&config, link(&mut slab, 0, 2), true, 10).is_none());
         assert_eq!(pool.next_expiry(), Some(4_000));
         assert_eq!(pool.take_expired(&config, 3_999).len(), 0);
         assert_eq!(pool.take_expired(&config, 4_000).len(), 1);
