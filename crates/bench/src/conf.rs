@@ -15,14 +15,15 @@ pub(crate) fn directives(folder: &Path) -> String {
     format!("daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;")
 }
 
-/// nginx at its best: one worker, connections to the upstream kept open, no access log.
-pub(crate) fn tuned(listen: u16, upstream: u16) -> String {
+/// nginx at its best: one worker, connections to the upstream kept open, no access log, nothing
+/// written to a disk.
+pub(crate) fn tuned(listen: u16, upstream: u16, connections: usize) -> String {
     format!(
         "worker_processes 1;
-events {{ worker_connections 4096; }}
+events {{ worker_connections {connections}; }}
 http {{
     {SPOOLS}
-    access_log off;
+    access_log off; proxy_max_temp_file_size 0;
     upstream app {{ server 127.0.0.1:{upstream}; keepalive 256; }}
     server {{
         listen 127.0.0.1:{listen};
@@ -45,25 +46,6 @@ pub(crate) fn six_lines(listen: u16, upstream: u16) -> String {
 http {{
     {SPOOLS} access_log /dev/null;
     server {{ listen {listen}; location / {{ proxy_pass http://localhost:{upstream}; }} }}
-}}
-"
-    )
-}
-
-/// The upstream of all cases: a small constant answer, connections kept for ever.
-pub(crate) fn upstream(listen: u16) -> String {
-    format!(
-        "worker_processes 1;
-events {{ worker_connections 8192; }}
-http {{
-    {SPOOLS}
-    access_log off;
-    keepalive_requests 1000000000;
-    keepalive_timeout 1h;
-    server {{
-        listen 127.0.0.1:{listen} backlog=4096;
-        location / {{ default_type text/plain; return 200 \"Hello, World!\"; }}
-    }}
 }}
 "
     )

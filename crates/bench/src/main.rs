@@ -4,26 +4,32 @@
 //! meanwhile to standard error. The cases own what is run; this file owns the command line, the
 //! order of the cases and the exit status.
 
+mod answer;
+mod cgroup;
 mod conf;
 mod http;
 mod lines;
+mod load;
 mod process;
 mod procfs;
 mod proxy;
+mod relay;
 mod report;
 mod scraper;
 mod stats;
-mod wrk;
+mod upstream;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::report::Row;
-use crate::stats::{Pairs, Side};
+use crate::report::{Figures, Row};
+use crate::stats::{Rounds, Side};
 
 /// Exit status when a bar was missed.
 const SHORT: u8 = 1;
@@ -31,6 +37,11 @@ const SHORT: u8 = 1;
 const INVALID: u8 = 2;
 /// Exit status for a wrong command line.
 const USAGE: u8 = 64;
+
+/// Rounds that count if none are asked for.
+const PROXY_ROUNDS: u32 = 9;
+/// The same for the scraper, whose runs have their length by themselves.
+const SCRAPER_ROUNDS: u32 = 5;
 
 /// Why something could not be measured.
 #[derive(Debug)]
@@ -51,9 +62,11 @@ impl fmt::Display for Fault {
 
 /// Measures the sidecars beside what they replace.
 ///
-/// The two programs take turns on CPU 1; load, upstream and this program are on CPU 0. The first
-/// round is thrown away; figures are medians of the others, with their range on standard error.
-/// The ratio is ours divided by the peer's. MB are 1,000,000 bytes.
+/// The programs take turns on CPU 1, one worker each; load, upstream and this program are on CPU 0.
+/// Under load all are started in each round and take turns of a tenth of a second; else one after
+/// the other is started. The first turn is thrown away; figures are medians of the others, with
+/// their range on standard error. The ratio is the median of the turns' ratios, ours divided by
+/// the peer's. MB are 1,000,000 bytes.
 ///
 /// Exit status: 0 all bars met, 1 a bar missed, 2 something could not be measured, 64 usage.
 #[derive(Debug, Parser)]
@@ -65,7 +78,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Subject {
-    /// Our proxy beside nginx (needs nginx and wrk).
+    /// Our proxy beside nginx.
     Proxy {
         /// Cases to run; all if none is named.
         #[arg(value_enum, value_name = "CASE")]
@@ -73,6 +86,10 @@ enum Subject {
         /// Program to stand beside.
         #[arg(long, default_value = "nginx")]
         peer: PathBuf,
+        /// Our program as it was before a change, built as the present one: one more peer of the
+        /// cases under load.
+        #[arg(long, value_name = "FILE", conflicts_with = "noise")]
+        before: Option<PathBuf>,
         #[command(flatten)]
         options: Options,
     },
@@ -87,6 +104,12 @@ enum Subject {
         #[command(flatten)]
         options: Options,
     },
+    /// Relays connections without looking at what passes, the peer called the relay.
+    #[command(hide = true)]
+    Relay { listen: SocketAddr, upstream: SocketAddr },
+    /// Is the upstream of the proxy cases.
+    #[command(hide = true)]
+    Upstream { listen: SocketAddr },
 }
 
 #[derive(Args, Clone, Debug)]
@@ -97,11 +120,11 @@ struct Options {
     /// Put the peer on both sides, which shows the noise of this machine.
     #[arg(long, conflicts_with = "ours")]
     noise: bool,
-    /// Measured rounds, beside the one that is thrown away.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    rounds: u32,
-    /// Length of one run under load.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=600))]
+    /// Rounds that count [default: proxy 9, scraper 5].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: Option<u32>,
+    /// Seconds under load for each program in each round.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
     /// Folder for what the runs need, 600 MB for the scraper; best in memory.
     #[arg(long, default_value = "/dev/shm/sidecar-bench")]
@@ -116,6 +139,8 @@ struct Options {
 pub(crate) struct Plan {
     ours: Option<PathBuf>,
     peer: PathBuf,
+    /// Our program before a change, where one was named.
+    pub(crate) before: Option<PathBuf>,
     /// For whatever the runs write.
     pub(crate) folder: PathBuf,
     /// Rounds that count.
@@ -125,16 +150,20 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    fn new(peer: PathBuf, options: &Options) -> Self {
-        let Options { ours, rounds, seconds, folder, .. } = options.clone();
-        Self { ours, peer, folder, rounds, seconds }
+    fn new(peer: PathBuf, before: Option<PathBuf>, options: &Options, rounds: u32) -> Self {
+        let Options { ours, seconds, folder, .. } = options.clone();
+        let rounds = options.rounds.unwrap_or(rounds);
+        Self { ours, peer, before, folder, rounds, seconds }
     }
 
-    /// The program to run for `side`.
-    pub(crate) fn program(&self, side: Side) -> &Path {
+    /// The program to run for `side`; nothing for one that takes no part, and for the relay, which
+    /// is this program itself.
+    pub(crate) fn program(&self, side: Side) -> Option<&Path> {
         match side {
-            Side::Ours => self.ours.as_ref().unwrap_or(&self.peer),
-            Side::Peer => &self.peer,
+            Side::Ours => Some(self.ours.as_ref().unwrap_or(&self.peer)),
+            Side::Peer => Some(&self.peer),
+            Side::Before => self.before.as_deref(),
+            Side::Relay => None,
         }
     }
 
@@ -144,18 +173,23 @@ impl Plan {
     }
 }
 
-/// Says median and range of one figure of both sides; gives the medians, ours first.
-pub(crate) fn say_spreads<T>(
+/// One figure of ours beside that of `side`; its medians and ranges are told on standard error.
+///
+/// # Errors
+/// If one of the two took no part.
+pub(crate) fn beside<T>(
     what: &str,
-    pairs: &Pairs<T>,
+    rounds: &Rounds<T>,
+    side: Side,
     figure: impl Fn(&T) -> f64,
-) -> Result<(f64, f64), Fault> {
-    let (ours, peer) = pairs.spreads(figure).ok_or_else(|| Fault::new("no figures"))?;
-    eprintln!(
-        "  {what}: ours {:.3} ({:.3} to {:.3}), peer {:.3} ({:.3} to {:.3})",
-        ours.median, ours.least, ours.most, peer.median, peer.least, peer.most
-    );
-    Ok((ours.median, peer.median))
+) -> Result<Figures, Fault> {
+    let spreads = (|| {
+        let ours = rounds.spread(Side::Ours, &figure)?;
+        Some((ours, rounds.spread(side, &figure)?, rounds.ratios(side, &figure)?))
+    })();
+    let (ours, other, ratio) = spreads.ok_or_else(|| Fault::new("no figures"))?;
+    eprintln!("  {what}: ours {ours}, {side:?} {other}, ratio {ratio}");
+    Ok(Figures { ours: Some(ours.median), peer: Some(other.median), ratio: Some(ratio.median) })
 }
 
 fn main() -> ExitCode {
@@ -170,19 +204,32 @@ fn main() -> ExitCode {
 
 fn run(subject: Subject) -> ExitCode {
     match subject {
-        Subject::Proxy { mut cases, peer, options } => {
+        Subject::Proxy { mut cases, peer, before, options } => {
             if cases.is_empty() {
                 cases = proxy::Case::value_variants().to_vec();
             }
-            let plan = Plan::new(peer, &options);
+            let plan = Plan::new(peer, before, &options, PROXY_ROUNDS);
             measure(&cases, options.markdown, |case| proxy::run(&plan, case))
         }
         Subject::Scraper { mut cases, peer, options } => {
             if cases.is_empty() {
                 cases = vec![scraper::Case::Throughput, scraper::Case::Rotation];
             }
-            let plan = Plan::new(peer, &options);
+            let plan = Plan::new(peer, None, &options, SCRAPER_ROUNDS);
             measure(&cases, options.markdown, |case| scraper::run(&plan, case))
+        }
+        Subject::Relay { listen, upstream } => served(relay::run(listen, upstream)),
+        Subject::Upstream { listen } => served(upstream::run(listen, upstream::WAIT)),
+    }
+}
+
+/// What a server that should never end has to say at its end.
+fn served(outcome: Result<Infallible, Fault>) -> ExitCode {
+    match outcome {
+        Ok(never) => match never {},
+        Err(fault) => {
+            eprintln!("bench: {fault}");
+            ExitCode::from(INVALID)
         }
     }
 }
@@ -200,6 +247,7 @@ fn measure<C: Copy + fmt::Debug>(
         eprintln!("bench: {fault}");
         return ExitCode::from(INVALID);
     }
+    let priority = process::Priority::highest();
     for case in cases {
         let (more, fault) = case_rows(*case);
         if let Some(fault) = fault {
@@ -208,6 +256,7 @@ fn measure<C: Copy + fmt::Debug>(
         }
         rows.extend(more);
     }
+    drop(priority);
     if code == 0 && !rows.iter().all(Row::is_met) {
         code = SHORT;
     }

@@ -8,7 +8,9 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setpriority_process, setrlimit,
+};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::Fault;
@@ -18,6 +20,10 @@ pub(crate) const LOAD_CPU: usize = 0;
 /// Processor of the program under test, which has it to itself.
 pub(crate) const TEST_CPU: usize = 1;
 
+/// Highest priority (nice(1)).
+const HIGHEST: i32 = -20;
+/// Open files that a proxy needs for the largest case, two for each connection, and some.
+const FILES: u64 = 40_000;
 /// How long a program may take to end before it is killed.
 const END_TIME: Duration = Duration::from_secs(10);
 
@@ -147,12 +153,54 @@ pub(crate) fn pin(cpu: usize) -> Result<(), Fault> {
         .map_err(|error| Fault::new(format!("cannot use CPU {cpu} (two are needed): {error}")))
 }
 
-/// Raises the limit of open files as far as allowed, for this process and those it starts, so that
-/// a thousand connections fit.
+/// Raises the limit of open files for this process and those it starts: to what the largest case
+/// needs where that is allowed, else as far as it is.
 pub(crate) fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
-    // Where it cannot be raised, opening the connections fails with its own message.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let wanted = limit.maximum.map_or(FILES, |maximum| maximum.max(FILES));
+    let raised = Rlimit { current: Some(wanted), maximum: Some(wanted) };
+    if setrlimit(Resource::Nofile, raised).is_err() {
+        // Where this fails too, opening the connections fails with its own message.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    }
+}
+
+/// Highest priority there is for what this process runs, until it is dropped.
+///
+/// Other programs then disturb the figures less: a proxy that waits for the processor while its
+/// load does, sleeps and wakes more often per request than one that is kept busy.
+#[derive(Debug)]
+pub(crate) struct Priority {
+    /// Where the session's share is told, and what it was; where the kernel shares the processors
+    /// among sessions first (sched(7), autogroup), a process's own priority counts only within.
+    session: Option<(PathBuf, String)>,
+}
+
+impl Priority {
+    /// Takes it as far as allowed; says so where it is not, as for others than root.
+    pub(crate) fn highest() -> Self {
+        let path = PathBuf::from("/proc/self/autogroup");
+        let former = std::fs::read_to_string(&path).ok().and_then(|text| {
+            let (_, value) = text.trim().rsplit_once(' ')?;
+            Some(value.to_owned())
+        });
+        let own = setpriority_process(None, HIGHEST);
+        let is_raised =
+            own.is_ok() && (former.is_none() || std::fs::write(&path, HIGHEST.to_string()).is_ok());
+        if !is_raised {
+            eprintln!("bench: at ordinary priority (no root): other programs disturb the figures");
+        }
+        Self { session: former.map(|former| (path, former)) }
+    }
+}
+
+impl Drop for Priority {
+    fn drop(&mut self) {
+        if let Some((path, former)) = &self.session {
+            // Without the right to raise it there is nothing to restore either.
+            let _ = std::fs::write(path, former);
+        }
+    }
 }
 
 /// Sends `signal` to a child that has not been waited for, so the id cannot be another's.

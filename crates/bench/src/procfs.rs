@@ -94,7 +94,10 @@ pub(crate) fn busy(cpu: usize) -> Result<Busy, Fault> {
 }
 
 /// `root` and all living descendants.
-fn family(root: u32) -> Result<Vec<u32>, Fault> {
+///
+/// # Errors
+/// If the process is gone.
+pub(crate) fn family(root: u32) -> Result<Vec<u32>, Fault> {
     let entries =
         fs::read_dir("/proc").map_err(|error| Fault::new(format!("cannot list /proc: {error}")))?;
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());

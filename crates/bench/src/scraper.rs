@@ -15,9 +15,9 @@ use rustix::process::Signal;
 use crate::lines::{LINE_BYTES, Ledger, line};
 use crate::process::{Program, TEST_CPU};
 use crate::procfs::{self, Memory};
-use crate::report::{self, Bar, Row, Shape};
+use crate::report::{self, Bar, Figures, Row, Shape};
 use crate::stats::{Side, interleave, quantile};
-use crate::{Fault, Plan, say_spreads};
+use crate::{Fault, Plan, beside};
 
 /// What can be measured of a scraper.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -30,6 +30,8 @@ pub(crate) enum Case {
     Paced,
 }
 
+/// Who takes part.
+const SIDES: [Side; 2] = [Side::Ours, Side::Peer];
 /// Lines of the throughput case: 600 MB.
 const BACKLOG_LINES: u64 = 6_000_000;
 /// How long reading them may take; half a second is usual.
@@ -103,7 +105,7 @@ pub(crate) fn run(plan: &Plan, case: Case) -> (Vec<Row>, Option<Fault>) {
 }
 
 /// The rows of `case`, filled with `figures`.
-fn rows(case: Case, figures: &[(f64, f64)]) -> Vec<Row> {
+fn rows(case: Case, figures: &[Figures]) -> Vec<Row> {
     let shape: &[Shape] = match case {
         Case::Throughput => &[
             ("600 MB to a pipe, MB per second", Bar::RatioAtLeast(1.0), 0),
@@ -122,11 +124,11 @@ fn rows(case: Case, figures: &[(f64, f64)]) -> Vec<Row> {
     report::fill(shape, figures)
 }
 
-fn throughput(plan: &Plan) -> Result<Vec<(f64, f64)>, Fault> {
+fn throughput(plan: &Plan) -> Result<Vec<Figures>, Fault> {
     let folder = Folder::new(plan.folder.join("backlog"))?;
     let file = folder.path.join("logs.txt");
     write_backlog(&file)?;
-    let pairs = interleave(plan.rounds, |side, round| {
+    let rounds = interleave(&SIDES, plan.rounds, |side, round| {
         // The warm-up round compares every byte, which is too slow for a measured one.
         let compare = if round == 0 { Some(file.as_path()) } else { None };
         let backlog = read_backlog(plan, side, &file, compare)?;
@@ -137,13 +139,13 @@ fn throughput(plan: &Plan) -> Result<Vec<(f64, f64)>, Fault> {
         Ok(backlog)
     })?;
     Ok(vec![
-        say_spreads("MB/s", &pairs, |run| run.megabytes_per_second)?,
-        say_spreads("MB per CPU second", &pairs, |run| run.megabytes_per_cpu_second)?,
-        say_spreads("peak RSS, MB", &pairs, |run| run.peak_megabytes)?,
+        beside("MB/s", &rounds, Side::Peer, |run| run.megabytes_per_second)?,
+        beside("MB per CPU second", &rounds, Side::Peer, |run| run.megabytes_per_cpu_second)?,
+        beside("peak RSS, MB", &rounds, Side::Peer, |run| run.peak_megabytes)?,
     ])
 }
 
-fn rotation(plan: &Plan) -> Result<Vec<(f64, f64)>, Fault> {
+fn rotation(plan: &Plan) -> Result<Vec<Figures>, Fault> {
     let (mut ours, mut peer) = (Vec::new(), Vec::new());
     // The worst of all rounds counts, the first one too: a lost line is lost.
     for round in 1..=plan.rounds.min(FOLLOW_ROUNDS) {
@@ -155,7 +157,7 @@ fn rotation(plan: &Plan) -> Result<Vec<(f64, f64)>, Fault> {
     }
     let worst = |figure: fn(&Followed) -> f64| {
         let most = |runs: &[Followed]| runs.iter().map(figure).fold(0.0, f64::max);
-        (most(&ours), most(&peer))
+        Figures::from((most(&ours), most(&peer)))
     };
     Ok(vec![
         worst(|run| run.lost),
@@ -166,8 +168,8 @@ fn rotation(plan: &Plan) -> Result<Vec<(f64, f64)>, Fault> {
     ])
 }
 
-fn paced(plan: &Plan) -> Result<Vec<(f64, f64)>, Fault> {
-    let pairs = interleave(plan.rounds.min(FOLLOW_ROUNDS), |side, round| {
+fn paced(plan: &Plan) -> Result<Vec<Figures>, Fault> {
+    let rounds = interleave(&SIDES, plan.rounds.min(FOLLOW_ROUNDS), |side, round| {
         let run = follow(plan, side, PACED)?;
         eprintln!("paced round {round}: {side:?} {run}");
         if run.lost + run.doubled + run.spoiled > 0.0 {
@@ -175,13 +177,13 @@ fn paced(plan: &Plan) -> Result<Vec<(f64, f64)>, Fault> {
         }
         Ok(run)
     })?;
-    Ok(vec![say_spreads("write to pipe p99, ms", &pairs, |run| run.latency_ms)?])
+    Ok(vec![beside("write to pipe p99, ms", &rounds, Side::Peer, |run| run.latency_ms)?])
 }
 
 /// The program of `side`, told to follow `file` from its beginning; ours as the pod runs it, with
 /// a checkpoint in a folder other than the log's, a new one each time.
 fn command(plan: &Plan, side: Side, file: &Path) -> Result<Command, Fault> {
-    let mut command = Command::new(plan.program(side));
+    let mut command = Command::new(plan.program(side).unwrap_or(Path::new("tail")));
     if plan.is_peer(side) {
         command.args(["-n", "+1", "-F"]);
     } else {

@@ -1,0 +1,228 @@
+//! Owns the load generator: GETs over a number of connections, one request after the other on
+//! each, every answer read to its end and checked.
+//!
+//! One thread, one epoll instance, no memory taken per request: on the processor that it shares
+//! with the upstream it must cost less than the proxy does on its own. It judges no figures.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use sys::poller::{Events, Interest, Poller, Readiness};
+use sys::socket::{self, Outcome};
+
+use crate::Fault;
+use crate::answer::{Answer, LastHead, Whole};
+
+/// How long the answers under way may take at the end of a run.
+const END_TIME: Duration = Duration::from_secs(10);
+/// Longest wait for a report, so that the end of a run is seen.
+const TICK: Duration = Duration::from_millis(5);
+const EVENTS_MAX: usize = 512;
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Request {
+    /// Path of the upstream's.
+    pub(crate) path: &'static str,
+    /// A connection for each request: `Connection: close`.
+    pub(crate) closes: bool,
+}
+
+/// What one run did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Done {
+    /// Whole answers of status 200.
+    pub(crate) requests: u64,
+    /// From the first request to the last answer.
+    pub(crate) wall: Duration,
+}
+
+struct Connection {
+    socket: OwnedFd,
+    answer: Answer,
+    /// Whether the answer is whole and the server, as it said, now ends the connection.
+    is_over: bool,
+}
+
+/// Connections to one address, all of them idle between runs.
+pub(crate) struct Load {
+    address: SocketAddr,
+    request: Vec<u8>,
+    poller: Poller,
+    connections: Vec<Connection>,
+    last: LastHead,
+    buffer: Vec<u8>,
+    /// Requests under way.
+    pending: usize,
+}
+
+impl Load {
+    /// Opens `count` connections and makes one request on each, so that what follows finds the
+    /// proxy warm and its connections to the upstream open.
+    ///
+    /// # Errors
+    /// If a connection cannot be opened or a request fails.
+    pub(crate) fn open(address: SocketAddr, count: usize, request: Request) -> Result<Self, Fault> {
+        let poller = Poller::new().map_err(|error| Fault::new(format!("no poller: {error}")))?;
+        let connection = if request.closes { "Connection: close\r\n" } else { "" };
+        let text = format!("GET {} HTTP/1.1\r\nHost: {address}\r\n{connection}\r\n", request.path);
+        let mut load = Self {
+            address,
+            request: text.into_bytes(),
+            poller,
+            connections: Vec::with_capacity(count),
+            last: LastHead::default(),
+            buffer: vec![0; BUFFER_BYTES],
+            pending: 0,
+        };
+        for place in 0..count {
+            let connection = load.connect(place)?;
+            load.connections.push(connection);
+        }
+        load.run(Duration::ZERO)?;
+        Ok(load)
+    }
+
+    /// Makes requests on all connections for `time`, then waits for the answers under way.
+    ///
+    /// # Errors
+    /// If a connection breaks, or an answer is not a 200 or does not come.
+    pub(crate) fn run(&mut self, time: Duration) -> Result<Done, Fault> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let began = Instant::now();
+        let mut requests = 0;
+        for place in 0..self.connections.len() {
+            self.ask(place)?;
+        }
+        while self.pending > 0 {
+            let broken = |error| Fault::new(format!("cannot wait: {error}"));
+            self.poller.wait(&mut events, Some(TICK)).map_err(broken)?;
+            let elapsed = began.elapsed();
+            if elapsed > time + END_TIME {
+                return Err(Fault::new(format!("{} answers did not come", self.pending)));
+            }
+            for report in events.iter().filter(|report| report.readable) {
+                if self.read(report)? {
+                    requests += 1;
+                    self.pending -= 1;
+                    if elapsed < time {
+                        self.ask(report.key as usize)?;
+                    }
+                }
+            }
+        }
+        Ok(Done { requests, wall: began.elapsed() })
+    }
+
+    fn connect(&self, place: usize) -> Result<Connection, Fault> {
+        let broken = |error| Fault::new(format!("cannot connect to {}: {error}", self.address));
+        let socket = socket::connect(self.address).map_err(broken)?;
+        self.poller.add(&socket, place as u64, Interest::Edges).map_err(broken)?;
+        Ok(Connection { socket, answer: Answer::default(), is_over: false })
+    }
+
+    /// Sends the request on the connection at `place`, a new one if the server has ended it.
+    fn ask(&mut self, place: usize) -> Result<(), Fault> {
+        if self.connections.get(place).is_some_and(|used| used.is_over) {
+            let fresh = self.connect(place)?;
+            if let Some(used) = self.connections.get_mut(place) {
+                *used = fresh;
+            }
+        }
+        let Some(connection) = self.connections.get_mut(place) else {
+            return Err(Fault::new("a report of a connection that is not there"));
+        };
+        // A connection on this machine is there when `connect` returns, unless the other side's
+        // queue is full, and then this is not a run to be measured.
+        match socket::write(&connection.socket, &self.request) {
+            Outcome::Bytes(count) if count == self.request.len() => {
+                self.pending += 1;
+                Ok(())
+            }
+            other => Err(Fault::new(format!("the request does not go: {other:?}"))),
+        }
+    }
+
+    /// Reads what has come; gives whether the request is over: answered, and the connection ended if
+    /// the server said so.
+    fn read(&mut self, report: Readiness) -> Result<bool, Fault> {
+        let Some(connection) = self.connections.get_mut(report.key as usize) else {
+            return Ok(false);
+        };
+        loop {
+            let count = match socket::read(&connection.socket, &mut self.buffer) {
+                Outcome::Bytes(count) => count,
+                Outcome::WouldBlock => return Ok(false),
+                Outcome::End if connection.is_over => return Ok(true),
+                other => return Err(Fault::new(format!("no whole answer: {other:?}"))),
+            };
+            let bytes = self.buffer.get(..count).unwrap_or_default();
+            match connection.answer.take(bytes, &mut self.last)? {
+                Some(Whole { status: 200, closes: false }) => return Ok(true),
+                Some(Whole { status: 200, closes: true }) => connection.is_over = true,
+                Some(other) => return Err(Fault::new(format!("the answer was {}", other.status))),
+                None => {}
+            }
+            // A read that does not fill the buffer has emptied the socket, but an end that was
+            // reported with it would not be reported again.
+            if count < self.buffer.len() && !report.closed {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream;
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::thread;
+
+    fn upstream() -> SocketAddr {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listen = free.local_addr().unwrap();
+        drop(free);
+        thread::spawn(move || upstream::run(listen, upstream::WAIT));
+        while TcpStream::connect(listen).is_err() {
+            thread::yield_now();
+        }
+        listen
+    }
+
+    fn check(path: &'static str, closes: bool) {
+        let mut load = Load::open(upstream(), 8, Request { path, closes }).unwrap();
+        let first = load.run(Duration::from_millis(50)).unwrap();
+        let second = load.run(Duration::ZERO).unwrap();
+        assert!(first.requests > 8, "{first:?}");
+        assert_eq!(second.requests, 8);
+    }
+
+    #[test]
+    fn each_connection_makes_one_request_after_the_other() {
+        check(upstream::SMALL, false);
+        check(upstream::LARGE, false);
+    }
+
+    #[test]
+    fn each_request_has_its_own_connection_where_that_is_asked_for() {
+        check(upstream::SMALL, true);
+    }
+
+    #[test]
+    fn answer_other_than_200_ends_the_run() {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = server.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            std::io::Read::read(&mut stream, &mut [0; 1024]).unwrap();
+            let answer = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
+            std::io::Write::write_all(&mut stream, answer).unwrap();
+        });
+        let request = Request { path: upstream::SMALL, closes: false };
+        let fault = Load::open(address, 1, request).err().unwrap();
+        assert_eq!(fault.to_string(), "the answer was 502");
+    }
+}

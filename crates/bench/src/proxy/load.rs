@@ -1,0 +1,278 @@
+//! Owns the cases under load: CPU of the proxy for its work, and work in a second.
+
+use std::time::Duration;
+
+use super::{Bench, Case, Conf, Served};
+use crate::load::{Load, Request};
+use crate::process::{LOAD_CPU, TEST_CPU};
+use crate::procfs;
+use crate::report::{Bar, Figures, Row};
+use crate::stats::{Rounds, Side, interleave};
+use crate::upstream::{LARGE, SMALL};
+use crate::{Fault, Plan, beside};
+
+/// CPU beside our program before a change.
+const BEFORE_MOST: f64 = 1.03;
+/// CPU beside the relay.
+const RELAY_MOST: f64 = 1.12;
+/// One turn under load: short, so that what other programs do to the machine meets all alike.
+const SLICE: Duration = Duration::from_millis(100);
+/// Slices in a second.
+const SLICES: u32 = 10;
+/// Share of a processor from which on its user is what limits the run.
+const SATURATED: f64 = 0.9;
+
+/// One case: what is asked for, and what of nginx's figures must be reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spec {
+    what: &'static str,
+    conf: Conf,
+    connections: usize,
+    request: Request,
+    /// Name of the unit of work, and how many requests are one.
+    unit: (&'static str, f64),
+    /// CPU seconds a unit, at most this multiple of nginx's.
+    cpu: f64,
+    /// Requests per second, at least this multiple of nginx's.
+    per_second: f64,
+    /// Whether the relay takes part.
+    is_relayed: bool,
+}
+
+/// One slice.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    /// Processor seconds of the proxy for one unit of work.
+    cpu: f64,
+    per_second: f64,
+    limit: &'static str,
+}
+
+/// A side that takes part: its connections, which are dropped first, and its proxy.
+struct Lane {
+    load: Load,
+    proxy: Served,
+}
+
+/// A row before it is measured.
+struct Line {
+    name: String,
+    beside: Side,
+    bar: Bar,
+    digits: usize,
+    figure: fn(&Sample) -> f64,
+}
+
+const KEEPALIVE: Spec = Spec {
+    what: "keep-alive GET, 32 connections",
+    conf: Conf::Tuned(4096),
+    connections: 32,
+    request: Request { path: SMALL, closes: false },
+    unit: ("100k", 100_000.0),
+    cpu: 0.85,
+    per_second: 1.15,
+    is_relayed: true,
+};
+
+/// The case under load that `case` is.
+pub(super) fn spec(case: Case) -> Option<Spec> {
+    Some(match case {
+        Case::Keepalive32 => KEEPALIVE,
+        Case::Keepalive256 => {
+            Spec { what: "keep-alive GET, 256 connections", connections: 256, ..KEEPALIVE }
+        }
+        Case::SixLines => Spec {
+            what: "six-line file, 32 connections",
+            conf: Conf::SixLines,
+            cpu: 0.5,
+            per_second: 2.0,
+            is_relayed: false,
+            ..KEEPALIVE
+        },
+        Case::Connections => Spec {
+            what: "a connection for each GET, 32 at a time",
+            request: Request { path: SMALL, closes: true },
+            cpu: 1.0,
+            per_second: 1.1,
+            is_relayed: false,
+            ..KEEPALIVE
+        },
+        Case::Mebibyte => Spec {
+            what: "1 MiB answers, 32 connections",
+            request: Request { path: LARGE, closes: false },
+            unit: ("GiB", 1024.0),
+            cpu: 1.0,
+            per_second: 1.0,
+            is_relayed: false,
+            ..KEEPALIVE
+        },
+        _ => return None,
+    })
+}
+
+impl Spec {
+    /// Runs the case and gives its rows, which have no figures when a run was invalid.
+    pub(super) fn run(&self, plan: &Plan) -> (Vec<Row>, Option<Fault>) {
+        let outcome = Bench::new(plan)
+            .and_then(|bench| self.rounds(&bench))
+            .and_then(|rounds| self.rows(plan, Some(&rounds)));
+        match outcome {
+            Ok(rows) => (rows, None),
+            Err(fault) => (self.rows(plan, None).unwrap_or_default(), Some(fault)),
+        }
+    }
+
+    /// The rows, filled from `rounds`; without figures if there are none.
+    ///
+    /// # Errors
+    /// If a side that takes part has no figures.
+    pub(super) fn rows(
+        &self,
+        plan: &Plan,
+        rounds: Option<&Rounds<Sample>>,
+    ) -> Result<Vec<Row>, Fault> {
+        let row = |line: Line| {
+            let figures = match rounds {
+                Some(rounds) => beside(&line.name, rounds, line.beside, line.figure)?,
+                None => Figures::default(),
+            };
+            let case = match line.beside {
+                Side::Before => format!("{}, beside before", line.name),
+                Side::Relay => format!("{}, beside the relay", line.name),
+                _ => line.name,
+            };
+            Ok(Row { case, figures, bar: line.bar, digits: line.digits })
+        };
+        self.lines(plan).into_iter().map(row).collect()
+    }
+
+    fn lines(&self, plan: &Plan) -> Vec<Line> {
+        let cpu = |beside, most| Line {
+            name: format!("{}, CPU s per {}", self.what, self.unit.0),
+            beside,
+            bar: Bar::RatioAtMost(most),
+            digits: 3,
+            figure: |sample| sample.cpu,
+        };
+        let per_second = Line {
+            name: format!("{}, requests/s", self.what),
+            beside: Side::Peer,
+            bar: Bar::RatioAtLeast(self.per_second),
+            digits: 0,
+            figure: |sample| sample.per_second,
+        };
+        let mut lines = vec![cpu(Side::Peer, self.cpu)];
+        if plan.before.is_some() {
+            lines.push(cpu(Side::Before, BEFORE_MOST));
+        }
+        if self.is_relayed {
+            lines.push(cpu(Side::Relay, RELAY_MOST));
+        }
+        lines.push(per_second);
+        lines
+    }
+
+    /// In each round all sides are started, and then take turns of [`SLICE`], which are what is
+    /// compared.
+    fn rounds(&self, bench: &Bench<'_>) -> Result<Rounds<Sample>, Fault> {
+        let mut sides = vec![Side::Ours, Side::Peer];
+        sides.extend(bench.plan.before.is_some().then_some(Side::Before));
+        sides.extend(self.is_relayed.then_some(Side::Relay));
+        let mut all = Rounds::new(&sides);
+        for round in 1..=bench.plan.rounds {
+            let mut lanes = Vec::new();
+            for side in &sides {
+                lanes.push((*side, Lane::new(self, bench, *side)?));
+            }
+            let rounds = interleave(&sides, bench.plan.seconds * SLICES, |side, _| {
+                let lane = lanes.iter_mut().find(|(of, _)| *of == side);
+                let (_, lane) = lane.ok_or_else(|| Fault::new("a side that was not started"))?;
+                lane.sample(self.unit.1).map_err(|fault| {
+                    let words = lane.proxy.program.last_words();
+                    Fault::new(format!("{side:?}: {fault}: {words}"))
+                })
+            })?;
+            for side in &sides {
+                if let Some(cpu) = rounds.spread(*side, |sample| sample.cpu) {
+                    eprintln!(
+                        "{} round {round}: {side:?} {cpu} CPU s per {}",
+                        self.what, self.unit.0
+                    );
+                }
+            }
+            all.append(rounds);
+        }
+        self.say_limits(&all);
+        Ok(all)
+    }
+
+    /// Says when requests per second were bounded by something other than the proxies.
+    fn say_limits(&self, rounds: &Rounds<Sample>) {
+        let runs = rounds.of(Side::Ours).iter().chain(rounds.of(Side::Peer));
+        let foreign = runs.clone().filter(|sample| sample.limit != "the proxy").count();
+        if foreign > 0 {
+            eprintln!(
+                "{}: in {foreign} of {} runs the proxy's processor was not the limit: requests/s \
+                 says less than CPU seconds there",
+                self.what,
+                runs.count()
+            );
+        }
+    }
+}
+
+impl Lane {
+    fn new(spec: &Spec, bench: &Bench<'_>, side: Side) -> Result<Self, Fault> {
+        let proxy = bench.serve(side, spec.conf)?;
+        let load = Load::open(proxy.address, spec.connections, spec.request)?;
+        Ok(Self { load, proxy })
+    }
+
+    /// One slice of load. `unit` requests are one unit of work.
+    fn sample(&mut self, unit: f64) -> Result<Sample, Fault> {
+        let (own, pid) = (std::process::id(), self.proxy.program.pid());
+        let (proxy_before, all_before) = (procfs::cpu_seconds(pid)?, procfs::cpu_seconds(own)?);
+        let busy_before = (procfs::busy(LOAD_CPU)?, procfs::busy(TEST_CPU)?);
+        let done = self.load.run(SLICE)?;
+        let used = procfs::cpu_seconds(pid)? - proxy_before;
+        let all = procfs::cpu_seconds(own)? - all_before;
+        let wall = done.wall.as_secs_f64();
+        let limit = limit(
+            (used / wall, procfs::busy(TEST_CPU)?.share_since(busy_before.1)),
+            ((all - used) / wall, procfs::busy(LOAD_CPU)?.share_since(busy_before.0)),
+        );
+        let requests = done.requests as f64;
+        Ok(Sample { cpu: used * unit / requests, per_second: requests / wall, limit })
+    }
+}
+
+/// What kept a run from going faster, given (share of the processor used, share it was busy) of
+/// the proxy's and of the load's processor.
+fn limit(test: (f64, f64), load: (f64, f64)) -> &'static str {
+    if test.0 >= SATURATED {
+        "the proxy"
+    } else if load.0 >= SATURATED {
+        "the load generator"
+    } else if test.1.max(load.1) >= SATURATED {
+        "other programs on this machine"
+    } else {
+        "nothing in particular"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(test: (f64, f64), load: (f64, f64), expected: &str) {
+        assert_eq!(limit(test, load), expected);
+    }
+
+    #[test]
+    fn limit_is_named_from_who_filled_which_processor() {
+        check((0.97, 0.99), (0.99, 1.0), "the proxy");
+        check((0.6, 0.65), (0.98, 1.0), "the load generator");
+        check((0.6, 1.0), (0.7, 0.8), "other programs on this machine");
+        check((0.6, 0.6), (0.7, 0.7), "nothing in particular");
+    }
+}
