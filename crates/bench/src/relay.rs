@@ -35,7 +35,7 @@ struct Relay {
     upstream: SocketAddr,
     /// Clients at even places, their upstream connections behind them. Places are not used again:
     /// a run opens its connections once.
-    ends: Vec<End>,
+    ends: Vec<Option<End>>,
 }
 
 /// Relays what connects to `listen` to `upstream`, for ever.
@@ -70,35 +70,38 @@ impl Relay {
             let place = self.ends.len();
             self.poller.add(&client, place as u64, Interest::Edges)?;
             self.poller.add(&upstream, place as u64 + 1, Interest::Edges)?;
-            self.ends.push(End { socket: client, other: place + 1 });
-            self.ends.push(End { socket: upstream, other: place });
+            self.ends.push(Some(End { socket: client, other: place + 1 }));
+            self.ends.push(Some(End { socket: upstream, other: place }));
         }
         Ok(())
     }
 
     /// Reads once from the end at `place` and sends it to the other. A read that does not fill the
     /// buffer has emptied the socket, and the next bytes make the next report.
-    fn forward(&self, place: usize, buffer: &mut [u8]) {
-        let Some(End { socket, other }) = self.ends.get(place) else {
+    fn forward(&mut self, place: usize, buffer: &mut [u8]) {
+        let Some(End { socket, other }) = self.end(place) else {
             return;
         };
-        let done = match socket::read(socket, buffer) {
-            Outcome::Bytes(count) if count < buffer.len() => {
-                self.ends.get(*other).is_some_and(|end| {
-                    let message = buffer.get(..count).unwrap_or_default();
-                    socket::write(&end.socket, message) == Outcome::Bytes(count)
-                })
-            }
+        let (other, outcome) = (*other, socket::read(socket, buffer));
+        let is_done = match outcome {
+            Outcome::Bytes(count) if count < buffer.len() => self.end(other).is_some_and(|end| {
+                let message = buffer.get(..count).unwrap_or_default();
+                socket::write(&end.socket, message) == Outcome::Bytes(count)
+            }),
             Outcome::WouldBlock => true,
             Outcome::Bytes(_) | Outcome::End | Outcome::Gone(_) => false,
         };
-        if !done {
-            // Both directions end; the sockets are closed with the process, after the run.
-            socket::shutdown_write(socket);
-            if let Some(end) = self.ends.get(*other) {
-                socket::shutdown_write(&end.socket);
+        if !is_done {
+            for place in [place, other] {
+                if let Some(end) = self.ends.get_mut(place) {
+                    *end = None;
+                }
             }
         }
+    }
+
+    fn end(&self, place: usize) -> Option<&End> {
+        self.ends.get(place)?.as_ref()
     }
 }
 

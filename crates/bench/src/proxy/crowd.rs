@@ -30,6 +30,15 @@ const REQUESTS: usize = 7000;
 const LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 /// Room in the configuration for two connections of each request, so that memory is the limit.
 const CONNECTIONS: usize = 16_384;
+/// What a browser sends along, some 700 bytes, for the proxy holds each head while it waits.
+const FIELDS: &str = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 \
+    Firefox/128.0\r\nAccept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,\
+    image/webp,image/png,image/svg+xml,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\nReferer: http://bench.example/a/page/of/it\r\n\
+    Cookie: session=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef; \
+    consent=all; theme=dark; visited=0123456789abcdef0123456789abcdef0123456789abcdef; \
+    seen=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n\
+    Upgrade-Insecure-Requests: 1\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate";
 /// How long the crowd stays. Those that the proxy takes late wait as long after that.
 const PATIENCE: Duration = Duration::from_secs(4 * WAIT.as_secs());
 /// How long the proxy may take to its next answer after the crowd.
@@ -96,7 +105,7 @@ fn visit(address: SocketAddr, count: usize, patience: Duration) -> Result<Crowd,
             Err(error) => return Err(broken(error)),
         }
     }
-    let request = format!("GET {LATE} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let request = format!("GET {LATE} HTTP/1.1\r\nHost: {address}\r\n{FIELDS}\r\n\r\n");
     let mut events = Events::with_capacity(EVENTS_MAX);
     let mut waiting = visitors.len();
     let deadline = Instant::now() + patience;
