@@ -1,5 +1,5 @@
-//! Owns what `/proc` says of programs under test: processor time, memory, and how busy each
-//! processor was. Parsing is pure and apart from reading. It starts and ends no process.
+//! Owns what `/proc` says of programs under test: processor time and memory. Parsing is pure and
+//! apart from reading. It starts and ends no process.
 
 use std::fs;
 
@@ -12,22 +12,6 @@ struct Stat {
     parent: u32,
     /// Ticks in user and kernel mode, of all its threads and of the children it has waited for.
     ticks: u64,
-}
-
-/// Ticks of one processor since the machine started, from `/proc/stat`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Busy {
-    idle: u64,
-    total: u64,
-}
-
-impl Busy {
-    /// Share (0 to 1) of the time since `earlier` that the processor was not idle.
-    pub(crate) fn share_since(self, earlier: Self) -> f64 {
-        let total = self.total.saturating_sub(earlier.total);
-        let idle = self.idle.saturating_sub(earlier.idle);
-        if total == 0 { 0.0 } else { 1.0 - idle as f64 / total as f64 }
-    }
 }
 
 /// Memory figure to read.
@@ -81,16 +65,6 @@ pub(crate) fn megabytes(root: u32, memory: Memory) -> Result<f64, Fault> {
         }
     }
     Ok((kibibytes * 1024) as f64 / 1e6)
-}
-
-/// Time that processor `cpu` was idle and in all.
-///
-/// # Errors
-/// If there is no such processor.
-pub(crate) fn busy(cpu: usize) -> Result<Busy, Fault> {
-    let text = fs::read_to_string("/proc/stat")
-        .map_err(|error| Fault::new(format!("cannot read /proc/stat: {error}")))?;
-    parse_busy(&text, cpu).ok_or_else(|| Fault::new(format!("this machine has no CPU {cpu}")))
 }
 
 /// `root` and all living descendants.
@@ -156,15 +130,6 @@ fn parse_kibibytes(text: &str, key: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
-/// The line of `cpu` in `/proc/stat`: user nice system idle iowait irq softirq steal, in ticks.
-fn parse_busy(text: &str, cpu: usize) -> Option<Busy> {
-    let name = format!("cpu{cpu}");
-    let line = text.lines().find(|line| line.split(' ').next() == Some(&name))?;
-    let ticks: Vec<u64> =
-        line.split_whitespace().skip(1).take(8).filter_map(|field| field.parse().ok()).collect();
-    (ticks.len() == 8).then(|| Busy { idle: ticks[3] + ticks[4], total: ticks.iter().sum() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,21 +160,6 @@ mod tests {
         assert_eq!(parse_kibibytes(text, "VmHWM:"), Some(5692));
         assert_eq!(parse_kibibytes(text, "Pss:"), None);
         assert_eq!(parse_kibibytes("Pss: 12 pages\n", "Pss:"), None);
-    }
-
-    #[test]
-    fn processor_line_is_found_by_its_whole_name() {
-        let text =
-            "cpu  9 9 9 9 9 9 9 9 0 0\ncpu1 10 0 20 60 5 1 4 0 0 0\ncpu10 1 1 1 1 1 1 1 1 0 0\n";
-        assert_eq!(parse_busy(text, 1), Some(Busy { idle: 65, total: 100 }));
-        assert_eq!(parse_busy(text, 2), None);
-    }
-
-    #[test]
-    fn busy_share_is_what_was_not_idle_in_between() {
-        let earlier = Busy { idle: 50, total: 100 };
-        assert_eq!(Busy { idle: 60, total: 140 }.share_since(earlier), 0.75);
-        assert_eq!(earlier.share_since(earlier), 0.0);
     }
 
     #[test]

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Bench, Case, Conf, Served};
+use super::{Bench, Case, Conf, SIDES, Served};
 use crate::load::{Load, Request};
-use crate::process::{LOAD_CPU, TEST_CPU};
 use crate::procfs;
 use crate::report::{Bar, Figures, Row};
 use crate::stats::{Rounds, Side, interleave};
@@ -19,7 +18,7 @@ const RELAY_MOST: f64 = 1.12;
 const SLICE: Duration = Duration::from_millis(100);
 /// Slices in a second.
 const SLICES: u32 = 10;
-/// Share of a processor from which on its user is what limits the run.
+/// Share of its processor that a proxy uses when that is what limits it.
 const SATURATED: f64 = 0.9;
 
 /// One case: what is asked for, and what of nginx's figures must be reached.
@@ -33,8 +32,8 @@ pub(super) struct Spec {
     unit: (&'static str, f64),
     /// CPU seconds a unit, at most this multiple of nginx's.
     cpu: f64,
-    /// Requests per second, at least this multiple of nginx's.
-    per_second: f64,
+    /// Requests per second beside nginx's.
+    per_second: Bar,
     /// Whether the relay takes part.
     is_relayed: bool,
 }
@@ -45,7 +44,9 @@ pub(super) struct Sample {
     /// Processor seconds of the proxy for one unit of work.
     cpu: f64,
     per_second: f64,
-    limit: &'static str,
+    /// Shares (0 to 1) of their processors that the proxy used, and all of the load.
+    used: f64,
+    load_used: f64,
 }
 
 /// A side that takes part: its connections, which are dropped first, and its proxy.
@@ -70,7 +71,7 @@ const KEEPALIVE: Spec = Spec {
     request: Request { path: SMALL, closes: false },
     unit: ("100k", 100_000.0),
     cpu: 0.85,
-    per_second: 1.15,
+    per_second: Bar::RatioAtLeast(1.15),
     is_relayed: true,
 };
 
@@ -85,15 +86,17 @@ pub(super) fn spec(case: Case) -> Option<Spec> {
             what: "six-line file, 32 connections",
             conf: Conf::SixLines,
             cpu: 0.5,
-            per_second: 2.0,
+            per_second: Bar::RatioAtLeast(2.0),
             is_relayed: false,
             ..KEEPALIVE
         },
         Case::Connections => Spec {
             what: "a connection for each GET, 32 at a time",
             request: Request { path: SMALL, closes: true },
-            cpu: 1.0,
-            per_second: 1.1,
+            // To be 1.1 times nginx. On one machine most of the making of a connection is done in
+            // the client's calls: its processor is the one that is full, and with every proxy.
+            cpu: 1.0 / 1.1,
+            per_second: Bar::Told,
             is_relayed: false,
             ..KEEPALIVE
         },
@@ -102,7 +105,7 @@ pub(super) fn spec(case: Case) -> Option<Spec> {
             request: Request { path: LARGE, closes: false },
             unit: ("GiB", 1024.0),
             cpu: 1.0,
-            per_second: 1.0,
+            per_second: Bar::RatioAtLeast(1.0),
             is_relayed: false,
             ..KEEPALIVE
         },
@@ -157,7 +160,7 @@ impl Spec {
         let per_second = Line {
             name: format!("{}, requests/s", self.what),
             beside: Side::Peer,
-            bar: Bar::RatioAtLeast(self.per_second),
+            bar: self.per_second,
             digits: 0,
             figure: |sample| sample.per_second,
         };
@@ -206,17 +209,21 @@ impl Spec {
         Ok(all)
     }
 
-    /// Says when requests per second were bounded by something other than the proxies.
+    /// Says which side's processor was not what limited it. One that waits for the load sleeps and
+    /// wakes more often for each request than one that is kept busy.
     fn say_limits(&self, rounds: &Rounds<Sample>) {
-        let runs = rounds.of(Side::Ours).iter().chain(rounds.of(Side::Peer));
-        let foreign = runs.clone().filter(|sample| sample.limit != "the proxy").count();
-        if foreign > 0 {
-            eprintln!(
-                "{}: in {foreign} of {} runs the proxy's processor was not the limit: requests/s \
-                 says less than CPU seconds there",
-                self.what,
-                runs.count()
-            );
+        for side in SIDES {
+            let used = rounds.spread(side, |sample| sample.used);
+            let load = rounds.spread(side, |sample| sample.load_used);
+            if let (Some(used), Some(load)) = (used, load)
+                && used.median < SATURATED
+            {
+                eprintln!(
+                    "{}: {side:?} used {:.2} of its processor, the load {:.2} of the other: its \
+                     requests/s are too few and its CPU seconds too many",
+                    self.what, used.median, load.median
+                );
+            }
         }
     }
 }
@@ -232,47 +239,16 @@ impl Lane {
     fn sample(&mut self, unit: f64) -> Result<Sample, Fault> {
         let (own, pid) = (std::process::id(), self.proxy.program.pid());
         let (proxy_before, all_before) = (procfs::cpu_seconds(pid)?, procfs::cpu_seconds(own)?);
-        let busy_before = (procfs::busy(LOAD_CPU)?, procfs::busy(TEST_CPU)?);
         let done = self.load.run(SLICE)?;
         let used = procfs::cpu_seconds(pid)? - proxy_before;
         let all = procfs::cpu_seconds(own)? - all_before;
         let wall = done.wall.as_secs_f64();
-        let limit = limit(
-            (used / wall, procfs::busy(TEST_CPU)?.share_since(busy_before.1)),
-            ((all - used) / wall, procfs::busy(LOAD_CPU)?.share_since(busy_before.0)),
-        );
         let requests = done.requests as f64;
-        Ok(Sample { cpu: used * unit / requests, per_second: requests / wall, limit })
-    }
-}
-
-/// What kept a run from going faster, given (share of the processor used, share it was busy) of
-/// the proxy's and of the load's processor.
-fn limit(test: (f64, f64), load: (f64, f64)) -> &'static str {
-    if test.0 >= SATURATED {
-        "the proxy"
-    } else if load.0 >= SATURATED {
-        "the load generator"
-    } else if test.1.max(load.1) >= SATURATED {
-        "other programs on this machine"
-    } else {
-        "nothing in particular"
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(test: (f64, f64), load: (f64, f64), expected: &str) {
-        assert_eq!(limit(test, load), expected);
-    }
-
-    #[test]
-    fn limit_is_named_from_who_filled_which_processor() {
-        check((0.97, 0.99), (0.99, 1.0), "the proxy");
-        check((0.6, 0.65), (0.98, 1.0), "the load generator");
-        check((0.6, 1.0), (0.7, 0.8), "other programs on this machine");
-        check((0.6, 0.6), (0.7, 0.7), "nothing in particular");
+        Ok(Sample {
+            cpu: used * unit / requests,
+            per_second: requests / wall,
+            used: used / wall,
+            load_used: (all - used) / wall,
+        })
     }
 }

@@ -62,6 +62,8 @@ const START_TIME: Duration = Duration::from_secs(5);
 /// First port tried; below the range from which the kernel takes the ports of outgoing
 /// connections, of which some cases make thousands a second.
 const FIRST_PORT: u16 = 18_080;
+/// All sides, in the order of their numbers.
+const SIDES: [Side; 4] = [Side::Ours, Side::Peer, Side::Before, Side::Relay];
 /// The two sides of the cases that have no other.
 const BOTH: [Side; 2] = [Side::Ours, Side::Peer];
 
@@ -131,7 +133,7 @@ impl<'a> Bench<'a> {
         })?;
         let upstream = free_address(FIRST_PORT)?;
         let mut listen = vec![upstream];
-        for _ in [Side::Ours, Side::Peer, Side::Before, Side::Relay] {
+        for _ in SIDES {
             let last = listen.last().map_or(FIRST_PORT, SocketAddr::port);
             listen.push(free_address(last + 1)?);
         }

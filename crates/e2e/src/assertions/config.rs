@@ -69,7 +69,8 @@ fn rollout(site: &Site<'_>, old: &Pod) -> Result<(), String> {
     Ok(())
 }
 
-fn same_pod(site: &Site<'_>, pod: &Pod) -> Result<(), String> {
+/// An error unless the release's only pod is this one, and none of its containers has restarted.
+pub(super) fn same_pod(site: &Site<'_>, pod: &Pod) -> Result<(), String> {
     let now = site.pod()?;
     ensure(now == *pod, || format!("pod {} became {}", pod.uid, now.uid))?;
     let restarted = site.containers(pod)?.into_iter().find(|one| one.restarts > 0);
@@ -79,7 +80,7 @@ fn same_pod(site: &Site<'_>, pod: &Pod) -> Result<(), String> {
 const RELOAD_FAILURES: &str = "sidecar_proxy_config_reloads_total{result=\"failure\"}";
 
 /// A sample of the proxy's metrics by its whole name; 0 where it has not been counted yet.
-fn metric(site: &Site<'_>, pod: &Pod, name: &str) -> Result<f64, String> {
+pub(super) fn metric(site: &Site<'_>, pod: &Pod, name: &str) -> Result<f64, String> {
     let host = if pod.ip.contains(':') { format!("[{}]", pod.ip) } else { pod.ip.clone() };
     let answer = site.cluster.get(&format!("http://{host}:9180/metrics"))?;
     ensure(answer.status == 200, || format!("/metrics is {}", answer.status))?;

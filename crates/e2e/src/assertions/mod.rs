@@ -9,6 +9,7 @@ mod defaults;
 mod independence;
 mod lifecycle;
 mod memory;
+mod reloads;
 mod revisions;
 mod services;
 mod toggles;
@@ -86,6 +87,12 @@ pub(crate) const ALL: &[Assertion] = &[
         what: "killing a sidecar restarts it alone, and no log line is lost",
         lane: "independence",
         run: independence::independence,
+    },
+    Assertion {
+        name: "reloads_under_load",
+        what: "60 reloads under load that add and remove listens fail no request",
+        lane: "reloads",
+        run: reloads::reloads_under_load,
     },
     Assertion {
         name: "service_types",
