@@ -76,17 +76,15 @@ impl Listeners {
     /// Linux binds a wildcard and an address of its port one after the other only. Where one of
     /// them is to go, the two share the port for the moment in which both are there.
     fn bind(&self, listen: &Listen, closing: &[ListenerId]) -> io::Result<OwnedFd> {
-        let bound = |shares_port| {
-            socket::listen(listen.address, listen.ipv6_only, listen.backlog, shares_port)
-        };
-        let error = match bound(false) {
+        let (address, ipv6_only, backlog) = (listen.address, listen.ipv6_only, listen.backlog);
+        let error = match socket::listen(address, ipv6_only, backlog) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => error,
             done => return done,
         };
         let in_the_way: Vec<&OwnedFd> = self
             .sockets
             .iter()
-            .filter(|(id, at, _)| closing.contains(id) && at.port() == listen.address.port())
+            .filter(|(id, at, _)| closing.contains(id) && at.port() == address.port())
             .map(|(_, _, socket)| &**socket)
             .collect();
         if in_the_way.is_empty() {
@@ -95,7 +93,7 @@ impl Listeners {
         for socket in &in_the_way {
             socket::share_port(socket, true)?;
         }
-        let done = bound(true);
+        let done = socket::listen_beside(address, ipv6_only, backlog);
         for socket in in_the_way.into_iter().chain(done.as_ref()) {
             socket::share_port(socket, false)?;
         }

@@ -89,7 +89,7 @@ fn ask_one(group: &Group, end: Instant) -> Found {
     for address in &group.addresses {
         match socket::connect(*address) {
             Ok(socket) => waiting.push((*address, socket)),
-            Err(errno) => faults.push((*address, errno.into())),
+            Err(error) => faults.push((*address, error)),
         }
     }
     while !waiting.is_empty() {
@@ -105,7 +105,7 @@ fn ask_one(group: &Group, end: Instant) -> Found {
             let (address, socket) = waiting.swap_remove(index);
             match socket::connect_result(&socket) {
                 Ok(()) => return Found::Ready,
-                Err(errno) => faults.push((address, errno.into())),
+                Err(error) => faults.push((address, error)),
             }
         }
     }
@@ -186,7 +186,7 @@ mod tests {
 
     /// An application that hangs: its queue is full, and a connect to it stays unanswered.
     fn hanging() -> (OwnedFd, Vec<OwnedFd>, SocketAddr) {
-        let listener = socket::listen("127.0.0.1:0".parse().unwrap(), true, 0, false).unwrap();
+        let listener = socket::listen("127.0.0.1:0".parse().unwrap(), true, 0).unwrap();
         let address = socket::local_address(&listener).unwrap();
         let queued = (0..4).map(|_| socket::connect(address).unwrap()).collect();
         (listener, queued, address)

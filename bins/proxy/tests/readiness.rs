@@ -20,7 +20,7 @@ struct Hanging {
 
 impl Hanging {
     fn new() -> Hanging {
-        let listener = sys::socket::listen("127.0.0.1:0".parse().unwrap(), true, 0, false).unwrap();
+        let listener = sys::socket::listen("127.0.0.1:0".parse().unwrap(), true, 0).unwrap();
         let address = sys::socket::local_address(&listener).unwrap();
         let queued = (0..4).map(|_| sys::socket::connect(address).unwrap()).collect();
         Hanging { address, _listener: listener, _queued: queued }

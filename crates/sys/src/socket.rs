@@ -32,18 +32,25 @@ fn new_socket(address: SocketAddr) -> io::Result<OwnedFd> {
 }
 
 /// A listening socket. `ipv6_only` matters to IPv6 addresses only.
-/// `shares_port` as in [`share_port`].
-pub fn listen(
+pub fn listen(address: SocketAddr, ipv6_only: bool, backlog: i32) -> io::Result<OwnedFd> {
+    let socket = new_socket(address)?;
+    start_listening(socket, address, ipv6_only, backlog)
+}
+
+/// The same beside a socket that is in its way, for both of which [`share_port`] holds.
+pub fn listen_beside(address: SocketAddr, ipv6_only: bool, backlog: i32) -> io::Result<OwnedFd> {
+    let socket = new_socket(address)?;
+    share_port(&socket, true)?;
+    start_listening(socket, address, ipv6_only, backlog)
+}
+
+fn start_listening(
+    socket: OwnedFd,
     address: SocketAddr,
     ipv6_only: bool,
     backlog: i32,
-    shares_port: bool,
 ) -> io::Result<OwnedFd> {
-    let socket = new_socket(address)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
-    if shares_port {
-        share_port(&socket, true)?;
-    }
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, ipv6_only)?;
     }
@@ -82,19 +89,19 @@ pub fn accept(listener: impl AsFd) -> io::Result<Option<(OwnedFd, SocketAddr)>> 
 }
 
 /// Begins to connect. The socket becomes writable when it is done; `connect_result` then tells.
-pub fn connect(address: SocketAddr) -> Result<OwnedFd, Errno> {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = net::socket_with(family(address), SocketType::STREAM, flags, None)?;
+pub fn connect(address: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = new_socket(address)?;
     set_nodelay(&socket);
     match net::connect(&socket, &address) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
-        Err(errno) => Err(errno),
+        Err(errno) => Err(errno.into()),
     }
 }
 
 /// How a begun connect has ended.
-pub fn connect_result(socket: impl AsFd) -> Result<(), Errno> {
-    sockopt::socket_error(socket)?
+pub fn connect_result(socket: impl AsFd) -> io::Result<()> {
+    sockopt::socket_error(socket)??;
+    Ok(())
 }
 
 /// Small writes leave at once. A failure costs latency only.

@@ -15,6 +15,10 @@ use super::{Mailbox, TAG_CLIENT, TAG_LINK};
 /// A connection.
 pub struct Tcp(pub OwnedFd);
 
+fn errno(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
+}
+
 fn cause(errno: Errno) -> Cause {
     Cause(errno.raw_os_error())
 }
@@ -48,7 +52,7 @@ impl Socket for Tcp {
     }
 
     fn connect_result(&mut self) -> Result<(), Cause> {
-        socket::connect_result(&self.0).map_err(cause)
+        socket::connect_result(&self.0).map_err(|error| cause(errno(&error)))
     }
 
     fn is_quiet(&mut self) -> bool {
@@ -69,8 +73,7 @@ impl System {
             Token::Client(key) => key.to_u64() | (TAG_CLIENT << KEY_BITS),
             Token::Link(key) => key.to_u64() | (TAG_LINK << KEY_BITS),
         };
-        let added = self.0.poller.add(&socket.0, key, Interest::Edges);
-        added.map_err(|error| error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error))
+        self.0.poller.add(&socket.0, key, Interest::Edges).map_err(|error| errno(&error))
     }
 }
 
@@ -82,7 +85,8 @@ impl Net for System {
     }
 
     fn dial(&mut self, address: SocketAddr, token: Token) -> Result<Tcp, DialFault> {
-        let socket = Tcp(socket::connect(address).map_err(blame)?);
+        let socket = socket::connect(address).map_err(|error| blame(errno(&error)))?;
+        let socket = Tcp(socket);
         self.watch_as(&socket, token).map_err(blame)?;
         Ok(socket)
     }
