@@ -54,6 +54,8 @@ pub trait Socket {
     fn write(&mut self, bytes: &[u8]) -> Written;
     /// Ends the stream to the peer; what was written before arrives before.
     fn end_writing(&mut self);
+    /// Whether the peer's system has acknowledged all that was written.
+    fn is_delivered(&mut self) -> bool;
     /// When dropped, the connection is reset: the peer must not take what it got for the whole.
     fn reset_when_dropped(&mut self);
     /// How a begun connect has ended, once it has.

@@ -14,6 +14,9 @@ impl Socket for Mute {
         Written::Nothing
     }
     fn end_writing(&mut self) {}
+    fn is_delivered(&mut self) -> bool {
+        true
+    }
     fn reset_when_dropped(&mut self) {}
     fn connect_result(&mut self) -> Result<(), Cause> {
         Ok(())

@@ -140,6 +140,18 @@ pub fn is_quiet(socket: impl AsFd) -> bool {
     matches!(net::recv(socket, &mut byte, net::RecvFlags::PEEK), Err(Errno::AGAIN))
 }
 
+/// Whether the peer's system has acknowledged all that was written (Linux: `SIOCOUTQ`).
+pub fn is_delivered(socket: impl AsFd) -> bool {
+    type OutQueue = rustix::ioctl::Getter<{ SIOCOUTQ }, std::ffi::c_int>;
+    #[expect(unsafe_code, reason = "no crate in use has this call")]
+    // SAFETY: SIOCOUTQ writes one int for a TCP socket, and changes nothing.
+    let waiting = unsafe { rustix::ioctl::ioctl(socket, OutQueue::new()) };
+    waiting == Ok(0)
+}
+
+/// `linux/sockios.h`; the same number as `TIOCOUTQ`.
+const SIOCOUTQ: rustix::ioctl::Opcode = 0x5411;
+
 /// Has the connection reset when it is closed, so that the peer does not take what it got for all.
 pub fn reset_on_close(socket: impl AsFd) {
     let _ = sockopt::set_socket_linger(socket, Some(std::time::Duration::ZERO));

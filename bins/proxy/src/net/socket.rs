@@ -47,6 +47,10 @@ impl Socket for Tcp {
         socket::shutdown_write(&self.0);
     }
 
+    fn is_delivered(&mut self) -> bool {
+        socket::is_delivered(&self.0)
+    }
+
     fn reset_when_dropped(&mut self) {
         socket::reset_on_close(&self.0);
     }

@@ -1,7 +1,7 @@
 //! The end of an exchange, and of a connection.
 
 use super::{Client, Engine, Mode, Step};
-use crate::config::model::{AccessLog, LingeringClose};
+use crate::config::model::{AccessLog, Lingering, LingeringClose};
 use crate::connection::State;
 use crate::downstream::ClientNext;
 use crate::exchange::Exchange;
@@ -33,6 +33,7 @@ impl<N: Net> Engine<N> {
         counters.retries += exchange.retries();
         counters.connections_idle += 1;
         let next = exchange.client_next();
+        let has_announced_end = exchange.fault().is_none() && !exchange.request.head.persistent();
         let keepalive_ms = exchange.location().keepalive.timeout_ms;
         let lingering = exchange.location().client.lingering;
         self.give_back(exchange);
@@ -47,22 +48,37 @@ impl<N: Net> Engine<N> {
             }
             ClientNext::Close if lingering.close == LingeringClose::Off => Step::Close,
             ClientNext::Close if client.stream.is_broken() => Step::Close,
-            ClientNext::Close => {
-                client.stream.unread = Vec::new();
-                client.stream.end_writing();
-                client.state = State::Lingering {
-                    until_ms: self.now.ms.saturating_add(lingering.time_ms),
-                    quiet_ms: self.now.ms.saturating_add(lingering.timeout_ms),
-                    timeout_ms: lingering.timeout_ms,
-                };
-                Step::Progress
+            ClientNext::Close if has_announced_end && lingering.close == LingeringClose::On => {
+                self.close_or_linger(client, lingering)
             }
+            ClientNext::Close => self.linger(client, lingering),
             ClientNext::Abort => Step::Close,
             ClientNext::Reset => {
                 client.stream.socket().reset_when_dropped();
                 Step::Close
             }
         }
+    }
+
+    /// A client that has said that this request is its last sends nothing more, as a rule. Once all
+    /// of the answer has arrived at its system nothing can be lost to one that does.
+    fn close_or_linger(&mut self, client: &mut Client<N>, lingering: Lingering) -> Step {
+        let is_silent = client.stream.unread.is_empty() && !client.stream.is_readable();
+        if is_silent && client.stream.socket().is_delivered() {
+            return Step::Close;
+        }
+        self.linger(client, lingering)
+    }
+
+    fn linger(&mut self, client: &mut Client<N>, lingering: Lingering) -> Step {
+        client.stream.unread = Vec::new();
+        client.stream.end_writing();
+        client.state = State::Lingering {
+            until_ms: self.now.ms.saturating_add(lingering.time_ms),
+            quiet_ms: self.now.ms.saturating_add(lingering.timeout_ms),
+            timeout_ms: lingering.timeout_ms,
+        };
+        Step::Progress
     }
 
     /// Reads away what a client still sends after its answer.
