@@ -1,0 +1,46 @@
+//! Configurations from their text, as the program makes them, but for what is outside of the file:
+//! hosts that are addresses have them, names have none.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use nginx_conf::{Context, Diag, Included, Reading};
+use proxy_core::config::address::literal_ip;
+use proxy_core::config::lower::{Surroundings, lower_all};
+use proxy_core::config::model::Config;
+use proxy_core::generation::{Generation, Host};
+use proxy_core::listeners::{Binding, Table};
+
+/// The configuration that a whole file means.
+pub fn config(text: &str) -> Config {
+    let surroundings = Surroundings {
+        folder: Path::new("/etc/nginx"),
+        is_root: true,
+        hostname: "pod-1",
+        resolve: &|_, _| Vec::new(),
+    };
+    let main = Included { name: "t".to_owned(), bytes: text.into(), is_stock: false };
+    let mut none = |_: &str, _: &str| Ok(vec![]);
+    let Reading { tree, findings, is_sound } = nginx_conf::read(main, Context::Main, &mut none);
+    let lowered = lower_all(&tree, findings, is_sound, &surroundings);
+    let (mut config, _) = lowered.unwrap_or_else(|problems| {
+        let problems: Vec<String> = problems.iter().map(Diag::headline).collect();
+        panic!("{text}: {problems:#?}")
+    });
+    for server in config.upstreams.iter_mut().flat_map(|upstream| &mut upstream.servers) {
+        let ip = literal_ip(&server.host);
+        server.addresses = ip.map(|ip| SocketAddr::new(ip, server.port)).into_iter().collect();
+    }
+    config
+}
+
+/// Takes a configuration into force with all the sockets that it needs.
+pub fn generation(config: Arc<Config>, table: &mut Table) -> Rc<Generation> {
+    let plan = table.plan(&config);
+    table.commit(&config, &plan, &[]);
+    let bindings: Vec<Binding> = plan.keep.iter().chain(&plan.open).copied().collect();
+    let host = Host { name: b"pod-1".to_vec(), pid: 42 };
+    Generation::new(config, bindings, Arc::new(host))
+}
