@@ -74,7 +74,9 @@ impl Exchange {
         match waiting {
             Waiting::ForClientToTake => {
                 self.fault = Some(Fault::ClientStalled);
-                self.attempts.end(None, now.ms);
+                if !self.is_complete() {
+                    self.attempts.end(None, now.ms);
+                }
                 self.cut_off();
             }
             Waiting::ForRest => self.complete(ClientNext::Close),

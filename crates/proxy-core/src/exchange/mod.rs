@@ -302,10 +302,15 @@ impl Exchange {
         self.cut_off();
     }
 
-    /// The client must see that what it got is not all.
+    /// The client must see that what it got is not all; all of it may be made, and not be taken.
     fn cut_off(&mut self) {
         let looks_whole = matches!(self.down.writer, http1::BodyWriter::UntilClose);
-        self.complete(if looks_whole { ClientNext::Reset } else { ClientNext::Abort });
+        let next = if looks_whole { ClientNext::Reset } else { ClientNext::Abort };
+        self.down.sent.is_whole = false;
+        match self.is_complete() {
+            true => self.down.next = next,
+            false => self.complete(next),
+        }
     }
 
     /// Everything that variables speak of, at the exchange's end.
