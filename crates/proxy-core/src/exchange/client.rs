@@ -171,12 +171,7 @@ impl Exchange {
             Side::Upstream => self.upstream_ended(None, now, out),
             Side::Client => match &mut self.phase {
                 Phase::Starting | Phase::Complete => {}
-                Phase::Tunnel { client_ended, upstream_ended } => {
-                    *client_ended = true;
-                    if *upstream_ended {
-                        self.end_tunnel(now);
-                    }
-                }
+                Phase::Tunnel { client_ended, .. } => *client_ended = true,
                 Phase::Discarding { .. } => self.complete(ClientNext::Close),
                 Phase::Connecting | Phase::Exchanging => self.client_left(now, out),
             },

@@ -111,7 +111,8 @@ impl Exchange {
         }
     }
 
-    /// Tells whether bytes wait to be written to either side, after a write.
+    /// Tells whether bytes wait to be written to either side, after all that was produced has been
+    /// written as far as it goes.
     pub fn flowed(&mut self, client_blocked: bool, upstream_blocked: bool, now: Moment) {
         if client_blocked != self.down.is_blocked {
             self.down.is_blocked = client_blocked;
@@ -123,6 +124,12 @@ impl Exchange {
             self.wire.is_blocked = upstream_blocked;
             self.wire.since_ms = now.ms;
             self.down.since_ms = now.ms;
+        }
+        // Both have ended: it is over once the server has taken what the client said last. What
+        // the client is to get of the server waits for it beyond the exchange's end.
+        let has_ended = Phase::Tunnel { client_ended: true, upstream_ended: true };
+        if self.phase == has_ended && !upstream_blocked {
+            self.end_tunnel(now);
         }
     }
 

@@ -356,9 +356,9 @@ impl Exchange {
     /// The server has ended its stream, or its connection is gone by a cause.
     pub(super) fn upstream_ended(&mut self, cause: Option<Cause>, now: Moment, out: &mut Out) {
         match &mut self.phase {
-            Phase::Tunnel { client_ended, upstream_ended } => {
+            Phase::Tunnel { upstream_ended, .. } => {
                 *upstream_ended = true;
-                if *client_ended || cause.is_some() {
+                if cause.is_some() {
                     self.end_tunnel(now);
                 }
             }
