@@ -1,0 +1,14 @@
+//! Promises of the engine, one by one: connections in memory on both sides, and time as the test
+//! says.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends there")]
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "so does one with a wrong index")]
+
+mod closing;
+#[path = "../common/config.rs"]
+mod config;
+mod net;
+mod reload;
+mod serving;
+mod tunnels;
+mod world;
