@@ -13,6 +13,11 @@ use crate::slab::Key;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cause(pub i32);
 
+impl Cause {
+    /// The peer has reset the connection: `ECONNRESET` of Linux.
+    pub const RESET: Cause = Cause(104);
+}
+
 impl fmt::Display for Cause {
     /// nginx: `(111: Connection refused)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@
 use super::{Client, Engine, Step, end_writing};
 use crate::connection::State;
 use crate::exchange::{Action, Side};
-use crate::net::{Net, Read};
+use crate::net::{Cause, Net, Read};
 use crate::slab::Key;
 
 /// Steps of one connection before the others have their turn.
@@ -65,7 +65,11 @@ impl<N: Net> Engine<N> {
                 exchange.broken(side, cause, now, out);
                 return true;
             }
-            if from.is_broken() || from.has_ended() && exchange.leaves_with_end() {
+            if from.is_broken() {
+                exchange.broken(side, Cause::RESET, now, out);
+                return true;
+            }
+            if from.has_ended() && exchange.leaves_with_end() {
                 exchange.ended(side, now, out);
                 return true;
             }
