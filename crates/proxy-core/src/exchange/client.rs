@@ -167,12 +167,14 @@ impl Exchange {
 
     /// A side has ended its stream: all it sent has been given.
     pub fn ended(&mut self, side: Side, now: Moment, out: &mut Out) {
+        let is_ignored = self.ignores_leaving();
         match side {
             Side::Upstream => self.upstream_ended(None, now, out),
             Side::Client => match &mut self.phase {
                 Phase::Starting | Phase::Complete => {}
                 Phase::Tunnel { client_ended, .. } => *client_ended = true,
                 Phase::Discarding { .. } => self.complete(ClientNext::Close),
+                Phase::Connecting | Phase::Exchanging if is_ignored => {}
                 Phase::Connecting | Phase::Exchanging => self.client_left(now, out),
             },
         }
@@ -186,19 +188,25 @@ impl Exchange {
                 Phase::Starting | Phase::Complete => {}
                 Phase::Tunnel { .. } => self.end_tunnel(now),
                 Phase::Discarding { .. } => self.complete(ClientNext::Abort),
+                Phase::Connecting | Phase::Exchanging if self.ignores_leaving() => {
+                    out.client.clear();
+                    self.is_orphan = true;
+                }
                 Phase::Connecting | Phase::Exchanging => self.client_left(now, out),
             },
         }
     }
 
-    /// nginx: 499, or 400 in the middle of a body; `proxy_ignore_client_abort` goes on.
+    /// nginx: `proxy_ignore_client_abort`: a client that has sent all of its request is not looked
+    /// after any more. One that has ended its half gets its answer; one that is gone does not.
+    fn ignores_leaving(&self) -> bool {
+        self.down.has_request() && self.pass().is_some_and(|pass| pass.ignore_client_abort)
+    }
+
+    /// nginx: 499, or 400 in the middle of a body.
     fn client_left(&mut self, now: Moment, out: &mut Out) {
         out.client.clear();
         let has_request = self.down.has_request();
-        if has_request && self.pass().is_some_and(|pass| pass.ignore_client_abort) {
-            self.is_orphan = true;
-            return;
-        }
         let fault =
             if has_request { Fault::ClientLeft } else { Fault::Client(http1::Reject::Truncated) };
         self.fault = Some(fault);
@@ -219,6 +227,6 @@ impl Exchange {
     /// `proxy_ignore_client_abort off`).
     pub fn leaves_with_end(&self) -> bool {
         let is_called = matches!(self.phase, Phase::Connecting | Phase::Exchanging);
-        is_called && self.down.has_request() && !self.is_orphan
+        is_called && self.down.has_request() && !self.ignores_leaving()
     }
 }
