@@ -60,6 +60,7 @@ impl<S: Socket> Stream<S> {
             }
             _ => false,
         };
+        self.ended |= matches!(read, Read::End | Read::Broken(_));
         read
     }
 
@@ -76,6 +77,11 @@ impl<S: Socket> Stream<S> {
     /// Whether the peer is known to have ended its stream, though bytes of it may be unread.
     pub fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether all that the peer sent has been read, and its end.
+    pub fn is_read_to_end(&self) -> bool {
+        self.ended && !self.readable
     }
 
     /// Whether the connection is known to be gone.

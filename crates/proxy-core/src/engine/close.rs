@@ -48,6 +48,7 @@ impl<N: Net> Engine<N> {
             }
             ClientNext::Close if lingering.close == LingeringClose::Off => Step::Close,
             ClientNext::Close if client.stream.is_broken() => Step::Close,
+            ClientNext::Close if client.stream.is_read_to_end() => Step::Close,
             ClientNext::Close if has_announced_end && lingering.close == LingeringClose::On => {
                 self.close_or_linger(client, lingering)
             }
