@@ -1,5 +1,7 @@
 //! The end of an exchange, and of a connection.
 
+use std::rc::Rc;
+
 use super::{Client, Engine, Mode, Step};
 use crate::config::model::{AccessLog, Lingering, LingeringClose};
 use crate::connection::State;
@@ -37,6 +39,10 @@ impl<N: Net> Engine<N> {
         let keepalive_ms = exchange.location().keepalive.timeout_ms;
         let lingering = exchange.location().client.lingering;
         self.give_back(exchange);
+        if !Rc::ptr_eq(client.at.generation(), &self.generation) {
+            // The connection does not hold a configuration longer than its requests do.
+            self.update_place(client);
+        }
         client.state = State::Idle { until_ms: self.now.ms.saturating_add(keepalive_ms) };
         client.since_ms = self.now.ms;
         match next {

@@ -70,7 +70,7 @@ impl<N: Net> Engine<N> {
 
     /// New requests get the newest configuration. False where the listener that the connection
     /// came by serves no more: the request is answered by the old one, and is the last.
-    fn update_place(&mut self, client: &mut Client<N>) -> bool {
+    pub(super) fn update_place(&mut self, client: &mut Client<N>) -> bool {
         if !client.is_local_known && self.generation.needs_local_address() {
             client.is_local_known = true;
             if let Some(local) = client.stream.socket().local_address() {

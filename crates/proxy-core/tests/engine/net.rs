@@ -102,6 +102,11 @@ impl Socket for End {
         wire.fate = Fate::Ended;
     }
 
+    /// What the test has not read yet has not arrived.
+    fn is_delivered(&mut self) -> bool {
+        false
+    }
+
     fn reset_when_dropped(&mut self) {
         self.wire.borrow_mut().resets_when_dropped = true;
     }

@@ -22,7 +22,9 @@ fn requests_in_a_row_use_one_connection_on_each_side() {
     let mut world = World::new(&passing(""));
     let client = world.client();
     for turn in 0..50 {
-        world.say(&client, with_body("POST", "/", &"x".repeat(turn)));
+        // The second shows that the server keeps the connection, so that POST may trust it.
+        let method = if turn < 2 { "PUT" } else { "POST" };
+        world.say(&client, with_body(method, "/", &"x".repeat(turn)));
         assert!(world.server().heard().ends_with(&"x".repeat(turn)));
         world.say(&world.server(), answer(&"y".repeat(turn)));
         assert!(client.heard().ends_with(&"y".repeat(turn)));
@@ -250,4 +252,21 @@ fn a_thousand_requests_leave_one_entry_among_the_deadlines() {
     assert_eq!(statuses(&client.heard()).len(), 1_000);
     world.pass(75_000);
     assert_eq!((client.fate(), world.engine.wait_until_ms()), (Fate::Closed, None));
+}
+
+#[test]
+fn a_request_that_cannot_be_sent_again_trusts_a_kept_connection_once_one_has_lasted() {
+    let mut world = World::new(&passing(""));
+    let client = world.client();
+    let post = |world: &mut World| {
+        world.say(&client, with_body("POST", "/", "x"));
+        world.say(&world.server(), answer("y"));
+        assert!(client.heard().ends_with('y'));
+    };
+    post(&mut world);
+    post(&mut world);
+    assert_eq!(world.dialled().len(), 2, "nothing is known of the server yet");
+    world.pass(1_000);
+    post(&mut world);
+    assert_eq!(world.dialled().len(), 0, "a connection was open for a second");
 }

@@ -47,7 +47,6 @@ impl World {
     }
 
     pub fn of(config: Config, limits: Limits) -> World {
-        log::set_max_level(log::LevelFilter::Debug);
         let mut table = Table::default();
         let generation = config::generation(Arc::new(config), &mut table);
         World {

@@ -173,7 +173,13 @@ impl<'t> Run<'t> {
                     Opening::Broken(bytes, reject)
                 }
             };
-            return self.exchange.begin((at, client()), (1, false), opening, NOW, &mut self.out);
+            return self.exchange.begin(
+                (at, client()),
+                (1, false),
+                opening,
+                (NOW, NOW),
+                &mut self.out,
+            );
         }
     }
 
@@ -348,7 +354,7 @@ impl Waiting {
             http1::parse_request(request.as_bytes(), &Limits::default(), exchange.head_mut());
         let Parsed::Done { used, .. } = parsed else { panic!("not a request: {request}") };
         let head = Opening::Head(&request.as_bytes()[..used]);
-        exchange.begin((at(generation), client()), (1, false), head, NOW, &mut out);
+        exchange.begin((at(generation), client()), (1, false), head, (NOW, NOW), &mut out);
         (Waiting { exchange, out }, used)
     }
 
