@@ -18,6 +18,7 @@ use crate::upstream::link::ServerId;
 impl Exchange {
     /// How to get on with connecting; `None` where it is over, and the client has its answer.
     pub fn step(&mut self, now: Moment, out: &mut Out) -> Option<Step> {
+        self.wants_connect = false;
         if self.phase != Phase::Connecting {
             return None;
         }
