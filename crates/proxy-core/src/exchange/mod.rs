@@ -223,8 +223,7 @@ impl Exchange {
             _ => BodyLength::None,
         };
         self.wire.has_sent = false;
-        let peers = at.generation().peers.borrow();
-        self.call.begin(pass, &peers, self.request.redirects, now.ms);
+        self.call.begin(pass, at.config(), self.request.redirects, now.ms);
         self.phase = Phase::Connecting;
         self.wants_connect = true;
     }

@@ -126,7 +126,7 @@ impl Default for Call {
 
 impl Call {
     /// Begins a chain.
-    pub fn begin(&mut self, pass: &ProxyPass, peers: &Peers, redirects: u32, now: Millis) {
+    pub fn begin(&mut self, pass: &ProxyPass, config: &Config, redirects: u32, now: Millis) {
         self.state = State::Choosing;
         self.upstream = pass.upstream;
         self.next = pass.next_upstream;
@@ -134,7 +134,10 @@ impl Call {
         self.redirects = redirects;
         self.tried.clear();
         let most = usize::try_from(pass.next_upstream.tries).unwrap_or(usize::MAX);
-        self.tries_left = peers.count(pass.upstream).min(if most == 0 { usize::MAX } else { most });
+        // nginx: each server is tried once at most; one that is down is none.
+        let servers = config.upstreams.get(pass.upstream).map(|upstream| &upstream.servers);
+        let up = servers.into_iter().flatten().filter(|server| !server.down).count();
+        self.tries_left = up.min(if most == 0 { usize::MAX } else { most });
         self.fault = UpstreamFault::NoneLive;
     }
 

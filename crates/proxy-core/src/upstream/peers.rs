@@ -116,11 +116,6 @@ impl Peers {
         self.groups.get_mut(id.upstream)?.get_mut(id.server)
     }
 
-    /// How many servers a request may be sent to (nginx: `tries`).
-    pub fn count(&self, upstream: usize) -> usize {
-        self.groups.get(upstream).map_or(0, Vec::len)
-    }
-
     /// The `nth` address to try of a server, the one that answered last first. Where there is
     /// none its name is looked up.
     pub fn address(&mut self, id: ServerId, nth: usize) -> Option<SocketAddr> {
