@@ -4,11 +4,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends there")]
 #![allow(clippy::panic, clippy::indexing_slicing, reason = "so does one with a wrong index")]
 
+mod bounds;
 mod closing;
 #[path = "../common/config.rs"]
 mod config;
+mod drain;
+mod failover;
+mod kept;
 mod net;
 mod reload;
 mod serving;
+mod shortage;
 mod tunnels;
 mod world;

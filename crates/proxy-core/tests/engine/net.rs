@@ -52,9 +52,7 @@ impl Wire {
     /// What the engine is to be told.
     pub fn take_report(&mut self) -> Option<(Token, Readiness)> {
         let report = std::mem::take(&mut self.report);
-        let is_gone = matches!(self.fate, Fate::Closed | Fate::Reset);
-        let token = self.token.filter(|_| report != Readiness::default() && !is_gone)?;
-        Some((token, report))
+        Some((self.token?, report)).filter(|_| report != Readiness::default())
     }
 }
 
@@ -131,6 +129,8 @@ impl Drop for End {
         let is_reset = wire.resets_when_dropped || !wire.to_engine.is_empty();
         wire.fate = if is_reset { Fate::Reset } else { Fate::Closed };
         wire.to_engine.clear();
+        // The system forgets what is closed.
+        wire.token = None;
     }
 }
 
@@ -194,6 +194,12 @@ impl Peer {
     /// What has come since it was last asked.
     pub fn heard(&self) -> String {
         String::from_utf8(std::mem::take(&mut self.0.borrow_mut().to_test)).unwrap()
+    }
+
+    /// Whether the engine is to be told of something.
+    pub fn has_report(&self) -> bool {
+        let wire = self.0.borrow();
+        wire.token.is_some() && wire.report != Readiness::default()
     }
 
     pub fn fate(&self) -> Fate {

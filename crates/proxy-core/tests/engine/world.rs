@@ -189,22 +189,20 @@ impl World {
         let mut idle_turns = 0;
         loop {
             self.engine.begin_turn(self.moment());
-            let peers: Vec<Peer> = self.clients.iter().chain(&self.net.links).cloned().collect();
-            let mut is_idle = true;
-            for peer in peers {
-                let report = peer.0.borrow_mut().take_report();
-                if let Some((token, ready)) = report {
-                    is_idle = false;
-                    self.engine.event(token, ready, &mut self.net);
-                }
+            let peers = self.clients.iter().chain(&self.net.links);
+            let reports: Vec<_> =
+                peers.filter_map(|peer| peer.0.borrow_mut().take_report()).collect();
+            for (token, ready) in &reports {
+                self.engine.event(*token, *ready, &mut self.net);
             }
             self.engine.end_turn(&mut self.net);
             self.collect();
+            let has_report = self.clients.iter().chain(&self.net.links).any(Peer::has_report);
             let is_due = self.engine.wait_until_ms().is_some_and(|at| at <= self.now_ms);
-            if is_idle && !is_due {
+            if !has_report && !is_due {
                 break;
             }
-            idle_turns = if is_idle { idle_turns + 1 } else { 0 };
+            idle_turns = if reports.is_empty() { idle_turns + 1 } else { 0 };
             assert!(idle_turns < IDLE_TURNS_MAX, "the engine spins");
         }
         self.check();
@@ -255,6 +253,11 @@ pub fn with_body(method: &str, path: &str, body: &str) -> String {
 /// An answer with this body.
 pub fn answer(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// An answer with this body, after which the connection is not kept.
+pub fn last_answer(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// The status of each answer that was heard.
