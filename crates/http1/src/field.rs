@@ -2,6 +2,7 @@
 //! The names that mean something to this crate are known here and nowhere else.
 
 use crate::grammar::{ODD, UNDERSCORE};
+use crate::reject::Reject;
 use crate::scan;
 
 /// A part of the input, as offset and length in bytes from the input's start.
@@ -79,7 +80,7 @@ impl FieldClass {
         match known {
             _ if seen & ODD != 0 => FieldClass::Odd,
             _ if seen & UNDERSCORE != 0 => FieldClass::Underscored,
-            Known::Expect | Known::Host | Known::Other => FieldClass::EndToEnd,
+            Known::Expect | Known::Host | Known::Once(_) | Known::Other => FieldClass::EndToEnd,
             _ => FieldClass::Hop,
         }
     }
@@ -94,6 +95,8 @@ pub(crate) enum Known {
     Host,
     /// One of those that belong to the connection and are not looked into.
     Hop,
+    /// One that a request has once and that is not looked into; each has a bit of its own.
+    Once(u8),
     Other,
     TransferEncoding,
     Upgrade,
@@ -113,13 +116,39 @@ impl Known {
             (6, b'e') => Known::Expect.if_named(name, b"expect"),
             (7, b't') => Known::Hop.if_named(name, b"trailer"),
             (7, b'u') => Known::Upgrade.if_named(name, b"upgrade"),
+            (8, b'i') => match Known::Once(1).if_named(name, b"if-match") {
+                Known::Other => Known::Once(2).if_named(name, b"if-range"),
+                known => known,
+            },
             (10, b'c') => Known::Connection.if_named(name, b"connection"),
             (10, b'k') => Known::Hop.if_named(name, b"keep-alive"),
+            (13, b'a') => Known::Once(4).if_named(name, b"authorization"),
+            (13, b'c') => Known::Once(8).if_named(name, b"content-range"),
+            (13, b'i') => Known::Once(16).if_named(name, b"if-none-match"),
             (14, b'c') => Known::ContentLength.if_named(name, b"content-length"),
             (14, b'h') => Known::Hop.if_named(name, b"http2-settings"),
             (16, b'p') => Known::Hop.if_named(name, b"proxy-connection"),
+            (17, b'i') => Known::Once(32).if_named(name, b"if-modified-since"),
+            (19, b'i') => Known::Once(64).if_named(name, b"if-unmodified-since"),
             (17, b't') => Known::TransferEncoding.if_named(name, b"transfer-encoding"),
             _ => Known::Other,
+        }
+    }
+
+    /// Whether it says where a message ends or whom it is for.
+    #[inline]
+    pub(crate) fn is_decisive(self) -> bool {
+        matches!(self, Known::ContentLength | Known::Host | Known::TransferEncoding)
+    }
+
+    /// What is wrong with a value that is none of this field's.
+    #[cold]
+    pub(crate) fn malformed(self) -> Reject {
+        match self {
+            Known::ContentLength => Reject::LengthMalformed,
+            Known::Host => Reject::HostMalformed,
+            Known::TransferEncoding => Reject::TransferEncodingUnsupported,
+            _ => Reject::FieldValueMalformed,
         }
     }
 

@@ -99,6 +99,15 @@ pub(crate) fn read_fields(
             class: FieldClass::new(known, line.seen),
         };
         fields.push(field);
+        if peer == Peer::Client && known.is_decisive() {
+            let before = rest.get(line.name_len + 1..line.value_at).unwrap_or_default();
+            let after = rest.get(line.value_end..line.used).unwrap_or_default();
+            // White space around a value may be tabs (RFC 9110 §5.6.3), but to nginx and others
+            // they are part of it: these fields are not read in two ways.
+            if before.contains(&b'\t') || after.contains(&b'\t') {
+                return Err(known.malformed());
+            }
+        }
         take(known, value, field)?;
         at += line.used;
     }

@@ -18,6 +18,9 @@ pub enum Reject {
     /// A field's name is empty, holds white space or a control byte, or is not followed at once
     /// by a colon (RFC 9112 §5.1).
     FieldNameMalformed,
+    /// A field of which a request has one at most came twice: Authorization, Content-Range,
+    /// Expect, or a condition. nginx rejects them.
+    FieldRepeated,
     /// One field line is longer than `field_bytes_max`.
     FieldTooLarge,
     /// A field's value holds a control byte (RFC 9110 §5.5), from an upstream NUL.
@@ -96,6 +99,7 @@ impl Reject {
             Reject::ChunkSizeMalformed => "chunk_size_malformed",
             Reject::ChunkSizeTooLarge => "chunk_size_too_large",
             Reject::FieldNameMalformed => "field_name_malformed",
+            Reject::FieldRepeated => "field_repeated",
             Reject::FieldTooLarge => "field_too_large",
             Reject::FieldValueMalformed => "field_value_malformed",
             Reject::HeadTooLarge => "head_too_large",
@@ -151,6 +155,7 @@ impl Reject {
             | Reject::ChunkSizeMalformed
             | Reject::ChunkSizeTooLarge
             | Reject::FieldNameMalformed
+            | Reject::FieldRepeated
             | Reject::FieldValueMalformed
             | Reject::HostMalformed
             | Reject::HostMissing

@@ -78,7 +78,7 @@ fn read_request(window: &[u8], limits: &Limits, head: &mut RequestHead) -> Step<
     };
     let version = head.version;
     let mut framing = Framing::new(Peer::Client, version);
-    let (mut host, mut upgrade, mut expects) = (None, None, false);
+    let (mut host, mut upgrade, mut expects, mut seen) = (None, None, None, 0);
     let mut take = |known, value: &[u8], field: Field| {
         match known {
             Known::Other | Known::Hop => {}
@@ -86,7 +86,10 @@ fn read_request(window: &[u8], limits: &Limits, head: &mut RequestHead) -> Step<
             Known::Host if host.is_some() => return Err(Reject::HostRepeated),
             Known::Host if !target::is_host(value) => return Err(Reject::HostMalformed),
             Known::Host => host = Some(field.value),
-            Known::Expect => expects |= value.eq_ignore_ascii_case(b"100-continue"),
+            Known::Expect if expects.is_some() => return Err(Reject::FieldRepeated),
+            Known::Expect => expects = Some(value.eq_ignore_ascii_case(b"100-continue")),
+            Known::Once(bit) if seen & bit != 0 => return Err(Reject::FieldRepeated),
+            Known::Once(bit) => seen |= bit,
             Known::Upgrade => upgrade = upgrade.or(Some(field.value)),
             _ => framing.take(known, value)?,
         }
@@ -103,7 +106,7 @@ fn read_request(window: &[u8], limits: &Limits, head: &mut RequestHead) -> Step<
     head.body = framing.declared().unwrap_or(BodyLength::None);
     head.host = host;
     head.connection = framing.connection;
-    head.expects_continue = expects && version == Version::Http11;
+    head.expects_continue = expects == Some(true) && version == Version::Http11;
     head.upgrade = upgrade;
     Ok(Some(end))
 }

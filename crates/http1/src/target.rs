@@ -52,10 +52,18 @@ fn split_absolute(target: &[u8]) -> Result<Target, Reject> {
     let rest = target.get(scheme_len..).unwrap_or_default();
     let len = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     let authority = rest.get(..len).unwrap_or_default();
-    if !is_host(authority) {
+    if !is_plain_host(authority) || !is_host(authority) {
         return Err(Reject::TargetMalformed);
     }
     Ok(split_origin(target, scheme_len + len, Some(Span::new(scheme_len, len))))
+}
+
+/// Whether the host, if it is a name, has no bytes but those that nginx takes in a target: fewer
+/// than in Host.
+fn is_plain_host(authority: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    authority.first() == Some(&b'[')
+        || authority.iter().take_while(|&&byte| byte != b':').all(is_plain)
 }
 
 /// Path and query of what follows `start`. nginx: a fragment ends the one as well as the other.
@@ -198,6 +206,9 @@ mod tests {
             b"http://h#f",
             b"http://h:80#f",
             b"http://u@a/",
+            b"http://a_b/",
+            b"http://a%2fb/",
+            b"http://a;b/",
             b"http://a:x/",
             b"/a b",
             b"/a\tb",

@@ -4,6 +4,7 @@ use crate::clock::{Millis, Moment};
 use crate::exchange::Exchange;
 use crate::generation::At;
 use crate::listeners::ListenerId;
+use crate::net::Socket;
 use crate::request::ClientInfo;
 use crate::slab::Key;
 use crate::stream::Stream;
@@ -60,6 +61,18 @@ pub struct Connection<S> {
     pub exchange: Option<Box<Exchange>>,
     /// The upstream connection of the exchange.
     pub link: Option<Box<Link<S>>>,
+}
+
+impl<S: Socket> Connection<S> {
+    /// Finds out which address of this host the client connected to, unless that is known: it
+    /// costs a system call.
+    pub fn know_local_address(&mut self) {
+        if !std::mem::replace(&mut self.is_local_known, true)
+            && let Some(local) = self.stream.socket().local_address()
+        {
+            self.info.local = local;
+        }
+    }
 }
 
 impl<S> Connection<S> {

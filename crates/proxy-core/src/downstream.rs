@@ -79,6 +79,13 @@ impl Downstream {
         self.next = ClientNext::Close;
     }
 
+    /// Tells a client that waits for it to go on with its body (RFC 9110 §15.2.1).
+    pub fn push_continue(&mut self, out: &mut Vec<u8>) {
+        const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+        out.extend_from_slice(CONTINUE);
+        self.sent.head_bytes += CONTINUE.len() as u64;
+    }
+
     /// Writes the head of the answer.
     pub fn push_head(&mut self, out: &mut Vec<u8>) {
         debug_assert!(!self.is_begun, "an answer has one head");
@@ -92,15 +99,18 @@ impl Downstream {
     pub fn push_data(&mut self, data: &[u8], out: &mut Vec<u8>) {
         debug_assert!(self.is_begun, "content follows its head");
         if !data.is_empty() {
-            self.sent.body_bytes += data.len() as u64;
+            let before = out.len();
             self.writer.write(data, out);
+            self.sent.body_bytes += (out.len() - before) as u64;
         }
     }
 
     /// Writes the end of the content: the answer is whole.
     pub fn push_end(&mut self, out: &mut Vec<u8>) {
         debug_assert!(self.is_begun && !self.sent.is_whole, "an answer ends once");
+        let before = out.len();
         self.writer.finish(out);
+        self.sent.body_bytes += (out.len() - before) as u64;
         self.sent.is_whole = true;
     }
 

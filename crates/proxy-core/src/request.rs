@@ -21,6 +21,8 @@ pub struct ClientInfo {
     pub serial: u64,
     /// nginx: `$connection_requests`, this one included.
     pub requests: u64,
+    /// This request's first byte was there when the last one ended (nginx: `$pipe`).
+    pub is_pipelined: bool,
 }
 
 /// What the request's target and Host mean. The vectors keep their room from request to request.
@@ -28,6 +30,8 @@ pub struct ClientInfo {
 pub struct Uri {
     /// nginx: `$host`: lower case, without port; the server's name where the client told none.
     pub host: Vec<u8>,
+    /// Whether the client told it.
+    pub is_host_told: bool,
     /// nginx: `$uri`: decoded and resolved.
     pub path: Vec<u8>,
     /// nginx: `$args`.
@@ -42,6 +46,7 @@ impl Uri {
         for part in [&mut self.host, &mut self.path, &mut self.args, &mut self.target] {
             part.clear();
         }
+        self.is_host_told = false;
     }
 
     /// nginx encodes what it sends only where the client had encoded something.
@@ -70,8 +75,12 @@ pub struct Request {
     pub uri: Uri,
     /// Internal redirects made.
     pub redirects: u32,
-    /// Bytes of its body so far.
+    /// Bytes of its body's content so far.
     pub body_bytes: u64,
+    /// The same with the framing around them; not what was read to be thrown away.
+    pub body_wire_bytes: u64,
+    /// The part of the target that follows the authority.
+    origin: Span,
     /// Makes its identifier.
     seed: u64,
 }
@@ -95,6 +104,8 @@ impl Request {
             uri: Uri::default(),
             redirects: 0,
             body_bytes: 0,
+            body_wire_bytes: 0,
+            origin: Span::default(),
             seed: 0,
         }
     }
@@ -109,14 +120,24 @@ impl Request {
         self.uri.clear();
         self.redirects = 0;
         self.body_bytes = 0;
+        self.body_wire_bytes = 0;
+        self.origin = Span::default();
         self.seed = seed;
     }
 
     /// Takes over the bytes of a head that was parsed, and finds out what its target means.
     pub fn take_head(&mut self, bytes: &[u8]) -> Result<(), Reject> {
         self.bytes.extend_from_slice(bytes);
+        let split = self.take_target()?;
+        self.take_host(&split);
+        Ok(())
+    }
+
+    fn take_target(&mut self) -> Result<Target, Reject> {
         let raw = self.head.target.of(&self.bytes);
         let split = target::split(self.method(), raw)?;
+        self.origin = split.origin;
+        self.origin.start += self.head.target.start;
         target::push_origin_form(raw, &split, &mut self.uri.target);
         if let Some(query) = split.query {
             self.uri.args.extend_from_slice(query.of(raw));
@@ -127,8 +148,7 @@ impl Request {
         } else {
             http1::path::normalize(path, &mut self.uri.path)?;
         }
-        self.take_host(&split);
-        Ok(())
+        Ok(split)
     }
 
     /// nginx: from the request line, else the Host field, in lower case without port.
@@ -145,20 +165,47 @@ impl Request {
         let bare = bare.strip_suffix(b".").unwrap_or(bare);
         self.uri.host.extend(bare.iter().map(u8::to_ascii_lowercase));
         self.place = Place { server: self.at.listen().server(&self.uri.host), location: None };
-        if self.uri.host.is_empty() {
+        self.uri.is_host_told = !self.uri.host.is_empty();
+        if !self.uri.is_host_told {
             let name = &self.at.server(self.place).name;
             self.uri.host.extend(name.iter().map(u8::to_ascii_lowercase));
         }
     }
 
-    /// What came is no head. For the access log the first line is kept as far as it came; what
-    /// follows cannot be told apart, so that nothing more is read as a request.
+    /// What came is no head. For the access log what was understood of it is kept, or the first
+    /// line as far as it came; what follows cannot be told apart, so that nothing more is read as
+    /// a request. nginx: the request line holds once it is whole, and each field up to the bad one.
     pub fn take_scraps(&mut self, bytes: &[u8]) {
-        let line = bytes.split(|&b| b == b'\r' || b == b'\n').find(|line| !line.is_empty());
-        let line = line.unwrap_or_default();
-        self.bytes.extend_from_slice(line.get(..SCRAPS_BYTES_MAX).unwrap_or(line));
-        self.head = RequestHead::default();
+        let target = self.head.target;
+        let after = (target.start + target.len) as usize + b" HTTP/1.1".len();
+        let has_line =
+            !target.is_empty() && bytes.get(after..).is_some_and(|rest| rest.starts_with(b"\r\n"));
+        if has_line {
+            let last = self
+                .head
+                .fields
+                .last()
+                .map_or(after, |field| (field.value.start + field.value.len) as usize);
+            let rest = bytes.get(last..).unwrap_or_default();
+            let end = rest.iter().position(|&b| b == b'\n').map_or(bytes.len(), |at| last + at + 1);
+            self.bytes.extend_from_slice(bytes.get(..end).unwrap_or(bytes));
+            // What the target means is known then, if it means something.
+            let _ = self.take_target();
+        } else {
+            let line = bytes.split(|&b| b == b'\r' || b == b'\n').find(|line| !line.is_empty());
+            let line = line.unwrap_or_default();
+            self.bytes.extend_from_slice(line.get(..SCRAPS_BYTES_MAX).unwrap_or(line));
+            self.head = RequestHead::default();
+        }
         self.head.connection.close = true;
+        let name = &self.at.server(self.place).name;
+        self.uri.host.extend(name.iter().map(u8::to_ascii_lowercase));
+    }
+
+    /// nginx: `$request_length`: what was read of the request, without empty lines before it.
+    pub fn length(&self) -> u64 {
+        let empty = self.bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        (self.bytes.len() - empty) as u64 + self.body_wire_bytes
     }
 
     /// The method; an internal redirect may have changed it.
@@ -248,10 +295,13 @@ impl Request {
         id
     }
 
-    /// nginx: `$request_uri`, as the client wrote it.
+    /// nginx: `$request_uri`, as the client wrote it, but for the authority; `/` where nothing
+    /// follows that.
     pub fn raw_uri(&self) -> &[u8] {
-        let raw: Span = self.head.target;
-        if self.uri.target.is_empty() { raw.of(&self.bytes) } else { &self.uri.target }
+        match self.origin.of(&self.bytes) {
+            b"" if !self.uri.path.is_empty() => b"/",
+            origin => origin,
+        }
     }
 }
 

@@ -125,13 +125,18 @@ pub fn load_without_names(options: &LoadOptions) -> Load {
     Load { outcome, watch }
 }
 
+/// The name of this host, perhaps with a line end (nginx: `$hostname`).
+pub fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default()
+}
+
 fn lower(options: &LoadOptions, is_root: bool, watch: &mut Watch) -> Result<Loaded, Vec<Diag>> {
     check_globals(&options.globals)?;
     let path = options.main_path();
     let main = find_main(&path, options.path.is_none(), watch)?;
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
     let Reading { tree, findings, is_sound } = read(main, &path, &folder, &options.globals, watch);
-    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let hostname = hostname();
     let surroundings =
         Surroundings { folder: &options.folder(), is_root, hostname: &hostname, resolve: &resolve };
     let (config, warnings) = lower_all(&tree, findings, is_sound, &surroundings)?;

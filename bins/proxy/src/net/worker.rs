@@ -63,7 +63,7 @@ impl Worker {
         seed: u64,
     ) -> Worker {
         let host = Arc::new(Host {
-            name: std::env::var("HOSTNAME").unwrap_or_default().into_bytes(),
+            name: crate::config::hostname().trim().as_bytes().to_vec(),
             pid: std::process::id(),
         });
         let generation =

@@ -173,6 +173,16 @@ impl<'a> Plain<'a> {
             {
                 "<number>".into()
             }
+            // nginx knows only what others say: what it sends of its own in these two is not in
+            // its variables. In ours it is, as all that is sent.
+            "sent_http_server" | "sent_http_date" if sizes.iter().any(|one| one.bytes > 0) => {
+                match (self.side, self.answer_text(value).as_str()) {
+                    (Side::Nginx, "-") | (Side::Ours, "PRODUCT/VERSION" | "PRODUCT" | "<date>") => {
+                        "<own>".into()
+                    }
+                    (_, value) => value.into(),
+                }
+            }
             "nginx_version" if value == self.version => "VERSION".into(),
             _ => self.answer_text(value),
         }

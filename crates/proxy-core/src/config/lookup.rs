@@ -80,16 +80,15 @@ fn find(table: &std::collections::HashMap<Vec<u8>, usize>, key: &[u8]) -> Option
 
 impl Location {
     /// The type of an answer made here to a request for `path`: by the ending of its last part,
-    /// else `default_type`.
+    /// else `default_type`. A name that begins with its only dot has no ending.
     ///
     /// nginx: <https://nginx.org/en/docs/http/ngx_http_core_module.html#types>
     pub fn content_type(&self, path: &[u8]) -> &[u8] {
         const ENDING_BYTES_MAX: usize = 16;
         let types = &self.content_types;
         let last = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-        let Some(dot) = last.iter().rposition(|byte| *byte == b'.') else {
-            return &types.default_type;
-        };
+        let dot = last.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0);
+        let Some(dot) = dot else { return &types.default_type };
         let ending = &last[dot + 1..];
         if ending.len() > ENDING_BYTES_MAX {
             return &types.default_type;

@@ -29,8 +29,10 @@ macro_rules! variables {
 // nginx: <https://nginx.org/en/docs/varindex.html>
 variables! {
     names {
-        /// One that nginx leaves unset where there is no TLS, cache or compression.
-        Absent = "gzip_ratio" | "http2" | "http3" | "https" | "upstream_cache_status",
+        /// One that nginx leaves unset where there is no cache or compression.
+        Absent = "gzip_ratio" | "upstream_cache_status",
+        /// One that is empty where there is no TLS.
+        Empty = "http2" | "http3" | "https",
         Args = "args",
         BinaryRemoteAddr = "binary_remote_addr",
         BodyBytesSent = "body_bytes_sent",
@@ -203,7 +205,10 @@ mod tests {
     #[test]
     fn each_name_is_said_to_be_what_it_is_called() {
         // The variants are nginx's names in another spelling, so that a row cannot be mistaken.
-        for (name, variable) in NAMES.iter().filter(|(_, variable)| *variable != Variable::Absent) {
+        let is_named = |(_, variable): &&(&str, Variable)| {
+            !matches!(variable, Variable::Absent | Variable::Empty)
+        };
+        for (name, variable) in NAMES.iter().filter(is_named) {
             let variant = format!("{variable:?}").to_ascii_lowercase();
             let plain = name.replace('_', "");
             let is_alias =

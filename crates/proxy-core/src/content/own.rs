@@ -10,28 +10,29 @@ use crate::response::{Context, Response, absolute, push_product};
 use crate::variables::View;
 
 /// Makes the answer of a content that is no call. `carried` are fields that an internal redirect
-/// brought along.
+/// brought along. True where the answer is that of a status, with its page if it has one; false
+/// where it is a text that the file says.
 pub fn make(
     content: Content,
     context: &Context<'_>,
     carried: &[(Vec<u8>, Vec<u8>)],
     response: &mut Response,
-) {
+) -> bool {
     let request = context.request;
     let location = request.at.location(request.place);
-    match (content, &location.handler) {
+    let is_page = match (content, &location.handler) {
         (Content::ServerReturn, _) => match &request.at.server(request.place).early_return {
             Some(answer) => make_return(answer, location, context, response),
             None => make_status(404, location, response),
         },
         (Content::LocationReturn, Handler::Return(answer)) => {
-            make_return(answer, location, context, response);
+            make_return(answer, location, context, response)
         }
         (Content::SlashRedirect, _) => make_slash_redirect(location, context, response),
         (Content::Status(status), _) => make_status(status, location, response),
         (Content::Fault(fault), _) => make_status(fault.status(), location, response),
         _ => make_status(500, location, response),
-    }
+    };
     if let Some((_, carried)) = carried.iter().find(|(name, _)| is_content_type(name)) {
         response.body_type.clear();
         response.body_type.extend_from_slice(carried);
@@ -44,6 +45,7 @@ pub fn make(
     for (name, value) in carried.iter().filter(|(name, _)| !is_content_type(name)) {
         response.push(name, value);
     }
+    is_page
 }
 
 fn is_content_type(name: &[u8]) -> bool {
@@ -55,22 +57,32 @@ fn make_return(
     location: &Location,
     context: &Context<'_>,
     response: &mut Response,
-) {
+) -> bool {
     let Some(text) = &answer.text else { return make_status(answer.status, location, response) };
+    // nginx: an error with an empty text has its page.
+    if answer.status >= 400 && text.is_empty() {
+        return make_status(answer.status, location, response);
+    }
     let mut value = Vec::new();
     View::of_response(context, response).push_template(text, &mut value);
     if is_redirect(answer.status) {
         make_status(answer.status, location, response);
-        return response.push(b"Location", &absolute(value, context.request));
+        response.push(b"Location", &absolute(value, context.request));
+        return true;
     }
     response.begin_own(answer.status);
     response.body = value;
     // nginx types an empty text too.
     let content_type = location.content_type(&context.request.uri.path);
     finish(content_type, response);
+    false
 }
 
-fn make_slash_redirect(location: &Location, context: &Context<'_>, response: &mut Response) {
+fn make_slash_redirect(
+    location: &Location,
+    context: &Context<'_>,
+    response: &mut Response,
+) -> bool {
     let uri = &context.request.uri;
     let mut value = Vec::new();
     http1::path::escape(&uri.path, &mut value);
@@ -81,16 +93,22 @@ fn make_slash_redirect(location: &Location, context: &Context<'_>, response: &mu
     }
     make_status(301, location, response);
     response.push(b"Location", &absolute(value, context.request));
+    true
 }
 
-fn make_status(status: u16, location: &Location, response: &mut Response) {
+fn make_status(status: u16, location: &Location, response: &mut Response) -> bool {
     response.begin_own(status);
     let mut body = std::mem::take(&mut response.body);
     push_page(status, location.server_tokens, &mut body);
     response.body = body;
-    let content_type: &[u8] =
-        if response.body.is_empty() { &location.content_types.default_type } else { b"text/html" };
+    // nginx: an error without a page has no type, other statuses that of an empty text.
+    let content_type: &[u8] = match (response.body.is_empty(), status) {
+        (false, _) => b"text/html",
+        (true, ..400) => &location.content_types.default_type,
+        (true, _) => b"",
+    };
     finish(content_type, response);
+    true
 }
 
 fn finish(content_type: &[u8], response: &mut Response) {
@@ -118,7 +136,12 @@ fn push_page(status: u16, tokens: bool, body: &mut Vec<u8>) {
     }
     let mut code = Vec::with_capacity(3);
     http1::push_decimal(&mut code, u64::from(status));
-    let reason = http1::reason(status).as_bytes();
+    // nginx: two titles are not what the status line says.
+    let reason: &[u8] = match status {
+        302 => b"Found",
+        401 => b"Authorization Required",
+        _ => http1::reason(status).as_bytes(),
+    };
     let code = code.as_slice();
     let pieces: [&[u8]; 9] = [
         b"<html>\r\n<head><title>",

@@ -45,7 +45,13 @@ impl<N: Net> Engine<N> {
         counters.connections_idle += 1;
         // nginx: no name is known yet, so that the address's default server says how long.
         let header_timeout_ms = at.server(at.default_place()).client.header_timeout_ms;
-        let info = ClientInfo { remote, local, serial: self.ids.next_serial, requests: 0 };
+        let info = ClientInfo {
+            remote,
+            local,
+            serial: self.ids.next_serial,
+            requests: 0,
+            is_pipelined: false,
+        };
         self.ids.next_serial += 1;
         let until_ms = self.now.ms.saturating_add(header_timeout_ms);
         let client = Connection {

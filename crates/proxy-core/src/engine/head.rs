@@ -6,16 +6,19 @@ use super::{Client, Engine, Step};
 use crate::connection::State;
 use crate::exchange::{Exchange, Opening};
 use crate::generation::At;
-use crate::net::{Net, Read, Socket};
+use crate::net::{Net, Read};
 use crate::request::split_mix;
 
 impl<N: Net> Engine<N> {
     /// Reads on while a head is waited for.
     pub(super) fn step_head(&mut self, client: &mut Client<N>) -> Step {
-        if matches!(client.state, State::Idle { .. }) && !client.stream.unread.is_empty() {
-            // What came behind the last request.
-            let bytes = std::mem::take(&mut client.stream.unread);
-            return self.head_bytes(client, &bytes);
+        if matches!(client.state, State::Idle { .. }) {
+            client.info.is_pipelined = !client.stream.unread.is_empty();
+            if client.info.is_pipelined {
+                // What came behind the last request.
+                let bytes = std::mem::take(&mut client.stream.unread);
+                return self.head_bytes(client, &bytes);
+            }
         }
         let mut scratch = std::mem::take(&mut self.buffers.scratch);
         let step = match client.stream.read(&mut scratch) {
@@ -60,6 +63,10 @@ impl<N: Net> Engine<N> {
             }
             Parsed::Done { used, .. } => {
                 client.stream.unread = bytes.get(used..).unwrap_or_default().to_vec();
+                if exchange.head_mut().host.is_none() {
+                    // The address is the name by which a redirect leads back here.
+                    client.know_local_address();
+                }
                 Opening::Head(bytes.get(..used).unwrap_or_default())
             }
             Parsed::Reject(reject) => Opening::Broken(bytes, reject),
@@ -71,11 +78,8 @@ impl<N: Net> Engine<N> {
     /// New requests get the newest configuration. False where the listener that the connection
     /// came by serves no more: the request is answered by the old one, and is the last.
     pub(super) fn update_place(&mut self, client: &mut Client<N>) -> bool {
-        if !client.is_local_known && self.generation.needs_local_address() {
-            client.is_local_known = true;
-            if let Some(local) = client.stream.socket().local_address() {
-                client.info.local = local;
-            }
+        if self.generation.needs_local_address() {
+            client.know_local_address();
         }
         match At::of(&self.generation, client.listener, client.info.local) {
             Some(at) => {

@@ -13,7 +13,7 @@ impl Exchange {
         let is_fault = matches!(content, Content::Fault(_));
         let mut response = std::mem::take(&mut self.down.response);
         let context = self.context(false, false, now);
-        own::make(content, &context, &self.carried, &mut response);
+        let is_page = own::make(content, &context, &self.carried, &mut response);
         let status = response.status;
         // nginx: 444 closes the connection without an answer, 499 is for the log only.
         if matches!(status, 444 | 499) {
@@ -24,10 +24,11 @@ impl Exchange {
         // has failed says nothing: whether the body still comes cannot be known then.
         let owes_continue = self.down.owes_continue && !self.down.has_request();
         if owes_continue && !is_fault {
-            out.client.extend_from_slice(CONTINUE);
+            self.down.push_continue(&mut out.client);
         }
-        let is_persistent =
-            self.client_may_persist() && !(owes_continue && is_fault) && !closes_connection(status);
+        let is_persistent = self.client_may_persist()
+            && !(owes_continue && is_fault)
+            && !(is_page && closes_connection(status));
         let context = self.context(is_persistent, false, now);
         let writer = response.filter(&context);
         self.down.response = response;
@@ -61,10 +62,7 @@ impl Exchange {
     }
 }
 
-/// RFC 9110 §15.2.1.
-pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-
-/// nginx: statuses after which what follows is not trusted.
+/// nginx: statuses after whose pages what follows is not trusted; 431 is its 494.
 fn closes_connection(status: u16) -> bool {
-    matches!(status, 400 | 408 | 413 | 414 | 431 | 500 | 501)
+    matches!(status, 400 | 413 | 414 | 431 | 500 | 501)
 }

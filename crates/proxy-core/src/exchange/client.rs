@@ -60,6 +60,7 @@ impl Exchange {
             match self.down.body.read(rest) {
                 Ok(part) => {
                     used += part.used;
+                    self.request.body_wire_bytes += part.used as u64;
                     if !self.count_request_body(part.data.len()) {
                         self.fail(Fault::BodyTooLarge, now, out);
                         return used;
@@ -76,7 +77,9 @@ impl Exchange {
                 }
             }
             if self.down.has_request() {
+                let before = out.upstream.len();
                 self.wire.writer.finish(&mut out.upstream);
+                self.count_sent(out.upstream.len() - before);
                 self.wire.since_ms = now.ms;
             }
         }
@@ -114,7 +117,6 @@ impl Exchange {
             match self.down.body.read(bytes.get(used..).unwrap_or_default()) {
                 Ok(part) => {
                     used += part.used;
-                    self.request.body_bytes += part.data.len() as u64;
                     if part.used == 0 && !self.down.has_request() {
                         return used;
                     }
@@ -144,6 +146,7 @@ impl Exchange {
                 }
                 let count = self.down.body.read(bytes).map_or(0, |part| part.data.len());
                 self.request.body_bytes += count as u64;
+                self.request.body_wire_bytes += count as u64;
                 self.count_sent(count);
                 self.down.since_ms = now.ms;
                 self.wire.since_ms = now.ms;

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use http1::{BodyLength, BodyReader, Parsed};
 
-use super::answer::CONTINUE;
 use super::{Action, Exchange, Out, Phase, Side, pass_of};
 use crate::clock::Moment;
 use crate::config::model::{IgnoredFields, NextConditions};
@@ -73,7 +72,7 @@ impl Exchange {
         self.resend_body(out);
         if std::mem::take(&mut self.down.owes_continue) && !self.down.has_request() {
             // RFC 9110 §10.1.1: the client waits for this before it sends its body.
-            out.client.extend_from_slice(CONTINUE);
+            self.down.push_continue(&mut out.client);
         }
     }
 
@@ -121,6 +120,8 @@ impl Exchange {
     /// The server has failed before its answer began: the next one is tried, or the client told.
     pub(super) fn upstream_failed(&mut self, fault: UpstreamFault, now: Moment, out: &mut Out) {
         debug_assert!(!self.down.is_begun);
+        let held = std::mem::take(&mut self.wire.held_bytes);
+        self.count_received(held, 0);
         let resend = self.resend();
         let generation = self.request.at.generation().clone();
         let mut peers = generation.peers.borrow_mut();
@@ -144,7 +145,10 @@ impl Exchange {
         self.wire.has_spoken |= !bytes.is_empty();
         let mut used = 0;
         while self.phase == Phase::Exchanging && !self.down.is_begun {
-            match self.answer_head(bytes.get(used..).unwrap_or_default(), now, out) {
+            let rest = bytes.get(used..).unwrap_or_default();
+            // Counted when it is used, or when it is known that it will not be.
+            self.wire.held_bytes = rest.len();
+            match self.answer_head(rest, now, out) {
                 0 => return used,
                 count => used += count,
             }
@@ -153,7 +157,7 @@ impl Exchange {
         match self.phase {
             Phase::Tunnel { .. } => {
                 self.down.since_ms = now.ms;
-                self.count_received(rest.len(), rest.len());
+                self.count_received(rest.len(), 0);
                 self.down.sent.body_bytes += rest.len() as u64;
                 out.client.extend_from_slice(rest);
                 bytes.len()
@@ -181,6 +185,7 @@ impl Exchange {
                 0
             }
             Parsed::Done { used, .. } => {
+                self.wire.held_bytes = 0;
                 self.count_received(used, 0);
                 let head = bytes.get(..used).unwrap_or_default();
                 match self.wire.head.status {
@@ -318,7 +323,7 @@ impl Exchange {
             match self.wire.body.read(bytes.get(used..).unwrap_or_default()) {
                 Ok(part) => {
                     used += part.used;
-                    self.count_received(part.used, part.data.len());
+                    self.count_received(part.used, part.used);
                     self.down.push_data(part.data, &mut out.client);
                     if part.used == 0 && !self.wire.body.is_done() {
                         return used;

@@ -28,9 +28,10 @@ fn push_length_as_told(response: &mut Response) {
     }
     let told = response.upstream_field(b"content-length");
     let is_length = |value: &&[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    if let Some(length) = told.filter(is_length).map(<[u8]>::to_vec) {
-        response.push(b"Content-Length", &length);
-    }
+    let Some(told) = told.filter(is_length) else { return };
+    let zeros = told.iter().take_while(|&&digit| digit == b'0').count();
+    let length = told.get(zeros.min(told.len() - 1)..).unwrap_or_default().to_vec();
+    response.push(b"Content-Length", &length);
 }
 
 /// How the content is written to the client.

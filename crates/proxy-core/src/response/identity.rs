@@ -1,6 +1,8 @@
 //! `Server` and `Date`: each once, this proxy's unless the upstream's is let through.
 
-use super::{Context, Response};
+use crate::config::model::Handler;
+
+use super::{Context, Response, Source};
 
 /// Product name in `Server` and on error pages.
 pub const PRODUCT: &str = "sidecar-kit";
@@ -11,13 +13,24 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
         has_server |= name.len() == 6 && name.eq_ignore_ascii_case(b"server");
         has_date |= name.len() == 4 && name.eq_ignore_ascii_case(b"date");
     }
-    if !has_server {
+    if !has_server && !passes_server(response, context) {
         let tokens = context.request.at.location(context.request.place).server_tokens;
         response.push_with(b"Server", |out| push_product(tokens, out));
     }
     if !has_date {
         let date = context.request.at.generation().date(context.now.unix_ms / 1_000);
         response.push(b"Date", &date);
+    }
+}
+
+/// nginx: an upstream whose Server is let through speaks for itself, even if it says nothing.
+fn passes_server(response: &Response, context: &Context<'_>) -> bool {
+    if response.source != Source::Upstream {
+        return false;
+    }
+    match &context.request.at.location(context.request.place).handler {
+        Handler::Proxy(pass) => !pass.hidden.iter().any(|name| name == b"server"),
+        _ => false,
     }
 }
 

@@ -188,10 +188,10 @@ pub struct Context<'e> {
 /// A header filter.
 type Filter = fn(&mut Response, &Context<'_>);
 
-/// nginx's order: what the upstream's answer becomes, what the file adds, and the header filter
-/// itself.
+/// What the upstream's answer becomes, what this proxy says of itself, of the content and of the
+/// connection, and what the file adds, which may speak of all that (`$sent_http_…`).
 const FILTERS: [Filter; 5] =
-    [rewrite::filter, add_header::filter, identity::filter, framing::filter, connection::filter];
+    [rewrite::filter, identity::filter, framing::filter, connection::filter, add_header::filter];
 
 impl Response {
     /// Passes the filters; then the head is as it goes out. How its content is written follows.

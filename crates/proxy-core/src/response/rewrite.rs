@@ -2,8 +2,11 @@
 //!
 //! nginx: `proxy_hide_header`, `proxy_pass_header`, `proxy_redirect`.
 
+use std::net::IpAddr;
+
 use crate::config::model::{Handler, ProxyPass};
 use crate::request::Request;
+use crate::variables::push_ip;
 
 use super::{Context, Response, Source};
 
@@ -22,7 +25,25 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
             .iter()
             .any(|hidden| hidden.len() == name.len() && hidden.eq_ignore_ascii_case(name))
     });
+    keep_one_type(response);
     rewrite_redirects(response, pass, context.request);
+}
+
+/// nginx: of several types the last one holds, and an empty one is none.
+fn keep_one_type(response: &mut Response) {
+    let is_type = |name: &[u8]| name.len() == 12 && name.eq_ignore_ascii_case(b"content-type");
+    let (mut count, mut last) = (0, &[][..]);
+    for (_, value) in response.sent().filter(|(name, _)| is_type(name)) {
+        (count, last) = (count + 1, value);
+    }
+    if count == 0 || count == 1 && !last.is_empty() {
+        return;
+    }
+    let last = last.to_vec();
+    response.suppress_where(|name, _| is_type(name));
+    if !last.is_empty() {
+        response.push(b"Content-Type", &last);
+    }
 }
 
 /// RFC 9110 §15.5.22: 426 tells by Upgrade which protocol is asked for.
@@ -70,14 +91,27 @@ fn refresh(pass: &ProxyPass, value: &[u8]) -> Option<Vec<u8>> {
     Some([before, &moved(pass, address)?].concat())
 }
 
+/// RFC 3986 §3.2.2: an address of version 6 stands in brackets.
+fn push_host(ip: IpAddr, url: &mut Vec<u8>) {
+    let is_bracketed = ip.to_canonical().is_ipv6();
+    url.extend_from_slice(if is_bracketed { b"[" } else { b"" });
+    push_ip(ip, url);
+    url.extend_from_slice(if is_bracketed { b"]" } else { b"" });
+}
+
 /// nginx: `absolute_redirect` and `port_in_redirect`: a path becomes an URL of this server.
 pub fn absolute(value: Vec<u8>, request: &Request) -> Vec<u8> {
     let form = request.at.location(request.place).redirect;
-    if !form.absolute || value.first() != Some(&b'/') || request.uri.host.is_empty() {
+    if !form.absolute || value.first() != Some(&b'/') {
         return value;
     }
     let mut url = b"http://".to_vec();
-    url.extend_from_slice(&request.uri.host);
+    if request.uri.is_host_told {
+        url.extend_from_slice(&request.uri.host);
+    } else {
+        // nginx: not the server's name, but the address that is known to lead here.
+        push_host(request.client.local.ip(), &mut url);
+    }
     let port = request.client.local.port();
     if form.port && port != 80 {
         url.push(b':');

@@ -34,7 +34,7 @@ pub struct Attempt {
     pub bytes_sent: u64,
     /// Bytes that came, head and body.
     pub bytes_received: u64,
-    /// Bytes of the answer's content.
+    /// Bytes of the answer's content with the framing around it.
     pub body_bytes: u64,
 }
 

@@ -24,6 +24,8 @@ pub struct Wire {
     pub has_sent: bool,
     /// Something came.
     pub has_spoken: bool,
+    /// So many bytes of a head have come that is not whole.
+    pub held_bytes: usize,
     /// Bytes wait for the server to take some.
     pub is_blocked: bool,
     /// When the server last gave or took something.
@@ -41,6 +43,7 @@ impl Default for Wire {
             is_reused: false,
             has_sent: false,
             has_spoken: false,
+            held_bytes: 0,
             is_blocked: false,
             since_ms: 0,
         }
@@ -59,6 +62,7 @@ impl Wire {
         self.is_reused = is_reused;
         self.has_sent = true;
         self.has_spoken = false;
+        self.held_bytes = 0;
         self.is_blocked = false;
         self.since_ms = now;
     }

@@ -6,6 +6,13 @@ use super::Variable;
 #[derive(Debug, Clone, Default)]
 pub struct Template(pub Vec<Part>);
 
+impl Template {
+    /// Whether its text is empty whatever the variables.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// A piece of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {

@@ -1,6 +1,9 @@
 //! The values of nginx's variables, from what is known of an exchange.
 //!
-//! A variable without a value adds nothing; in log lines that is shown as `-` by the caller.
+//! A variable that is not there adds nothing and says so, which is not the same as an empty one: a
+//! log line shows the first as `-` and the second as nothing.
+
+mod parts;
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -16,9 +19,9 @@ use crate::upstream::call::{Attempt, Attempts};
 /// What was sent to the client so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sent {
-    /// Bytes of the head.
+    /// Bytes before the content: the head, and `100 Continue` if that was said.
     pub head_bytes: u64,
-    /// Bytes of the content, without the framing around it.
+    /// Bytes of the content with the framing around it.
     pub body_bytes: u64,
     /// Whether the answer went out whole.
     pub is_whole: bool,
@@ -50,35 +53,24 @@ impl<'e> View<'e> {
         for part in &template.0 {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text),
-                Part::Variable(variable) => self.push_variable(variable, out),
+                Part::Variable(variable) => {
+                    self.push_variable(variable, out);
+                }
             }
         }
     }
 
-    /// Appends the variable's value.
-    pub fn push_variable(&self, variable: &Variable, out: &mut Vec<u8>) {
+    /// Appends the variable's value. False where there is none, not even an empty one.
+    pub fn push_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         use Variable as V;
         match variable {
-            V::Host
-            | V::HttpHost
-            | V::ContentLength
-            | V::ContentType
-            | V::RemoteUser
-            | V::Http(_)
-            | V::Cookie(_)
-            | V::Arg(_)
-            | V::Args
-            | V::QueryString
-            | V::IsArgs
-            | V::Request
-            | V::RequestId
-            | V::RequestLength
-            | V::RequestMethod
-            | V::RequestUri
-            | V::Uri
-            | V::ServerProtocol
-            | V::ProxyAddXForwardedFor => {
-                self.push_request_variable(variable, out);
+            V::Absent => return false,
+            V::Empty => {}
+            V::Msec => clock::push_seconds(self.now.unix_ms, out),
+            V::TimeIso8601 => clock::push_time_iso8601(self.now.unix_ms, out),
+            V::TimeLocal => clock::push_time_local(self.now.unix_ms, out),
+            V::RequestTime => {
+                clock::push_seconds(self.now.ms.saturating_sub(self.request.began.ms), out);
             }
             V::BinaryRemoteAddr
             | V::Connection
@@ -92,45 +84,63 @@ impl<'e> View<'e> {
             | V::Pipe
             | V::Hostname
             | V::NginxVersion
-            | V::Pid => {
-                self.push_connection_variable(variable, out);
-            }
-            V::Msec => clock::push_seconds(self.now.unix_ms, out),
-            V::TimeIso8601 => clock::push_time_iso8601(self.now.unix_ms, out),
-            V::TimeLocal => clock::push_time_local(self.now.unix_ms, out),
-            V::RequestTime => {
-                clock::push_seconds(self.now.ms.saturating_sub(self.request.began.ms), out)
-            }
-            _ => self.push_response_variable(variable, out),
+            | V::Pid => self.push_connection_variable(variable, out),
+            V::BodyBytesSent
+            | V::BytesSent
+            | V::RequestCompletion
+            | V::Status
+            | V::ProxyHost
+            | V::ProxyPort
+            | V::SentHttp(_) => return self.push_response_variable(variable, out),
+            V::UpstreamHttp(_)
+            | V::UpstreamAddr
+            | V::UpstreamBytesReceived
+            | V::UpstreamBytesSent
+            | V::UpstreamConnectTime
+            | V::UpstreamHeaderTime
+            | V::UpstreamResponseLength
+            | V::UpstreamResponseTime
+            | V::UpstreamStatus => return self.push_upstream_variable(variable, out),
+            _ => return self.push_request_variable(variable, out),
         }
+        true
     }
 
-    fn push_request_variable(&self, variable: &Variable, out: &mut Vec<u8>) {
+    fn push_request_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         use Variable as V;
         let Request { head, bytes, uri, .. } = self.request;
         match variable {
             V::Host => out.extend_from_slice(&uri.host),
-            V::HttpHost => self.push_field("host", out),
-            V::ContentLength => self.push_field("content-length", out),
-            V::ContentType => self.push_field("content-type", out),
-            V::RemoteUser => self.push_basic_user(out),
-            V::Http(name) => self.push_field_list(name, out),
-            V::Cookie(name) => self.push_cookie(name, out),
-            V::Arg(name) => self.push_argument(name, out),
-            V::Args | V::QueryString => out.extend_from_slice(&uri.args),
-            V::IsArgs if !uri.args.is_empty() => out.push(b'?'),
-            V::Request => out.extend_from_slice(self.request.line()),
-            V::RequestId => out.extend_from_slice(&self.request.id()),
-            V::RequestLength => push_number(bytes.len() as u64 + self.request.body_bytes, out),
-            V::RequestMethod => out.extend_from_slice(self.request.method()),
-            V::RequestUri => out.extend_from_slice(self.request.raw_uri()),
-            V::Uri => out.extend_from_slice(&uri.path),
-            V::ServerProtocol if !head.method.is_empty() => {
-                out.extend_from_slice(match head.version {
-                    Version::Http10 => b"HTTP/1.0",
-                    Version::Http11 => b"HTTP/1.1",
-                });
+            V::HttpHost => return self.push_field("host", out),
+            V::ContentLength => return self.push_field("content-length", out),
+            V::ContentType => return self.push_field("content-type", out),
+            V::RemoteUser => {
+                let value = http1::find(&head.fields, bytes, "authorization");
+                return value.is_some_and(|value| parts::push_basic_user(value, out));
             }
+            V::Http(name) => return self.push_field_list(name, out),
+            V::Cookie(name) => {
+                let is_cookie =
+                    |field: &[u8]| field.len() == 6 && field.eq_ignore_ascii_case(b"cookie");
+                let fields = self.request.fields().filter(|(field, _, _)| is_cookie(field));
+                let found = parts::cookie(fields.map(|(_, value, _)| value), name);
+                return push_found(found, out);
+            }
+            V::Arg(name) => return push_found(parts::argument(&uri.args, name), out),
+            V::Args | V::QueryString => return push_some(&uri.args, out),
+            V::IsArgs if uri.args.is_empty() => {}
+            V::IsArgs => out.push(b'?'),
+            V::Request => return push_some(self.request.line(), out),
+            V::RequestId => out.extend_from_slice(&self.request.id()),
+            V::RequestLength => push_number(self.request.length(), out),
+            V::RequestMethod => return push_some(self.request.method(), out),
+            V::RequestUri => return push_some(self.request.raw_uri(), out),
+            V::Uri => return push_some(&uri.path, out),
+            V::ServerProtocol if head.method.is_empty() => return false,
+            V::ServerProtocol => out.extend_from_slice(match head.version {
+                Version::Http10 => b"HTTP/1.0",
+                Version::Http11 => b"HTTP/1.1",
+            }),
             V::ProxyAddXForwardedFor => {
                 let start = out.len();
                 self.push_field_list(b"x-forwarded-for", out);
@@ -139,8 +149,9 @@ impl<'e> View<'e> {
                 }
                 push_ip(self.request.client.remote.ip(), out);
             }
-            _ => {}
+            _ => return false,
         }
+        true
     }
 
     fn push_connection_variable(&self, variable: &Variable, out: &mut Vec<u8>) {
@@ -159,7 +170,7 @@ impl<'e> View<'e> {
             V::ServerAddr => push_ip(client.local.ip(), out),
             V::ServerPort => push_number(u64::from(client.local.port()), out),
             V::ServerName => out.extend_from_slice(&at.server(self.request.place).name),
-            V::Pipe => out.push(if client.requests > 1 { b'p' } else { b'.' }),
+            V::Pipe => out.push(if client.is_pipelined { b'p' } else { b'.' }),
             V::Hostname => out.extend_from_slice(&at.generation().host().name),
             V::NginxVersion => out.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes()),
             V::Pid => push_number(u64::from(at.generation().host().pid), out),
@@ -167,13 +178,14 @@ impl<'e> View<'e> {
         }
     }
 
-    fn push_response_variable(&self, variable: &Variable, out: &mut Vec<u8>) {
+    fn push_response_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         use Variable as V;
         let Sent { head_bytes, body_bytes, is_whole } = self.sent;
         match variable {
             V::BodyBytesSent => push_number(body_bytes, out),
             V::BytesSent => push_number(head_bytes + body_bytes, out),
             V::RequestCompletion if is_whole => out.extend_from_slice(b"OK"),
+            V::RequestCompletion => {}
             V::Status => {
                 let status = self.response.status;
                 // nginx: 000 where there is no answer.
@@ -181,14 +193,18 @@ impl<'e> View<'e> {
                 out.extend_from_slice(zeros);
                 push_number(u64::from(status), out);
             }
-            V::ProxyHost => out.extend_from_slice(self.pass_url().map_or(&[], |url| &url.host)),
-            V::ProxyPort => out.extend_from_slice(self.pass_url().map_or(&[], |url| &url.port)),
-            V::SentHttp(name) => push_list(self.response.sent(), name, out),
-            V::UpstreamHttp(name) => {
-                let mut fields = self.response.from_upstream();
-                let found = fields.find(|(field, _)| matches_variable(field, name));
-                out.extend_from_slice(found.map_or(&[], |(_, value)| value));
-            }
+            V::ProxyHost => return push_found(self.pass_url().map(|url| url.host.as_slice()), out),
+            V::ProxyPort => return push_found(self.pass_url().map(|url| url.port.as_slice()), out),
+            V::SentHttp(name) => return push_list(self.response.sent(), name, out),
+            _ => return false,
+        }
+        true
+    }
+
+    fn push_upstream_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        use Variable as V;
+        match variable {
+            V::UpstreamHttp(name) => push_list(self.response.from_upstream(), name, out),
             V::UpstreamAddr => self.push_attempts(out, |attempt, out| match attempt.address {
                 Some(address) => push_address(address, out),
                 None => out.extend_from_slice(self.upstream_name(attempt)),
@@ -206,15 +222,15 @@ impl<'e> View<'e> {
                 push_known(attempt.response_ms, clock::push_seconds, out);
             }),
             V::UpstreamBytesReceived => {
-                self.push_attempts(out, |attempt, out| push_number(attempt.bytes_received, out));
+                self.push_attempts(out, |attempt, out| push_number(attempt.bytes_received, out))
             }
             V::UpstreamResponseLength => {
-                self.push_attempts(out, |attempt, out| push_number(attempt.body_bytes, out));
+                self.push_attempts(out, |attempt, out| push_number(attempt.body_bytes, out))
             }
             V::UpstreamBytesSent => {
-                self.push_attempts(out, |attempt, out| push_number(attempt.bytes_sent, out));
+                self.push_attempts(out, |attempt, out| push_number(attempt.bytes_sent, out))
             }
-            _ => {}
+            _ => false,
         }
     }
 
@@ -231,7 +247,7 @@ impl<'e> View<'e> {
     }
 
     /// nginx: servers of one group by commas, groups after internal redirects by colons.
-    fn push_attempts(&self, out: &mut Vec<u8>, push: impl Fn(&Attempt, &mut Vec<u8>)) {
+    fn push_attempts(&self, out: &mut Vec<u8>, push: impl Fn(&Attempt, &mut Vec<u8>)) -> bool {
         let mut before: Option<&Attempt> = None;
         for attempt in self.attempts.iter() {
             if let Some(before) = before {
@@ -242,68 +258,46 @@ impl<'e> View<'e> {
             push(attempt, out);
             before = Some(attempt);
         }
+        before.is_some()
     }
 
-    fn push_field(&self, name: &str, out: &mut Vec<u8>) {
-        let value = http1::find(&self.request.head.fields, &self.request.bytes, name);
-        out.extend_from_slice(value.unwrap_or(&[]));
+    fn push_field(&self, name: &str, out: &mut Vec<u8>) -> bool {
+        push_found(http1::find(&self.request.head.fields, &self.request.bytes, name), out)
     }
 
     /// Several fields of one name are one list (nginx: `$http_NAME` since 1.23.0), by commas but
     /// for cookies.
-    fn push_field_list(&self, name: &[u8], out: &mut Vec<u8>) {
-        push_list(self.request.fields().map(|(name, value, _)| (name, value)), name, out);
-    }
-
-    /// nginx: the last of the cookie fields does not hide the others.
-    fn push_cookie(&self, name: &[u8], out: &mut Vec<u8>) {
-        let is_cookie = |field: &[u8]| field.len() == 6 && field.eq_ignore_ascii_case(b"cookie");
-        let fields = self.request.fields().filter(|(field, _, _)| is_cookie(field));
-        let mut pairs = fields.flat_map(|(_, value, _)| value.split(|&b| b == b';'));
-        let found = pairs.find_map(|pair| {
-            let (key, value) = split_once(pair.trim_ascii(), b'=')?;
-            key.eq_ignore_ascii_case(name).then_some(value)
-        });
-        out.extend_from_slice(found.unwrap_or(&[]));
-    }
-
-    fn push_argument(&self, name: &[u8], out: &mut Vec<u8>) {
-        let found = self.request.uri.args.split(|&b| b == b'&').find_map(|argument| {
-            let (key, value) = split_once(argument, b'=')?;
-            key.eq_ignore_ascii_case(name).then_some(value)
-        });
-        out.extend_from_slice(found.unwrap_or(&[]));
-    }
-
-    /// nginx: `$remote_user`: the name in Basic credentials.
-    fn push_basic_user(&self, out: &mut Vec<u8>) {
-        let Request { head, bytes, .. } = self.request;
-        let value = http1::find(&head.fields, bytes, "authorization");
-        let Some((scheme, encoded)) = value.and_then(|value| split_once(value, b' ')) else {
-            return;
-        };
-        if scheme.eq_ignore_ascii_case(b"basic") {
-            let mut plain = Vec::new();
-            push_base64_decoded(encoded.trim_ascii(), &mut plain);
-            out.extend_from_slice(plain.split(|&b| b == b':').next().unwrap_or(&[]));
-        }
+    fn push_field_list(&self, name: &[u8], out: &mut Vec<u8>) -> bool {
+        push_list(self.request.fields().map(|(name, value, _)| (name, value)), name, out)
     }
 }
 
-/// The values of all fields of that name, as one list.
+fn push_found(value: Option<&[u8]>, out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(value.unwrap_or_default());
+    value.is_some()
+}
+
+/// A value that is there if it is not empty.
+fn push_some(value: &[u8], out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(value);
+    !value.is_empty()
+}
+
+/// The values of all fields of that name, as one list; false where there is no such field.
 fn push_list<'f>(
     fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
     name: &[u8],
     out: &mut Vec<u8>,
-) {
+) -> bool {
     let separator: &[u8] = if name == b"cookie" { b"; " } else { b", " };
-    let mut is_first = true;
+    let mut is_found = false;
     for (_, value) in fields.filter(|(field, _)| matches_variable(field, name)) {
-        if !std::mem::take(&mut is_first) {
+        if std::mem::replace(&mut is_found, true) {
             out.extend_from_slice(separator);
         }
         out.extend_from_slice(value);
     }
+    is_found
 }
 
 /// nginx: what is not known of an attempt is `-`.
@@ -322,17 +316,12 @@ fn matches_variable(field: &[u8], name: &[u8]) -> bool {
         })
 }
 
-fn split_once(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
-    let position = bytes.iter().position(|&b| b == at)?;
-    Some((bytes.get(..position)?, bytes.get(position + 1..)?))
-}
-
 fn push_number(value: u64, out: &mut Vec<u8>) {
     http1::push_decimal(out, value);
 }
 
 /// An IPv4 client of a socket that serves both families is written as IPv4.
-fn push_ip(ip: IpAddr, out: &mut Vec<u8>) {
+pub(crate) fn push_ip(ip: IpAddr, out: &mut Vec<u8>) {
     match ip.to_canonical() {
         IpAddr::V4(v4) => {
             let mut is_first = true;
@@ -368,41 +357,9 @@ fn push_address(address: SocketAddr, out: &mut Vec<u8>) {
     }
 }
 
-/// RFC 4648 §4; what is not base64 ends the text.
-fn push_base64_decoded(encoded: &[u8], out: &mut Vec<u8>) {
-    let mut bits: u32 = 0;
-    let mut count = 0;
-    for &byte in encoded {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => break,
-        };
-        bits = (bits << 6) | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push(u8::try_from((bits >> count) & 0xff).unwrap_or(0));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_is_decoded_up_to_its_end() {
-        let mut out = Vec::new();
-        push_base64_decoded(b"YWxpY2U6c2VjcmV0", &mut out);
-        assert_eq!(out, b"alice:secret");
-        out.clear();
-        push_base64_decoded(b"YQ==", &mut out);
-        assert_eq!(out, b"a");
-    }
 
     #[test]
     fn names_of_variables_match_fields_with_dashes() {

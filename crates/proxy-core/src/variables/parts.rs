@@ -1,0 +1,139 @@
+//! Values that are parts of others: a cookie, an argument, the name in credentials.
+//!
+//! It takes apart what it is given; where that comes from is not its affair.
+
+/// The value of the first cookie of that name. nginx: names are looked for behind `;` and `,` and
+/// the spaces after them, spaces may stand around `=`, and only `;` ends a value.
+pub(super) fn cookie<'f>(fields: impl Iterator<Item = &'f [u8]>, name: &[u8]) -> Option<&'f [u8]> {
+    for mut rest in fields {
+        while !rest.is_empty() {
+            if let Some(value) = pair_of(rest, name) {
+                let end = value.iter().position(|&byte| byte == b';');
+                return end.map_or(Some(value), |end| value.get(..end));
+            }
+            let end = rest.iter().position(|byte| matches!(byte, b';' | b','));
+            let after = end.and_then(|end| rest.get(end + 1..)).unwrap_or_default();
+            rest = skip_spaces(after);
+        }
+    }
+    None
+}
+
+/// What follows `name =` at the front of `bytes`.
+fn pair_of<'b>(bytes: &'b [u8], name: &[u8]) -> Option<&'b [u8]> {
+    let (front, rest) = bytes.split_at_checked(name.len())?;
+    if !front.eq_ignore_ascii_case(name) {
+        return None;
+    }
+    skip_spaces(rest).strip_prefix(b"=").map(skip_spaces)
+}
+
+fn skip_spaces(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// The value of the first argument of that name.
+pub(super) fn argument<'a>(args: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    args.split(|&byte| byte == b'&').find_map(|argument| {
+        let (key, value) = argument.split_at_checked(name.len())?;
+        let value = value.strip_prefix(b"=")?;
+        key.eq_ignore_ascii_case(name).then_some(value)
+    })
+}
+
+/// Adds the name in the credentials of an Authorization field. nginx: `$remote_user`: Basic ones
+/// alone, whose name is not empty and has a colon after it. False where there is none.
+pub(super) fn push_basic_user(value: &[u8], out: &mut Vec<u8>) -> bool {
+    let Some((scheme, encoded)) = value.split_at_checked(6) else { return false };
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return false;
+    }
+    let start = out.len();
+    let is_encoded = push_base64_decoded(skip_spaces(encoded), out);
+    let plain = out.get(start..).unwrap_or_default();
+    let colon = plain.iter().position(|&byte| byte == b':').unwrap_or(0);
+    let is_name = is_encoded && colon > 0;
+    out.truncate(start + if is_name { colon } else { 0 });
+    is_name
+}
+
+/// RFC 4648 §4; padding ends the text. False where it is not that.
+fn push_base64_decoded(encoded: &[u8], out: &mut Vec<u8>) -> bool {
+    let (mut bits, mut count, mut digits): (u32, u32, usize) = (0, 0, 0);
+    for &byte in encoded.iter().take_while(|&&byte| byte != b'=') {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return false,
+        };
+        digits += 1;
+        bits = (bits << 6) | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push(u8::try_from((bits >> count) & 0xff).unwrap_or(0));
+        }
+    }
+    digits % 4 != 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_found_where_nginx_finds_it() {
+        let check = |fields: &[&str], expected: Option<&str>| {
+            let found = cookie(fields.iter().map(|field| field.as_bytes()), b"c");
+            assert_eq!(found, expected.map(str::as_bytes), "{fields:?}");
+        };
+        check(&["c=1; d=2"], Some("1"));
+        check(&["d=2; C=1"], Some("1"));
+        check(&["d=2,c=1"], Some("1"));
+        check(&["c=1,d=2; e"], Some("1,d=2"));
+        check(&["c = 1"], Some("1"));
+        check(&["c=; d"], Some(""));
+        check(&["c"], None);
+        check(&["xc=1; c; c=3"], Some("3"));
+        check(&["d=2", "c=1"], Some("1"));
+        check(&["", "d"], None);
+    }
+
+    #[test]
+    fn an_argument_is_the_first_of_its_name_that_has_a_value() {
+        let check = |args: &str, expected: Option<&str>| {
+            assert_eq!(argument(args.as_bytes(), b"a"), expected.map(str::as_bytes), "{args}");
+        };
+        check("a=1&b=2", Some("1"));
+        check("b=2&A=1&a=3", Some("1"));
+        check("a&a=2", Some("2"));
+        check("xa=1&a=", Some(""));
+        check("xa=1", None);
+        check("", None);
+    }
+
+    #[test]
+    fn the_name_in_credentials_has_a_colon_after_it() {
+        let check = |value: &str, expected: Option<&str>| {
+            let mut out = b"x".to_vec();
+            let is_found = push_basic_user(value.as_bytes(), &mut out);
+            assert_eq!(is_found, expected.is_some(), "{value}");
+            assert_eq!(out, ["x", expected.unwrap_or_default()].concat().as_bytes(), "{value}");
+        };
+        check("Basic YWxpY2U6c2VjcmV0", Some("alice"));
+        check("basic   YWxpY2U6", Some("alice"));
+        // alice, :secret, and what is no base64.
+        check("Basic YWxpY2U=", None);
+        check("Basic OnNlY3JldA==", None);
+        check("Basic !!!", None);
+        check("Basic YWxpY2U6c", None);
+        check("Bearer YWxpY2U6c2VjcmV0", None);
+        check("Basic", None);
+    }
+}
