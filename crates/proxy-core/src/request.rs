@@ -175,11 +175,12 @@ impl Request {
     /// What came is no head. For the access log what was understood of it is kept, or the first
     /// line as far as it came; what follows cannot be told apart, so that nothing more is read as
     /// a request. nginx: the request line holds once it is whole, and each field up to the bad one.
-    pub fn take_scraps(&mut self, bytes: &[u8]) {
+    pub fn take_scraps(&mut self, bytes: &[u8], reject: Option<Reject>) {
         let target = self.head.target;
         let after = (target.start + target.len) as usize + b" HTTP/1.1".len();
-        let has_line =
-            !target.is_empty() && bytes.get(after..).is_some_and(|rest| rest.starts_with(b"\r\n"));
+        let has_line = reject != Some(Reject::TargetTooLong)
+            && !target.is_empty()
+            && bytes.get(after..).is_some_and(|rest| rest.starts_with(b"\r\n"));
         if has_line {
             let last = self
                 .head

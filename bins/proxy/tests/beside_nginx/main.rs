@@ -2,9 +2,9 @@
 //! of it compared: status, fields, body, what the upstream got, and the access log.
 //!
 //! The cases are in `cases/*.txt`; `case` says how they are written. `BESIDE_NGINX=TEXT` runs only
-//! those whose file or title has the text, and tells what nginx did with them. What is in
-//! `cases/coming` is about directives that are not there yet: it is read, and run only when asked
-//! for by `BESIDE_NGINX=coming/TEXT`.
+//! those whose file or title has the text, and tells what nginx did with them. A folder
+//! `cases/coming` may have cases of directives that are not there yet: they are read, and run only
+//! when asked for by `BESIDE_NGINX=coming/TEXT`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends there")]
 

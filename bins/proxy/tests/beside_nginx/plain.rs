@@ -165,8 +165,11 @@ impl<'a> Plain<'a> {
                     let all = sizes.iter().flat_map(|one| one.seen_bytes);
                     all.into_iter().any(|seen| size.parse() == Ok(*seen))
                 };
-                let one = |size| if seen(size) { "<seen>" } else { size };
-                value.split(", ").map(one).collect::<Vec<_>>().join(", ")
+                let group = |group: &str| {
+                    let one = |size| if seen(size) { "<seen>" } else { size };
+                    group.split(", ").map(one).collect::<Vec<_>>().join(", ")
+                };
+                value.split(" : ").map(group).collect::<Vec<_>>().join(" : ")
             }
             "pid" | "connection" | "remote_port" | "realip_remote_port"
                 if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) =>
@@ -226,8 +229,8 @@ fn only_what_changes_from_run_to_run_is_replaced() {
 fn sizes_in_a_log_line_must_be_those_of_the_exchange() {
     let plain = Plain::new(Side::Ours, "1.22.1", &Tokens::new());
     let sizes = [Sizes { bytes: 200, body_bytes: 5, seen_bytes: &[77] }];
-    let line = "bytes_sent=200\tbody_bytes_sent=6\tupstream_bytes_sent=0, 77\tpid=12\tpid=-";
-    let expected = "bytes_sent=<all>\tbody_bytes_sent=6\tupstream_bytes_sent=0, <seen>\t\
+    let line = "bytes_sent=200\tbody_bytes_sent=6\tupstream_bytes_sent=0, 77 : 77\tpid=12\tpid=-";
+    let expected = "bytes_sent=<all>\tbody_bytes_sent=6\tupstream_bytes_sent=0, <seen> : <seen>\t\
                     pid=<number>\tpid=-";
     assert_eq!(plain.log_line(line, &sizes), expected);
 }

@@ -110,13 +110,16 @@ impl Exchange {
         self.location().client.body_bytes_max.is_none_or(|max| self.request.body_bytes <= max)
     }
 
-    /// The rest of a request that is answered already.
+    /// The rest of a request that is answered already. nginx: what was meant for an upstream
+    /// counts as read, what nobody wanted does not.
     fn discard(&mut self, bytes: &[u8]) -> usize {
+        let was_wanted = self.attempts.last().is_some();
         let mut used = 0;
         while !self.down.has_request() {
             match self.down.body.read(bytes.get(used..).unwrap_or_default()) {
                 Ok(part) => {
                     used += part.used;
+                    self.request.body_wire_bytes += if was_wanted { part.used as u64 } else { 0 };
                     if part.used == 0 && !self.down.has_request() {
                         return used;
                     }

@@ -183,11 +183,11 @@ impl Exchange {
                 Err(reject) => self.refuse(Fault::Client(reject), now, out),
             },
             Opening::Broken(bytes, reject) => {
-                self.request.take_scraps(bytes);
+                self.request.take_scraps(bytes, Some(reject));
                 self.refuse(Fault::Client(reject), now, out);
             }
             Opening::TooLate(bytes) => {
-                self.request.take_scraps(bytes);
+                self.request.take_scraps(bytes, None);
                 self.refuse(Fault::ClientTooSlow, now, out);
             }
         }

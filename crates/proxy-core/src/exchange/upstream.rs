@@ -185,7 +185,7 @@ impl Exchange {
                 0
             }
             Parsed::Done { used, .. } => {
-                self.wire.held_bytes = 0;
+                self.wire.held_bytes = bytes.len() - used;
                 self.count_received(used, 0);
                 let head = bytes.get(..used).unwrap_or_default();
                 match self.wire.head.status {
@@ -208,7 +208,13 @@ impl Exchange {
         self.down.has_request() && self.request.upgrade().is_some()
     }
 
-    fn note_answer(&mut self, now: Moment) {
+    fn note_head_time(&mut self, now: Moment) {
+        if let Some(attempt) = self.attempts.last() {
+            attempt.head_ms = Some(now.ms.saturating_sub(attempt.began_ms));
+        }
+    }
+
+    fn note_answer(&mut self) {
         let generation = self.request.at.generation().clone();
         if let Some(id) = self.call.server() {
             let mut peers = generation.peers.borrow_mut();
@@ -220,12 +226,12 @@ impl Exchange {
         let status = self.wire.head.status;
         if let Some(attempt) = self.attempts.last() {
             attempt.status = Some(status);
-            attempt.head_ms = Some(now.ms.saturating_sub(attempt.began_ms));
         }
     }
 
     fn begin_tunnel(&mut self, head: &[u8], now: Moment, out: &mut Out) {
-        self.note_answer(now);
+        self.note_head_time(now);
+        self.note_answer();
         self.send_answer_head(head, true, now, out);
         self.down.sent.is_whole = true;
         self.phase = Phase::Tunnel { client_ended: false, upstream_ended: false };
@@ -233,10 +239,11 @@ impl Exchange {
 
     fn begin_answer(&mut self, head: &[u8], now: Moment, out: &mut Out) {
         let status = self.wire.head.status;
+        self.note_head_time(now);
         if self.call.would_try_next(status, self.resend(), now.ms) {
             return self.upstream_failed(UpstreamFault::Status(status), now, out);
         }
-        self.note_answer(now);
+        self.note_answer();
         if self.redirect_internally(head, now, out) {
             return;
         }
@@ -286,6 +293,7 @@ impl Exchange {
             return false;
         }
         let target = target.to_vec();
+        let held = std::mem::take(&mut self.wire.held_bytes);
         let carried = fields.iter().map(|field| (field.name.of(head), field.value.of(head)));
         let is_carried =
             |name: &[u8]| CARRIED.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
@@ -293,6 +301,7 @@ impl Exchange {
             .filter(|(name, _)| is_carried(name))
             .map(|(name, value)| (name.to_vec(), value.to_vec()))
             .collect();
+        self.count_received(held, 0);
         self.attempts.end(None, now.ms);
         out.upstream.clear();
         self.link_action = Some(Action::DropLink);

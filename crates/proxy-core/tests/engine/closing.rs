@@ -23,7 +23,7 @@ fn an_answer_without_length_that_its_server_resets_never_ends_cleanly() {
         assert_eq!(client.fate(), fate, "{request}");
         assert_eq!(
             world.lines(),
-            [format!("{}|200|10.0.0.5:5000|200|-", request.lines().next().unwrap())]
+            [format!("{}|200|10.0.0.5:5000|200|", request.lines().next().unwrap())]
         );
         assert!(world.notices()[0].starts_with("connection to the upstream broke: "));
         world.pass(1_000);
@@ -196,7 +196,7 @@ fn a_client_that_takes_no_whole_answer_in_time_is_given_up() {
     assert_eq!(client.fate(), Fate::Open);
     world.pass(1);
     assert!(matches!(client.fate(), Fate::Closed | Fate::Reset));
-    assert_eq!(world.lines(), ["GET / HTTP/1.1|200|-|-|-"]);
+    assert_eq!(world.lines(), ["GET / HTTP/1.1|200|-|-|"]);
     assert!(world.notices()[0].starts_with("the client timed out while its answer was sent"));
 }
 
@@ -205,5 +205,5 @@ fn status_444_closes_at_once() {
     let mut world = World::new("server { listen 8080; return 444; }");
     let client = world.ask(get("/"));
     assert_eq!((client.heard().as_str(), client.fate()), ("", Fate::Closed));
-    assert_eq!(world.lines(), ["GET / HTTP/1.1|444|-|-|-"]);
+    assert_eq!(world.lines(), ["GET / HTTP/1.1|444|-|-|"]);
 }

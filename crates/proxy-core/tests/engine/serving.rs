@@ -136,7 +136,7 @@ fn a_client_that_leaves_takes_its_upstream_connection_with_it() {
         leave(&mut world, &client);
         assert!(matches!(world.server().fate(), Fate::Closed | Fate::Reset));
         assert_eq!((world.engine.clients(), world.engine.links()), (0, 0));
-        assert_eq!(world.lines(), ["GET / HTTP/1.1|499|10.0.0.5:5000|-|-"]);
+        assert_eq!(world.lines(), ["GET / HTTP/1.1|499|10.0.0.5:5000|-|"]);
         assert_eq!(world.notices(), Vec::<String>::new(), "that is no fault");
     }
 }

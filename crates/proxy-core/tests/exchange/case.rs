@@ -44,6 +44,7 @@ pub fn client() -> ClientInfo {
         local: SocketAddr::from(([10, 0, 0, 1], 8080)),
         serial: 7,
         requests: 1,
+        is_pipelined: false,
     }
 }
 
