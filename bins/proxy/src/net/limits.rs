@@ -16,7 +16,7 @@ const HEADS_SHARE: usize = 8;
 const BASE_BYTES: usize = 12 << 20;
 /// What a connection with a request under way takes of the container's memory at most, the
 /// system's part (socket, descriptor, queues) included; measured by `scripts/bench proxy burst`.
-const CONNECTION_BYTES: usize = 6 << 10;
+const CONNECTION_BYTES: usize = 7 << 10;
 
 /// The share of one worker of `workers`.
 pub fn of_worker(workers: usize) -> Limits {
@@ -75,7 +75,7 @@ mod tests {
     fn a_limit_is_shared_among_heads_connections_and_workers() {
         let one = share(Some(64 << 20), 1);
         assert_eq!(one.heads_bytes_max, 8 << 20);
-        assert!((7_000..8_000).contains(&one.connections_max), "{}", one.connections_max);
+        assert!((6_000..7_000).contains(&one.connections_max), "{}", one.connections_max);
         let two = share(Some(64 << 20), 2);
         assert_eq!(two.heads_bytes_max, 4 << 20);
         assert!(two.connections_max * 2 <= one.connections_max);

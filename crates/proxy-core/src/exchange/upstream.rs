@@ -10,6 +10,7 @@ use crate::config::model::{IgnoredFields, NextConditions};
 use crate::downstream::ClientNext;
 use crate::fault::{Fault, UpstreamFault};
 use crate::net::Cause;
+use crate::response::Context;
 use crate::upstream::call::{Resend, Step};
 use crate::upstream::h1;
 use crate::upstream::link::ServerId;
@@ -255,7 +256,7 @@ impl Exchange {
     }
 
     fn send_answer_head(&mut self, head: &[u8], is_tunnel: bool, now: Moment, out: &mut Out) {
-        let mut response = std::mem::take(&mut self.down.response);
+        let response = &mut self.down.response;
         response.begin_upstream(&mut self.wire.head, head);
         for (name, value) in &self.carried {
             if !name.eq_ignore_ascii_case(b"content-type") {
@@ -268,9 +269,10 @@ impl Exchange {
             && !matches!(response.length, BodyLength::Exact(_) | BodyLength::None);
         let is_persistent =
             self.client_may_persist() && self.down.has_request() && !ends_with_connection;
-        let context = self.context(is_persistent, is_tunnel, now);
-        self.down.writer = response.filter(&context);
-        self.down.response = response;
+        // Field by field, since the answer changes while the rest is looked at.
+        let (request, attempts) = (&self.request, &self.attempts);
+        let context = Context { request, attempts, is_persistent, is_tunnel, now };
+        self.down.writer = self.down.response.filter(&context);
         self.down.is_persistent = is_persistent;
         self.down.push_head(&mut out.client);
     }
