@@ -130,6 +130,24 @@ fn connections_wait_where_there_is_none_to_give_way() {
 }
 
 #[test]
+fn connections_whose_request_does_not_come_give_way_after_a_second() {
+    let mut world = connections(4);
+    let silent = world.client();
+    let half = world.ask("GET / HTTP/1.1\r\n");
+    let busy = world.ask(get("/up"));
+    assert!(world.engine.is_full());
+    // While it is full a worker comes back by itself.
+    assert_eq!(world.engine.wait_until_ms(), Some(world.moment().ms + 100));
+    world.pass(999);
+    assert!(world.engine.is_full());
+    world.pass(1);
+    assert!(!world.engine.is_full());
+    let fates = [&silent, &half, &busy].map(Peer::fate);
+    assert_eq!(fates, [Fate::Closed, Fate::Closed, Fate::Open]);
+    assert_eq!(world.counters().heads_dropped, 2);
+}
+
+#[test]
 fn idle_upstream_connections_give_way_where_no_client_is_idle() {
     let mut world = connections(5);
     let first = world.ask(get("/up"));

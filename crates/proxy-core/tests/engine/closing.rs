@@ -108,6 +108,27 @@ fn a_client_that_has_ended_is_not_lingered_for() {
     assert_eq!((statuses(&client.heard()), client.fate()), (vec![200], Fate::Closed));
 }
 
+/// What becomes of a connection whose last answer is known to have arrived.
+fn fate_once_delivered(settings: &str, request: &str) -> Fate {
+    let mut world = own(settings);
+    let client = world.client();
+    client.acknowledge();
+    world.say(&client, request);
+    assert_eq!(statuses(&client.heard()).len(), 1);
+    client.fate()
+}
+
+#[test]
+fn a_client_that_announced_its_end_and_has_its_answer_is_not_lingered_for() {
+    assert_eq!(fate_once_delivered("", CLOSING), Fate::Closed);
+    assert_eq!(fate_once_delivered("", OLD), Fate::Closed);
+    assert_eq!(fate_once_delivered("lingering_close always;", CLOSING), Fate::Ended);
+    // It may be sending: what it sends would turn the answer into a reset.
+    assert_eq!(fate_once_delivered("", &format!("{CLOSING}x")), Fate::Ended);
+    assert_eq!(fate_once_delivered("keepalive_timeout 0;", &get("/")), Fate::Ended);
+    assert_eq!(fate_once_delivered("", "GET / HTTP/1.1\r\n\r\n"), Fate::Ended);
+}
+
 #[test]
 fn bytes_behind_the_last_request_do_not_turn_its_answer_into_a_reset() {
     for request in [

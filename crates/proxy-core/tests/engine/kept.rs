@@ -4,15 +4,19 @@
 use crate::net::{Fate, Peer};
 use crate::world::{World, answer, get, passing, statuses, with_body};
 
-/// A world with a kept upstream connection, and a client that has had its first answer.
+/// A world with a kept upstream connection, and a client that has had its first answers; the
+/// second showed that the server keeps its connections.
 fn kept(settings: &str) -> (World, Peer, Peer) {
     let mut world = World::new(&passing(settings));
-    let client = world.ask(get("/first"));
+    let client = world.client();
+    for _ in 0..2 {
+        world.say(&client, get("/first"));
+        world.say(&world.server(), answer("first"));
+        assert!(client.heard().ends_with("first"));
+    }
     let server = world.server();
-    world.say(&server, answer("first"));
-    assert!(client.heard().ends_with("first"));
     server.heard();
-    assert_eq!((world.dialled(), world.lines().len()), (vec![5000], 1));
+    assert_eq!((world.dialled(), world.lines().len()), (vec![5000], 2));
     (world, client, server)
 }
 
@@ -128,6 +132,19 @@ fn a_post_looks_first_whether_its_server_has_closed() {
     world.say(&world.server(), answer("second"));
     assert_eq!(statuses(&client.heard()), [200]);
     assert_eq!(world.counters().retries, 0);
+}
+
+#[test]
+fn a_post_does_not_trust_a_server_whose_kept_connection_has_just_died() {
+    let (mut world, client, dead) = kept("");
+    client.say(get("/"));
+    dead.end();
+    world.settle();
+    world.say(&world.server(), answer("second"));
+    assert!(client.heard().ends_with("second"));
+    world.dialled();
+    world.say(&client, with_body("POST", "/", "abc"));
+    assert_eq!(world.dialled(), [5000], "a new connection");
 }
 
 #[test]

@@ -4,14 +4,12 @@
 //! what must always hold does hold.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use proxy_core::clock::Moment;
 use proxy_core::config::model::Config;
 use proxy_core::counters::Counters;
 use proxy_core::engine::{Engine, Limits};
-use proxy_core::generation::Generation;
 use proxy_core::listeners::{ListenerId, Table};
 
 use crate::config;
@@ -71,10 +69,6 @@ impl World {
         let generation = config::generation(config, &mut self.table);
         self.engine.reload(generation);
         self.settle();
-    }
-
-    pub fn generation(&self) -> Rc<Generation> {
-        Rc::clone(self.engine.generation())
     }
 
     /// What the connections to this port of `listen` come by.
