@@ -21,6 +21,7 @@
 mod answer;
 mod client;
 mod deadline;
+mod redirect;
 mod upstream;
 
 use std::net::SocketAddr;

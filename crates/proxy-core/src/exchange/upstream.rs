@@ -6,7 +6,7 @@ use http1::{BodyLength, BodyReader, Parsed};
 
 use super::{Action, Exchange, Out, Phase, Side, pass_of};
 use crate::clock::Moment;
-use crate::config::model::{IgnoredFields, NextConditions};
+use crate::config::model::NextConditions;
 use crate::downstream::ClientNext;
 use crate::fault::{Fault, UpstreamFault};
 use crate::net::Cause;
@@ -275,57 +275,6 @@ impl Exchange {
         self.down.writer = self.down.response.filter(&context);
         self.down.is_persistent = is_persistent;
         self.down.push_head(&mut out.client);
-    }
-
-    /// nginx: `X-Accel-Redirect`: another location answers. True where that is so.
-    fn redirect_internally(&mut self, head: &[u8], now: Moment, out: &mut Out) -> bool {
-        const CARRIED: [&str; 6] = [
-            "content-type",
-            "set-cookie",
-            "content-disposition",
-            "cache-control",
-            "expires",
-            "accept-ranges",
-        ];
-        let fields = &self.wire.head.fields;
-        let Some(target) = http1::find(fields, head, "x-accel-redirect") else { return false };
-        let is_ignored =
-            self.pass().is_some_and(|pass| pass.ignored.contains(IgnoredFields::REDIRECT));
-        if is_ignored || target.is_empty() {
-            return false;
-        }
-        let target = target.to_vec();
-        let held = std::mem::take(&mut self.wire.held_bytes);
-        let carried = fields.iter().map(|field| (field.name.of(head), field.value.of(head)));
-        let is_carried =
-            |name: &[u8]| CARRIED.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
-        self.carried = carried
-            .filter(|(name, _)| is_carried(name))
-            .map(|(name, value)| (name.to_vec(), value.to_vec()))
-            .collect();
-        self.count_received(held, 0);
-        self.attempts.end(None, now.ms);
-        out.upstream.clear();
-        self.link_action = Some(Action::DropLink);
-        let query = target.iter().position(|&b| b == b'?');
-        let (path, args) = match query {
-            Some(at) => {
-                (target.get(..at).unwrap_or_default(), target.get(at + 1..).unwrap_or_default())
-            }
-            None => (target.as_slice(), &[][..]),
-        };
-        let mut normal = Vec::new();
-        let is_good =
-            path.first() == Some(&b'/') && http1::path::normalize(path, &mut normal).is_ok();
-        // The old place's link is given up before the new place's is asked for.
-        self.phase = Phase::Connecting;
-        if is_good {
-            self.request.redirect(&normal, args);
-            self.run_phases(now, out);
-        } else {
-            self.answer(crate::phases::Content::Status(404), now, out);
-        }
-        true
     }
 
     fn answer_body(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {

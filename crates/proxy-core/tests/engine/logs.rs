@@ -81,7 +81,7 @@ fn a_request_is_told_as_the_client_wrote_it() {
          95|3|d|.|1|10.0.0.9|8080|http"
     );
     assert_eq!(lines[0], first);
-    assert!(lines[1].ends_with("|p|2|10.0.0.9|8080|http"), "{}", lines[1]);
+    assert!(lines[1].ends_with("|.|2|10.0.0.9|8080|http"), "{}", lines[1]);
 }
 
 #[test]
@@ -93,7 +93,10 @@ fn a_request_that_was_not_understood_is_told_as_far_as_it_came() {
         world.ask("GET /half");
         world.pass(60_000);
     });
-    assert_eq!(lines, ["GET /a HTTP/1.1|400|GET|/a|HTTP/1.1|", "nonsense|400||||", "GET /half|408||||"]);
+    assert_eq!(
+        lines,
+        ["GET /a HTTP/1.1|400|GET|/a|HTTP/1.1|", "nonsense|400||||", "GET /half|408||||"]
+    );
 }
 
 #[test]
