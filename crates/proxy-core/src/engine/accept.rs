@@ -99,6 +99,7 @@ impl<N: Net> Engine<N> {
         let dropped = self.drop_first(
             |client| match client.state {
                 State::Idle { until_ms } if client.info.requests > 0 => Some(until_ms),
+                State::Lingering { quiet_ms, .. } => Some(quiet_ms),
                 _ => None,
             },
             DROPPED_AT_ONCE,
