@@ -144,6 +144,38 @@ fn folded_lines() {
 }
 
 #[test]
+fn fields_that_a_request_has_once() {
+    for name in [
+        "Authorization",
+        "Content-Range",
+        "Expect",
+        "If-Match",
+        "If-Modified-Since",
+        "If-None-Match",
+        "If-Range",
+        "If-Unmodified-Since",
+    ] {
+        let twice = format!("{name}: a\r\nX: y\r\n{}: b\r\n", name.to_uppercase());
+        check_field(twice.as_bytes(), Reject::FieldRepeated);
+    }
+}
+
+#[test]
+fn tabs_around_values_that_say_where_a_message_ends_or_whom_it_is_for() {
+    for (around, expected) in [
+        ("Content-Length:{}1{}\r\n", Reject::LengthMalformed),
+        ("Transfer-Encoding:{}chunked{}\r\n", Reject::TransferEncodingUnsupported),
+    ] {
+        for (before, after) in [("\t", ""), (" \t ", ""), ("", "\t"), (" ", " \t ")] {
+            let field = around.replacen("{}", before, 1).replacen("{}", after, 1);
+            check_field(field.as_bytes(), expected);
+        }
+    }
+    check(Requests, b"GET / HTTP/1.1\r\nHost:\ta\r\n", Reject::HostMalformed);
+    check(Requests, b"GET / HTTP/1.1\r\nHost: a\t\r\n", Reject::HostMalformed);
+}
+
+#[test]
 fn hosts_that_are_missing_repeated_or_malformed() {
     check(Requests, b"GET / HTTP/1.1\r\n\r\n", Reject::HostMissing);
     check(Requests, b"GET http://a/ HTTP/1.1\r\n\r\n", Reject::HostMissing);
