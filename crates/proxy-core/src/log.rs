@@ -64,7 +64,7 @@ fn stands_as_it_is(value: &[u8], escape: Escape) -> bool {
         Escape::None => true,
         Escape::Default | Escape::Json => {
             // Without a branch for each byte, so that it is compiled to vector instructions.
-            let is_bad = |b: u8| (b < 0x20) | (b > 0x7e) | (b == b'"') | (b == b'\\');
+            let is_bad = |b: u8| !(0x20..=0x7e).contains(&b) | (b == b'"') | (b == b'\\');
             !value.iter().fold(false, |bad, &b| bad | is_bad(b))
         }
     }

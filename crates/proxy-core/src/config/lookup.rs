@@ -43,7 +43,8 @@ impl Server {
     pub fn location_index(&self, path: &[u8]) -> Option<usize> {
         let mut found = choose(&self.exact, &self.prefixes, path);
         while let Some((index, false)) = found {
-            let Some(Locations { exact, prefixes }) = self.locations[index].nested.as_deref()
+            let location = self.locations.get(index);
+            let Some(Locations { exact, prefixes }) = location.and_then(|it| it.nested.as_deref())
             else {
                 break;
             };
@@ -88,13 +89,9 @@ impl Location {
         let types = &self.content_types;
         let last = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
         let dot = last.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0);
-        let Some(dot) = dot else { return &types.default_type };
-        let ending = &last[dot + 1..];
-        if ending.len() > ENDING_BYTES_MAX {
-            return &types.default_type;
-        }
+        let ending = dot.and_then(|dot| last.get(dot + 1..)).unwrap_or_default();
         let mut lower = [0; ENDING_BYTES_MAX];
-        let lower = &mut lower[..ending.len()];
+        let Some(lower) = lower.get_mut(..ending.len()) else { return &types.default_type };
         lower.copy_from_slice(ending);
         lower.make_ascii_lowercase();
         types.types.get(&*lower).map_or(&types.default_type, |name| name)
