@@ -164,15 +164,13 @@ impl<N: Net> Engine<N> {
                     self.drive(owner, net);
                 }
             }
-            Some(LinkPlace::Idle(id)) => {
-                // A new connection's first report of being writable may come late.
-                if (ready.readable || ready.ended || ready.broken)
-                    && self.pool.remove(*id, key).is_some()
-                {
-                    self.links.release(key);
-                }
+            Some(LinkPlace::Idle(id)) if ready.readable || ready.ended || ready.broken => {
+                let link = self.pool.remove(*id, key);
+                debug_assert!(link.is_some(), "an idle link is in the pool");
+                self.links.release(key);
             }
-            None => {}
+            // A new connection's first report of being writable may come late.
+            Some(LinkPlace::Idle(_)) | None => {}
         }
     }
 

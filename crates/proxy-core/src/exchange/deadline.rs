@@ -5,23 +5,23 @@ use crate::clock::{Millis, Moment};
 use crate::downstream::ClientNext;
 use crate::fault::{Fault, UpstreamFault};
 
-/// Who is waited for.
+/// Who is waited for, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waiting {
     /// The client to take bytes (nginx: `send_timeout`).
-    ForClientToTake,
+    ClientToTake,
     /// The client to send the rest of its body (nginx: `client_body_timeout`).
-    ForClientToSend,
+    ClientToSend,
     /// The client to send what is thrown away (nginx: `lingering_timeout`, `lingering_time`).
-    ForRest,
+    Rest,
     /// A connect to end (nginx: `proxy_connect_timeout`).
-    ForConnect,
+    Connect,
     /// The server to take bytes (nginx: `proxy_send_timeout`).
-    ForServerToTake,
+    ServerToTake,
     /// The server to say something (nginx: `proxy_read_timeout`).
-    ForServerToSend,
+    ServerToSend,
     /// Either end of a tunnel to say something.
-    ForTunnel,
+    Tunnel,
 }
 
 impl Exchange {
@@ -31,11 +31,11 @@ impl Exchange {
         let client = &location.client;
         if self.down.is_blocked {
             let until = self.down.since_ms.saturating_add(client.send_timeout_ms);
-            return Some((Waiting::ForClientToTake, until));
+            return Some((Waiting::ClientToTake, until));
         }
         if let Phase::Discarding { until_ms } = self.phase {
             let quiet = self.down.since_ms.saturating_add(client.lingering.timeout_ms);
-            return Some((Waiting::ForRest, until_ms.min(quiet)));
+            return Some((Waiting::Rest, until_ms.min(quiet)));
         }
         let timeouts = self.pass()?.timeouts;
         let wire = |timeout_ms| self.wire.since_ms.saturating_add(timeout_ms);
@@ -43,19 +43,19 @@ impl Exchange {
             Phase::Starting | Phase::Discarding { .. } | Phase::Complete => return None,
             Phase::Connecting => {
                 let began = self.attempts.iter().next_back()?.began_ms;
-                (Waiting::ForConnect, began.saturating_add(timeouts.connect_ms))
+                (Waiting::Connect, began.saturating_add(timeouts.connect_ms))
             }
-            _ if self.wire.is_blocked => (Waiting::ForServerToTake, wire(timeouts.send_ms)),
-            Phase::Tunnel { .. } => (Waiting::ForTunnel, wire(timeouts.read_ms)),
+            _ if self.wire.is_blocked => (Waiting::ServerToTake, wire(timeouts.send_ms)),
+            Phase::Tunnel { .. } => (Waiting::Tunnel, wire(timeouts.read_ms)),
             // As long as the client owes something the server is not to blame for its silence.
             Phase::Exchanging if !self.down.has_request() && !self.down.is_begun => {
                 let until = self.down.since_ms.saturating_add(client.body_timeout_ms);
-                (Waiting::ForClientToSend, until)
+                (Waiting::ClientToSend, until)
             }
             Phase::Exchanging => {
                 let since = if self.down.has_request() { 0 } else { self.down.since_ms };
                 let until = since.max(self.wire.since_ms).saturating_add(timeouts.read_ms);
-                (Waiting::ForServerToSend, until)
+                (Waiting::ServerToSend, until)
             }
         })
     }
@@ -72,28 +72,28 @@ impl Exchange {
             return;
         }
         match waiting {
-            Waiting::ForClientToTake => {
+            Waiting::ClientToTake => {
                 self.fault = Some(Fault::ClientStalled);
                 if !self.is_complete() {
                     self.attempts.end(None, now.ms);
                 }
                 self.cut_off();
             }
-            Waiting::ForRest => self.complete(ClientNext::Close),
-            Waiting::ForClientToSend => {
+            Waiting::Rest => self.complete(ClientNext::Close),
+            Waiting::ClientToSend => {
                 self.request.head.connection.close = true;
                 self.attempts.end(None, now.ms);
                 self.fail(Fault::ClientTooSlow, now, out);
             }
-            Waiting::ForConnect => {
+            Waiting::Connect => {
                 let fault = UpstreamFault::ConnectTimedOut;
                 self.call.dial_failed(fault, &mut self.attempts, now.ms);
                 self.link_action = Some(Action::DropLink);
                 self.wants_connect = true;
             }
-            Waiting::ForServerToTake => self.server_late(UpstreamFault::SendTimedOut, now, out),
-            Waiting::ForServerToSend => self.server_late(UpstreamFault::ReadTimedOut, now, out),
-            Waiting::ForTunnel => {
+            Waiting::ServerToTake => self.server_late(UpstreamFault::SendTimedOut, now, out),
+            Waiting::ServerToSend => self.server_late(UpstreamFault::ReadTimedOut, now, out),
+            Waiting::Tunnel => {
                 self.fault = Some(Fault::Upstream(UpstreamFault::ReadTimedOut));
                 self.end_tunnel(now);
             }

@@ -279,7 +279,7 @@ fn an_early_answer_passes_at_once_and_the_connection_ends_with_it() {
     let cut = request.len() - 5;
     let mut waiting = crate::case::Waiting::sent(&generation, &request[..cut], false);
     waiting.server_says(HELLO);
-    let told = waiting.to_client();
+    let told = waiting.client_heard();
     assert!(told.contains("\r\nConnection: close\r\n") && told.ends_with("hello"), "{told}");
     assert_eq!(waiting.exchange.client_next(), ClientNext::Close);
     let action = waiting.exchange.poll_action();

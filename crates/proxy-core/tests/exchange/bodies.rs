@@ -94,7 +94,7 @@ fn a_client_that_ends_in_the_middle_of_its_body_is_not_answered_for_the_whole() 
     let mut waiting = Waiting::sent(&server(SMALL), &request[..request.len() - 2], false);
     waiting.exchange.ended(Side::Client, crate::case::NOW, &mut waiting.out);
     assert_eq!((waiting.status(), waiting.exchange.client_next()), (400, ClientNext::Abort));
-    assert_eq!(waiting.to_client(), "");
+    assert_eq!(waiting.client_heard(), "");
 }
 
 // Expect: 100-continue.
@@ -106,9 +106,9 @@ fn a_client_that_expects_100_is_told_to_go_on_once_the_upstream_is_there() {
     assert!(outcome.to_client.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"));
     assert!(!outcome.to_upstream.contains("Expect"));
     let (mut waiting, _) = Waiting::begun(&server(SMALL), &request);
-    assert_eq!(waiting.to_client(), "", "no server is there yet");
+    assert_eq!(waiting.client_heard(), "", "no server is there yet");
     waiting.attach(false, crate::case::NOW);
-    assert_eq!(waiting.to_client(), "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(waiting.client_heard(), "HTTP/1.1 100 Continue\r\n\r\n");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_client_that_expects_100_for_what_is_answered_here_is_told_to_go_on_and_live
 fn a_client_that_expects_100_for_too_large_a_body_is_told_no_and_the_connection_ends() {
     let request = format!("POST / HTTP/1.1\r\n{EXPECTING}Content-Length: 11\r\n\r\n");
     let (mut waiting, _) = Waiting::begun(&server(SMALL), &request);
-    let told = waiting.to_client();
+    let told = waiting.client_heard();
     assert!(told.starts_with("HTTP/1.1 413 ") && told.contains("\r\nConnection: close\r\n"));
     assert_eq!(waiting.exchange.client_next(), ClientNext::Close);
 }
@@ -196,7 +196,7 @@ fn an_upstream_that_fails_in_the_middle_of_a_body_does_not_end_the_clients_conne
     let request = with_body("POST", "/", "01234");
     let mut waiting = Waiting::sent(&generation, &request[..request.len() - 2], false);
     waiting.exchange.ended(Side::Upstream, crate::case::NOW, &mut waiting.out);
-    assert!(waiting.to_client().starts_with("HTTP/1.1 502 "));
+    assert!(waiting.client_heard().starts_with("HTTP/1.1 502 "));
     assert!(waiting.exchange.wants(Side::Client), "the rest is read away");
     assert_eq!(waiting.client_says("34GET "), 2);
     assert_eq!(waiting.exchange.client_next(), ClientNext::KeepAlive);

@@ -391,11 +391,11 @@ impl Waiting {
         self.exchange.bytes(Side::Upstream, text.as_bytes(), NOW, &mut self.out)
     }
 
-    pub fn to_client(&mut self) -> String {
+    pub fn client_heard(&mut self) -> String {
         String::from_utf8(std::mem::take(&mut self.out.client)).unwrap()
     }
 
-    pub fn to_upstream(&mut self) -> String {
+    pub fn server_heard(&mut self) -> String {
         String::from_utf8(std::mem::take(&mut self.out.upstream)).unwrap()
     }
 

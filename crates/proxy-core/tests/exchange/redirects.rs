@@ -49,12 +49,12 @@ fn fields_that_nginx_carries_along_stand_in_the_other_answer() {
 /// A request that was sent, answered by a redirect, and sent to where that leads.
 fn redirected(request: &str, target: &str, lines: &str) -> Waiting {
     let mut waiting = Waiting::sent(&server(TWO), request, false);
-    waiting.to_upstream();
+    waiting.server_heard();
     let answer = to(target, lines);
     let head_bytes = answer.len() - 4;
     assert_eq!(waiting.server_says(&answer), head_bytes, "what follows is of no use");
     assert_eq!(waiting.exchange.poll_action(), Some(Action::DropLink));
-    assert_eq!(waiting.to_client(), "");
+    assert_eq!(waiting.client_heard(), "");
     waiting.attach(false, NOW);
     waiting
 }
@@ -63,9 +63,9 @@ fn redirected(request: &str, target: &str, lines: &str) -> Waiting {
 fn another_upstream_is_asked_by_get_without_the_body() {
     let request = with_body("POST", "/", "abc");
     let mut waiting = redirected(&request, "/other/x%20y?q=1", "Set-Cookie: a=1\r\n");
-    assert_eq!(waiting.to_upstream(), "GET /inner/x%20y?q=1 HTTP/1.1\r\nHost: app\r\n\r\n");
+    assert_eq!(waiting.server_heard(), "GET /inner/x%20y?q=1 HTTP/1.1\r\nHost: app\r\n\r\n");
     waiting.server_says("HTTP/1.1 201 Created\r\nSet-Cookie: b=2\r\nContent-Length: 3\r\n\r\nnew");
-    let told = waiting.to_client();
+    let told = waiting.client_heard();
     assert!(told.starts_with("HTTP/1.1 201 Created\r\n") && told.ends_with("\r\n\r\nnew"));
     assert!(told.contains("Set-Cookie: b=2\r\n") && told.contains("Set-Cookie: a=1\r\n"));
     assert_eq!(waiting.exchange.poll_action(), Some(Action::KeepLink));
@@ -76,18 +76,18 @@ fn another_upstream_is_asked_by_get_without_the_body() {
 fn head_stays_head() {
     let request = "HEAD / HTTP/1.1\r\nHost: main.test\r\n\r\n";
     let mut waiting = redirected(request, "/other/", "");
-    assert!(waiting.to_upstream().starts_with("HEAD /inner/ HTTP/1.1\r\n"));
+    assert!(waiting.server_heard().starts_with("HEAD /inner/ HTTP/1.1\r\n"));
 }
 
 #[test]
 fn the_other_location_may_redirect_again_ten_times_in_all() {
     let mut waiting = Waiting::sent(&server(TWO), &get("/"), false);
     for turn in 1..=10 {
-        waiting.to_upstream();
+        waiting.server_heard();
         waiting.server_says(&to(&format!("/other/{turn}"), ""));
         assert_eq!(waiting.exchange.poll_action(), Some(Action::DropLink));
         waiting.attach(false, NOW);
-        assert!(waiting.to_upstream().starts_with(&format!("GET /inner/{turn} ")));
+        assert!(waiting.server_heard().starts_with(&format!("GET /inner/{turn} ")));
     }
     waiting.server_says(&to("/other/11", ""));
     assert_eq!((waiting.status(), waiting.exchange.fault()), (500, Some(Fault::RedirectCycle)));
@@ -130,7 +130,7 @@ fn a_body_that_was_still_to_come_is_read_away_before_the_connection_goes_on() {
     let request = with_body("POST", "/", "0123456789");
     let mut waiting = Waiting::sent(&server(TWO), &request[..request.len() - 4], false);
     waiting.server_says(&to("/own", ""));
-    assert!(waiting.to_client().ends_with("own"));
+    assert!(waiting.client_heard().ends_with("own"));
     assert!(!waiting.exchange.is_complete() && waiting.exchange.wants(Side::Client));
     assert_eq!(waiting.client_says("6789GET"), 4);
     assert_eq!(waiting.exchange.client_next(), ClientNext::KeepAlive);

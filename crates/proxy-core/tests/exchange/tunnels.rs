@@ -22,24 +22,24 @@ fn chat() -> Rc<Generation> {
 /// A tunnel on which nothing was said yet.
 fn tunnel() -> Waiting {
     let mut tunnel = Waiting::sent(&chat(), ASKS, false);
-    tunnel.to_upstream();
+    tunnel.server_heard();
     tunnel.server_says(AGREES);
-    tunnel.to_client();
+    tunnel.client_heard();
     tunnel
 }
 
 #[test]
 fn after_101_both_sides_speak_freely() {
     let mut waiting = Waiting::sent(&chat(), ASKS, false);
-    assert!(waiting.to_upstream().contains("Connection: upgrade\r\nUpgrade: websocket\r\n"));
+    assert!(waiting.server_heard().contains("Connection: upgrade\r\nUpgrade: websocket\r\n"));
     assert_eq!(waiting.client_says("early"), 0, "nothing passes before the server agrees");
     waiting.server_says(&format!("{AGREES}frame"));
-    let told = waiting.to_client();
+    let told = waiting.client_heard();
     assert!(told.starts_with("HTTP/1.1 101 Switching Protocols\r\n") && told.ends_with("frame"));
     assert!(told.contains("Connection: upgrade\r\nUpgrade: websocket\r\n"));
     assert!(!told.contains("Content-Length") && !told.contains("Transfer-Encoding"));
     assert_eq!(waiting.client_says("early hello"), 11);
-    assert_eq!(waiting.to_upstream(), "early hello");
+    assert_eq!(waiting.server_heard(), "early hello");
     assert_eq!(waiting.exchange.down.sent.body_bytes, 5);
 }
 
@@ -52,7 +52,7 @@ fn a_client_that_ends_its_half_still_hears_the_other() {
     assert!(!tunnel.exchange.ends_writing_to(Side::Client));
     assert!(!tunnel.exchange.is_complete() && !tunnel.exchange.wants(Side::Client));
     tunnel.server_says("last words");
-    assert_eq!(tunnel.to_client(), "last words");
+    assert_eq!(tunnel.client_heard(), "last words");
     tunnel.exchange.ended(Side::Upstream, NOW, &mut tunnel.out);
     tunnel.exchange.flowed(false, false, NOW);
     assert_eq!(tunnel.exchange.client_next(), ClientNext::Close);
@@ -66,7 +66,7 @@ fn a_server_that_ends_its_half_still_hears_the_other() {
     assert!(tunnel.exchange.ends_writing_to(Side::Client));
     assert!(!tunnel.exchange.is_complete() && !tunnel.exchange.wants(Side::Upstream));
     assert_eq!(tunnel.client_says("last words"), 10);
-    assert_eq!(tunnel.to_upstream(), "last words");
+    assert_eq!(tunnel.server_heard(), "last words");
     tunnel.exchange.ended(Side::Client, NOW, &mut tunnel.out);
     tunnel.exchange.flowed(false, false, NOW);
     assert_eq!(tunnel.exchange.client_next(), ClientNext::Close);
@@ -137,7 +137,7 @@ fn a_101_that_nobody_asked_for_or_in_the_middle_of_a_body_is_a_502() {
 fn a_server_that_does_not_agree_answers_as_ever() {
     let mut waiting = Waiting::sent(&chat(), ASKS, false);
     waiting.server_says("HTTP/1.1 426 Upgrade Required\r\nContent-Length: 2\r\n\r\nno");
-    assert!(waiting.to_client().ends_with("\r\n\r\nno"));
+    assert!(waiting.client_heard().ends_with("\r\n\r\nno"));
     assert_eq!(waiting.exchange.client_next(), ClientNext::KeepAlive);
     assert_eq!(waiting.exchange.poll_action(), Some(Action::KeepLink));
 }

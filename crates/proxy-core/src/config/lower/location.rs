@@ -57,8 +57,10 @@ impl Lower<'_> {
             out.push(scope.location(self, path, handler));
             let inside = Around { path, is_exact: kind == Match::Exact };
             let nested = self.locations(own, &scope, Some(inside), out);
-            if !nested.exact.is_empty() || !nested.prefixes.is_empty() {
-                out[index].nested = Some(Box::new(nested));
+            if let Some(outer) = out.get_mut(index)
+                && (!nested.exact.is_empty() || !nested.prefixes.is_empty())
+            {
+                outer.nested = Some(Box::new(nested));
             }
             let key = path.as_bytes().to_vec();
             let is_new = match kind {

@@ -190,8 +190,8 @@ impl Lower<'_> {
             return self.error(span, format!("more than {LISTENS_MAX} addresses to listen on"));
         }
         let known = self.socket_lines.entry(address).or_default();
-        let problem = if known.lines.last().is_some_and(|last| self.sockets[*last].server == server)
-        {
+        let last = known.lines.last().and_then(|last| self.sockets.get(*last));
+        let problem = if last.is_some_and(|last| last.server == server) {
             Some("a duplicate listen")
         } else if is_default && known.has_default {
             Some("a duplicate default server for")
