@@ -1,0 +1,35 @@
+//! Fuzz targets with their oracles: each takes any bytes and asserts what must hold for them.
+//!
+//! In scope: heads of requests, heads of answers, chunked bodies, configurations, and the whole
+//! engine driven by a list of operations. A failed assertion is a finding, and so is a panic.
+//!
+//! Out of scope: finding the bytes. `fuzz/` beside this crate hands them over from libFuzzer; the
+//! test of this crate runs the seeds in `corpus/`, what they begin with, and drawn changes of
+//! them. What the fuzzer finds becomes a seed, or a test beside what it tests.
+
+mod answers;
+mod chunks;
+mod configuration;
+mod draw;
+mod exchange;
+mod heads;
+mod verdict;
+
+pub use answers::answers;
+pub use chunks::chunks;
+pub use configuration::configuration;
+pub use draw::Draw;
+pub use exchange::exchange;
+pub use heads::heads;
+
+/// A target: it panics where something does not hold.
+pub type Target = fn(&[u8]);
+
+/// Every target with the name of its folder in `corpus/`.
+pub const TARGETS: [(&str, Target); 5] = [
+    ("answers", answers),
+    ("chunks", chunks),
+    ("configuration", configuration),
+    ("exchange", exchange),
+    ("heads", heads),
+];
