@@ -4,6 +4,7 @@
 //! take an hour, the file that changes is in a volume that the node's shell writes, and the proxy
 //! looks for changes ten times a second.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use super::config::{metric, same_pod};
@@ -63,7 +64,7 @@ pub(super) fn reloads_under_load(site: &Site<'_>) -> Result<String, Stop> {
         site.cluster.start_load(&url, &[flags.as_slice(), &["--expect-body", PAGE]].concat())
     };
     // Few new connections, as in the rollout under load: a source port is not to come twice.
-    let (new, keep_alive) = (load("new", "20")?, load("keep-alive", "100")?);
+    let (new, keep_alive) = (load("new", "15")?, load("keep-alive", "100")?);
     for change in 1..=CHANGES {
         apply(site, &pod, &proxy, change).map_err(|why| format!("change {change}: {why}"))?;
     }
@@ -94,21 +95,26 @@ fn begin(site: &Site<'_>, pod: &Pod, proxy: &Container) -> Result<(), String> {
 /// Makes one change and waits until it is in force: the listens that it has serve by it, and those
 /// that it has not are refused.
 fn apply(site: &Site<'_>, pod: &Pod, proxy: &Container, change: usize) -> Result<(), String> {
-    let before = metric(site, pod, SUCCESSES)?;
     write(site, proxy, change, "")?;
-    wait(TAKES_EFFECT, || Ok((metric(site, pod, SUCCESSES)? > before).then_some(())))?
-        .ok_or_else(|| format!("{SUCCESSES} stays {before}"))?;
     let host = if pod.ip.contains(':') { format!("[{}]", pod.ip) } else { pod.ip.clone() };
     for port in PORTS {
         let url = format!("http://{host}:{port}/");
-        let answer = site.cluster.get(&url);
-        if !ports(change).contains(&port) {
-            let refused = answer.as_ref().is_err_and(|why| why.contains("refused"));
-            ensure(refused, || format!("{url} is not refused: {answer:?}"))?;
-            continue;
-        }
-        let body = answer.map_err(|why| format!("{url}: {why}"))?.body;
-        ensure(body == page(port, change), || format!("{url} is {body:?}"))?;
+        let wanted = ports(change).contains(&port).then(|| page(port, change));
+        let seen = RefCell::new(String::new());
+        wait(TAKES_EFFECT, || {
+            let answer = site.cluster.get(&url).map(|answer| answer.body);
+            let holds = match (&answer, &wanted) {
+                (Ok(body), Some(page)) => body == page,
+                (Err(why), None) => why.contains("refused"),
+                _ => false,
+            };
+            seen.replace(answer.unwrap_or_else(|why| why));
+            Ok(holds.then_some(()))
+        })?
+        .ok_or_else(|| {
+            let wanted = wanted.as_deref().unwrap_or("refused");
+            format!("{url} should be {wanted:?} and is {:?}", seen.borrow())
+        })?;
     }
     Ok(())
 }
