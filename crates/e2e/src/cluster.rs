@@ -115,7 +115,11 @@ impl Cluster {
     pub(crate) fn create_namespace(&self, name: &str) -> Result<(), String> {
         self.kubectl(&["create", "namespace", name])?;
         let enforce = "pod-security.kubernetes.io/enforce=restricted";
-        self.kubectl(&["label", "namespace", name, enforce]).map(drop)
+        self.kubectl(&["label", "namespace", name, enforce])?;
+        // Without it no pod may be made there; it comes a little later, on a busy machine much.
+        let account =
+            ["wait", "--for=create", "--timeout=60s", "-n", name, "serviceaccount/default"];
+        self.kubectl_within(&account, Duration::from_secs(70)).map(drop)
     }
 
     /// Starts the pod that requests are sent from, and waits for it.
