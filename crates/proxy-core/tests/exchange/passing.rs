@@ -24,9 +24,9 @@ fn a_get_is_passed_on_and_answered() {
     assert_eq!(outcome.to_upstream, "GET /a?b=c HTTP/1.1\r\nHost: app\r\n\r\n");
     let version = env!("CARGO_PKG_VERSION");
     let expected = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Kit: yes\r\n\
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\
          Server: sidecar-kit/{version}\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
-         Content-Length: 5\r\nConnection: keep-alive\r\n\r\nhello"
+         Content-Length: 5\r\nConnection: keep-alive\r\nX-Kit: yes\r\n\r\nhello"
     );
     assert_eq!(outcome.to_client, expected);
     let Outcome { status, source, next, kept, .. } = outcome;
