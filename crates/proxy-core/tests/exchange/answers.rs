@@ -277,7 +277,7 @@ fn an_early_answer_passes_at_once_and_the_connection_ends_with_it() {
     let generation = server(PASS);
     let request = crate::case::with_body("POST", "/", "0123456789");
     let cut = request.len() - 5;
-    let mut waiting = crate::case::Waiting::sent(&generation, &request[..cut], false);
+    let mut waiting = crate::waiting::Waiting::sent(&generation, &request[..cut], false);
     waiting.server_says(HELLO);
     let told = waiting.client_heard();
     assert!(told.contains("\r\nConnection: close\r\n") && told.ends_with("hello"), "{told}");

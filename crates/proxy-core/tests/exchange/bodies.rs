@@ -4,9 +4,8 @@ use proxy_core::downstream::ClientNext;
 use proxy_core::exchange::Side;
 use proxy_core::response::Source;
 
-use crate::case::{
-    HELLO, Outcome, Upstream, Waiting, check, get, run, server, unchunked, whole, with_body,
-};
+use crate::case::{HELLO, Outcome, Upstream, check, get, run, server, unchunked, whole, with_body};
+use crate::waiting::Waiting;
 
 const SMALL: &str = "client_max_body_size 10; location / { proxy_pass http://app; }";
 

@@ -8,7 +8,8 @@ use proxy_core::exchange::{Action, Side};
 use proxy_core::fault::{Fault, UpstreamFault};
 use proxy_core::generation::Generation;
 
-use crate::case::{HELLO, NOW, Waiting, after, get, server, with_body};
+use crate::case::{HELLO, NOW, after, get, server, with_body};
+use crate::waiting::Waiting;
 
 /// Every time is another, so that the one that runs can be told by its end.
 fn timed() -> Rc<Generation> {

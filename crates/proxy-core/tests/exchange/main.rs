@@ -14,3 +14,4 @@ mod own;
 mod passing;
 mod redirects;
 mod tunnels;
+mod waiting;

@@ -5,7 +5,8 @@ use proxy_core::downstream::ClientNext;
 use proxy_core::exchange::{Action, Side};
 use proxy_core::fault::Fault;
 
-use crate::case::{HELLO, NOW, Upstream, Waiting, check, get, server, with_body};
+use crate::case::{HELLO, NOW, Upstream, check, get, server, with_body};
+use crate::waiting::Waiting;
 
 const TWO: &str = "location / { proxy_pass http://app; } \
                    location /own { add_header X-At $uri$is_args$args; return 200 own; } \

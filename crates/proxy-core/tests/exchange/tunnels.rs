@@ -8,7 +8,8 @@ use proxy_core::fault::{Fault, UpstreamFault};
 use proxy_core::generation::Generation;
 use proxy_core::net::Cause;
 
-use crate::case::{NOW, Waiting, after, server, with_body};
+use crate::case::{NOW, after, server, with_body};
+use crate::waiting::Waiting;
 
 const ASKS: &str = "GET /chat HTTP/1.1\r\nHost: main.test\r\nConnection: Upgrade\r\n\
                     Upgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n";
