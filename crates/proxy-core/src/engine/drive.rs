@@ -2,10 +2,11 @@
 //! the sockets, until neither can go on.
 
 use super::{Client, Engine, Step, end_writing};
-use crate::connection::State;
+use crate::connection::{Connection, State};
 use crate::exchange::{Action, Side};
-use crate::net::{Cause, Net, Read};
+use crate::net::{Cause, Net, Read, Socket};
 use crate::slab::Key;
+use crate::stream::Stream;
 
 /// Steps of one connection before the others have their turn.
 const STEPS_MAX: usize = 16;
@@ -43,7 +44,7 @@ impl<N: Net> Engine<N> {
         if exchange.is_complete() && self.is_flushed(client) {
             return self.finish(client);
         }
-        if progress { Step::Progress } else { Step::Wait }
+        if progress && can_go_on(client) { Step::Progress } else { Step::Wait }
     }
 
     /// Moves bytes of one side to the exchange, and from there towards the other.
@@ -158,4 +159,19 @@ impl<N: Net> Engine<N> {
         }
         progress
     }
+}
+
+/// Whether another step could do something, after one that did.
+fn can_go_on<S: Socket>(client: &Connection<S>) -> bool {
+    let Some(exchange) = &client.exchange else { return true };
+    let has_bytes = |stream: &Stream<S>| stream.is_readable() || !stream.unread.is_empty();
+    let link = client.link.as_ref();
+    let is_gone = client.stream.has_ended() || client.stream.is_broken();
+    exchange.is_complete()
+        || is_gone
+        || exchange.wants(Side::Client) && has_bytes(&client.stream)
+        || link.is_some_and(|link| {
+            link.is_connecting && link.stream.is_writable()
+                || exchange.wants(Side::Upstream) && has_bytes(&link.stream)
+        })
 }

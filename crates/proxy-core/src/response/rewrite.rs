@@ -19,11 +19,12 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
     if response.status == 426 {
         keep_upgrade(response);
     }
+    // Names of the same length only are compared: most fields are none of these.
+    let length_bit = |name: &[u8]| 1_u64 << name.len().min(63);
+    let lengths = pass.hidden.iter().fold(0, |bits, name| bits | length_bit(name));
     response.suppress_where(|name, _| {
-        // Names of the same length only are compared: most fields are none of these.
-        pass.hidden
-            .iter()
-            .any(|hidden| hidden.len() == name.len() && hidden.eq_ignore_ascii_case(name))
+        lengths & length_bit(name) != 0
+            && pass.hidden.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
     });
     keep_one_type(response);
     rewrite_redirects(response, pass, context.request);

@@ -324,24 +324,26 @@ fn push_number(value: u64, out: &mut Vec<u8>) {
 pub(crate) fn push_ip(ip: IpAddr, out: &mut Vec<u8>) {
     match ip.to_canonical() {
         IpAddr::V4(v4) => {
-            let mut is_first = true;
+            // Written aside first: the text is at hand more often than any other.
+            let mut text = [b'.'; 16];
+            let mut len = 0;
             for octet in v4.octets() {
-                if !std::mem::take(&mut is_first) {
-                    out.push(b'.');
+                let digits = [octet / 100, octet / 10 % 10, octet % 10];
+                let skipped = usize::from(octet < 100) + usize::from(octet < 10);
+                for digit in digits.iter().skip(skipped) {
+                    if let Some(place) = text.get_mut(len) {
+                        *place = b'0' + digit;
+                    }
+                    len += 1;
                 }
-                push_octet(octet, out);
+                len += 1;
             }
+            out.extend_from_slice(text.get(..len - 1).unwrap_or_default());
         }
         IpAddr::V6(v6) => {
             let _ = write!(out, "{v6}");
         }
     }
-}
-
-fn push_octet(octet: u8, out: &mut Vec<u8>) {
-    let digits = [b'0' + octet / 100, b'0' + octet / 10 % 10, b'0' + octet % 10];
-    let skipped = usize::from(octet < 100) + usize::from(octet < 10);
-    out.extend_from_slice(digits.get(skipped..).unwrap_or_default());
 }
 
 fn push_address(address: SocketAddr, out: &mut Vec<u8>) {
