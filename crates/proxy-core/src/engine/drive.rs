@@ -75,6 +75,11 @@ impl<N: Net> Engine<N> {
                 return true;
             }
         }
+        if exchange.has_ended(side) && from.is_broken() {
+            // Nothing more would be read of it that could tell.
+            exchange.broken(side, Cause::RESET, now, out);
+            return true;
+        }
         if !exchange.wants(side) {
             return false;
         }

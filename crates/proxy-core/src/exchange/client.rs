@@ -228,6 +228,15 @@ impl Exchange {
         self.is_orphan
     }
 
+    /// Whether a side of a tunnel has said all that it had to say.
+    pub fn has_ended(&self, side: Side) -> bool {
+        match (self.phase, side) {
+            (Phase::Tunnel { client_ended, .. }, Side::Client) => client_ended,
+            (Phase::Tunnel { upstream_ended, .. }, Side::Upstream) => upstream_ended,
+            _ => false,
+        }
+    }
+
     /// Whether a client that is known to have ended its stream counts as gone, although its bytes
     /// are not read to their end: it has nothing more to say that is of use (nginx:
     /// `proxy_ignore_client_abort off`).
