@@ -1,0 +1,243 @@
+//! What was asked, what was answered, and what each side saw of it: the oracle's book.
+
+use std::net::SocketAddr;
+
+use crate::network::Millis;
+use crate::pattern::{self, Owner};
+use crate::reader::Framing;
+use crate::site::Place;
+
+/// What is wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// Not a head: the status that the broken rule has.
+    Head(u16),
+    /// The head never ends.
+    CutHead,
+    /// The framing of the body breaks somewhere.
+    Chunks,
+    /// The body never ends.
+    CutBody,
+}
+
+/// The body that follows a request's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    None,
+    Length(u64),
+    Chunked(u64),
+}
+
+impl Body {
+    pub fn bytes(self) -> u64 {
+        match self {
+            Body::None => 0,
+            Body::Length(bytes) | Body::Chunked(bytes) => bytes,
+        }
+    }
+}
+
+/// What the client got for a request.
+#[derive(Clone, Debug)]
+pub struct Got {
+    pub status: u16,
+    /// The upstream's answer that it says it is.
+    pub answer: Option<usize>,
+    /// Generation, server and location by its mark.
+    pub place: Option<(usize, usize, String)>,
+    pub keeps: bool,
+    pub framing: Framing,
+    pub body: u64,
+    pub is_whole: bool,
+    /// It was cut off by an end or by a reset.
+    pub cut: Option<&'static str>,
+    /// Where it begins and, if whole, ends in what the proxy wrote.
+    pub start: u64,
+    pub end: u64,
+}
+
+impl Got {
+    /// All that there is of it is a part of its head.
+    pub fn part_of_head(cut: &'static str) -> Got {
+        Got {
+            status: 0,
+            answer: None,
+            place: None,
+            keeps: false,
+            framing: Framing::None,
+            body: 0,
+            is_whole: false,
+            cut: Some(cut),
+            start: 0,
+            end: 0,
+        }
+    }
+}
+
+/// One time that a server got a request.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    pub conn: usize,
+    pub at_ms: Millis,
+    pub address: SocketAddr,
+    /// Place of the head in what the proxy wrote on that connection.
+    pub start: u64,
+    pub is_redirected: bool,
+    /// How many requests the connection had carried.
+    pub before: u64,
+    pub body: u64,
+    pub is_whole: bool,
+    pub answer: Option<usize>,
+}
+
+/// A line of the access log.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub generation: usize,
+    pub remote: SocketAddr,
+    pub nth: u64,
+    pub status: u16,
+    pub ask: Option<usize>,
+    pub answer: Option<usize>,
+    pub place: String,
+    pub addresses: Vec<String>,
+    pub statuses: Vec<String>,
+    pub body: u64,
+    pub is_complete: bool,
+    pub connection: String,
+    pub request: String,
+    pub at_ms: Millis,
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub client: usize,
+    pub nth: usize,
+    pub method: &'static str,
+    pub host: String,
+    pub place: Place,
+    pub target: String,
+    pub is_http10: bool,
+    pub wants_close: bool,
+    pub body: Body,
+    pub expects: bool,
+    pub upgrades: bool,
+    pub defect: Option<Defect>,
+    /// Places in what the client writes.
+    pub start: u64,
+    pub head_end: u64,
+    pub end: u64,
+    pub continues: u32,
+    pub got: Option<Got>,
+    pub arrivals: Vec<Arrival>,
+    /// What a tunnel carried to the server, and to the client; and what it was to carry.
+    pub tunnel_up: (u64, u64),
+    pub tunnel_down: (u64, u64),
+    pub tunnel_ends: (bool, bool),
+}
+
+impl Ask {
+    /// The target that an upstream is to see.
+    pub fn upstream_target(&self) -> String {
+        match self.place {
+            Place::Uri => self.target.replacen("/u/", "/base/", 1),
+            _ => self.target.clone(),
+        }
+    }
+
+    /// nginx: what is not sent to another server unless told so.
+    pub fn is_idempotent(&self) -> bool {
+        !matches!(self.method, "POST" | "PATCH" | "LOCK")
+    }
+}
+
+/// What an upstream server answers.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub ask: usize,
+    pub conn: usize,
+    pub status: u16,
+    pub framing: Framing,
+    /// Bytes of content that are meant to be sent.
+    pub body: u64,
+    /// Whether the client may get it at all: no interim answer, no redirect, not malformed.
+    pub is_final: bool,
+    /// Where it ends in what the server writes, once all of it is written.
+    pub whole_at: Option<u64>,
+    /// It ends with the connection.
+    pub needs_end: bool,
+    pub redirects: bool,
+}
+
+/// The book.
+#[derive(Default)]
+pub struct Ledger {
+    pub asks: Vec<Ask>,
+    pub answers: Vec<Answer>,
+    pub lines: Vec<Line>,
+    pub failures: Vec<String>,
+}
+
+impl Ledger {
+    pub fn fail(&mut self, message: impl Into<String>) {
+        self.failures.push(message.into());
+    }
+
+    /// Content that a client got of an answer.
+    pub fn check_answer(&mut self, answer: usize, at: u64, data: &[u8]) {
+        if let Err(wrong) = pattern::check(Owner::Answer(answer), at, data) {
+            self.fail(format!("answer to ask {}: {wrong}", self.answers[answer].ask));
+        }
+        let most = self.answers[answer].body;
+        if at + data.len() as u64 > most {
+            self.fail(format!("answer {answer} had {most} bytes, the client got more"));
+        }
+    }
+
+    /// Reads lines of the access log.
+    pub fn take_lines(&mut self, bytes: &[u8], at_ms: Millis) {
+        for text in String::from_utf8_lossy(bytes).lines() {
+            match parse_line(text, at_ms) {
+                Some(line) => self.lines.push(line),
+                None => self.fail(format!("a line of the log that cannot be read: {text}")),
+            }
+        }
+    }
+}
+
+fn parse_line(text: &str, at_ms: Millis) -> Option<Line> {
+    let parts: Vec<&str> = text.splitn(13, '|').collect();
+    let [generation, remote, nth, status, ask, answer, place, addresses, statuses, body, complete, connection, request] =
+        parts.as_slice()
+    else {
+        return None;
+    };
+    let optional = |text: &str| if text == "-" { Some(None) } else { text.parse().ok().map(Some) };
+    let list = |text: &str| -> Vec<String> {
+        let parts = text.split([',', ':']).map(str::trim);
+        if text == "-" { Vec::new() } else { parts.map(str::to_owned).collect() }
+    };
+    // Addresses have a colon of their own.
+    let split = addresses.replace(" : ", ", ");
+    let addresses: Vec<String> = match split.as_str() {
+        "-" => Vec::new(),
+        text => text.split(", ").map(str::to_owned).collect(),
+    };
+    Some(Line {
+        generation: generation.parse().ok()?,
+        remote: remote.parse().ok()?,
+        nth: nth.parse().ok()?,
+        status: status.parse().ok()?,
+        ask: optional(ask)?,
+        answer: optional(answer)?,
+        place: (*place).to_owned(),
+        addresses,
+        statuses: list(statuses),
+        body: body.parse().ok()?,
+        is_complete: *complete == "OK",
+        connection: (*connection).to_owned(),
+        request: (*request).to_owned(),
+        at_ms,
+    })
+}

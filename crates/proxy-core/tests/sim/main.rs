@@ -1,0 +1,65 @@
+//! The seeded simulator: the engine among clients, upstream servers and reloads over byte pipes.
+//!
+//! Replay one seed with `SIM_SEED=n`, run more with `SIM_SEEDS=n`; a failure names its seed and what
+//! the world was drawn with. `SIM_TRACE=1 SIM_SEED=n` tells all that happens.
+
+mod client;
+mod crowd;
+mod features;
+mod ledger;
+mod network;
+mod oracle;
+mod pattern;
+mod plan;
+mod prng;
+mod reader;
+mod server;
+mod shell;
+mod site;
+mod socket;
+mod world;
+
+use std::sync::OnceLock;
+
+use world::World;
+
+fn env(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Tells what happens, where it is asked for.
+fn trace(text: impl FnOnce() -> String) {
+    static IS_ASKED: OnceLock<bool> = OnceLock::new();
+    if *IS_ASKED.get_or_init(|| std::env::var_os("SIM_TRACE").is_some()) {
+        println!("{}", text());
+    }
+}
+
+fn simulate(seed: u64) -> Result<(), String> {
+    let run = || World::new(seed).run();
+    std::panic::catch_unwind(run).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(panic.downcast_ref::<&str>().copied());
+        Err(format!("panic: {}", text.unwrap_or("without a text")))
+    })
+}
+
+#[test]
+fn no_byte_is_lost_or_crossed_whatever_happens() {
+    let seeds = match env("SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => {
+            let first = env("SIM_FROM").unwrap_or(0);
+            first..first + env("SIM_SEEDS").unwrap_or(1_000)
+        }
+    };
+    let failures = seeds.filter_map(|seed| {
+        if seed % 1_000 == 999 || env("SIM_EACH").is_some() {
+            println!("seed {seed}");
+        }
+        let failure = simulate(seed).err()?;
+        Some(format!("SIM_SEED={seed}: {failure}"))
+    });
+    let failures: Vec<_> = failures.take(10).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}

@@ -1,0 +1,370 @@
+//! Configurations: drawn as a model, written as the text that the core reads, and asked what they
+//! mean for a request. The model's rules are written anew here.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use nginx_conf::{Context, Included};
+use proxy_core::config::lower::{Surroundings, lower_all};
+use proxy_core::config::model::Config;
+
+use crate::features::{Feature, Features};
+use crate::prng::Prng;
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A pass that keeps the target.
+    Pass,
+    /// A pass that replaces the prefix.
+    Uri,
+    /// `return 200 "own …"`.
+    Own,
+    /// `return 444`.
+    Gone,
+    /// `return 301`.
+    Moved,
+    /// Where `X-Accel-Redirect` leads.
+    Accel,
+    /// No location.
+    Nowhere,
+}
+
+pub const PLACES: [Place; 6] =
+    [Place::Pass, Place::Uri, Place::Own, Place::Gone, Place::Moved, Place::Accel];
+
+impl Place {
+    pub fn path(self) -> &'static str {
+        match self {
+            Place::Pass => "/p/",
+            Place::Uri => "/u/",
+            Place::Own => "/own/",
+            Place::Gone => "/gone/",
+            Place::Moved => "/moved/",
+            Place::Accel => "/accel/",
+            Place::Nowhere => "/",
+        }
+    }
+
+    pub fn is_pass(self) -> bool {
+        matches!(self, Place::Pass | Place::Uri | Place::Accel)
+    }
+}
+
+/// Settings of one server block.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub header_ms: u64,
+    pub body_ms: u64,
+    pub send_ms: u64,
+    pub keepalive_ms: u64,
+    pub keepalive_requests: u64,
+    pub body_bytes_max: u64,
+    pub lingering: &'static str,
+    pub lingering_time_ms: u64,
+    pub lingering_timeout_ms: u64,
+    pub connect_ms: u64,
+    pub upstream_send_ms: u64,
+    pub upstream_read_ms: u64,
+    pub next: Vec<&'static str>,
+    pub tries: u64,
+    pub ignore_abort: bool,
+    pub replay_bytes: u64,
+    pub http10: bool,
+    /// The group of `Pass` and `Accel`, and of `Uri`.
+    pub groups: [usize; 2],
+}
+
+/// A `server` of an `upstream`.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub address: SocketAddr,
+    pub weight: u64,
+    pub max_fails: u64,
+    pub fail_s: u64,
+    pub is_backup: bool,
+    pub is_down: bool,
+}
+
+/// An `upstream`.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub members: Vec<Member>,
+    pub keepalive: u64,
+    pub keepalive_ms: u64,
+    pub keepalive_requests: u64,
+}
+
+/// A `server`.
+#[derive(Clone, Debug)]
+pub struct Block {
+    pub name: usize,
+    pub listens: Vec<SocketAddr>,
+    pub settings: Settings,
+}
+
+/// One configuration.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub blocks: Vec<Block>,
+    pub groups: Vec<Group>,
+    pub connections: Option<u64>,
+}
+
+/// Addresses that configurations listen on: two of their own, a wildcard, and one it covers.
+pub const ADDRESSES: [&str; 4] =
+    ["127.0.0.1:8080", "127.0.0.1:8081", "0.0.0.0:8082", "127.0.0.2:8082"];
+
+pub fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+/// The address of an upstream server.
+pub fn server_address(index: usize) -> SocketAddr {
+    SocketAddr::from(([10, 9, 0, index as u8 + 1], 9000))
+}
+
+fn draw_settings(rng: &mut Prng, has: &Features, groups: usize) -> Settings {
+    let is_short = has.has(Feature::ShortTimes);
+    let mut time = |short: (u64, u64)| match is_short && !rng.once_in(4) {
+        true => rng.between(short.0, short.1),
+        false => rng.between(20_000, 60_000),
+    };
+    let (header_ms, body_ms, send_ms) = (time((300, 900)), time((300, 900)), time((300, 900)));
+    let (connect_ms, upstream_send_ms) = (time((200, 600)), time((300, 900)));
+    let upstream_read_ms = time((300, 900));
+    let mut next = vec!["error", "timeout"];
+    let mut tries = 0;
+    if has.has(Feature::NextUpstream) {
+        let all = ["error", "timeout", "invalid_header", "http_500", "http_503", "non_idempotent"];
+        next = all.into_iter().filter(|_| rng.once_in(2)).collect();
+        tries = rng.pick(&[0, 0, 1, 2, 3]);
+        if next.is_empty() {
+            next.push("off");
+        }
+    }
+    let keepalive_ms = match has.has(Feature::ShortKeepalive) {
+        true => rng.pick(&[0, 50, 300]),
+        false => rng.between(5_000, 75_000),
+    };
+    let is_lingering_odd = has.has(Feature::NoLingering);
+    Settings {
+        header_ms,
+        body_ms,
+        send_ms,
+        keepalive_ms,
+        keepalive_requests: if has.has(Feature::FewRequests) { rng.between(1, 3) } else { 1000 },
+        body_bytes_max: if has.has(Feature::TooLargeBodies) { 4_000 } else { 0 },
+        lingering: if is_lingering_odd { rng.pick(&["off", "on", "always"]) } else { "on" },
+        lingering_time_ms: if is_lingering_odd { rng.between(500, 2_000) } else { 30_000 },
+        lingering_timeout_ms: if is_lingering_odd { rng.between(200, 600) } else { 5_000 },
+        connect_ms,
+        upstream_send_ms,
+        upstream_read_ms,
+        next,
+        tries,
+        ignore_abort: has.has(Feature::IgnoreAbort) && rng.once_in(2),
+        replay_bytes: if has.has(Feature::SmallReplay) { 500 } else { 16 << 10 },
+        http10: has.has(Feature::Http10Upstream) && rng.once_in(2),
+        groups: [rng.index(groups), rng.index(groups)],
+    }
+}
+
+fn draw_group(rng: &mut Prng, has: &Features, servers: usize) -> Group {
+    let mut order: Vec<usize> = (0..servers).collect();
+    let kept = if servers > 1 { rng.between(1, servers as u64) } else { 1 };
+    while order.len() > kept as usize {
+        order.remove(rng.index(order.len()));
+    }
+    let has_fails = has.has(Feature::MaxFails);
+    let mut members: Vec<Member> = order
+        .iter()
+        .map(|index| Member {
+            address: server_address(*index),
+            weight: rng.pick(&[1, 1, 1, 3]),
+            max_fails: if has_fails { rng.between(0, 2) } else { 0 },
+            fail_s: rng.between(1, 4),
+            is_backup: has_fails && rng.once_in(4),
+            is_down: has_fails && rng.once_in(8),
+        })
+        .collect();
+    members[0].is_backup = false;
+    let is_short = has.has(Feature::ShortKeepalive);
+    Group {
+        members,
+        keepalive: if is_short { rng.between(0, 2) } else { 32 },
+        keepalive_ms: if is_short { rng.between(50, 400) } else { rng.between(1_000, 60_000) },
+        keepalive_requests: if has.has(Feature::FewRequests) { rng.between(1, 3) } else { 1000 },
+    }
+}
+
+impl Site {
+    pub fn draw(rng: &mut Prng, has: &Features, servers: usize) -> Site {
+        let groups: Vec<Group> =
+            (0..rng.between(1, 2)).map(|_| draw_group(rng, has, servers)).collect();
+        let mut blocks: Vec<Block> = (0..rng.between(1, 2) as usize)
+            .map(|name| Block {
+                name,
+                listens: Vec::new(),
+                settings: draw_settings(rng, has, groups.len()),
+            })
+            .collect();
+        for block in &mut blocks {
+            let mut listens: Vec<&str> =
+                ADDRESSES.into_iter().filter(|_| rng.once_in(2)).collect();
+            if listens.is_empty() {
+                listens.push(rng.pick(&ADDRESSES));
+            }
+            if listens.len() > 1 && rng.once_in(2) {
+                listens.rotate_left(1);
+            }
+            block.listens = listens.into_iter().map(address).collect();
+        }
+        let connections = has.has(Feature::FewConnections).then(|| rng.between(5, 12));
+        Site { blocks, groups, connections }
+    }
+
+    /// The same but for what may change unseen: other times and servers, listens in other order.
+    pub fn varied(&self, rng: &mut Prng, has: &Features) -> Site {
+        let mut site = self.clone();
+        for block in &mut site.blocks {
+            let groups = block.settings.groups;
+            block.settings = draw_settings(rng, has, self.groups.len());
+            block.settings.groups = groups;
+            if rng.once_in(2) {
+                block.listens.reverse();
+            }
+        }
+        site
+    }
+
+    /// The block that answers a request to an address. nginx: by name, else the address's first.
+    pub fn block_for(&self, local: SocketAddr, host: &str) -> Option<usize> {
+        let exact = self.blocks.iter().any(|block| block.listens.contains(&local));
+        let wildcard = SocketAddr::from(([0, 0, 0, 0], local.port()));
+        let listen = if exact { local } else { wildcard };
+        let mut at = self.blocks.iter().filter(|block| block.listens.contains(&listen));
+        let named = at.clone().find(|block| host == format!("s{}.sim", block.name));
+        named.or(at.next()).map(|block| block.name)
+    }
+
+    /// Whether a connection to this address is taken.
+    pub fn listens_on(&self, local: SocketAddr) -> bool {
+        self.block_for(local, "").is_some()
+    }
+
+    /// The file's text. `serial` marks everything that is answered and logged by it.
+    pub fn text(&self, serial: usize) -> String {
+        let mut out = String::new();
+        let connections = self.connections.map_or(String::new(), |max| format!("worker_connections {max};"));
+        let _ = writeln!(out, "events {{ {connections} }} http {{");
+        let _ = writeln!(
+            out,
+            "log_format sim '{serial}|$remote_addr:$remote_port|$connection_requests|$status|\
+             $http_x_id|$sent_http_x_answer|$sent_http_x_place|$upstream_addr|$upstream_status|\
+             $body_bytes_sent|$request_completion|$sent_http_connection|$request'; \
+             access_log /sim.log sim;"
+        );
+        for (index, group) in self.groups.iter().enumerate() {
+            let _ = writeln!(
+                out,
+                "upstream up{index} {{ keepalive {}; keepalive_timeout {}ms; keepalive_requests {};",
+                group.keepalive, group.keepalive_ms, group.keepalive_requests
+            );
+            for member in &group.members {
+                let backup = if member.is_backup { " backup" } else { "" };
+                let down = if member.is_down { " down" } else { "" };
+                let _ = writeln!(
+                    out,
+                    "server {} weight={} max_fails={} fail_timeout={}s{backup}{down};",
+                    member.address, member.weight, member.max_fails, member.fail_s
+                );
+            }
+            let _ = writeln!(out, "}}");
+        }
+        for block in &self.blocks {
+            block.push_text(serial, &mut out);
+        }
+        out.push_str("}\n");
+        out
+    }
+
+    /// The configuration as the core reads it.
+    pub fn config(&self, serial: usize) -> Config {
+        let text = self.text(serial);
+        let main = Included { name: "sim".to_owned(), bytes: text.clone().into(), is_stock: false };
+        let reading = nginx_conf::read(main, Context::Main, &mut |_, _| Ok(vec![]));
+        let surroundings = Surroundings {
+            folder: Path::new("/"),
+            is_root: true,
+            hostname: "sim",
+            resolve: &|_, _| Vec::new(),
+        };
+        let lowered =
+            lower_all(&reading.tree, reading.findings, reading.is_sound, &surroundings);
+        let (mut config, _) = lowered.unwrap_or_else(|errors| {
+            let errors: Vec<_> = errors.iter().map(|error| error.headline()).collect();
+            panic!("{errors:?} in\n{text}")
+        });
+        for server in config.upstreams.iter_mut().flat_map(|group| &mut group.servers) {
+            let at = format!("{}:{}", server.host, server.port);
+            server.addresses = at.parse().into_iter().collect();
+        }
+        config
+    }
+}
+
+impl Block {
+    fn push_text(&self, serial: usize, out: &mut String) {
+        let s = &self.settings;
+        let name = self.name;
+        let _ = writeln!(out, "server {{ server_name s{name}.sim;");
+        for listen in &self.listens {
+            let _ = writeln!(out, "listen {listen};");
+        }
+        let _ = writeln!(
+            out,
+            "client_header_timeout {}ms; client_body_timeout {}ms; send_timeout {}ms; \
+             keepalive_timeout {}ms; keepalive_requests {}; client_max_body_size {}; \
+             lingering_close {}; lingering_time {}ms; lingering_timeout {}ms; \
+             proxy_connect_timeout {}ms; proxy_send_timeout {}ms; proxy_read_timeout {}ms; \
+             proxy_next_upstream {}; proxy_next_upstream_tries {}; \
+             proxy_ignore_client_abort {}; client_body_buffer_size {}; proxy_http_version {}; \
+             add_header X-Place \"{serial}/s{name}/-\" always;",
+            s.header_ms,
+            s.body_ms,
+            s.send_ms,
+            s.keepalive_ms,
+            s.keepalive_requests,
+            s.body_bytes_max,
+            s.lingering,
+            s.lingering_time_ms,
+            s.lingering_timeout_ms,
+            s.connect_ms,
+            s.upstream_send_ms,
+            s.upstream_read_ms,
+            s.next.join(" "),
+            s.tries,
+            if s.ignore_abort { "on" } else { "off" },
+            s.replay_bytes,
+            if s.http10 { "1.0" } else { "1.1" },
+        );
+        for place in PLACES {
+            let what = match place {
+                Place::Pass | Place::Accel => format!("proxy_pass http://up{}", s.groups[0]),
+                Place::Uri => format!("proxy_pass http://up{}/base/", s.groups[1]),
+                Place::Own => "return 200 \"own $request_uri\"".to_owned(),
+                Place::Gone => "return 444".to_owned(),
+                Place::Moved => "return 301 /there$request_uri".to_owned(),
+                Place::Nowhere => continue,
+            };
+            let _ = writeln!(
+                out,
+                "location {} {{ {what}; add_header X-Place \"{serial}/s{name}/{place:?}\" always; }}",
+                place.path()
+            );
+        }
+        out.push_str("}\n");
+    }
+}
