@@ -41,8 +41,10 @@ pub struct Downstream {
     pub is_persistent: bool,
     /// Bytes wait for the client to take some.
     pub is_blocked: bool,
-    /// When the client last gave or took something.
+    /// When the client last gave something, or was first waited for.
     pub since_ms: Millis,
+    /// When it last took something, or began not to.
+    pub taken_ms: Millis,
     /// What becomes of the connection.
     pub next: ClientNext,
 }
@@ -59,6 +61,7 @@ impl Default for Downstream {
             is_persistent: false,
             is_blocked: false,
             since_ms: 0,
+            taken_ms: 0,
             next: ClientNext::Close,
         }
     }
@@ -76,6 +79,7 @@ impl Downstream {
         self.is_persistent = false;
         self.is_blocked = false;
         self.since_ms = now;
+        self.taken_ms = now;
         self.next = ClientNext::Close;
     }
 

@@ -42,6 +42,8 @@ pub enum UpstreamFault {
     Unresolved,
     /// The connection was refused, or its way is broken.
     Connect(Cause),
+    /// Its address cannot be reached from here, which is not its fault.
+    Unusable(Cause),
     /// `proxy_connect_timeout` is over.
     ConnectTimedOut,
     /// `proxy_send_timeout` is over.
@@ -67,6 +69,7 @@ impl UpstreamFault {
             UpstreamFault::NoneLive | UpstreamFault::UnaskedUpgrade => None,
             UpstreamFault::Unresolved
             | UpstreamFault::Connect(_)
+            | UpstreamFault::Unusable(_)
             | UpstreamFault::Closed
             | UpstreamFault::Broken(_) => Some(NextConditions::ERROR),
             UpstreamFault::ConnectTimedOut
@@ -84,6 +87,7 @@ impl UpstreamFault {
             | UpstreamFault::SendTimedOut
             | UpstreamFault::ReadTimedOut => 504,
             UpstreamFault::Status(status) => status,
+            UpstreamFault::Unusable(_) => 503,
             _ => 502,
         }
     }
@@ -94,6 +98,7 @@ impl UpstreamFault {
             self,
             UpstreamFault::NoneLive
                 | UpstreamFault::UnaskedUpgrade
+                | UpstreamFault::Unusable(_)
                 | UpstreamFault::Status(403 | 404)
         )
     }
@@ -136,6 +141,7 @@ impl Fault {
             Fault::Upstream(UpstreamFault::Malformed(_)) => 16,
             Fault::Upstream(UpstreamFault::UnaskedUpgrade) => 17,
             Fault::Upstream(UpstreamFault::Status(_)) => 18,
+            Fault::Upstream(UpstreamFault::Unusable(_)) => 19,
         }
     }
 
@@ -158,6 +164,9 @@ impl fmt::Display for UpstreamFault {
             UpstreamFault::NoneLive => write!(f, "no live servers in the upstream"),
             UpstreamFault::Unresolved => write!(f, "the upstream's name does not resolve"),
             UpstreamFault::Connect(cause) => write!(f, "cannot connect to the upstream: {cause}"),
+            UpstreamFault::Unusable(cause) => {
+                write!(f, "no connection to the upstream can be made from here: {cause}")
+            }
             UpstreamFault::ConnectTimedOut => write!(f, "timed out while connecting to upstream"),
             UpstreamFault::SendTimedOut => write!(f, "timed out while sending to the upstream"),
             UpstreamFault::ReadTimedOut => write!(f, "timed out while reading from the upstream"),
@@ -193,7 +202,7 @@ impl fmt::Display for Fault {
 }
 
 /// Kinds of faults, see [`Fault::kind`].
-const KINDS: usize = 19;
+const KINDS: usize = 20;
 /// A fault of one kind is told so often at most.
 const INTERVAL_MS: Millis = 1_000;
 

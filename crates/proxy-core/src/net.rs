@@ -98,7 +98,10 @@ pub struct Readiness {
 pub enum DialFault {
     /// The other side's doing, or the network's.
     Peer(Cause),
-    /// For want of descriptors, ports or memory here: no server is to blame.
+    /// This address cannot be reached from here: no port is left towards it, this host has none
+    /// of its family, or it may not be asked. No server is to blame; another address may do.
+    Unusable(Cause),
+    /// For want of descriptors or memory here: no server is to blame, and none could be asked.
     Own(Cause),
 }
 

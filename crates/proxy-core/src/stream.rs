@@ -64,6 +64,16 @@ impl<S: Socket> Stream<S> {
         read
     }
 
+    /// Forgets bytes that were used; what is used up holds no memory, for it may stay for long.
+    pub(crate) fn use_unread(&mut self, used: usize) {
+        debug_assert!(used <= self.unread.len());
+        if used >= self.unread.len() {
+            self.unread = Vec::new();
+        } else {
+            self.unread.drain(..used);
+        }
+    }
+
     /// Whether something may be read: bytes, an end, or a fault.
     pub fn is_readable(&self) -> bool {
         self.readable

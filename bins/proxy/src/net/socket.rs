@@ -102,8 +102,9 @@ fn blame(errno: Errno) -> DialFault {
         Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::NOSPC => {
             DialFault::Own(cause(errno))
         }
-        // No port is left towards that address, or none may be used.
-        Errno::ADDRNOTAVAIL | Errno::ACCESS | Errno::PERM => DialFault::Own(cause(errno)),
+        Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT | Errno::ACCESS | Errno::PERM => {
+            DialFault::Unusable(cause(errno))
+        }
         _ => DialFault::Peer(cause(errno)),
     }
 }

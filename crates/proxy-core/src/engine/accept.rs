@@ -76,9 +76,14 @@ impl<N: Net> Engine<N> {
     /// give way.
     pub fn is_full(&mut self) -> bool {
         self.room.is_full = self.is_at_bound();
-        if self.room.is_full {
+        // Looking for who gives way costs a walk: in vain it is not done at every turn.
+        if self.room.is_full && self.now.ms >= self.room.look_again_ms {
+            let before = self.clients.len() + self.pool.len();
             self.drop_oldest_idle();
             self.room.is_full = self.is_at_bound();
+            if self.clients.len() + self.pool.len() == before {
+                self.room.look_again_ms = self.now.ms + FULL_RETRY_MS;
+            }
         }
         self.room.is_full
     }

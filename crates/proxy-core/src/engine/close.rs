@@ -34,6 +34,8 @@ impl<N: Net> Engine<N> {
         counters.count_request(response.status, response.source);
         counters.retries += exchange.retries();
         counters.connections_idle += 1;
+        // It may give way from now on.
+        self.room.look_again_ms = 0;
         let next = exchange.client_next();
         let has_announced_end = exchange.fault().is_none() && !exchange.request.head.persistent();
         let keepalive_ms = exchange.location().keepalive.timeout_ms;

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::{Client, Engine, LinkPlace, Mode};
+use crate::fault::UpstreamFault;
 use crate::net::{DialFault, Net, Socket, Token};
 use crate::stream::Stream;
 use crate::upstream::call::Step;
@@ -43,7 +44,12 @@ impl<N: Net> Engine<N> {
                         Err(fault) => {
                             self.links.release(key);
                             match fault {
-                                DialFault::Peer(cause) => exchange.dial_failed(cause, self.now),
+                                DialFault::Peer(cause) => {
+                                    exchange.dial_failed(UpstreamFault::Connect(cause), self.now);
+                                }
+                                DialFault::Unusable(cause) => {
+                                    exchange.dial_failed(UpstreamFault::Unusable(cause), self.now);
+                                }
                                 DialFault::Own(cause) => {
                                     let out = &mut self.buffers.out;
                                     return exchange.shortage(cause, self.now, out);
@@ -110,7 +116,7 @@ impl<N: Net> Engine<N> {
         if let Err(cause) = link.stream.socket().connect_result() {
             self.drop_link(client);
             if let Some(exchange) = &mut client.exchange {
-                exchange.dial_failed(cause, self.now);
+                exchange.dial_failed(UpstreamFault::Connect(cause), self.now);
             }
             return true;
         }

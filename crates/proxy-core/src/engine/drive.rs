@@ -85,7 +85,7 @@ impl<N: Net> Engine<N> {
         }
         if !from.unread.is_empty() {
             let used = exchange.bytes(side, &from.unread, now, out);
-            from.unread.drain(..used);
+            from.use_unread(used);
             if used > 0 {
                 return true;
             }
@@ -95,11 +95,12 @@ impl<N: Net> Engine<N> {
             Read::End => exchange.ended(side, now, out),
             Read::Broken(cause) => exchange.broken(side, cause, now, out),
             Read::Bytes(count) => {
+                exchange.heard(side, now);
                 let mut bytes = self.buffers.scratch.get(..count).unwrap_or_default();
                 if !from.unread.is_empty() {
                     from.unread.extend_from_slice(bytes);
                     let used = exchange.bytes(side, &from.unread, now, out);
-                    from.unread.drain(..used);
+                    from.use_unread(used);
                     return true;
                 }
                 let other = if side == Side::Client { Side::Upstream } else { Side::Client };

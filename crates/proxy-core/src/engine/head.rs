@@ -3,11 +3,15 @@
 use http1::{Limits, Parsed};
 
 use super::{Client, Engine, Step};
-use crate::connection::State;
+use crate::connection::{Connection, State};
 use crate::exchange::{Exchange, Opening};
 use crate::generation::At;
 use crate::net::{Net, Read};
 use crate::request::split_mix;
+
+/// One read while a head is waited for: what comes behind it waits in the system's memory, where
+/// it is bounded, and not in ours.
+const HEAD_READ_BYTES: usize = 8 << 10;
 
 impl<N: Net> Engine<N> {
     /// Reads on while a head is waited for.
@@ -21,7 +25,9 @@ impl<N: Net> Engine<N> {
             }
         }
         let mut scratch = std::mem::take(&mut self.buffers.scratch);
-        let step = match client.stream.read(&mut scratch) {
+        let room_bytes = HEAD_READ_BYTES.min(scratch.len());
+        let room = scratch.get_mut(..room_bytes).unwrap_or_default();
+        let step = match client.stream.read(room) {
             Read::Nothing => Step::Wait,
             Read::End | Read::Broken(_) => Step::Close,
             Read::Bytes(count) => {
@@ -46,13 +52,7 @@ impl<N: Net> Engine<N> {
             client.since_ms = self.now.ms;
         }
         let is_served = self.update_place(client);
-        let limits = &client.at.server(client.at.default_place()).client;
-        let limits = Limits {
-            line_bytes_max: limits.line_bytes_max,
-            field_bytes_max: limits.line_bytes_max,
-            head_bytes_max: limits.head_bytes_max,
-            fields_max: limits.fields_max,
-        };
+        let limits = head_limits(client);
         let mut exchange = self.spare_exchange(client);
         let opening = match http1::parse_request(bytes, &limits, exchange.head_mut()) {
             Parsed::NeedMore => {
@@ -118,8 +118,10 @@ impl<N: Net> Engine<N> {
     /// nginx: 408 where something came, in `client_header_timeout` for the whole head.
     pub(super) fn head_timed_out(&mut self, client: &mut Client<N>) {
         let is_served = self.update_place(client);
-        let exchange = self.spare_exchange(client);
+        let mut exchange = self.spare_exchange(client);
         let bytes = std::mem::take(&mut client.stream.unread);
+        // What is understood of it is told in the log.
+        let _ = http1::parse_request(&bytes, &head_limits(client), exchange.head_mut());
         self.begin(client, exchange, Opening::TooLate(&bytes), is_served);
     }
 
@@ -135,5 +137,16 @@ impl<N: Net> Engine<N> {
             exchange.shrink();
             self.buffers.spare.push(exchange);
         }
+    }
+}
+
+/// nginx: no name is known yet, so that the address's default server says how large a head may be.
+fn head_limits<S>(client: &Connection<S>) -> Limits {
+    let limits = &client.at.server(client.at.default_place()).client;
+    Limits {
+        line_bytes_max: limits.line_bytes_max,
+        field_bytes_max: limits.line_bytes_max,
+        head_bytes_max: limits.head_bytes_max,
+        fields_max: limits.fields_max,
     }
 }

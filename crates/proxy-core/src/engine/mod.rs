@@ -93,6 +93,8 @@ struct Room {
     heads_bytes: usize,
     /// No connection is taken at the moment.
     is_full: bool,
+    /// When it is looked again for connections that could give way.
+    look_again_ms: Millis,
 }
 
 /// One worker's share of the work.
@@ -130,7 +132,7 @@ impl<N: Net> Engine<N> {
             output: Output::default(),
             ready: Vec::new(),
             mode: Mode::Serving,
-            room: Room { limits, heads_bytes: 0, is_full: false },
+            room: Room { limits, heads_bytes: 0, is_full: false, look_again_ms: 0 },
             ids: Ids { next_serial: 1, seed },
         }
     }
@@ -176,7 +178,10 @@ impl<N: Net> Engine<N> {
 
     /// A turn ends: what is due is done, and connections that wait for their turn have it.
     pub fn end_turn(&mut self, net: &mut N) {
-        for key in std::mem::take(&mut self.ready) {
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.sort_unstable();
+        ready.dedup();
+        for key in ready {
             self.drive(key, net);
         }
         while let Some(key) = self.timers.pop_due(self.now.ms) {

@@ -24,6 +24,17 @@ impl Exchange {
         }
     }
 
+    /// Something came from a side just now (nginx: what renews its timers).
+    pub fn heard(&mut self, side: Side, now: Moment) {
+        let is_tunnel = matches!(self.phase, Phase::Tunnel { .. });
+        if side == Side::Client || is_tunnel {
+            self.down.since_ms = now.ms;
+        }
+        if side == Side::Upstream || is_tunnel {
+            self.wire.since_ms = now.ms;
+        }
+    }
+
     /// Bytes of a side; returns how many were used, the others come again.
     pub fn bytes(&mut self, side: Side, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
         let used = match side {
@@ -38,10 +49,8 @@ impl Exchange {
     }
 
     fn client_bytes(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
-        self.down.since_ms = now.ms;
         match self.phase {
             Phase::Tunnel { .. } => {
-                self.wire.since_ms = now.ms;
                 self.count_sent(bytes.len());
                 out.upstream.extend_from_slice(bytes);
                 bytes.len()

@@ -29,13 +29,14 @@ impl Exchange {
     fn waiting(&self) -> Option<(Waiting, Millis)> {
         let location = self.location();
         let client = &location.client;
-        if self.down.is_blocked {
-            let until = self.down.since_ms.saturating_add(client.send_timeout_ms);
-            return Some((Waiting::ClientToTake, until));
-        }
+        let taken = self.down.taken_ms.saturating_add(client.send_timeout_ms);
         if let Phase::Discarding { until_ms } = self.phase {
             let quiet = self.down.since_ms.saturating_add(client.lingering.timeout_ms);
-            return Some((Waiting::Rest, until_ms.min(quiet)));
+            let taken = if self.down.is_blocked { taken } else { until_ms };
+            return Some((Waiting::Rest, until_ms.min(quiet).min(taken)));
+        }
+        if self.down.is_blocked {
+            return Some((Waiting::ClientToTake, taken));
         }
         let timeouts = self.pass()?.timeouts;
         let wire = |timeout_ms| self.wire.since_ms.saturating_add(timeout_ms);
@@ -117,6 +118,7 @@ impl Exchange {
         if client_blocked != self.down.is_blocked {
             self.down.is_blocked = client_blocked;
             self.down.since_ms = now.ms;
+            self.down.taken_ms = now.ms;
             // While the client was slow nothing was read: the server is not to blame.
             self.wire.since_ms = now.ms;
         }
@@ -136,7 +138,7 @@ impl Exchange {
     /// A side that was behind took some bytes.
     pub fn progressed(&mut self, side: Side, now: Moment) {
         match side {
-            Side::Client => self.down.since_ms = now.ms,
+            Side::Client => self.down.taken_ms = now.ms,
             Side::Upstream => self.wire.since_ms = now.ms,
         }
     }

@@ -355,7 +355,8 @@ impl Exchange {
             self.request.head = RequestHead::default();
         }
         self.down.response.shrink(KEPT_BYTES_MAX);
-        self.wire.replay.begin(false);
+        self.wire.shrink();
+        self.carried = Vec::new();
     }
 }
 

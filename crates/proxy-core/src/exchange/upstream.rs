@@ -34,8 +34,8 @@ impl Exchange {
     }
 
     /// A connect has failed; `step` again.
-    pub fn dial_failed(&mut self, cause: Cause, now: Moment) {
-        self.call.dial_failed(UpstreamFault::Connect(cause), &mut self.attempts, now.ms);
+    pub fn dial_failed(&mut self, fault: UpstreamFault, now: Moment) {
+        self.call.dial_failed(fault, &mut self.attempts, now.ms);
         self.wants_connect = true;
     }
 
@@ -142,7 +142,6 @@ impl Exchange {
     }
 
     pub(super) fn upstream_bytes(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
-        self.wire.since_ms = now.ms;
         self.wire.has_spoken |= !bytes.is_empty();
         let mut used = 0;
         while self.phase == Phase::Exchanging && !self.down.is_begun {

@@ -174,7 +174,9 @@ impl Call {
                 State::At { id, addresses_tried, .. } => {
                     let (id, nth) = (*id, *addresses_tried);
                     *addresses_tried += 1;
-                    if let Some(address) = peers.address(id, nth) {
+                    // nginx: each address is a server of its own.
+                    let may_dial = nth == 0 || !self.is_late(now);
+                    if let Some(address) = peers.address(id, nth).filter(|_| may_dial) {
                         attempts.begin(self.attempt(Some(address), now));
                         return Step::Dial(id, address);
                     }
@@ -252,6 +254,11 @@ impl Call {
         self.leave_server(config, peers, attempts, now) && goes_on
     }
 
+    /// nginx: `proxy_next_upstream_timeout` is over.
+    fn is_late(&self, now: Millis) -> bool {
+        self.next.timeout_ms > 0 && now.saturating_sub(self.began_ms) >= self.next.timeout_ms
+    }
+
     fn allows_non_idempotent(&self) -> bool {
         self.next.conditions.contains(NextConditions::NON_IDEMPOTENT)
     }
@@ -274,8 +281,7 @@ impl Call {
         }
         self.state = State::Choosing;
         self.tries_left = self.tries_left.saturating_sub(1);
-        let is_late =
-            self.next.timeout_ms > 0 && now - self.began_ms.min(now) >= self.next.timeout_ms;
+        let is_late = self.is_late(now);
         let allowed = self.fault.condition().is_some_and(|one| self.next.conditions.contains(one));
         self.tries_left > 0 && !is_late && allowed
     }
@@ -283,8 +289,7 @@ impl Call {
     /// nginx: whether an answer of this status is given up for one of another server.
     pub fn would_try_next(&self, status: u16, resend: Resend, now: Millis) -> bool {
         let Some(condition) = NextConditions::for_status(status) else { return false };
-        let is_late =
-            self.next.timeout_ms > 0 && now - self.began_ms.min(now) >= self.next.timeout_ms;
+        let is_late = self.is_late(now);
         self.next.conditions.contains(condition)
             && self.tries_left > 1
             && !is_late

@@ -5,6 +5,9 @@ use http1::{BodyLength, BodyReader, BodyWriter, ResponseHead};
 use super::call::Replay;
 use crate::clock::Millis;
 
+/// Fields of answers for which room is kept.
+const FIELDS_KEPT_MAX: usize = 128;
+
 /// What has passed on the connection that a call has at the moment.
 #[derive(Debug)]
 pub struct Wire {
@@ -51,6 +54,14 @@ impl Default for Wire {
 }
 
 impl Wire {
+    /// Gives large buffers back.
+    pub fn shrink(&mut self) {
+        self.replay = Replay::default();
+        if self.head.fields.capacity() > FIELDS_KEPT_MAX {
+            self.head = ResponseHead::default();
+        }
+    }
+
     /// A connection is there; nothing has passed on it for this request.
     pub fn begin(&mut self, is_reused: bool, now: Millis) {
         self.body = BodyReader::new(BodyLength::None);

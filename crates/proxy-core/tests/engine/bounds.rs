@@ -140,7 +140,8 @@ fn connections_whose_request_does_not_come_give_way_after_a_second() {
     assert_eq!(world.engine.wait_until_ms(), Some(world.moment().ms + 100));
     world.pass(999);
     assert!(world.engine.is_full());
-    world.pass(1);
+    // The next look may be a tenth of a second away.
+    world.pass(100);
     assert!(!world.engine.is_full());
     let fates = [&silent, &half, &busy].map(Peer::fate);
     assert_eq!(fates, [Fate::Closed, Fate::Closed, Fate::Open]);

@@ -203,7 +203,9 @@ impl<'t> Run<'t> {
             match (step, self.upstream) {
                 (Step::TakeIdle(_), _) => {}
                 (Step::Dial(..), Upstream::Refuses) => {
-                    return self.exchange.dial_failed(Cause(111), NOW);
+                    return self
+                        .exchange
+                        .dial_failed(proxy_core::fault::UpstreamFault::Connect(Cause(111)), NOW);
                 }
                 (Step::Dial(id, address), _) => {
                     return self.exchange.attached((id, address), false, NOW, &mut self.out);

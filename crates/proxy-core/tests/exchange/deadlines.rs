@@ -65,6 +65,7 @@ fn a_silent_upstream_times_out_at_its_deadline_and_not_before() {
 fn a_client_that_owes_its_body_is_waited_for_and_not_the_server() {
     let mut waiting = half();
     assert_eq!(due(&waiting), 5_000);
+    waiting.exchange.heard(Side::Client, after(4_000));
     waiting.exchange.bytes(Side::Client, b"5", after(4_000), &mut waiting.out);
     assert_eq!(due(&waiting), 9_000, "each piece renews the time");
     expire(&mut waiting, after(9_000));
@@ -75,6 +76,7 @@ fn a_client_that_owes_its_body_is_waited_for_and_not_the_server() {
 #[test]
 fn the_servers_time_begins_when_it_has_the_whole_request() {
     let mut waiting = half();
+    waiting.exchange.heard(Side::Client, after(4_000));
     waiting.exchange.bytes(Side::Client, b"56789", after(4_000), &mut waiting.out);
     assert_eq!(due(&waiting), 6_000);
     expire(&mut waiting, after(6_000));
@@ -85,8 +87,10 @@ fn the_servers_time_begins_when_it_has_the_whole_request() {
 fn each_piece_of_an_answer_renews_the_servers_time() {
     let mut waiting = Waiting::sent(&timed(), &get("/"), false);
     let (head, body) = HELLO.split_at(HELLO.len() - 5);
+    waiting.exchange.heard(Side::Upstream, after(1_500));
     waiting.exchange.bytes(Side::Upstream, head.as_bytes(), after(1_500), &mut waiting.out);
     assert_eq!(due(&waiting), 3_500);
+    waiting.exchange.heard(Side::Upstream, after(3_000));
     waiting.exchange.bytes(Side::Upstream, &body.as_bytes()[..2], after(3_000), &mut waiting.out);
     assert_eq!(due(&waiting), 5_000);
     expire(&mut waiting, after(5_000));
@@ -108,8 +112,10 @@ fn an_early_answer_leaves_the_clients_bytes_renew_the_time() {
     let mut waiting = half();
     waiting.server_says("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
     assert_eq!(due(&waiting), 2_000);
+    waiting.exchange.heard(Side::Client, after(1_000));
     waiting.exchange.bytes(Side::Client, b"5", after(1_000), &mut waiting.out);
     assert_eq!(due(&waiting), 3_000);
+    waiting.exchange.heard(Side::Upstream, after(1_500));
     waiting.exchange.bytes(Side::Upstream, b"a", after(1_500), &mut waiting.out);
     assert_eq!(due(&waiting), 3_500);
 }
@@ -187,6 +193,7 @@ fn the_rest_of_a_body_is_waited_for_piece_by_piece_and_not_for_ever() {
     let request = with_body("POST", "/own", "0123456789");
     let (mut waiting, used) = Waiting::begun(&timed(), &request);
     assert_eq!(due(&waiting), 11_000);
+    waiting.exchange.heard(Side::Client, after(1_000));
     waiting.exchange.bytes(
         Side::Client,
         &request.as_bytes()[used..used + 1],
@@ -194,6 +201,7 @@ fn the_rest_of_a_body_is_waited_for_piece_by_piece_and_not_for_ever() {
         &mut waiting.out,
     );
     assert_eq!(due(&waiting), 12_000);
+    waiting.exchange.heard(Side::Client, after(6_000));
     waiting.exchange.bytes(Side::Client, b"1", after(6_000), &mut waiting.out);
     assert_eq!(due(&waiting), 13_000, "the whole has its bound");
     expire(&mut waiting, after(13_000));

@@ -109,8 +109,10 @@ fn a_side_that_does_not_take_bytes_is_not_read_for() {
 fn a_tunnel_on_which_nobody_speaks_ends_and_bytes_of_either_side_renew_it() {
     let mut tunnel = tunnel();
     assert_eq!(tunnel.exchange.deadline(), Some(after(20_000).ms));
+    tunnel.exchange.heard(Side::Client, after(5_000));
     tunnel.exchange.bytes(Side::Client, b"a", after(5_000), &mut tunnel.out);
     assert_eq!(tunnel.exchange.deadline(), Some(after(25_000).ms));
+    tunnel.exchange.heard(Side::Upstream, after(7_000));
     tunnel.exchange.bytes(Side::Upstream, b"b", after(7_000), &mut tunnel.out);
     assert_eq!(tunnel.exchange.deadline(), Some(after(27_000).ms));
     tunnel.exchange.expired(after(26_999), &mut tunnel.out);

@@ -171,7 +171,11 @@ impl Client {
         if status == 100 {
             record.continues += 1;
             let is_due = record.expects && record.continues == 1 && record.got.is_none();
-            return if is_due { Ok(()) } else { Err(format!("100 that ask {ask} does not expect")) };
+            return if is_due {
+                Ok(())
+            } else {
+                Err(format!("100 that ask {ask} does not expect"))
+            };
         }
         if status < 200 && status != 101 {
             return Err(format!("interim {status} is passed on"));

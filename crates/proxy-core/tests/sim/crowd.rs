@@ -150,7 +150,10 @@ fn break_head(rng: &mut Prng, ask: &mut Ask, id: usize) -> Vec<u8> {
         2 => (400, format!("{start}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")),
         3 => (501, format!("{start}Transfer-Encoding: gzip\r\n\r\n")),
         4 => (505, format!("{method} {target} HTTP/3.0\r\nHost: {host}\r\n\r\n")),
-        5 => (414, format!("{method} {target}{} HTTP/1.1\r\nHost: {host}\r\n\r\n", "l".repeat(9_000))),
+        5 => (
+            414,
+            format!("{method} {target}{} HTTP/1.1\r\nHost: {host}\r\n\r\n", "l".repeat(9_000)),
+        ),
         _ => (431, format!("{start}{}\r\n", format!("X-F: {}\r\n", "f".repeat(2_000)).repeat(20))),
     };
     ask.defect = Some(Defect::Head(status));
@@ -291,7 +294,8 @@ fn push_request(
     let mut rest = body.as_slice();
     while !rest.is_empty() {
         dawdle(rng, script);
-        let count = (rng.between(1, rest.len() as u64) as usize).max(body.len() / 4).min(rest.len());
+        let count =
+            (rng.between(1, rest.len() as u64) as usize).max(body.len() / 4).min(rest.len());
         script.push_back(Step::Send(rest[..count].to_vec()));
         rest = &rest[count..];
     }

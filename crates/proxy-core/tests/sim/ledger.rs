@@ -208,8 +208,21 @@ impl Ledger {
 
 fn parse_line(text: &str, at_ms: Millis) -> Option<Line> {
     let parts: Vec<&str> = text.splitn(13, '|').collect();
-    let [generation, remote, nth, status, ask, answer, place, addresses, statuses, body, complete, connection, request] =
-        parts.as_slice()
+    let [
+        generation,
+        remote,
+        nth,
+        status,
+        ask,
+        answer,
+        place,
+        addresses,
+        statuses,
+        body,
+        complete,
+        connection,
+        request,
+    ] = parts.as_slice()
     else {
         return None;
     };

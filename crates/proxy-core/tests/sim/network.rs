@@ -565,6 +565,11 @@ impl Network {
         !mask.readable
     }
 
+    /// Whether all that the proxy wrote has reached the actor's system.
+    pub fn is_delivered(&self, conn: usize) -> bool {
+        self.conns[conn].ways[Party::Proxy as usize].flight_bytes == 0
+    }
+
     /// How a begun connect of the proxy has ended.
     pub fn connect_result(&mut self, conn: usize) -> Result<(), i32> {
         if self.conns[conn].stage == Stage::Connecting {

@@ -180,12 +180,7 @@ fn push_redirect((ask, conn): (usize, usize), ledger: &mut Ledger, plan: &mut Pl
     plan.pieces.push_back(Piece::Answered);
 }
 
-fn draw_tunnel(
-    rng: &mut Prng,
-    (ask, conn): (usize, usize),
-    ledger: &mut Ledger,
-    plan: &mut Plan,
-) {
+fn draw_tunnel(rng: &mut Prng, (ask, conn): (usize, usize), ledger: &mut Ledger, plan: &mut Plan) {
     let answer = Answer {
         ask,
         conn,

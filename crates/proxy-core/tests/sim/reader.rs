@@ -194,10 +194,10 @@ impl Reader {
         let line = lines.next().unwrap_or_default().to_owned();
         let mut fields = Vec::new();
         for line in lines {
-            let (name, value) =
-                line.split_once(": ").or(line.strip_suffix(':').map(|name| (name, ""))).ok_or(
-                    format!("a line of a head that is no field: {line:?}"),
-                )?;
+            let (name, value) = line
+                .split_once(": ")
+                .or(line.strip_suffix(':').map(|name| (name, "")))
+                .ok_or(format!("a line of a head that is no field: {line:?}"))?;
             if name.is_empty() || name.contains([' ', '\t']) {
                 return Err(format!("a field's name: {name:?}"));
             }
@@ -295,7 +295,11 @@ mod tests {
     fn what_has_two_meanings_is_refused() {
         let both = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n";
         check(Role::Answers, both, None);
-        check(Role::Requests, b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n", None);
+        check(
+            Role::Requests,
+            b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n",
+            None,
+        );
         check(Role::Answers, b"HTTP/1.1 200 OK\r\nA: b\nC: d\r\n\r\n", None);
     }
 }

@@ -10,8 +10,8 @@ use crate::network::{Got, Millis, Party};
 use crate::pattern::{self, Owner};
 use crate::plan::{self, Piece, Plan, When};
 use crate::reader::{Framing, Head, Item, Reader, Role};
-use crate::socket::Shared;
 use crate::site::Place;
+use crate::socket::Shared;
 use crate::trace;
 
 pub struct Server {

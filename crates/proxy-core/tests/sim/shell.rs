@@ -209,14 +209,16 @@ impl Worker {
         self.hand_over(ledger, moment.ms);
         let network = &mut shared.borrow_mut().network;
         // It asks for another turn at once, though nothing has come and nothing has moved.
-        let wants_more = self.engine.as_ref().and_then(Engine::wait_until_ms).is_some_and(|at| at <= moment.ms);
+        let wants_more =
+            self.engine.as_ref().and_then(Engine::wait_until_ms).is_some_and(|at| at <= moment.ms);
         let is_idle = network.moved == moved_before && !is_called && wants_more;
         self.idle_turns = if is_idle { self.idle_turns + 1 } else { 0 };
         if self.idle_turns > 50 {
             ledger.fail(format!("worker {} spins: nothing moves", self.net.worker));
         }
         let lateness = self.lateness;
-        self.busy_until = network.now + if lateness > 0 { network.rng.below(lateness + 1) } else { 0 };
+        self.busy_until =
+            network.now + if lateness > 0 { network.rng.below(lateness + 1) } else { 0 };
     }
 
     fn take_reports(&mut self) -> Vec<(proxy_core::net::Token, proxy_core::net::Readiness)> {
@@ -282,7 +284,9 @@ impl Worker {
     }
 
     fn accept(&mut self, id: ListenerId, sockets: &mut Sockets, ledger: &mut Ledger) {
-        let Some(listener) = self.listeners.iter().find(|listener| listener.id == id) else { return };
+        let Some(listener) = self.listeners.iter().find(|listener| listener.id == id) else {
+            return;
+        };
         let bound = sockets.bound.get(&listener.socket);
         if !listener.is_watched || bound.is_none_or(|bound| bound.queue.is_empty()) {
             return;

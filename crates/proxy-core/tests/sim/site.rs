@@ -211,8 +211,7 @@ impl Site {
             })
             .collect();
         for block in &mut blocks {
-            let mut listens: Vec<&str> =
-                ADDRESSES.into_iter().filter(|_| rng.once_in(2)).collect();
+            let mut listens: Vec<&str> = ADDRESSES.into_iter().filter(|_| rng.once_in(2)).collect();
             if listens.is_empty() {
                 listens.push(rng.pick(&ADDRESSES));
             }
@@ -257,7 +256,8 @@ impl Site {
     /// The file's text. `serial` marks everything that is answered and logged by it.
     pub fn text(&self, serial: usize) -> String {
         let mut out = String::new();
-        let connections = self.connections.map_or(String::new(), |max| format!("worker_connections {max};"));
+        let connections =
+            self.connections.map_or(String::new(), |max| format!("worker_connections {max};"));
         let _ = writeln!(out, "events {{ {connections} }} http {{");
         let _ = writeln!(
             out,
@@ -301,8 +301,7 @@ impl Site {
             hostname: "sim",
             resolve: &|_, _| Vec::new(),
         };
-        let lowered =
-            lower_all(&reading.tree, reading.findings, reading.is_sound, &surroundings);
+        let lowered = lower_all(&reading.tree, reading.findings, reading.is_sound, &surroundings);
         let (mut config, _) = lowered.unwrap_or_else(|errors| {
             let errors: Vec<_> = errors.iter().map(|error| error.headline()).collect();
             panic!("{errors:?} in\n{text}")

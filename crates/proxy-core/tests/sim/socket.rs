@@ -85,6 +85,10 @@ impl Socket for SimSocket {
         self.shared.borrow_mut().network.end(self.conn, Party::Proxy);
     }
 
+    fn is_delivered(&mut self) -> bool {
+        self.shared.borrow().network.is_delivered(self.conn)
+    }
+
     fn reset_when_dropped(&mut self) {
         self.shared.borrow_mut().network.reset_on_close(self.conn, Party::Proxy);
     }
