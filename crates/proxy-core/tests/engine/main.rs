@@ -10,6 +10,7 @@ mod closing;
 mod config;
 mod drain;
 mod failover;
+mod held;
 mod kept;
 mod logs;
 mod net;
