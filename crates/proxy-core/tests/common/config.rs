@@ -1,31 +1,23 @@
 //! Configurations from their text, as the program makes them, but for what is outside of the file:
 //! hosts that are addresses have them, names have none.
 
+mod lowered;
+
 use std::net::SocketAddr;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nginx_conf::{Context, Diag, Included, Reading};
+use nginx_conf::Diag;
 use proxy_core::config::address::literal_ip;
-use proxy_core::config::lower::{Surroundings, lower_all};
 use proxy_core::config::model::Config;
 use proxy_core::generation::{Generation, Host};
 use proxy_core::listeners::{Binding, Table};
 
-/// The configuration that a whole file means.
+use lowered::lowered;
+
+/// The configuration that a good file means.
 pub fn config(text: &str) -> Config {
-    let surroundings = Surroundings {
-        folder: Path::new("/etc/nginx"),
-        is_root: true,
-        hostname: "pod-1",
-        resolve: &|_, _| Vec::new(),
-    };
-    let main = Included { name: "t".to_owned(), bytes: text.into(), is_stock: false };
-    let mut none = |_: &str, _: &str| Ok(vec![]);
-    let Reading { tree, findings, is_sound } = nginx_conf::read(main, Context::Main, &mut none);
-    let lowered = lower_all(&tree, findings, is_sound, &surroundings);
-    let (mut config, _) = lowered.unwrap_or_else(|problems| {
+    let (mut config, _) = lowered(text).unwrap_or_else(|problems| {
         let problems: Vec<String> = problems.iter().map(Diag::headline).collect();
         panic!("{text}: {problems:#?}")
     });
