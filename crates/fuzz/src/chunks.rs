@@ -65,7 +65,13 @@ fn read(length: BodyLength, data: &[u8], ends: &[usize]) -> (Vec<u8>, End) {
 /// Another reader finds the same sizes, and the same content behind them.
 fn check_other(data: &[u8], (content, end): &(Vec<u8>, End)) {
     let (mut rest, mut expected) = (data, content.as_slice());
-    while let Ok(httparse::Status::Complete((line, size))) = httparse::parse_chunk_size(rest) {
+    loop {
+        let (line, size) = match httparse::parse_chunk_size(rest) {
+            Ok(httparse::Status::Complete(found)) => found,
+            Ok(httparse::Status::Partial) => break,
+            // It takes no more than 15 digits, zeros or not.
+            Err(_) => return,
+        };
         rest = &rest[line..];
         if size == 0 {
             break;

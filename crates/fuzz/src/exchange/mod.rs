@@ -24,9 +24,11 @@
 mod network;
 mod oracle;
 mod site;
+#[cfg(test)]
+mod tests;
 mod world;
 
-use world::World;
+use world::{Record, World};
 
 const SEPARATOR: u8 = 0x1e;
 /// Operations beyond these are left out, so that no input takes long.
@@ -35,6 +37,10 @@ const OPERATIONS_MAX: usize = 64;
 /// Drives an engine as `data` says, then lets all of it end. Nothing may panic, hang or be left;
 /// what each side got must follow from what the other side said.
 pub fn exchange(data: &[u8]) {
+    oracle::check(&run(data));
+}
+
+fn run(data: &[u8]) -> Record {
     let mut parts = data.split(|byte| *byte == SEPARATOR);
     let first = parts.next().unwrap_or_default();
     let mut world = World::new(digit(first.first()));
@@ -50,7 +56,7 @@ pub fn exchange(data: &[u8]) {
         }
     }
     world.end(first.get(1) == Some(&b'q'));
-    oracle::check(&world.into_record());
+    world.into_record()
 }
 
 /// Any byte is a digit; those that are written as one are themselves.

@@ -116,6 +116,8 @@ fn answers(bytes: &[u8], requests: &[Said]) -> usize {
 /// Holds the record against itself.
 pub fn check(record: &Record) {
     let logged = logged(&record.lines);
+    let is_known = |(client, _): &(usize, usize)| (1..=record.clients.len()).contains(client);
+    assert!(logged.iter().all(is_known), "only what a client has begun is in the log");
     let mut clients = Vec::new();
     for (index, (said, got)) in record.clients.iter().enumerate() {
         let (requests, has_more) = requests(said, false);
