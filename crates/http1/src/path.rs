@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::grammar::is_target_byte;
 use crate::reject::Reject;
 
 /// Where in a segment the walk is, as in nginx's `ngx_http_parse_complex_uri`.
@@ -125,6 +126,20 @@ pub fn escape(path: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Adds a query to `out`, with `%XX` for each byte that may not stand in a target at all: control
+/// bytes and the space. A client's query has none; one that an upstream wrote may, and nginx sends
+/// it as it is.
+pub fn push_query(query: &[u8], out: &mut Vec<u8>) {
+    out.reserve(query.len());
+    for &byte in query {
+        if is_target_byte(byte) {
+            out.push(byte);
+        } else {
+            out.extend_from_slice(&[b'%', upper_hex(byte >> 4), upper_hex(byte & 0xf)]);
+        }
+    }
+}
+
 fn is_escaped(byte: u8) -> bool {
     matches!(byte, 0..=b' ' | 0x7f.. | b'"' | b'#' | b'%' | b'<' | b'>' | b'?' | b'\\' | b'^'
         | b'`' | b'{' | b'|' | b'}')
@@ -149,6 +164,16 @@ mod tests {
         assert_eq!(out, normal, "{path}");
         escape(&out, &mut sent);
         assert_eq!(core::str::from_utf8(&sent), Ok(escaped), "{path}");
+    }
+
+    #[test]
+    fn a_query_is_sent_as_it_is_but_for_what_would_end_the_target() {
+        let mut out = Vec::new();
+        push_query(b"a=%20?#\xc3\xbc\"{}", &mut out);
+        assert_eq!(out, b"a=%20?#\xc3\xbc\"{}");
+        out.clear();
+        push_query(b"x HTTP/1.1\t\x01\x7f\r\n", &mut out);
+        assert_eq!(out, b"x%20HTTP/1.1%09%01%7F%0D%0A");
     }
 
     #[test]

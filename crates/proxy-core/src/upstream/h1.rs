@@ -69,7 +69,7 @@ fn push_target(request: &Request, uri: Option<&[u8]>, target: &mut Vec<u8>) {
     }
     if !request.uri.args.is_empty() {
         target.push(b'?');
-        target.extend_from_slice(&request.uri.args);
+        http1::path::push_query(&request.uri.args, target);
     }
 }
 

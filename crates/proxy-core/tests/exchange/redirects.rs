@@ -74,6 +74,13 @@ fn another_upstream_is_asked_by_get_without_the_body() {
 }
 
 #[test]
+fn no_byte_of_the_new_query_ends_the_request_line() {
+    let mut waiting = redirected(&get("/"), "/other/?a b HTTP/1.1\t\u{1}#", "");
+    let line = "GET /inner/?a%20b%20HTTP/1.1%09%01# HTTP/1.1\r\n";
+    assert!(waiting.to_upstream().starts_with(line));
+}
+
+#[test]
 fn head_stays_head() {
     let request = "HEAD / HTTP/1.1\r\nHost: main.test\r\n\r\n";
     let mut waiting = redirected(request, "/other/", "");
