@@ -88,7 +88,9 @@ fn check_other(data: &[u8], verdict: Parsed<()>, head: &ResponseHead) {
         return;
     };
     let reason = head.reason.of(data);
-    let is_plain = is_known_version(&data[.."HTTP/1.1".len()])
+    let (version, after) = data.split_at("HTTP/1.1".len());
+    let is_plain = is_known_version(version)
+        && !after.first().is_some_and(u8::is_ascii_digit)
         && reason.iter().all(|&byte| byte == b'\t' || !byte.is_ascii_control())
         && head.fields.iter().all(|field| is_plain(field, data));
     if !is_plain && !matches!(theirs, Ok(httparse::Status::Complete(_))) {

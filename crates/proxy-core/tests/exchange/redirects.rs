@@ -77,7 +77,7 @@ fn another_upstream_is_asked_by_get_without_the_body() {
 fn no_byte_of_the_new_query_ends_the_request_line() {
     let mut waiting = redirected(&get("/"), "/other/?a b HTTP/1.1\t\u{1}#", "");
     let line = "GET /inner/?a%20b%20HTTP/1.1%09%01# HTTP/1.1\r\n";
-    assert!(waiting.to_upstream().starts_with(line));
+    assert!(waiting.server_heard().starts_with(line));
 }
 
 #[test]
