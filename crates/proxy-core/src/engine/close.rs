@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::{Client, Engine, Mode, Step};
+use crate::canary::{Canary, is_planted};
 use crate::config::model::{AccessLog, Lingering, LingeringClose};
 use crate::connection::State;
 use crate::downstream::ClientNext;
@@ -29,6 +30,9 @@ impl<N: Net> Engine<N> {
         let Some(exchange) = client.exchange.take() else { return Step::Close };
         self.tell_faults(&exchange);
         self.push_log_lines(&exchange);
+        if is_planted(Canary::LoggedTwice) {
+            self.push_log_lines(&exchange);
+        }
         let response = &exchange.down.response;
         let counters = &mut self.output.counters;
         counters.count_request(response.status, response.source);
@@ -48,6 +52,11 @@ impl<N: Net> Engine<N> {
         client.state = State::Idle { until_ms: self.now.ms.saturating_add(keepalive_ms) };
         client.since_ms = self.now.ms;
         match next {
+            ClientNext::KeepAlive
+                if is_planted(Canary::PromiseBroken) && self.mode != Mode::Serving =>
+            {
+                Step::Close
+            }
             ClientNext::KeepAlive => {
                 if self.mode == Mode::Finishing {
                     client.state = State::Idle { until_ms: self.now.ms + LAST_REQUEST_GRACE_MS };

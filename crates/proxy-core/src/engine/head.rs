@@ -3,6 +3,7 @@
 use http1::{Limits, Parsed};
 
 use super::{Client, Engine, Step};
+use crate::canary::{Canary, is_planted};
 use crate::connection::{Connection, State};
 use crate::exchange::{Exchange, Opening};
 use crate::generation::At;
@@ -62,7 +63,9 @@ impl<N: Net> Engine<N> {
                 return Step::Progress;
             }
             Parsed::Done { used, .. } => {
-                client.stream.unread = bytes.get(used..).unwrap_or_default().to_vec();
+                let rest = bytes.get(used..).unwrap_or_default();
+                let is_lost = is_planted(Canary::PipelineForgotten);
+                client.stream.unread = if is_lost { Vec::new() } else { rest.to_vec() };
                 if exchange.head_mut().host.is_none() {
                     // The address is the name by which a redirect leads back here.
                     client.know_local_address();

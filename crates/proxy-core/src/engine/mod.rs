@@ -13,6 +13,7 @@ mod reload;
 
 use std::rc::Rc;
 
+use crate::canary::{Canary, is_planted};
 use crate::clock::{Millis, Moment};
 use crate::config::model::ErrorLevel;
 use crate::connection::{Connection, State};
@@ -230,7 +231,8 @@ impl<N: Net> Engine<N> {
 
     /// A connection goes back to its place, and its deadline among the others.
     fn park(&mut self, client: Box<Connection<N::Socket>>) {
-        if let Some(deadline) = client.deadline() {
+        let is_forgotten = client.state == State::Active && is_planted(Canary::DeadlineForgotten);
+        if let Some(deadline) = client.deadline().filter(|_| !is_forgotten) {
             self.timers.enter(client.key, deadline);
         }
         self.clients.put(client.key, client);

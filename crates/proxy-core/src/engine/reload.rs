@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::{Engine, Mode};
+use crate::canary::{Canary, is_planted};
 use crate::connection::State;
 use crate::generation::{At, Generation};
 use crate::net::Net;
@@ -12,10 +13,12 @@ use crate::upstream::link::ServerId;
 impl<N: Net> Engine<N> {
     /// New requests get this configuration; exchanges under way keep theirs.
     pub fn reload(&mut self, generation: Rc<Generation>) {
-        for link in self.pool.take_all() {
-            self.links.release(link.key);
+        if !is_planted(Canary::PoolOutlivesReload) {
+            for link in self.pool.take_all() {
+                self.links.release(link.key);
+            }
+            self.pool = crate::upstream::pool::Pool::new(generation.config());
         }
-        self.pool = crate::upstream::pool::Pool::new(generation.config());
         self.generation = generation;
         // Neither spares nor idle connections hold the old one.
         self.buffers.spare.clear();

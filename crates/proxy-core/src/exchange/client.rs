@@ -3,6 +3,7 @@
 use http1::BodyWriter;
 
 use super::{Exchange, Out, Phase, Side};
+use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
 use crate::downstream::ClientNext;
 use crate::fault::Fault;
@@ -187,7 +188,10 @@ impl Exchange {
             Side::Upstream => self.upstream_ended(None, now, out),
             Side::Client => match &mut self.phase {
                 Phase::Starting | Phase::Complete => {}
-                Phase::Tunnel { client_ended, .. } => *client_ended = true,
+                Phase::Tunnel { client_ended, upstream_ended } => {
+                    *client_ended = true;
+                    *upstream_ended |= is_planted(Canary::TunnelEndsWithOneSide);
+                }
                 Phase::Discarding { .. } => self.complete(ClientNext::Close),
                 Phase::Connecting | Phase::Exchanging if is_ignored => {}
                 Phase::Connecting | Phase::Exchanging => self.client_left(now, out),

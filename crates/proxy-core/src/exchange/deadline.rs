@@ -1,6 +1,7 @@
 //! What is waited for, and for how long.
 
 use super::{Action, Exchange, Out, Phase, Side};
+use crate::canary::{Canary, is_planted};
 use crate::clock::{Millis, Moment};
 use crate::downstream::ClientNext;
 use crate::fault::{Fault, UpstreamFault};
@@ -49,12 +50,17 @@ impl Exchange {
             _ if self.wire.is_blocked => (Waiting::ServerToTake, wire(timeouts.send_ms)),
             Phase::Tunnel { .. } => (Waiting::Tunnel, wire(timeouts.read_ms)),
             // As long as the client owes something the server is not to blame for its silence.
-            Phase::Exchanging if !self.down.has_request() && !self.down.is_begun => {
+            Phase::Exchanging
+                if !self.down.has_request()
+                    && !self.down.is_begun
+                    && !is_planted(Canary::ServerTimedForClient) =>
+            {
                 let until = self.down.since_ms.saturating_add(client.body_timeout_ms);
                 (Waiting::ClientToSend, until)
             }
             Phase::Exchanging => {
-                let since = if self.down.has_request() { 0 } else { self.down.since_ms };
+                let is_ours = self.down.has_request() || is_planted(Canary::ServerTimedForClient);
+                let since = if is_ours { 0 } else { self.down.since_ms };
                 let until = since.max(self.wire.since_ms).saturating_add(timeouts.read_ms);
                 (Waiting::ServerToSend, until)
             }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use http1::{BodyLength, BodyReader, Parsed};
 
 use super::{Action, Exchange, Out, Phase, Side, pass_of};
+use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
 use crate::config::model::NextConditions;
 use crate::downstream::ClientNext;
@@ -84,6 +85,8 @@ impl Exchange {
         }
         let before = out.upstream.len();
         if let Some(data) = self.wire.replay.whole().filter(|data| !data.is_empty()) {
+            let cut = if is_planted(Canary::ReplayCut) { data.len() / 2 } else { data.len() };
+            let data = data.get(..cut).unwrap_or_default();
             self.wire.writer.write(data, &mut out.upstream);
         }
         if self.down.has_request() {
@@ -108,6 +111,7 @@ impl Exchange {
                 || self.request.body_bytes == 0
                 || self.wire.replay.whole().is_some(),
             is_idempotent: allowed
+                || is_planted(Canary::PostSentAgain)
                 || !matches!(self.request.method(), b"POST" | b"PATCH" | b"LOCK"),
         }
     }
@@ -308,7 +312,7 @@ impl Exchange {
         // answer to the next request, however late it comes.
         let is_kept = self.wire.head.persistent()
             && self.down.has_request()
-            && !self.request.is_head()
+            && (!self.request.is_head() || is_planted(Canary::LinkKeptAfterHead))
             && self.pass().is_some_and(|pass| pass.http11);
         self.link_action = Some(if is_kept { Action::KeepLink } else { Action::DropLink });
         self.complete(if self.down.is_persistent {
@@ -331,7 +335,9 @@ impl Exchange {
                 let fault = cause.map_or(UpstreamFault::Closed, UpstreamFault::Broken);
                 if !self.down.is_begun {
                     self.upstream_failed(fault, now, out);
-                } else if cause.is_none() && self.wire.body.eof().is_ok() {
+                } else if (cause.is_none() || is_planted(Canary::ResetEndsAnswer))
+                    && self.wire.body.eof().is_ok()
+                {
                     // RFC 9112 §8: only an end that was meant as one completes a body without a
                     // length.
                     self.finish_answer(now, out);

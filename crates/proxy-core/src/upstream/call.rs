@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use super::link::ServerId;
 use super::peers::Peers;
+use crate::canary::{Canary, is_planted};
 use crate::clock::Millis;
 use crate::config::model::{Config, NextConditions, NextUpstream, ProxyPass};
 use crate::fault::UpstreamFault;
@@ -242,6 +243,9 @@ impl Call {
         attempts.end(Some(fault.status()), now);
         let State::At { id, .. } = self.state else { return false };
         let is_error = fault.condition() == Some(NextConditions::ERROR);
+        if resend.is_stale && is_error && is_planted(Canary::DeadLinkIsFinal) {
+            return false;
+        }
         if resend.is_stale && is_error {
             // A connection that had been idle was dead: that is nobody's fault, and the same
             // server is tried on a new one.

@@ -1,0 +1,78 @@
+//! Planted faults: they prove that the simulator sees what it is there for.
+//!
+//! Without the feature `canaries`, which only tests have, nothing can be planted and nothing of
+//! this is left in the program.
+
+/// A fault that can be planted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Canary {
+    /// Idle upstream connections outlive their configuration.
+    PoolOutlivesReload,
+    /// A socket's number is given to another one.
+    ListenerNumberReused,
+    /// A server's reset counts as the end of its answer.
+    ResetEndsAnswer,
+    /// The server's time runs while the client owes a part of its body.
+    ServerTimedForClient,
+    /// A tunnel is over when one side has ended.
+    TunnelEndsWithOneSide,
+    /// A request that met a dead connection is not sent again.
+    DeadLinkIsFinal,
+    /// A request that cannot be repeated is sent again.
+    PostSentAgain,
+    /// Of a body that is sent again a part is left out.
+    ReplayCut,
+    /// A connection is kept with bytes on it that nobody asked for.
+    LinkKeptWithBytes,
+    /// A connection is kept after an answer to HEAD.
+    LinkKeptAfterHead,
+    /// A client that was told `keep-alive` is cut off because the proxy has begun to drain.
+    PromiseBroken,
+    /// An exchange is told twice in the log.
+    LoggedTwice,
+    /// What a client sent behind its request is forgotten.
+    PipelineForgotten,
+    /// The deadline of an exchange is not watched.
+    DeadlineForgotten,
+}
+
+/// All of them.
+pub const ALL: [Canary; 14] = [
+    Canary::PoolOutlivesReload,
+    Canary::ListenerNumberReused,
+    Canary::ResetEndsAnswer,
+    Canary::ServerTimedForClient,
+    Canary::TunnelEndsWithOneSide,
+    Canary::DeadLinkIsFinal,
+    Canary::PostSentAgain,
+    Canary::ReplayCut,
+    Canary::LinkKeptWithBytes,
+    Canary::LinkKeptAfterHead,
+    Canary::PromiseBroken,
+    Canary::LoggedTwice,
+    Canary::PipelineForgotten,
+    Canary::DeadlineForgotten,
+];
+
+#[cfg(feature = "canaries")]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Canary>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a fault for this thread, or none.
+#[cfg(feature = "canaries")]
+pub fn plant(canary: Option<Canary>) {
+    PLANTED.set(canary);
+}
+
+/// Whether this fault is planted.
+#[inline(always)]
+pub(crate) fn is_planted(canary: Canary) -> bool {
+    #[cfg(feature = "canaries")]
+    return PLANTED.get() == Some(canary);
+    #[cfg(not(feature = "canaries"))]
+    {
+        let _ = canary;
+        false
+    }
+}
