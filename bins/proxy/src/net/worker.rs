@@ -13,6 +13,7 @@ use proxy_core::generation::{Generation, Host};
 use proxy_core::listeners::ListenerId;
 use proxy_core::net::{Readiness, Token};
 use proxy_core::slab::{KEY_BITS, Key};
+use rustix::io::Errno;
 use sidecar::logging::{More, Throttle};
 use sys::poller::{self, Events, Interest};
 use sys::socket;
@@ -93,10 +94,13 @@ impl Worker {
         let mut now = self.moment();
         while !self.is_stopped && !self.engine.has_finished() {
             // One more, since clocks are read in whole milliseconds.
-            let timeout = self
-                .engine
-                .wait_until_ms()
-                .map(|at| Duration::from_millis(if at <= now.ms { 0 } else { at - now.ms + 1 }));
+            let timeout = self.engine.wait_until_ms().map(|at| {
+                Duration::from_millis(if at <= now.ms {
+                    0
+                } else {
+                    (at - now.ms).saturating_add(1)
+                })
+            });
             self.system.0.poller.wait(&mut events, timeout)?;
             now = self.moment();
             self.engine.begin_turn(now);
@@ -209,8 +213,13 @@ impl Worker {
                 }
                 true
             }
-            Err(error) => {
+            Err(error) if is_want(&error) => {
                 self.refuse_for_want(&socket, &error);
+                false
+            }
+            // accept(2): an error of the connection that was waiting; the next one may be good.
+            Err(error) => {
+                self.tell_accept_failure(&error.to_string());
                 false
             }
         }
@@ -273,4 +282,10 @@ impl Worker {
             self.engine.set_addresses(&found);
         }
     }
+}
+
+/// Whether something of ours is short: descriptors or memory.
+fn is_want(error: &io::Error) -> bool {
+    let wants = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    wants.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }

@@ -159,15 +159,15 @@ impl<N: Net> Engine<N> {
         if matches!(exchange.fault(), Some(Fault::Client(_))) {
             self.output.counters.rejected += 1;
         }
-        let last = match exchange.fault() {
-            Some(Fault::Upstream(last)) => Some(last),
-            _ => None,
-        };
-        for (fault, address) in exchange.passed_over() {
-            // The last of them is the exchange's own fault.
-            if Some(*fault) != last {
-                self.tell_fault(exchange, Fault::Upstream(*fault), *address);
-            }
+        let mut passed_over = exchange.passed_over();
+        // The last of them may be the exchange's own fault, which is told below.
+        if let Some(((last, _), others)) = passed_over.split_last()
+            && exchange.fault() == Some(Fault::Upstream(*last))
+        {
+            passed_over = others;
+        }
+        for (fault, address) in passed_over {
+            self.tell_fault(exchange, Fault::Upstream(*fault), *address);
         }
         if let Some(fault) = exchange.fault() {
             let address = exchange.attempts.iter().next_back().and_then(|one| one.address);

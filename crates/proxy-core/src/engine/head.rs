@@ -48,6 +48,11 @@ impl<N: Net> Engine<N> {
 
     /// Bytes that begin with a head, perhaps with a part of one.
     fn head_bytes(&mut self, client: &mut Client<N>, bytes: &[u8]) -> Step {
+        // nginx: line ends before a request are no part of it, and begin none.
+        let is_begun = bytes.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+        if !is_begun && matches!(client.state, State::Idle { .. }) {
+            return Step::Progress;
+        }
         if let State::Idle { .. } = client.state {
             client.state = State::Head { begun: self.now };
             client.since_ms = self.now.ms;

@@ -34,6 +34,9 @@ impl<N: Net> Engine<N> {
             if let Some(at) = At::of(&self.generation, client.listener, client.info.local) {
                 client.at = at;
             }
+            if let Some(deadline) = client.deadline() {
+                self.timers.enter(key, deadline);
+            }
         }
     }
 
@@ -73,6 +76,7 @@ impl<N: Net> Engine<N> {
             return;
         }
         self.mode = Mode::Finishing;
+        self.room.is_full = false;
         for link in self.pool.take_all() {
             self.links.release(link.key);
         }

@@ -294,6 +294,7 @@ impl Exchange {
         self.fault = Some(fault);
         out.upstream.clear();
         if !self.down.is_begun {
+            self.attempts.end_if_open(now.ms);
             return self.answer(Content::Fault(fault), now, out);
         }
         if !self.down.sent.is_whole {

@@ -209,7 +209,8 @@ impl Exchange {
 
     /// A body that is under way cannot turn into a tunnel.
     fn is_upgrade_asked(&self) -> bool {
-        self.down.has_request() && self.request.upgrade().is_some()
+        let is_passed_on = self.pass().is_some_and(|pass| pass.http11);
+        is_passed_on && self.down.has_request() && self.request.upgrade().is_some()
     }
 
     fn note_head_time(&mut self, now: Moment) {

@@ -63,6 +63,13 @@ impl Attempts {
         self.0.clear();
     }
 
+    /// The last attempt is given up, unless it has come to its end already.
+    pub fn end_if_open(&mut self, now: Millis) {
+        if self.0.last().is_some_and(|attempt| attempt.response_ms.is_none()) {
+            self.end(None, now);
+        }
+    }
+
     /// The last attempt has come to its end.
     pub fn end(&mut self, status: Option<u16>, now: Millis) {
         if let Some(attempt) = self.0.last_mut() {

@@ -101,7 +101,8 @@ impl<S> Pool<S> {
         }
         self.expires_ms = None;
         for (group, settings) in self.groups.iter_mut().zip(&config.upstreams) {
-            let expiry = |link: &Link<S>| link.idle_since + settings.keepalive_timeout_ms;
+            let expiry =
+                |link: &Link<S>| link.idle_since.saturating_add(settings.keepalive_timeout_ms);
             for idle in &mut group.servers {
                 let stale = idle.iter().take_while(|link| expiry(link) <= now).count();
                 group.count -= stale;

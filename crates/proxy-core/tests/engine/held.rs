@@ -65,3 +65,14 @@ fn a_client_that_takes_nothing_and_sends_for_ever_is_given_up() {
     let ended = |world: &World| world.engine.clients() == 0 || client.fate() != Fate::Open;
     check(&mut world, ended, |world| world.say(&client, "1\r\nx\r\n"));
 }
+
+#[test]
+fn line_ends_behind_a_request_are_no_request_that_could_be_late() {
+    let mut world = World::new("server { listen 8080; location / { return 204; } }");
+    let client = world.ask(format!("{}\r\n", get("/")));
+    assert_eq!(statuses(&client.heard()), [204]);
+    world.pass(74_999);
+    assert_eq!((client.heard().as_str(), client.fate()), ("", Fate::Open));
+    world.pass(1);
+    assert_eq!((client.heard().as_str(), client.fate()), ("", Fate::Closed));
+}
