@@ -51,6 +51,7 @@ impl Civil {
 
 /// Appends a number below 100 with two digits.
 fn push_two(number: u64, out: &mut Vec<u8>) {
+    debug_assert!(number < 100);
     let digit = |value: u64| b'0' + u8::try_from(value % 10).unwrap_or(0);
     out.extend_from_slice(&[digit(number / 10), digit(number)]);
 }

@@ -76,6 +76,15 @@ impl<S: Socket> Connection<S> {
 }
 
 impl<S> Connection<S> {
+    /// Whether its parts fit its state: what is asserted whenever it is put back in its place.
+    pub fn is_sound(&self) -> bool {
+        let is_active = self.state == State::Active;
+        let is_head = matches!(self.state, State::Head { .. });
+        self.exchange.is_some() == is_active
+            && (self.link.is_none() || is_active)
+            && (self.head_bytes == 0 || is_head)
+    }
+
     /// When something must happen at the latest.
     pub fn deadline(&self) -> Option<Millis> {
         match self.state {

@@ -30,6 +30,7 @@ pub struct Counters {
 impl Counters {
     /// Counts a finished exchange.
     pub fn count_request(&mut self, status: u16, source: Source) {
+        debug_assert!(status < 1_000);
         let class = usize::from(status / 100).clamp(1, 5) - 1;
         let by_source = self.requests.get_mut(usize::from(source == Source::Proxy));
         if let Some(count) = by_source.and_then(|classes| classes.get_mut(class)) {

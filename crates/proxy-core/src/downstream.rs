@@ -93,6 +93,7 @@ impl Downstream {
     /// Writes the head of the answer.
     pub fn push_head(&mut self, out: &mut Vec<u8>) {
         debug_assert!(!self.is_begun, "an answer has one head");
+        debug_assert!(self.sent.body_bytes == 0, "and it comes before its content");
         let start = out.len();
         self.response.push_head(out);
         self.sent.head_bytes += (out.len() - start) as u64;

@@ -215,6 +215,7 @@ pub struct Throttle {
 impl Throttle {
     /// `Some(n)` to tell this one, `n` of its kind having been held back since the last.
     pub fn allow(&mut self, fault: Fault, now: Millis) -> Option<u64> {
+        debug_assert!(fault.kind() < KINDS, "each kind has its place");
         let (told, held_back) = self.kinds.get_mut(fault.kind())?;
         if told.is_some_and(|at| now < at.saturating_add(INTERVAL_MS)) {
             *held_back += 1;

@@ -123,6 +123,7 @@ impl At {
 
     /// The place of requests for which nothing more is known.
     pub fn default_place(&self) -> Place {
+        debug_assert!(self.listen().default_server < self.config().servers.len());
         Place { server: self.listen().default_server, location: None }
     }
 
@@ -136,6 +137,7 @@ impl At {
     #[expect(clippy::indexing_slicing, reason = "places hold what lowering and look-ups gave")]
     pub fn location(&self, place: Place) -> &Location {
         let server = self.server(place);
+        debug_assert!(place.location.is_none_or(|index| index < server.locations.len()));
         place.location.map_or(&server.fallback, |index| &server.locations[index])
     }
 }

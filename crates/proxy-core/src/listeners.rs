@@ -83,6 +83,7 @@ impl Table {
         }
         let is_kept = |id: ListenerId| plan.keep.iter().any(|kept| kept.id == id);
         plan.close = self.bound.iter().map(|bound| bound.id).filter(|id| !is_kept(*id)).collect();
+        debug_assert_eq!(plan.keep.len() + plan.close.len(), self.bound.len(), "kept or closed");
         plan
     }
 

@@ -52,6 +52,9 @@ impl View<'_> {
                         out.truncate(start);
                         push_escaped(&value, format.escape, out);
                     }
+                    let written = out.get(start..).unwrap_or_default();
+                    let ends_line = format.escape != Escape::None && written.contains(&b'\n');
+                    debug_assert!(!ends_line, "a value stays on its line");
                 }
             }
         }

@@ -226,6 +226,7 @@ impl Request {
 
     /// Goes to another place of the same server; the body stays behind.
     pub fn redirect(&mut self, path: &[u8], args: &[u8]) {
+        debug_assert!(path.first() == Some(&b'/') && self.redirects <= REDIRECTS_MAX);
         self.redirects += 1;
         self.place.location = None;
         let uri = &mut self.uri;

@@ -73,6 +73,7 @@ impl<T> Slab<T> {
         let Some(slot) = self.slots.get_mut(index as usize) else {
             return Key { index, turn: 0 };
         };
+        debug_assert!(!slot.used && slot.value.is_none(), "a free place is empty");
         slot.turn = (slot.turn + 1) & TURN_MAX;
         slot.used = true;
         Key { index, turn: slot.turn }
@@ -84,7 +85,9 @@ impl<T> Slab<T> {
 
     /// Puts a value in its place.
     pub fn put(&mut self, key: Key, value: T) {
-        if let Some(slot) = self.slot(key) {
+        let slot = self.slot(key);
+        debug_assert!(slot.is_some(), "a place is reserved first");
+        if let Some(slot) = slot {
             slot.value = Some(value);
         }
     }
@@ -125,6 +128,7 @@ impl<T> Slab<T> {
             slot.value = None;
             self.free.push(key.index);
         }
+        debug_assert!(self.free.len() <= self.slots.len(), "a place is given up once");
     }
 
     /// Keys of all places in use, at this moment.

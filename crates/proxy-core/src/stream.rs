@@ -106,6 +106,7 @@ impl<S: Socket> Stream<S> {
 
     /// Bytes wait for the peer to take some.
     pub fn is_blocked(&self) -> bool {
+        debug_assert!(self.pending_done <= self.pending.len());
         self.pending_done < self.pending.len()
     }
 
@@ -129,12 +130,14 @@ impl<S: Socket> Stream<S> {
         let pending = std::mem::take(&mut self.pending);
         let taken = self.write_some(pending.get(self.pending_done..).unwrap_or_default());
         self.pending_done += taken;
+        debug_assert!(self.pending_done <= pending.len(), "no more is written than waited");
         if self.pending_done < pending.len() {
             self.pending = pending;
         } else {
             // A slow peer's backlog is not kept for the peers to come.
             self.pending_done = 0;
         }
+        debug_assert!(!self.is_blocked() || !self.writable, "what can be written is");
         taken > 0
     }
 

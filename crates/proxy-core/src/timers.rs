@@ -40,6 +40,7 @@ impl Timers {
             }
         }
         debug_assert!(self.place(slot).is_some());
+        debug_assert!(self.heap.first().is_some_and(|first| first.0 <= deadline), "none is later");
     }
 
     /// Removes the connection's entry.
@@ -58,6 +59,8 @@ impl Timers {
             return None;
         }
         self.remove(0);
+        debug_assert!(self.heap.first().is_none_or(|next| next.0 >= at), "the earliest is first");
+        debug_assert!(self.place(key.slot()).is_none(), "an entry fires once");
         Some(key)
     }
 

@@ -154,6 +154,7 @@ impl<N: Net> Engine<N> {
     /// A head under way has grown to so many bytes: if all of them together are too many, the
     /// oldest give way.
     pub(super) fn hold_head(&mut self, client: &mut Client<N>, bytes: usize) {
+        debug_assert!(client.head_bytes <= self.room.heads_bytes);
         self.room.heads_bytes = self.room.heads_bytes - client.head_bytes + bytes;
         client.head_bytes = bytes;
         while self.room.heads_bytes > self.room.limits.heads_bytes_max {

@@ -28,6 +28,7 @@ impl<N: Net> Engine<N> {
     pub(super) fn finish(&mut self, client: &mut Client<N>) -> Step {
         self.drop_link(client);
         let Some(exchange) = client.exchange.take() else { return Step::Close };
+        debug_assert!(exchange.is_complete());
         self.tell_faults(&exchange);
         self.push_log_lines(&exchange);
         if is_planted(Canary::LoggedTwice) {
@@ -118,6 +119,9 @@ impl<N: Net> Engine<N> {
         self.drop_link(&mut client);
         self.release_head(&mut client);
         let counters = &mut self.output.counters;
+        debug_assert!(
+            counters.connections > 0 && counters.connections_idle <= counters.connections
+        );
         counters.connections -= 1;
         if client.state != State::Active {
             counters.connections_idle -= 1;

@@ -27,6 +27,7 @@ impl<N: Net> Engine<N> {
                     }
                 }
                 Step::Dial(server, address) => {
+                    debug_assert!(client.link.is_none(), "one connection at a time");
                     let key = self.links.reserve();
                     match net.dial(address, Token::Link(key)) {
                         Ok(socket) => {
@@ -129,6 +130,7 @@ impl<N: Net> Engine<N> {
     }
 
     fn attach(&mut self, client: &mut Client<N>, mut link: Box<Link<N::Socket>>, reused: bool) {
+        debug_assert!(client.link.is_none() && !link.is_connecting);
         let counters = &mut self.output.counters;
         match reused {
             true => counters.upstream_reused += 1,

@@ -48,6 +48,7 @@ impl<N: Net> Engine<N> {
 
     /// Bytes that begin with a head, perhaps with a part of one.
     fn head_bytes(&mut self, client: &mut Client<N>, bytes: &[u8]) -> Step {
+        debug_assert!(!bytes.is_empty(), "a head begins with its first byte");
         // nginx: line ends before a request are no part of it, and begin none.
         let is_begun = bytes.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
         if !is_begun && matches!(client.state, State::Idle { .. }) {
@@ -105,6 +106,7 @@ impl<N: Net> Engine<N> {
         opening: Opening<'_>,
         is_served: bool,
     ) {
+        debug_assert!(client.exchange.is_none() && client.link.is_none());
         self.release_head(client);
         // nginx: a request begins with its first byte.
         let began = match client.state {
@@ -125,6 +127,7 @@ impl<N: Net> Engine<N> {
 
     /// nginx: 408 where something came, in `client_header_timeout` for the whole head.
     pub(super) fn head_timed_out(&mut self, client: &mut Client<N>) {
+        debug_assert!(!client.stream.unread.is_empty(), "a part of a head is here");
         let is_served = self.update_place(client);
         let mut exchange = self.spare_exchange(client);
         let bytes = std::mem::take(&mut client.stream.unread);

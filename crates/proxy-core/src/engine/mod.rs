@@ -193,6 +193,8 @@ impl<N: Net> Engine<N> {
             self.links.release(link.key);
         }
         debug_assert!(self.timers.len() <= self.clients.len(), "one entry a connection");
+        debug_assert!(self.pool.len() <= self.links.len(), "an idle link has its place");
+        debug_assert_eq!(self.output.counters.connections, self.clients.len() as u64);
     }
 
     /// How long nothing needs to be done if nothing happens; `None` for ever.
@@ -231,6 +233,7 @@ impl<N: Net> Engine<N> {
 
     /// A connection goes back to its place, and its deadline among the others.
     fn park(&mut self, client: Box<Connection<N::Socket>>) {
+        debug_assert!(client.is_sound(), "each state has its parts");
         let is_forgotten = client.state == State::Active && is_planted(Canary::DeadlineForgotten);
         if let Some(deadline) = client.deadline().filter(|_| !is_forgotten) {
             self.timers.enter(client.key, deadline);

@@ -123,6 +123,7 @@ impl Exchange {
     /// The rest of a request that is answered already. nginx: what was meant for an upstream
     /// counts as read, what nobody wanted does not.
     fn discard(&mut self, bytes: &[u8]) -> usize {
+        debug_assert!(self.down.sent.is_whole, "the answer is out");
         let was_wanted = self.attempts.last().is_some();
         let mut used = 0;
         while !self.down.has_request() {
@@ -174,6 +175,7 @@ impl Exchange {
                 }
                 let count = self.wire.body.read(bytes).map_or(0, |part| part.data.len());
                 self.count_received(count, count);
+                debug_assert!((count as u64) < left, "the end is still to come");
                 self.down.sent.body_bytes += count as u64;
                 self.wire.since_ms = now.ms;
                 count
@@ -224,6 +226,7 @@ impl Exchange {
 
     /// nginx: 499, or 400 in the middle of a body.
     fn client_left(&mut self, now: Moment, out: &mut Out) {
+        debug_assert!(!self.down.sent.is_whole, "there is nothing to wait for");
         out.client.clear();
         let has_request = self.down.has_request();
         let fault =

@@ -167,6 +167,7 @@ impl Exchange {
         out: &mut Out,
     ) {
         debug_assert_eq!(self.phase, Phase::Complete);
+        debug_assert!(out.client.is_empty() && out.upstream.is_empty(), "nothing of another");
         self.phase = Phase::Starting;
         self.request.begin(at, client, seed, began);
         self.down.begin(now.ms);
@@ -280,6 +281,9 @@ impl Exchange {
     /// Ends the exchange.
     fn complete(&mut self, next: ClientNext) {
         debug_assert!(!self.is_complete(), "an exchange ends once");
+        let is_kept = next == ClientNext::KeepAlive;
+        debug_assert!(!is_kept || self.down.has_request(), "a body is never taken for a request");
+        debug_assert!(!is_kept || self.down.is_persistent, "the client was told so");
         if matches!(self.phase, Phase::Connecting | Phase::Exchanging | Phase::Tunnel { .. }) {
             self.link_action.get_or_insert(Action::DropLink);
         }
@@ -346,6 +350,7 @@ impl Exchange {
 
     /// Gives large buffers back, so that an exchange that waits for use is small.
     pub fn shrink(&mut self) {
+        debug_assert!(self.is_complete());
         const KEPT_BYTES_MAX: usize = 4 << 10;
         let uri = &mut self.request.uri;
         let buffers = [&mut self.request.bytes, &mut uri.path, &mut uri.args, &mut uri.target];

@@ -124,7 +124,7 @@ impl Exchange {
 
     /// The server has failed before its answer began: the next one is tried, or the client told.
     pub(super) fn upstream_failed(&mut self, fault: UpstreamFault, now: Moment, out: &mut Out) {
-        debug_assert!(!self.down.is_begun);
+        debug_assert!(!self.down.is_begun && self.phase == Phase::Exchanging);
         let held = std::mem::take(&mut self.wire.held_bytes);
         self.count_received(held, 0);
         let resend = self.resend();
@@ -175,6 +175,7 @@ impl Exchange {
         if let Some(attempt) = self.attempts.last() {
             attempt.bytes_received += bytes as u64;
             attempt.body_bytes += body_bytes as u64;
+            debug_assert!(attempt.body_bytes <= attempt.bytes_received);
         }
     }
 
@@ -244,6 +245,7 @@ impl Exchange {
 
     fn begin_answer(&mut self, head: &[u8], now: Moment, out: &mut Out) {
         let status = self.wire.head.status;
+        debug_assert!(status >= 200, "interim answers are none");
         self.note_head_time(now);
         if self.call.would_try_next(status, self.resend(), now.ms) {
             return self.upstream_failed(UpstreamFault::Status(status), now, out);
@@ -307,6 +309,7 @@ impl Exchange {
 
     /// The whole answer is there: its end is written and both connections are settled.
     fn finish_answer(&mut self, now: Moment, out: &mut Out) {
+        debug_assert!(self.wire.body.is_done(), "only what is whole is ended as such");
         self.down.push_end(&mut out.client);
         self.attempts.end(None, now.ms);
         // What an application says after the head of an answer to HEAD would be taken for the
@@ -351,6 +354,7 @@ impl Exchange {
     }
 
     pub(super) fn end_tunnel(&mut self, now: Moment) {
+        debug_assert!(matches!(self.phase, Phase::Tunnel { .. }));
         self.attempts.end(None, now.ms);
         self.complete(ClientNext::Close);
     }

@@ -37,6 +37,7 @@ const PHASES: [Phase; 4] = [server_rewrite, find_location, rewrite, content];
 
 /// Asks the phases in order.
 pub fn run(request: &mut Request) -> Content {
+    debug_assert!(request.place.location.is_none(), "the location is found here");
     if request.redirects > REDIRECTS_MAX {
         return Content::Fault(Fault::RedirectCycle);
     }

@@ -3,6 +3,7 @@
 use super::{Context, Response};
 
 pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
+    debug_assert!(response.count("connection") == 0, "nobody else speaks of this connection");
     if context.is_tunnel {
         let upgrade = response.upstream_field(b"upgrade").unwrap_or(b"websocket").to_vec();
         response.push(b"Connection", b"upgrade");

@@ -19,6 +19,10 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
         (BodyLength::None, _) => push_length_as_told(response),
         _ => {}
     }
+    debug_assert!(
+        response.count("content-length") + response.count("transfer-encoding") <= 1,
+        "the end of the content is told in one way"
+    );
 }
 
 /// An answer to HEAD and a 304 may tell the length of a body that is not there.

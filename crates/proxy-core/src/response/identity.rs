@@ -21,6 +21,7 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
         let date = context.request.at.generation().date(context.now.unix_ms / 1_000);
         response.push(b"Date", &date);
     }
+    debug_assert!(response.count("date") >= 1, "an answer has its date");
 }
 
 /// nginx: an upstream whose Server is let through speaks for itself, even if it says nothing.

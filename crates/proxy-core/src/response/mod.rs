@@ -67,7 +67,9 @@ impl Response {
     pub fn begin_own(&mut self, status: u16) {
         // What an upstream said before, if it has failed, is no part of this answer but stays
         // readable as `$upstream_http_…`.
+        debug_assert!((100..1_000).contains(&status), "{status} is no status");
         self.suppress_where(|_, _| true);
+        debug_assert!(self.upstream_fields <= self.fields.len());
         self.fields.truncate(self.upstream_fields);
         self.body.clear();
         self.status = status;
@@ -96,6 +98,7 @@ impl Response {
     /// Adds a field whose value is written by `write`. Bytes that would end its line become
     /// spaces: values are made of decoded parts too (`$uri`, `$arg_x`).
     pub fn push_with(&mut self, name: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+        debug_assert!(!name.is_empty() && !name.contains(&b':'), "a field has a name");
         let start = self.bytes.len();
         self.bytes.extend_from_slice(name);
         write(&mut self.bytes);
@@ -144,6 +147,11 @@ impl Response {
         }
     }
 
+    /// How many fields of that name are sent.
+    fn count(&self, name: &str) -> usize {
+        self.sent().filter(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).count()
+    }
+
     /// Gives large buffers back.
     pub fn shrink(&mut self, kept_bytes_max: usize) {
         for buffer in [&mut self.body, &mut self.bytes] {
@@ -163,6 +171,7 @@ impl Response {
             Source::Upstream => self.reason.of(&self.bytes),
             Source::Proxy => http1::reason(self.status).as_bytes(),
         };
+        debug_assert!((100..1_000).contains(&self.status), "an answer has its status");
         http1::push_status_line(out, Version::Http11, self.status, reason);
         for (name, value) in self.sent() {
             http1::push_field(out, name, value);

@@ -146,6 +146,7 @@ impl Call {
         let servers = config.upstreams.get(pass.upstream).map(|upstream| &upstream.servers);
         let up = servers.into_iter().flatten().filter(|server| !server.down).count();
         self.tries_left = up.min(if most == 0 { usize::MAX } else { most });
+        debug_assert!(servers.is_some_and(|servers| !servers.is_empty()), "a group has servers");
         self.fault = UpstreamFault::NoneLive;
     }
 
@@ -220,6 +221,7 @@ impl Call {
         attempts: &mut Attempts,
         now: Millis,
     ) {
+        debug_assert_eq!(self.server(), Some(id), "a connection to the server that it is at");
         if is_reused {
             attempts.begin(self.attempt(Some(address), now));
         } else {
@@ -283,6 +285,7 @@ impl Call {
         now: Millis,
     ) -> bool {
         if let State::At { id, .. } = self.state {
+            debug_assert!(!self.tried.contains(&id.server), "a server is left once");
             if self.fault.counts_against_server() {
                 peers.failed(config, id, now);
             }
@@ -358,6 +361,7 @@ impl Replay {
         if self.is_incomplete || data.is_empty() {
             return;
         }
+        debug_assert!(self.bytes.len() <= bytes_max, "what is kept has its bound");
         if self.bytes.len() + data.len() > bytes_max {
             self.is_incomplete = true;
             self.bytes = Vec::new();

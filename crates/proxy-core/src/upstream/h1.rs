@@ -30,6 +30,7 @@ pub fn push_request(view: &View<'_>, pass: &ProxyPass, body: BodyLength, out: &m
             &target
         }
     };
+    debug_assert!(!request.method().is_empty() && !target.is_empty());
     http1::push_request_line(out, request.method(), target, version);
     push_connection(request, pass, out);
     for field in &pass.set_headers {

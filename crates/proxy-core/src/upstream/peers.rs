@@ -104,7 +104,10 @@ impl Peers {
             }
         }
         let (best, _) = best?;
+        debug_assert!(!tried.contains(&best), "no server is tried twice");
         let (peer, server) = (peers.get_mut(best)?, settings.servers.get(best)?);
+        debug_assert!(peer.effective_weight >= 0);
+        debug_assert!(peer.effective_weight <= i64::from(server.weight));
         peer.current_weight -= total;
         if now.saturating_sub(peer.checked_at) > server.fail_timeout_ms {
             peer.checked_at = now;
@@ -121,6 +124,7 @@ impl Peers {
     pub fn address(&mut self, id: ServerId, nth: usize) -> Option<SocketAddr> {
         let peer = self.peer(id)?;
         let count = peer.addresses.len();
+        debug_assert!(peer.preferred < count.max(1));
         if nth < count {
             return peer.addresses.get((peer.preferred + nth) % count).copied();
         }

@@ -36,6 +36,7 @@ impl<S> Pool<S> {
     pub fn take(&mut self, id: ServerId) -> Option<Box<Link<S>>> {
         let group = self.groups.get_mut(id.upstream)?;
         let link = group.servers.get_mut(id.server)?.pop()?;
+        debug_assert!(link.server == id && group.count > 0);
         group.count -= 1;
         Some(link)
     }
@@ -63,6 +64,8 @@ impl<S> Pool<S> {
         if !is_proven && group.count >= settings.keepalive {
             return Some(link);
         }
+        debug_assert!(!link.is_connecting, "only what has served is kept");
+        debug_assert!(idle.last().is_none_or(|last| last.idle_since <= now), "the oldest is first");
         link.idle_since = now;
         idle.push(link);
         group.count += 1;
@@ -75,6 +78,7 @@ impl<S> Pool<S> {
         let since = |idle: &&mut Vec<Box<Link<S>>>| idle.first().map(|link| link.idle_since);
         let oldest = group.servers.iter_mut().filter(|idle| !idle.is_empty()).min_by_key(since)?;
         group.count -= 1;
+        debug_assert!(group.count <= settings.keepalive, "one makes room for one");
         Some(oldest.remove(0))
     }
 
@@ -89,6 +93,7 @@ impl<S> Pool<S> {
         let group = self.groups.get_mut(id.upstream)?;
         let idle = group.servers.get_mut(id.server)?;
         let at = idle.iter().position(|link| link.key == key)?;
+        debug_assert!(group.count > 0);
         group.count -= 1;
         Some(idle.remove(at))
     }
