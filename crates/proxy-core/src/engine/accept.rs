@@ -89,7 +89,7 @@ impl<N: Net> Engine<N> {
     }
 
     /// A client with a request under way may need a second connection, to an upstream.
-    fn is_at_bound(&self) -> bool {
+    pub(super) fn is_at_bound(&self) -> bool {
         let max =
             self.generation.config().worker_connections.unwrap_or(self.room.limits.connections_max);
         let idle = usize::try_from(self.output.counters.connections_idle).unwrap_or(0);

@@ -192,6 +192,8 @@ impl<N: Net> Engine<N> {
         for link in self.pool.take_expired(generation.config(), self.now.ms) {
             self.links.release(link.key);
         }
+        // There may be room again without anybody who asks, after a reload say.
+        self.room.is_full &= self.is_at_bound();
         debug_assert!(self.timers.len() <= self.clients.len(), "one entry a connection");
         debug_assert!(self.pool.len() <= self.links.len(), "an idle link has its place");
         debug_assert_eq!(self.output.counters.connections, self.clients.len() as u64);

@@ -140,7 +140,7 @@ fn a_101_that_nobody_asked_for_or_in_the_middle_of_a_body_is_a_502() {
 fn a_101_of_a_server_that_was_asked_in_http_1_0_is_a_502() {
     let old = server("location / { proxy_pass http://app; proxy_http_version 1.0; }");
     let mut waiting = Waiting::sent(&old, ASKS, false);
-    assert!(!waiting.to_upstream().contains("Upgrade"), "it was not asked for anything");
+    assert!(!waiting.server_heard().contains("Upgrade"), "it was not asked for anything");
     waiting.server_says(AGREES);
     let fault = Fault::Upstream(UpstreamFault::UnaskedUpgrade);
     assert_eq!((waiting.status(), waiting.exchange.fault()), (502, Some(fault)));

@@ -120,8 +120,17 @@ impl Client {
                         self.next_read_ms = net.now + net.rng.below(self.temper.gap_ms + 1);
                     }
                 }
+                Got::End if self.is_tunnel => {
+                    // The other way is still open.
+                    if !self.got_end {
+                        self.end(ledger, false);
+                    }
+                    return;
+                }
                 Got::End => {
-                    self.end(ledger, false);
+                    // A write may have met the reset before.
+                    let is_reset = net.conns[self.conn].is_gone(Party::Actor);
+                    self.end(ledger, is_reset);
                     return self.finish(net);
                 }
                 Got::Reset => {
@@ -344,7 +353,12 @@ impl Client {
                 net.reset_on_close(self.conn, Party::Actor);
                 self.finish(net);
             }
-            Step::Hold => return false,
+            Step::Hold => {
+                if self.got_end {
+                    self.finish(net);
+                }
+                return false;
+            }
         }
         self.script.pop_front();
         true

@@ -1,6 +1,9 @@
 //! What was asked, what was answered, and what each side saw of it: the oracle's book.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+
+use proxy_core::listeners::ListenerId;
 
 use crate::network::Millis;
 use crate::pattern::{self, Owner};
@@ -107,6 +110,8 @@ pub struct Line {
     pub connection: String,
     pub request: String,
     pub at_ms: Millis,
+    /// The generation that was in force when it was written.
+    pub in_force: usize,
 }
 
 /// A request.
@@ -167,7 +172,8 @@ pub struct Answer {
     pub whole_at: Option<u64>,
     /// It ends with the connection.
     pub needs_end: bool,
-    pub redirects: bool,
+    /// The connection carries no other.
+    pub says_close: bool,
 }
 
 /// The book.
@@ -176,6 +182,10 @@ pub struct Ledger {
     pub asks: Vec<Ask>,
     pub answers: Vec<Answer>,
     pub lines: Vec<Line>,
+    /// The listener that each client's connection came by.
+    pub listeners: BTreeMap<usize, ListenerId>,
+    /// The listeners that serve in each generation.
+    pub serving: Vec<Vec<ListenerId>>,
     pub failures: Vec<String>,
 }
 
@@ -196,9 +206,9 @@ impl Ledger {
     }
 
     /// Reads lines of the access log.
-    pub fn take_lines(&mut self, bytes: &[u8], at_ms: Millis) {
+    pub fn take_lines(&mut self, bytes: &[u8], at_ms: Millis, in_force: usize) {
         for text in String::from_utf8_lossy(bytes).lines() {
-            match parse_line(text, at_ms) {
+            match parse_line(text, at_ms, in_force) {
                 Some(line) => self.lines.push(line),
                 None => self.fail(format!("a line of the log that cannot be read: {text}")),
             }
@@ -206,7 +216,7 @@ impl Ledger {
     }
 }
 
-fn parse_line(text: &str, at_ms: Millis) -> Option<Line> {
+fn parse_line(text: &str, at_ms: Millis, in_force: usize) -> Option<Line> {
     let parts: Vec<&str> = text.splitn(13, '|').collect();
     let [
         generation,
@@ -252,5 +262,6 @@ fn parse_line(text: &str, at_ms: Millis) -> Option<Line> {
         connection: (*connection).to_owned(),
         request: (*request).to_owned(),
         at_ms,
+        in_force,
     })
 }

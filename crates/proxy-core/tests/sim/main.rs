@@ -3,6 +3,7 @@
 //! Replay one seed with `SIM_SEED=n`, run more with `SIM_SEEDS=n`; a failure names its seed and what
 //! the world was drawn with. `SIM_TRACE=1 SIM_SEED=n` tells all that happens.
 
+mod canaries;
 mod client;
 mod crowd;
 mod features;

@@ -96,8 +96,8 @@ pub enum Stage {
 pub struct Seen {
     /// After each read: bytes taken in all, when, and the generation in force.
     pub reads: Vec<(u64, Millis, usize)>,
-    /// After each write: bytes sent in all, and when.
-    pub writes: Vec<(u64, Millis)>,
+    /// After each write: bytes sent in all, when, and how much had moved in the world before.
+    pub writes: Vec<(u64, Millis, u64)>,
     pub read_end: bool,
     pub broke: bool,
     /// What the proxy had sent when the peer's end was there, and when that was reported.
@@ -390,20 +390,24 @@ impl Network {
         one.is_pending = false;
         let token = one.watch.filter(|_| one.closed(Party::Proxy).is_none())?;
         let mask = one.mask();
-        let way = &mut one.ways[Party::Proxy as usize];
         if !mask.writable {
             one.ends[Party::Proxy as usize].wants_room = true;
         }
-        let sent = way.sent;
+        let is_empty = !mask.readable && !mask.writable && !mask.ended && !mask.broken;
+        (!is_empty).then_some((token, mask))
+    }
+
+    /// The report reaches the engine.
+    pub fn note_report(&mut self, conn: usize, mask: Readiness) {
+        let one = &mut self.conns[conn];
+        let sent = one.sent(Party::Proxy);
         if mask.ended {
             one.seen.sent_at_end_report.get_or_insert(sent);
         }
         let arrived = one.ways[Party::Actor as usize].arrived_bytes;
-        if one.seen.unasked_from.is_some_and(|at| arrived > at) {
+        if mask.readable && one.seen.unasked_from.is_some_and(|at| arrived > at) {
             one.seen.sent_at_unasked_report.get_or_insert(sent);
         }
-        let is_empty = !mask.readable && !mask.writable && !mask.ended && !mask.broken;
-        (!is_empty).then_some((token, mask))
     }
 
     pub fn watch(&mut self, conn: usize, worker: usize, token: Token) {
@@ -511,7 +515,7 @@ impl Network {
         self.moved += count as u64;
         if party == Party::Proxy {
             let sent = way.sent;
-            seen.writes.push((sent, now));
+            seen.writes.push((sent, now, self.moved));
         }
         let pieces = self.rng.between(1, 3) as usize;
         for piece in bytes[..count].chunks(count.div_ceil(pieces)) {

@@ -110,7 +110,9 @@ pub fn draw(
         }
     }
     let record = &ledger.asks[ask];
-    if record.upgrades && record.method == "GET" && !is_redirected && !rng.once_in(4) {
+    // Who is asked in HTTP/1.0 is not asked for a tunnel.
+    let may_tunnel = record.upgrades && !has.has(Feature::Http10Upstream);
+    if may_tunnel && record.method == "GET" && !is_redirected && !rng.once_in(4) {
         draw_tunnel(rng, (ask, conn), ledger, &mut plan);
     } else if has.has(Feature::AccelRedirect)
         && record.place != Place::Accel
@@ -169,7 +171,7 @@ fn push_redirect((ask, conn): (usize, usize), ledger: &mut Ledger, plan: &mut Pl
         is_final: false,
         whole_at: None,
         needs_end: false,
-        redirects: true,
+        says_close: false,
     };
     plan.answer = Some(record(ledger, answer));
     let text = format!(
@@ -190,7 +192,7 @@ fn draw_tunnel(rng: &mut Prng, (ask, conn): (usize, usize), ledger: &mut Ledger,
         is_final: true,
         whole_at: None,
         needs_end: false,
-        redirects: false,
+        says_close: true,
     };
     let id = record(ledger, answer);
     plan.answer = Some(id);
@@ -280,7 +282,7 @@ fn draw_answer(
         is_final: true,
         whole_at: None,
         needs_end: framing == Framing::UntilClose && has_body,
-        redirects: false,
+        says_close,
     };
     let id = record(ledger, answer);
     plan.answer = Some(id);

@@ -21,6 +21,7 @@ pub struct Server {
     has: crate::features::Features,
     reader: Reader,
     served: u64,
+    last_answer: Option<usize>,
     /// The request that is being read or answered.
     now_at: Option<Request>,
     out: VecDeque<Piece>,
@@ -50,6 +51,7 @@ impl Server {
             has,
             reader: Reader::new(Role::Requests),
             served: 0,
+            last_answer: None,
             now_at: None,
             out: VecDeque::new(),
             next_out_ms: 0,
@@ -132,6 +134,9 @@ impl Server {
         if self.now_at.as_ref().is_some_and(|one| !one.is_answered || !one.is_read) {
             return Err(format!("{} before the last request is over", head.line));
         }
+        if let Some(last) = self.last_answer.filter(|last| ledger.answers[*last].says_close) {
+            return Err(format!("{} after answer {last}, which said close", head.line));
+        }
         let id = head.one("X-Id")?.and_then(|id| id.parse::<usize>().ok());
         let id = id.filter(|id| *id < ledger.asks.len()).ok_or(format!("X-Id of {head:?}"))?;
         let is_redirected = head.words()[1].starts_with(Place::Accel.path());
@@ -155,6 +160,10 @@ impl Server {
         // What was still to be done with the idle connection is forgotten.
         self.out.clear();
         self.next_out_ms = at_ms;
+        let conn = &mut shared.network.conns[self.conn];
+        if conn.seen.unasked_from == Some(conn.sent(Party::Actor)) {
+            conn.seen.unasked_from = None;
+        }
         let mut request =
             Request { ask: id, arrival, is_read: false, body: 0, plan: None, is_answered: false };
         let rng = &mut shared.network.rng;
@@ -166,6 +175,7 @@ impl Server {
             shared.blame(self.address).silences += 1;
         }
         ledger.asks[id].arrivals[arrival].answer = planned.answer;
+        self.last_answer = planned.answer;
         request.plan = Some(planned);
         self.now_at = Some(request);
         Ok(())

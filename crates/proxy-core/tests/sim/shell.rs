@@ -13,6 +13,7 @@ use proxy_core::counters::Counters;
 use proxy_core::engine::{Engine, Limits};
 use proxy_core::generation::{Generation, Host};
 use proxy_core::listeners::{Binding, ListenerId, Table};
+use proxy_core::net::{Readiness, Token};
 
 use crate::ledger::Ledger;
 use crate::network::{Millis, Network, Stage};
@@ -192,7 +193,8 @@ impl Worker {
         let is_called = !reports.is_empty() || !self.commands.is_empty();
         if let Some(engine) = &mut self.engine {
             engine.begin_turn(moment);
-            for (token, ready) in reports {
+            for (conn, token, ready) in reports {
+                self.net.shared.borrow_mut().network.note_report(conn, ready);
                 trace(|| format!("w{} {token:?} {ready:?}", self.net.worker));
                 engine.event(token, ready, &mut self.net);
             }
@@ -221,7 +223,7 @@ impl Worker {
             network.now + if lateness > 0 { network.rng.below(lateness + 1) } else { 0 };
     }
 
-    fn take_reports(&mut self) -> Vec<(proxy_core::net::Token, proxy_core::net::Readiness)> {
+    fn take_reports(&mut self) -> Vec<(usize, Token, Readiness)> {
         let network = &mut self.net.shared.borrow_mut().network;
         let mut batch = std::mem::take(&mut network.pending[self.net.worker]);
         while batch.len() > self.events_max {
@@ -232,7 +234,11 @@ impl Worker {
             let other = network.rng.index(index + 1);
             batch.swap(index, other);
         }
-        batch.into_iter().filter_map(|conn| network.report(conn)).collect()
+        let reports = batch.into_iter().filter_map(|conn| {
+            let (token, mask) = network.report(conn)?;
+            Some((conn, token, mask))
+        });
+        reports.collect()
     }
 
     fn take_commands(&mut self, sockets: &mut Sockets, ledger: &mut Ledger) {
@@ -316,6 +322,7 @@ impl Worker {
             network.conns[conn].remote
         };
         trace(|| format!("w{} accepts c{conn}", self.net.worker));
+        ledger.listeners.insert(conn, id);
         let socket = SimSocket { shared, conn };
         if let Some(engine) = &mut self.engine {
             let _ = engine.accepted(socket, remote, id, &mut self.net);
@@ -328,10 +335,11 @@ impl Worker {
         if self.listeners.iter().any(|listener| !listener.is_watched) && !engine.is_full() {
             self.listeners.iter_mut().for_each(|listener| listener.is_watched = true);
         }
+        let generation = self.generation;
         let output = engine.output();
         output.lines.take_each(|_, lines| {
             trace(|| format!("log: {}", String::from_utf8_lossy(lines).trim_end()));
-            ledger.take_lines(lines, now);
+            ledger.take_lines(lines, now, generation);
             lines.clear();
         });
         for (level, text) in output.notices.drain(..) {

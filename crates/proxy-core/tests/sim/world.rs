@@ -15,7 +15,7 @@ use crate::network::{Happening, Millis, Network, Party, Stage};
 use crate::oracle;
 use crate::prng::Prng;
 use crate::server::Server;
-use crate::shell::{Command, Runtime, Sockets, Worker};
+use crate::shell::{Command, Sockets, Worker};
 use crate::site::{Site, server_address};
 use crate::socket::{Door, Link, Shared, is_refused};
 use crate::trace;
@@ -100,6 +100,9 @@ impl World {
             Ok(first) => first,
             Err(wrong) => return self.ledger.fail(wrong),
         };
+        trace(|| format!("{:?}\n{}", self.has, self.sites[0].text(0)));
+        let ids = first.sockets.iter().map(|(binding, _)| binding.id);
+        self.ledger.serving.push(ids.collect());
         let heads = self.has.has(Feature::SmallHeadBudget);
         let limits = Limits {
             heads_bytes_max: if heads { self.rng.between(100, 3_000) as usize } else { 1 << 20 },
@@ -176,7 +179,8 @@ impl World {
             }
         }
         if self.ledger.failures.is_empty() {
-            oracle::judge(self);
+            let wrong = oracle::judge(self);
+            self.ledger.failures.extend(wrong);
         }
         let faults = std::mem::take(&mut self.shared.borrow_mut().network.faults);
         self.ledger.failures.extend(faults);
@@ -279,12 +283,19 @@ impl World {
 
     fn carry_out(&mut self, order: Order) {
         let now = self.now();
+        if let Order::Reload(generation) = order {
+            trace(|| self.sites[generation].text(generation));
+        }
         match order {
             Order::Reload(_) if self.finished_ms.is_some() => {}
             Order::Reload(generation) => {
                 let config = self.sites[generation].config(generation);
                 match self.sockets.update(generation, config) {
-                    Ok(runtime) => self.send(&Command::Reload(runtime)),
+                    Ok(runtime) => {
+                        let ids = runtime.sockets.iter().map(|(binding, _)| binding.id);
+                        self.ledger.serving.push(ids.collect());
+                        self.send(&Command::Reload(runtime));
+                    }
                     Err(wrong) => self.ledger.fail(wrong),
                 }
                 self.reloaded_ms.push(now);
@@ -356,9 +367,6 @@ fn draw_sites(rng: &mut Prng, has: &Features, servers: usize) -> Vec<Site> {
     }
     sites
 }
-
-/// The runtime's parts are shared with the workers; only what oracles ask for is public.
-pub type Generation = Runtime;
 
 impl World {
     /// The clients, by connection.
