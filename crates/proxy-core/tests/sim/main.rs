@@ -3,6 +3,16 @@
 //! Replay one seed with `SIM_SEED=n`, run more with `SIM_SEEDS=n`; a failure names its seed and what
 //! the world was drawn with. `SIM_TRACE=1 SIM_SEED=n` tells all that happens.
 
+#![allow(
+    clippy::expect_used,
+    clippy::needless_range_loop,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a world that cannot go on ends there, and tells what happened"
+)]
+#![allow(dead_code, reason = "some of what is known of a world is there to be told of a failure")]
+
 mod canaries;
 mod client;
 mod crowd;
