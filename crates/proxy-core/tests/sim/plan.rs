@@ -75,7 +75,7 @@ pub struct Plan {
 pub fn draw(
     rng: &mut Prng,
     has: &Features,
-    (ask, conn, is_redirected): (usize, usize, bool),
+    (ask, conn, is_redirected, is_asked): (usize, usize, bool, bool),
     ledger: &mut Ledger,
 ) -> Plan {
     let mut plan = Plan {
@@ -110,9 +110,7 @@ pub fn draw(
         }
     }
     let record = &ledger.asks[ask];
-    // Who is asked in HTTP/1.0 is not asked for a tunnel.
-    let may_tunnel = record.upgrades && !has.has(Feature::Http10Upstream);
-    if may_tunnel && record.method == "GET" && !is_redirected && !rng.once_in(4) {
+    if is_asked && record.upgrades && record.method == "GET" && !is_redirected && !rng.once_in(4) {
         draw_tunnel(rng, (ask, conn), ledger, &mut plan);
     } else if has.has(Feature::AccelRedirect)
         && record.place != Place::Accel

@@ -166,8 +166,9 @@ impl Server {
         }
         let mut request =
             Request { ask: id, arrival, is_read: false, body: 0, plan: None, is_answered: false };
+        let about = (id, self.conn, is_redirected, head.one("Upgrade")?.is_some());
         let rng = &mut shared.network.rng;
-        let planned = plan::draw(rng, &self.has, (id, self.conn, is_redirected), ledger);
+        let planned = plan::draw(rng, &self.has, about, ledger);
         if planned.is_fault {
             shared.blame(self.address).faults += 1;
         }
