@@ -6,6 +6,8 @@
 /// A fault that can be planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Canary {
+    /// A new request gets the configuration that its connection began with.
+    OldGeneration,
     /// Idle upstream connections outlive their configuration.
     PoolOutlivesReload,
     /// A socket's number is given to another one.
@@ -34,10 +36,21 @@ pub enum Canary {
     PipelineForgotten,
     /// The deadline of an exchange is not watched.
     DeadlineForgotten,
+    /// A failed exchange has no line in the log.
+    FailureUnlogged,
+    /// A connection is closed at once, though the client may still be sending.
+    NoLinger,
+    /// A want of descriptors counts against the server.
+    ShortageBlamesServer,
+    /// An idle connection whose server has ended it stays among the good ones.
+    EndedLinkKept,
+    /// What is written last overtakes what waits.
+    OvertakenBytes,
 }
 
 /// All of them.
-pub const ALL: [Canary; 14] = [
+pub const ALL: [Canary; 20] = [
+    Canary::OldGeneration,
     Canary::PoolOutlivesReload,
     Canary::ListenerNumberReused,
     Canary::ResetEndsAnswer,
@@ -52,6 +65,11 @@ pub const ALL: [Canary; 14] = [
     Canary::LoggedTwice,
     Canary::PipelineForgotten,
     Canary::DeadlineForgotten,
+    Canary::FailureUnlogged,
+    Canary::NoLinger,
+    Canary::ShortageBlamesServer,
+    Canary::EndedLinkKept,
+    Canary::OvertakenBytes,
 ];
 
 #[cfg(feature = "canaries")]

@@ -30,7 +30,9 @@ impl<N: Net> Engine<N> {
         let Some(exchange) = client.exchange.take() else { return Step::Close };
         debug_assert!(exchange.is_complete());
         self.tell_faults(&exchange);
-        self.push_log_lines(&exchange);
+        if exchange.fault().is_none() || !is_planted(Canary::FailureUnlogged) {
+            self.push_log_lines(&exchange);
+        }
         if is_planted(Canary::LoggedTwice) {
             self.push_log_lines(&exchange);
         }
@@ -65,6 +67,7 @@ impl<N: Net> Engine<N> {
                 Step::Progress
             }
             ClientNext::Close if lingering.close == LingeringClose::Off => Step::Close,
+            ClientNext::Close if is_planted(Canary::NoLinger) => Step::Close,
             ClientNext::Close if client.stream.is_broken() => Step::Close,
             ClientNext::Close if client.stream.is_read_to_end() => Step::Close,
             ClientNext::Close if has_announced_end && lingering.close == LingeringClose::On => {

@@ -52,6 +52,9 @@ impl<N: Net> Engine<N> {
                                 DialFault::Unusable(cause) => {
                                     exchange.dial_failed(UpstreamFault::Unusable(cause), self.now);
                                 }
+                                DialFault::Own(cause) if is_planted(Canary::ShortageBlamesServer) => {
+                                    exchange.dial_failed(UpstreamFault::Connect(cause), self.now);
+                                }
                                 DialFault::Own(cause) => {
                                     let out = &mut self.buffers.out;
                                     return exchange.shortage(cause, self.now, out);
@@ -80,7 +83,8 @@ impl<N: Net> Engine<N> {
         }
         loop {
             let mut link = self.pool.take(id)?;
-            let is_good = !link.stream.has_ended() && !link.stream.is_readable();
+            let is_good = !link.stream.has_ended() && !link.stream.is_readable()
+                || is_planted(Canary::EndedLinkKept);
             if is_good && (!looks || link.stream.socket().is_quiet()) {
                 return Some(link);
             }

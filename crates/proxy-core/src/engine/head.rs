@@ -87,6 +87,9 @@ impl<N: Net> Engine<N> {
     /// New requests get the newest configuration. False where the listener that the connection
     /// came by serves no more: the request is answered by the old one, and is the last.
     pub(super) fn update_place(&mut self, client: &mut Client<N>) -> bool {
+        if is_planted(Canary::OldGeneration) {
+            return true;
+        }
         if self.generation.needs_local_address() {
             client.know_local_address();
         }

@@ -22,7 +22,7 @@ pub fn draw_address(rng: &mut Prng) -> SocketAddr {
 }
 
 fn draw_method(rng: &mut Prng, has: &Features) -> &'static str {
-    if has.has(Feature::Head) && rng.once_in(3) {
+    if has.any(&[Feature::Head, Feature::HeadWithBody]) && rng.once_in(3) {
         return "HEAD";
     }
     match has.has(Feature::OtherMethods) {

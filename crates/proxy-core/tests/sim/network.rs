@@ -75,6 +75,8 @@ impl Way {
 #[derive(Default)]
 struct End {
     closed: Option<Millis>,
+    /// When the other end was told first that nothing more comes.
+    ended: Option<Millis>,
     error: Option<i32>,
     /// A reset has come or gone.
     is_gone: bool,
@@ -135,6 +137,11 @@ impl Conn {
     /// When an end was closed.
     pub fn closed(&self, party: Party) -> Option<Millis> {
         self.ends[party as usize].closed
+    }
+
+    /// When the party told first that nothing more comes of it.
+    pub fn ended(&self, party: Party) -> Option<Millis> {
+        self.ends[party as usize].ended
     }
 
     pub fn is_gone(&self, party: Party) -> bool {
@@ -361,7 +368,9 @@ impl Network {
         trace(|| format!("c{conn} {party:?} sends a reset"));
         let len = self.conns[conn].ways[party as usize].flight.len();
         let kept = self.rng.index(len + 1);
+        let now = self.now;
         let Conn { ways, ends, seen, .. } = &mut self.conns[conn];
+        ends[party as usize].ended.get_or_insert(now);
         let way = &mut ways[party as usize];
         way.flight.truncate(kept);
         let bytes = way.flight.iter().map(|(_, packet)| match packet {
@@ -526,7 +535,9 @@ impl Network {
 
     /// Nothing more comes from the party.
     pub fn end(&mut self, conn: usize, party: Party) {
+        let now = self.now;
         let one = &mut self.conns[conn];
+        one.ends[party as usize].ended.get_or_insert(now);
         let is_dead = one.is_gone(party) || one.closed(party).is_some();
         if !std::mem::replace(&mut one.ways[party as usize].is_ended, true) && !is_dead {
             self.moved += 1;
@@ -549,6 +560,7 @@ impl Network {
         self.moved += 1;
         let end = &mut one.ends[party as usize];
         end.closed = Some(now);
+        end.ended.get_or_insert(now);
         let input = &mut one.ways[party.other() as usize];
         let has_unread = !input.arrived.is_empty();
         input.arrived.clear();
@@ -567,6 +579,11 @@ impl Network {
     pub fn is_quiet(&self, conn: usize) -> bool {
         let mask = self.conns[conn].mask();
         !mask.readable
+    }
+
+    /// Whether the party has bytes to read.
+    pub fn has_bytes(&self, conn: usize, party: Party) -> bool {
+        !self.conns[conn].ways[party.other() as usize].arrived.is_empty()
     }
 
     /// Whether all that the proxy wrote has reached the actor's system.

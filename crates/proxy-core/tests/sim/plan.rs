@@ -39,6 +39,8 @@ pub enum Piece {
     AfterPeer,
     Close,
     Reset,
+    /// Closes when the next request comes, without a look at it.
+    Ambush,
 }
 
 impl std::fmt::Debug for Piece {
@@ -54,6 +56,7 @@ impl std::fmt::Debug for Piece {
             Piece::AfterPeer => f.write_str("after the peer"),
             Piece::Close => f.write_str("close"),
             Piece::Reset => f.write_str("reset"),
+            Piece::Ambush => f.write_str("ambush"),
         }
     }
 }
@@ -363,7 +366,7 @@ fn push_after(
 ) {
     if is_head && has.has(Feature::HeadWithBody) && body > 0 && body < 4_000 {
         plan.pieces.push_back(Piece::Unasked);
-        plan.pieces.push_back(Piece::Wait(rng.below(20)));
+        plan.pieces.push_back(Piece::Wait(rng.pick(&[0, 10, 60])));
         plan.pieces.push_back(Piece::Bytes(vec![b'h'; body as usize]));
     }
     plan.pieces.push_back(Piece::Answered);
@@ -382,8 +385,11 @@ fn push_after(
         plan.pieces.push_back(Piece::Bytes(b"unasked\r\n\r\n".to_vec()));
     }
     if has.has(Feature::DieIdle) && rng.once_in(2) {
-        plan.pieces.push_back(Piece::Wait(rng.below(100)));
         plan.is_fault = true;
+        if rng.once_in(2) {
+            return plan.pieces.push_back(Piece::Ambush);
+        }
+        plan.pieces.push_back(Piece::Wait(rng.below(100)));
         plan.pieces.push_back(rng.pick_one(&[Piece::Close, Piece::Reset]));
     }
 }

@@ -30,6 +30,7 @@ pub struct Server {
     is_tunnel: bool,
     /// The proxy has ended its way.
     has_end: bool,
+    is_ambush: bool,
 }
 
 struct Request {
@@ -58,12 +59,16 @@ impl Server {
             next_read_ms: 0,
             is_tunnel: false,
             has_end: false,
+            is_ambush: false,
         }
     }
 
     pub fn act(&mut self, shared: &mut Shared, ledger: &mut Ledger) {
         if self.is_over {
             return;
+        }
+        if self.is_ambush && shared.network.has_bytes(self.conn, Party::Actor) {
+            return self.finish(shared);
         }
         self.read(shared, ledger);
         while !self.is_over && self.answer(shared, ledger) {}
@@ -279,6 +284,7 @@ impl Server {
                 self.out.push_front(piece);
                 return false;
             }
+            Piece::Ambush => self.is_ambush = true,
             Piece::Close => {
                 self.finish(shared);
                 return false;

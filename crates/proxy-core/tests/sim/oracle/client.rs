@@ -203,7 +203,7 @@ impl Judge<'_> {
         };
         let ask = self.ask(*id);
         let Some(got) = ask.got.as_ref().filter(|got| got.is_whole && got.keeps) else { return };
-        let Some(closed_ms) = conn.closed(Party::Proxy) else { return };
+        let Some(closed_ms) = conn.ended(Party::Proxy) else { return };
         let done = conn.seen.writes.iter().find(|(sent, _, _)| *sent >= got.end);
         let done_ms = done.map_or(0, |(_, at, _)| *at);
         let keepalive_ms = self
@@ -216,7 +216,7 @@ impl Judge<'_> {
         // Who owes a part of the last request is not waited for as long.
         let is_cut = matches!(ask.defect, Some(Defect::CutBody | Defect::Chunks));
         let is_owing = is_cut || conn.taken(Party::Actor) < ask.end;
-        let has_left = is_owing || conn.has_ended(Party::Actor) || conn.is_gone(Party::Actor);
+        let has_left = is_owing || conn.ended(Party::Actor).is_some_and(|at| at <= closed_ms);
         if closed_ms + SLACK_MS < until_ms && !has_left && !self.has_dropped() {
             let (conn, from) = (client.conn, done_ms);
             self.fail(format!(

@@ -19,6 +19,7 @@ impl Judge<'_> {
             self.check_reuse(id, &ask, &settings);
             self.check_waits(id, &ask, &line);
             self.check_failover(id, &ask, &line, &settings);
+            self.check_stale(id, &ask, &line, &settings);
         }
         self.check_blames();
     }
@@ -131,6 +132,31 @@ impl Judge<'_> {
             group.members.iter().map(|member| member.address.to_string()).collect();
         if all.iter().any(|address| !line.addresses.contains(address)) {
             self.fail(format!("ask {id} was given up with servers left of {all:?}: {line:?}"));
+        }
+    }
+
+    /// Where connections die only while they are idle, no request that may be repeated fails.
+    fn check_stale(&self, id: usize, ask: &Ask, line: &Line, settings: &Settings) {
+        let has = &self.world.has;
+        let fails_otherwise = has.any(&[
+            Feature::CloseBefore,
+            Feature::ResetBefore,
+            Feature::CloseMidway,
+            Feature::ResetMidway,
+            Feature::ExtraBytes,
+            Feature::HeadWithBody,
+            Feature::Malformed,
+            Feature::Refuse,
+            Feature::UnaskedUpgrade,
+            Feature::EarlyAnswer,
+            Feature::CloseAfterAnswer,
+            Feature::MaxFails,
+            Feature::Silence,
+        ]);
+        let may_repeat = ask.is_idempotent() || settings.next.contains(&"non_idempotent");
+        let is_kept = ask.body.bytes() <= settings.replay_bytes;
+        if line.status == 502 && !fails_otherwise && may_repeat && is_kept {
+            self.fail(format!("ask {id} met a dead connection, and was not sent again: {line:?}"));
         }
     }
 
