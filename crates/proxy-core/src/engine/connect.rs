@@ -52,7 +52,9 @@ impl<N: Net> Engine<N> {
                                 DialFault::Unusable(cause) => {
                                     exchange.dial_failed(UpstreamFault::Unusable(cause), self.now);
                                 }
-                                DialFault::Own(cause) if is_planted(Canary::ShortageBlamesServer) => {
+                                DialFault::Own(cause)
+                                    if is_planted(Canary::ShortageBlamesServer) =>
+                                {
                                     exchange.dial_failed(UpstreamFault::Connect(cause), self.now);
                                 }
                                 DialFault::Own(cause) => {

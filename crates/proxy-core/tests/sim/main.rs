@@ -2,6 +2,10 @@
 //!
 //! Replay one seed with `SIM_SEED=n`, run more with `SIM_SEEDS=n`; a failure names its seed and what
 //! the world was drawn with. `SIM_TRACE=1 SIM_SEED=n` tells all that happens.
+//!
+//! The long mode, for a machine that has nothing else to do:
+//! `SIM_SEEDS=100000 cargo test -p proxy-core --test sim no_byte -- --nocapture`; `SIM_FROM=n` begins
+//! elsewhere.
 
 #![allow(
     clippy::expect_used,
