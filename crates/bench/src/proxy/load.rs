@@ -95,7 +95,7 @@ pub(super) fn spec(case: Case) -> Option<Spec> {
             request: Request { path: SMALL, closes: true },
             // To be 1.1 times nginx. On one machine most of the making of a connection is done in
             // the client's calls: its processor is the one that is full, and with every proxy.
-            cpu: 1.0 / 1.1,
+            cpu: 0.91,
             per_second: Bar::Told,
             is_relayed: false,
             ..KEEPALIVE
