@@ -44,8 +44,8 @@ pub enum Canary {
     ShortageBlamesServer,
     /// An idle connection whose server has ended it stays among the good ones.
     EndedLinkKept,
-    /// What is written last overtakes what waits.
-    OvertakenBytes,
+    /// What a peer does not take at once is lost.
+    BacklogLost,
 }
 
 /// All of them.
@@ -69,7 +69,7 @@ pub const ALL: [Canary; 20] = [
     Canary::NoLinger,
     Canary::ShortageBlamesServer,
     Canary::EndedLinkKept,
-    Canary::OvertakenBytes,
+    Canary::BacklogLost,
 ];
 
 #[cfg(feature = "canaries")]

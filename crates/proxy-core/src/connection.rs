@@ -98,3 +98,67 @@ impl<S> Connection<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slab::Slab;
+    use crate::test_case::{client, server};
+    use crate::test_socket::Mute;
+
+    fn connection(state: State) -> Connection<Mute> {
+        Connection {
+            key: Slab::<u8>::new().reserve(),
+            stream: Stream::new(Mute, true),
+            info: client(),
+            is_local_known: false,
+            listener: ListenerId::from_u64(0),
+            at: server("client_header_timeout 3s; return 200;"),
+            state,
+            since_ms: 0,
+            head_bytes: 0,
+            exchange: None,
+            link: None,
+        }
+    }
+
+    #[test]
+    fn each_state_has_its_deadline() {
+        let begun = Moment { ms: 500, unix_ms: 0 };
+        let lingering =
+            |quiet_ms| State::Lingering { until_ms: 9_000, quiet_ms, timeout_ms: 1_000 };
+        for (state, expected) in [
+            (State::Idle { until_ms: 7 }, Some(7)),
+            (State::Head { begun }, Some(3_500)),
+            (State::Active, None),
+            (lingering(2_000), Some(2_000)),
+            (lingering(10_000), Some(9_000)),
+        ] {
+            assert_eq!(connection(state).deadline(), expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_connections_parts_fit_its_state() {
+        let idle = State::Idle { until_ms: 7 };
+        assert!(connection(idle).is_sound());
+        assert!(!connection(State::Active).is_sound(), "an exchange is missing");
+        let mut waits = connection(idle);
+        waits.head_bytes = 5;
+        assert!(!waits.is_sound(), "no head is under way");
+        waits.state = State::Head { begun: Moment::default() };
+        assert!(waits.is_sound());
+        let (at, info) = (waits.at.clone(), waits.info);
+        waits.exchange = Some(Box::new(Exchange::new(at, info)));
+        assert!(!waits.is_sound(), "nothing is asked yet");
+    }
+
+    #[test]
+    fn a_connection_asks_for_its_address_once() {
+        let mut one = connection(State::Active);
+        let told = one.info.local;
+        one.know_local_address();
+        // The socket does not know it: what the listener has stays.
+        assert_eq!((one.info.local, one.is_local_known), (told, true));
+    }
+}

@@ -38,3 +38,21 @@ impl Counters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exchanges_are_counted_by_source_and_class() {
+        let mut counters = Counters::default();
+        for status in [101, 200, 299, 304, 404, 499, 504] {
+            counters.count_request(status, Source::Upstream);
+        }
+        // One without an answer, and one beyond the classes that HTTP knows.
+        for status in [0, 999] {
+            counters.count_request(status, Source::Proxy);
+        }
+        assert_eq!(counters.requests, [[1, 2, 1, 2, 1], [1, 0, 0, 0, 1]]);
+    }
+}

@@ -124,3 +124,73 @@ impl Downstream {
         self.body.is_done()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun(writer: BodyWriter) -> (Downstream, Vec<u8>) {
+        let mut down = Downstream::default();
+        let mut out = Vec::new();
+        down.begin(5);
+        down.response.begin_own(200);
+        down.writer = writer;
+        down.push_head(&mut out);
+        (down, out)
+    }
+
+    #[test]
+    fn what_is_sent_is_counted_with_its_framing() {
+        for (writer, expected) in [
+            (BodyWriter::Exact, &b"abcde"[..]),
+            (BodyWriter::UntilClose, b"abcde"),
+            (BodyWriter::Chunked, b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+            (BodyWriter::None, b""),
+        ] {
+            let (mut down, mut out) = begun(writer);
+            let head_bytes = out.len();
+            assert_eq!((down.sent.head_bytes, down.is_begun), (head_bytes as u64, true));
+            for data in [&b"abc"[..], b"", b"de"] {
+                down.push_data(data, &mut out);
+            }
+            assert!(!down.sent.is_whole);
+            down.push_end(&mut out);
+            assert_eq!(&out[head_bytes..], expected);
+            assert_eq!(down.sent.body_bytes, expected.len() as u64);
+            assert!(down.sent.is_whole);
+        }
+    }
+
+    #[test]
+    fn a_client_that_waits_is_told_to_go_on_before_its_answer() {
+        let mut down = Downstream::default();
+        let mut out = Vec::new();
+        down.push_continue(&mut out);
+        assert_eq!(out, b"HTTP/1.1 100 Continue\r\n\r\n");
+        assert_eq!((down.sent.head_bytes, down.is_begun), (25, false));
+    }
+
+    #[test]
+    fn a_request_is_there_when_its_body_is() {
+        let mut down = Downstream::default();
+        assert!(down.has_request());
+        down.body = BodyReader::new(BodyLength::Exact(3));
+        assert!(!down.has_request());
+        down.body.read(b"abc").unwrap();
+        assert!(down.has_request());
+    }
+
+    #[test]
+    fn the_next_exchange_begins_with_nothing_of_the_last() {
+        let (mut down, mut out) = begun(BodyWriter::Chunked);
+        down.push_data(b"abc", &mut out);
+        down.body = BodyReader::new(BodyLength::Chunked);
+        (down.is_persistent, down.is_blocked, down.owes_continue) = (true, true, true);
+        down.next = ClientNext::KeepAlive;
+        down.begin(9);
+        assert_eq!(format!("{down:?}").len(), format!("{:?}", Downstream::default()).len());
+        assert!(down.has_request() && !down.is_begun && !down.is_persistent);
+        assert!(!down.is_blocked && !down.owes_continue && !down.sent.is_whole);
+        assert_eq!((down.since_ms, down.sent.body_bytes, down.next), (9, 0, ClientNext::Close));
+    }
+}

@@ -242,9 +242,83 @@ mod tests {
         assert_eq!(throttle.allow(bad, 2_000), Some(0));
     }
 
+    /// Every kind once, but for the words that depend on a cause.
+    const UPSTREAM: [UpstreamFault; 13] = [
+        UpstreamFault::NoneLive,
+        UpstreamFault::Unresolved,
+        UpstreamFault::Connect(Cause(111)),
+        UpstreamFault::Unusable(Cause(99)),
+        UpstreamFault::ConnectTimedOut,
+        UpstreamFault::SendTimedOut,
+        UpstreamFault::ReadTimedOut,
+        UpstreamFault::Closed,
+        UpstreamFault::Broken(Cause(104)),
+        UpstreamFault::Malformed(Reject::StatusMalformed),
+        UpstreamFault::UnaskedUpgrade,
+        UpstreamFault::Status(503),
+        UpstreamFault::Status(404),
+    ];
+
+    #[test]
+    fn each_fault_of_an_upstream_has_nginxs_status_and_condition() {
+        use NextConditions as N;
+        let error = Some(N::ERROR);
+        let timeout = Some(N::TIMEOUT);
+        let expected = [
+            (502, None, false),
+            (502, error, true),
+            (502, error, true),
+            (503, error, false),
+            (504, timeout, true),
+            (504, timeout, true),
+            (504, timeout, true),
+            (502, error, true),
+            (502, error, true),
+            (502, Some(N::INVALID_HEADER), true),
+            (502, None, false),
+            (503, Some(N::HTTP_503), true),
+            (404, Some(N::HTTP_404), false),
+        ];
+        for (fault, expected) in UPSTREAM.into_iter().zip(expected) {
+            let found = (fault.status(), fault.condition(), fault.counts_against_server());
+            assert_eq!(found, expected, "{fault}");
+            assert_eq!(Fault::Upstream(fault).status(), fault.status());
+        }
+        assert_eq!(UpstreamFault::Status(418).condition(), None);
+    }
+
+    #[test]
+    fn each_fault_has_its_status_and_level_and_a_kind_of_its_own() {
+        use ErrorLevel::{Error, Info};
+        let own = [
+            (Fault::Client(Reject::HostMissing), 400, Info),
+            (Fault::ClientLeft, 499, Info),
+            (Fault::ClientTooSlow, 408, Info),
+            (Fault::ClientStalled, 408, Info),
+            (Fault::BodyTooLarge, 413, Error),
+            (Fault::LengthRequired, 411, Info),
+            (Fault::RedirectCycle, 500, Error),
+            (Fault::Shortage(Cause(24)), 503, Error),
+        ];
+        for (fault, status, level) in own {
+            assert_eq!((fault.status(), fault.level()), (status, level), "{fault}");
+        }
+        let all = own.map(|(fault, _, _)| fault).into_iter();
+        let mut kinds: Vec<usize> =
+            all.chain(UPSTREAM.into_iter().map(Fault::Upstream)).map(Fault::kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        // Statuses are one kind, whichever they are.
+        assert_eq!(kinds, (0..KINDS).collect::<Vec<_>>());
+    }
+
     #[test]
     fn faults_are_told_with_their_cause() {
         let told = Fault::Upstream(UpstreamFault::Connect(Cause(111))).to_string();
         assert_eq!(told, "cannot connect to the upstream: Connection refused (111)");
+        let mut told: Vec<String> = UPSTREAM.iter().map(ToString::to_string).collect();
+        told.sort();
+        told.dedup();
+        assert_eq!(told.len(), UPSTREAM.len(), "each in words of its own");
     }
 }

@@ -150,3 +150,76 @@ pub struct Place {
     /// Index into `Server::locations`; `None` is the server's fallback.
     pub location: Option<usize>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::good;
+    use crate::listeners::Table;
+
+    /// A file in force, with the sockets of its `listen`s in their order.
+    fn generation(servers: &str) -> (Rc<Generation>, Vec<ListenerId>) {
+        let config = good(&format!("http {{ {servers} }}"));
+        let plan = Table::default().plan(&config);
+        let ids = plan.open.iter().map(|binding| binding.id).collect();
+        (Generation::new(Arc::new(config), plan.open, Arc::default()), ids)
+    }
+
+    const ANY: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 80);
+
+    #[test]
+    fn a_socket_is_found_by_its_name_and_not_by_its_place() {
+        let (generation, ids) = generation(
+            "server { listen 127.0.0.1:80; server_name one; return 200; } \
+             server { listen 127.0.0.1:81; server_name two; return 200; }",
+        );
+        for (id, name, port) in [(ids[0], "one", 80), (ids[1], "two", 81)] {
+            let at = At::of(&generation, id, ANY).unwrap();
+            assert_eq!(at.server(at.default_place()).name, name.as_bytes());
+            assert_eq!(generation.address(id).map(|address| address.port()), Some(port));
+            assert!(generation.serves(id));
+        }
+        let gone = ListenerId::from_u64(9);
+        assert!(At::of(&generation, gone, ANY).is_none() && !generation.serves(gone));
+        assert_eq!(generation.address(gone), None);
+    }
+
+    #[test]
+    fn a_specific_address_goes_before_the_wildcard_that_takes_its_connections() {
+        let (generation, ids) = generation(
+            "server { listen 80; server_name any; return 200; } \
+             server { listen 10.0.0.7:80; server_name seven; return 200; }",
+        );
+        assert_eq!(ids.len(), 1, "one socket takes them all");
+        for (local, name) in [("10.0.0.7:80", "seven"), ("10.0.0.8:80", "any")] {
+            let at = At::of(&generation, ids[0], local.parse().unwrap()).unwrap();
+            assert_eq!(at.server(at.default_place()).name, name.as_bytes(), "{local}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_connections_are_asked_for_only_where_they_matter() {
+        for (servers, expected) in [
+            ("server { listen 80; return 200; }", false),
+            ("server { listen 80; return 200 $server_port; }", false),
+            ("server { listen 80; return 200 $server_addr; }", true),
+            ("server { listen 80; add_header X-A $server_addr; return 200; }", true),
+            ("server { listen 80; return 200; } server { listen 127.0.0.1:80; return 200; }", true),
+        ] {
+            assert_eq!(generation(servers).0.needs_local_address(), expected, "{servers}");
+        }
+    }
+
+    #[test]
+    fn a_place_without_a_location_has_the_servers_settings() {
+        let (generation, ids) = generation(
+            "server { listen 80; keepalive_timeout 7s; location / { keepalive_timeout 9s; return 200; } }",
+        );
+        let at = At::of(&generation, ids[0], ANY).unwrap();
+        let place = at.default_place();
+        assert_eq!(at.location(place).keepalive.timeout_ms, 7_000);
+        let place = Place { location: Some(0), ..place };
+        assert_eq!(at.location(place).keepalive.timeout_ms, 9_000);
+    }
+}

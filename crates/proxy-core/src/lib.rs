@@ -30,6 +30,8 @@ pub mod response;
 pub mod slab;
 pub mod stream;
 #[cfg(test)]
+mod test_case;
+#[cfg(test)]
 mod test_socket;
 pub mod timers;
 pub mod upstream;

@@ -111,6 +111,50 @@ fn push_hex(byte: u8, prefix: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tests::good;
+    use crate::response::Response;
+    use crate::test_case::Case;
+
+    #[test]
+    fn lines_go_to_their_destinations_and_are_taken_once() {
+        let mut lines = Lines::default();
+        let file = LogFile::Path("/a".into());
+        lines.add(&LogFile::Stdout, |out| out.extend_from_slice(b"1\n"));
+        lines.add(&file, |out| out.extend_from_slice(b"2\n"));
+        lines.add(&LogFile::Stdout, |out| out.extend_from_slice(b"3\n"));
+        let mut taken = Vec::new();
+        let mut take = |lines: &mut Lines| {
+            lines.take_each(|file, bytes| taken.push((file.clone(), std::mem::take(bytes))));
+        };
+        take(&mut lines);
+        take(&mut lines);
+        lines.add(&file, |out| out.extend_from_slice(b"4\n"));
+        take(&mut lines);
+        let expected = [
+            (LogFile::Stdout, b"1\n3\n".to_vec()),
+            (file.clone(), b"2\n".to_vec()),
+            (file, b"4\n".to_vec()),
+        ];
+        assert_eq!(taken, expected);
+    }
+
+    /// The line of a request for `/a"b` without arguments.
+    fn line(format: &str) -> String {
+        let text =
+            format!("http {{ log_format t {format}; access_log /dev/stdout t; server {{ }} }}");
+        let config = good(&text);
+        let case = Case::get("return 200;", "/a%22b%0a");
+        let mut out = b"before ".to_vec();
+        case.view(&Response::default()).push_log_line(&config.log_formats[0], &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn values_are_escaped_where_they_stand_and_what_is_not_there_is_shown() {
+        assert_eq!(line("'[$uri] $args|$is_args|'"), "before [/a\\x22b\\x0A] -||\n");
+        assert_eq!(line("escape=json '[$uri] $args|'"), "before [/a\\\"b\\n] |\n");
+        assert_eq!(line("escape=none '[$uri] $args|'"), "before [/a\"b\n] |\n");
+    }
 
     fn check(value: &[u8], escape: Escape, expected: &str) {
         let mut out = Vec::new();

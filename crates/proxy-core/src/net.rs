@@ -114,3 +114,15 @@ pub trait Net {
     /// Begins to connect; the outcome is told by readiness.
     fn dial(&mut self, address: SocketAddr, token: Token) -> Result<Self::Socket, DialFault>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_in_the_systems_words_with_its_number() {
+        assert_eq!(Cause::RESET.to_string(), "Connection reset by peer (104)");
+        assert_eq!(Cause(111).to_string(), "Connection refused (111)");
+        assert!(Cause(-5).to_string().ends_with(" (-5)"));
+    }
+}

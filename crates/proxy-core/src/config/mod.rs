@@ -9,5 +9,5 @@ pub mod lower;
 pub mod model;
 mod template;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod variable;

@@ -94,3 +94,6 @@ fn content(request: &mut Request) -> Verdict {
         Handler::NotFound => Content::Status(404),
     })
 }
+
+#[cfg(test)]
+mod tests;

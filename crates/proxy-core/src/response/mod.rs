@@ -214,3 +214,6 @@ impl Response {
 
 pub use identity::push_product;
 pub use rewrite::absolute;
+
+#[cfg(test)]
+mod tests;

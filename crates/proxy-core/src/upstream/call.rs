@@ -380,3 +380,6 @@ impl Replay {
         !self.is_incomplete
     }
 }
+
+#[cfg(test)]
+mod tests;

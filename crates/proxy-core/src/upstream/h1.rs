@@ -132,3 +132,6 @@ pub fn neutralise_line_ends(value: &mut [u8]) {
         value.iter_mut().filter(|byte| is_bad(**byte)).for_each(|byte| *byte = b' ');
     }
 }
+
+#[cfg(test)]
+mod tests;

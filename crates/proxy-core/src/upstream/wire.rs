@@ -78,3 +78,33 @@ impl Wire {
         self.since_ms = now;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_begins_with_nothing_of_the_one_before() {
+        let mut wire = Wire { request_body: BodyLength::Chunked, ..Wire::default() };
+        wire.begin(true, 5);
+        wire.body = BodyReader::new(BodyLength::Chunked);
+        (wire.has_spoken, wire.is_blocked, wire.held_bytes) = (true, true, 7);
+        wire.begin(false, 9);
+        assert!(wire.has_sent && !wire.is_reused && !wire.has_spoken && !wire.is_blocked);
+        assert!(wire.body.is_done());
+        assert_eq!((wire.held_bytes, wire.since_ms, wire.writer), (0, 9, BodyWriter::Chunked));
+    }
+
+    #[test]
+    fn a_body_is_framed_as_it_was_declared() {
+        for (declared, writer) in [
+            (BodyLength::None, BodyWriter::None),
+            (BodyLength::Exact(3), BodyWriter::Exact),
+            (BodyLength::Chunked, BodyWriter::Chunked),
+        ] {
+            let mut wire = Wire { request_body: declared, ..Wire::default() };
+            wire.begin(false, 0);
+            assert_eq!(wire.writer, writer);
+        }
+    }
+}

@@ -50,3 +50,25 @@ fn a_shortage_does_not_end_what_is_under_way() {
     world.say(&server, answer("good"));
     assert_eq!(statuses(&refused.heard()), [200]);
 }
+
+#[test]
+fn an_address_that_cannot_be_used_here_is_passed_over_without_blame() {
+    let mut world = World::new(&format!("{TWO} {}", passing("")));
+    world.rule(5001, Dial::Cannot(DialFault::Unusable(Cause(99))));
+    let client = world.ask(get("/"));
+    world.say(&world.server(), last_answer("good"));
+    assert_eq!((statuses(&client.heard()), world.dialled()), (vec![200], vec![5002]));
+    // Where no other is left it is a 503, and well again at once.
+    world.rule(5002, Dial::Cannot(DialFault::Unusable(Cause(99))));
+    world.say(&client, get("/"));
+    assert_eq!(statuses(&client.heard()), [503]);
+    world.net.rules.clear();
+    for _ in 0..2 {
+        world.say(&client, get("/"));
+        world.say(&world.server(), last_answer("good"));
+        assert_eq!(statuses(&client.heard()), [200]);
+    }
+    let mut asked = world.dialled();
+    asked.sort_unstable();
+    assert_eq!(asked, [5001, 5002], "neither is left alone");
+}

@@ -577,8 +577,7 @@ impl Network {
 
     /// Whether the proxy's end has nothing to read and is open, as far as has arrived.
     pub fn is_quiet(&self, conn: usize) -> bool {
-        let mask = self.conns[conn].mask();
-        !mask.readable
+        !self.conns[conn].mask().readable
     }
 
     /// Whether the party has bytes to read.

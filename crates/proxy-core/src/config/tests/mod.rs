@@ -36,7 +36,7 @@ pub(super) fn lowered(text: &str) -> Result<(Config, Vec<String>), Vec<String>> 
     }
 }
 
-pub(super) fn good(text: &str) -> Config {
+pub(crate) fn good(text: &str) -> Config {
     lowered(text).unwrap_or_else(|errors| panic!("{text}: {errors:?}")).0
 }
 
