@@ -15,7 +15,7 @@ const HEADS_SHARE: usize = 8;
 /// The program, its buffers and its logs.
 const BASE_BYTES: usize = 12 << 20;
 /// What a connection with a request under way takes of the container's memory at most, the
-/// system's part (socket, descriptor, queues) included; measured by `scripts/bench proxy burst`.
+/// system's part (socket, descriptor, queues) included; measured by `scripts/bench proxy crowd`.
 const CONNECTION_BYTES: usize = 7 << 10;
 
 /// The share of one worker of `workers`.
