@@ -19,6 +19,7 @@
 
 mod canaries;
 mod client;
+mod conn;
 mod crowd;
 mod features;
 mod ledger;
@@ -50,12 +51,15 @@ fn trace(text: impl FnOnce() -> String) {
     }
 }
 
+/// How the failure of a world begins that an assertion has ended.
+const PANIC: &str = "panic: ";
+
 fn simulate(seed: u64) -> Result<(), String> {
     let run = || World::new(seed).run();
     std::panic::catch_unwind(run).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or(panic.downcast_ref::<&str>().copied());
-        Err(format!("panic: {}", text.unwrap_or("without a text")))
+        Err(format!("{PANIC}{}", text.unwrap_or("without a text")))
     })
 }
 
