@@ -144,6 +144,9 @@ impl Net for SimNet {
         }
         if happens(door.is_unreachable) {
             trace(|| format!("{address} is unreachable"));
+            if shared.network.rng.once_in(2) {
+                return Err(DialFault::Unusable(Cause(99)));
+            }
             shared.blame(address).faults += 1;
             return Err(DialFault::Peer(Cause(113)));
         }

@@ -95,7 +95,7 @@ impl Judge<'_> {
             504 => is_pass && line.is_some_and(|line| address(line, "504")),
             500 => is_pass && line.is_some_and(|line| address(line, "500")),
             503 => {
-                let is_short = self.world.has.has(Feature::OwnShortage);
+                let is_short = self.world.has.any(&[Feature::OwnShortage, Feature::Refuse]);
                 is_pass && line.is_some_and(|line| address(line, "503")) && is_short
             }
             _ => false,
