@@ -13,6 +13,8 @@ pub struct Stream<S> {
     writable: bool,
     ended: bool,
     broken: bool,
+    /// The peer's end came in its order, before anything was wrong.
+    has_clean_end: bool,
     is_writing_ended: bool,
     write_fault: Option<Cause>,
     /// Bytes read and not used yet.
@@ -31,6 +33,7 @@ impl<S: Socket> Stream<S> {
             writable: is_connected,
             ended: false,
             broken: false,
+            has_clean_end: false,
             is_writing_ended: false,
             write_fault: None,
             unread: Vec::new(),
@@ -41,6 +44,7 @@ impl<S: Socket> Stream<S> {
 
     /// Takes a report in.
     pub fn note(&mut self, ready: Readiness) {
+        self.has_clean_end |= ready.ended && !ready.broken && !self.is_broken();
         self.readable |= ready.readable || ready.ended || ready.broken;
         self.writable |= ready.writable || ready.broken;
         self.ended |= ready.ended || ready.broken;
@@ -48,12 +52,19 @@ impl<S: Socket> Stream<S> {
     }
 
     /// Reads once. A short read has emptied the socket: nothing more is readable until the next
-    /// report, unless the peer has ended, when its end is still to be read.
+    /// report, unless the peer has ended, when its end is still to be read. Where a write has met a
+    /// reset it has taken the system's error with it, and what follows reads like a clean end: it
+    /// is none, unless one had been reported before.
     pub fn read(&mut self, buffer: &mut [u8]) -> Read {
         if !self.readable {
             return Read::Nothing;
         }
-        let read = self.socket.read(buffer);
+        let read = match self.socket.read(buffer) {
+            Read::End if self.is_broken() && !self.has_clean_end => {
+                Read::Broken(self.write_fault.unwrap_or(Cause::RESET))
+            }
+            read => read,
+        };
         self.readable = match read {
             Read::Bytes(count) => {
                 debug_assert!((1..=buffer.len()).contains(&count));
@@ -297,6 +308,22 @@ mod tests {
         assert!(!stream.is_blocked() && stream.is_broken() && stream.is_readable());
         assert_eq!(stream.take_write_fault(), Some(Cause(32)));
         assert_eq!(stream.take_write_fault(), None);
+    }
+
+    #[test]
+    fn an_end_behind_a_write_that_failed_is_no_clean_one() {
+        // As Linux has it after a reset: the write takes the error, and reads find an end.
+        for (report, expected) in [
+            (None, Read::Broken(Cause(32))),
+            (Some(Readiness { broken: true, ..ENDED }), Read::Broken(Cause(32))),
+            (Some(ENDED), Read::End),
+        ] {
+            let (reads, writes) = ([Read::End].into(), [Written::Broken(Cause(32))].into());
+            let mut stream = Stream::new(Scripted { reads, writes, ..Scripted::default() }, true);
+            report.into_iter().for_each(|report| stream.note(report));
+            stream.send(b"rest of a body");
+            assert_eq!(stream.read(&mut [0; 4]), expected, "{report:?}");
+        }
     }
 
     #[test]
