@@ -170,8 +170,10 @@ impl Judge<'_> {
     fn may_be_left_alone(&self, client: &Client, ask: &Ask) -> bool {
         let conn = self.conn(client.conn);
         let is_closed = conn.closed(Party::Proxy).is_some();
-        // Nothing of it was read when its connection had had its time.
-        let is_unread = conn.taken(Party::Actor) <= ask.start && is_closed;
+        // Nothing of it was read when its connection had had its time; what comes then is read away.
+        let read = conn.seen.reads.iter().find(|(taken, _, _)| *taken > ask.start);
+        let ended_ms = conn.ended(Party::Proxy);
+        let is_unread = ended_ms.is_some_and(|ended| read.is_none_or(|(_, at, _)| *at >= ended));
         let is_part = conn.taken(Party::Actor) < ask.head_end && is_closed;
         ask.place == Place::Gone
             || is_unread
@@ -215,7 +217,8 @@ impl Judge<'_> {
         }
         // Who owes a part of the last request is not waited for as long.
         let is_cut = matches!(ask.defect, Some(Defect::CutBody | Defect::Chunks));
-        let is_owing = is_cut || conn.taken(Party::Actor) < ask.end;
+        let read = conn.seen.reads.iter().find(|(taken, _, _)| *taken >= ask.end);
+        let is_owing = is_cut || read.is_none_or(|(_, at, _)| *at > closed_ms);
         let has_left = is_owing || conn.ended(Party::Actor).is_some_and(|at| at <= closed_ms);
         if closed_ms + SLACK_MS < until_ms && !has_left && !self.has_dropped() {
             let (conn, from) = (client.conn, done_ms);
