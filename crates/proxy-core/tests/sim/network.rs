@@ -85,21 +85,24 @@ impl Network {
 
     /// What is due now, in order. Arrivals are dealt with here and give nothing.
     pub fn pop_due(&mut self) -> Option<Happening> {
-        let Reverse((at, _, _)) = self.queue.peek()?;
-        if *at > self.now {
-            return None;
+        loop {
+            let Reverse((at, _, _)) = self.queue.peek()?;
+            if *at > self.now {
+                return None;
+            }
+            let Reverse((at, _, what)) = self.queue.pop()?;
+            match what {
+                Happening::Arrives(conn, sender) => self.arrive(conn, sender),
+                // An earlier one has taken its place: whoever is woken says again when next.
+                Happening::Wakes(conn) if self.conns[conn].wakes != Some(at) => continue,
+                Happening::Wakes(conn) => self.conns[conn].wakes = None,
+                _ => {}
+            }
+            return Some(what);
         }
-        let Reverse((_, _, what)) = self.queue.pop()?;
-        match what {
-            Happening::Arrives(conn, sender) => self.arrive(conn, sender),
-            Happening::Wakes(conn) => self.conns[conn].wakes = None,
-            _ => {}
-        }
-        Some(what)
     }
 
     pub fn wake(&mut self, conn: usize, when: Millis) {
-        // One is enough: whoever is woken says again when next.
         let when = when.max(self.now);
         if self.conns[conn].wakes.is_none_or(|at| at > when) {
             self.conns[conn].wakes = Some(when);
