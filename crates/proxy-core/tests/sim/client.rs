@@ -275,6 +275,15 @@ impl Client {
     fn end(&mut self, ledger: &mut Ledger, is_reset: bool) {
         trace(|| format!("c{} client sees the end, reset: {is_reset}", self.conn));
         (self.got_end, self.was_reset) = (!is_reset, is_reset);
+        if self.told_close {
+            // A head that was given up in its first line was not known to be one of HEAD.
+            let last = self.asks.get(self.at.wrapping_sub(1));
+            let may_have_body = last.is_some_and(|ask| ledger.asks[*ask].method == "HEAD");
+            if !self.reader.rest().is_empty() && !may_have_body {
+                ledger.fail(format!("c{}: bytes behind the last answer", self.conn));
+            }
+            return;
+        }
         let Some(ask) = self.ask() else { return };
         if self.is_tunnel {
             ledger.asks[ask].tunnel_ends.1 = !is_reset;
