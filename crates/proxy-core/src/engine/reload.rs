@@ -31,6 +31,10 @@ impl<N: Net> Engine<N> {
             .collect();
         for key in keys {
             let Some(client) = self.clients.get_mut(key) else { continue };
+            if self.generation.needs_local_address() {
+                // If the next one does not serve it any more, this is the place of its last request.
+                client.know_local_address();
+            }
             if let Some(at) = At::of(&self.generation, client.listener, client.info.local) {
                 client.at = at;
             }
