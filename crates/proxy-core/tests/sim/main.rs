@@ -69,7 +69,7 @@ fn no_byte_is_lost_or_crossed_whatever_happens() {
         Some(seed) => seed..seed + 1,
         None => {
             let first = env("SIM_FROM").unwrap_or(0);
-            first..first + env("SIM_SEEDS").unwrap_or(1_000)
+            first..first + env("SIM_SEEDS").unwrap_or(4_000)
         }
     };
     let failures = seeds.filter_map(|seed| {
