@@ -236,7 +236,8 @@ impl Exchange {
             self.down.response.begin_own(fault.status());
         }
         self.attempts.end(None, now.ms);
-        self.complete(ClientNext::Abort);
+        // It may have ended its own way only, and still be reading.
+        self.cut_off();
     }
 
     /// Whether the client has gone and nothing is sent to it any more.
