@@ -72,26 +72,11 @@ fn look_up(runtime: &Runtime, upstream: usize, server: usize) {
 mod tests {
     use super::*;
     use crate::net::addresses::Addresses;
-    use proxy_core::config::model::{Config, Upstream, UpstreamServer};
+    use crate::test_upstream::{server, upstream};
+    use proxy_core::config::model::Config;
 
     fn runtime() -> Arc<Runtime> {
-        let server = UpstreamServer {
-            host: "localhost".into(),
-            port: 80,
-            addresses: Vec::new(),
-            weight: 1,
-            max_fails: 1,
-            fail_timeout_ms: 10_000,
-            backup: false,
-            down: false,
-        };
-        let upstream = Upstream {
-            name: b"u".to_vec(),
-            servers: vec![server],
-            keepalive: 32,
-            keepalive_timeout_ms: 4000,
-            keepalive_requests: 1000,
-        };
+        let upstream = upstream("u", vec![server("localhost", &[])]);
         let config = Config { upstreams: vec![upstream], ..Config::default() };
         let addresses = Addresses::new(&config);
         Arc::new(Runtime { config: Arc::new(config), addresses })

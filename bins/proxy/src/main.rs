@@ -21,6 +21,8 @@ mod prober;
 mod readiness;
 mod reloads;
 mod start_line;
+#[cfg(test)]
+mod test_upstream;
 mod version;
 
 use std::io::Write;

@@ -41,26 +41,10 @@ fn list(items: impl Iterator<Item = String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proxy_core::config::model::UpstreamServer;
+    use crate::test_upstream;
 
     fn upstream(name: &str, addresses: &[&str]) -> Upstream {
-        let server = UpstreamServer {
-            host: "localhost".into(),
-            port: 80,
-            addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
-            weight: 1,
-            max_fails: 1,
-            fail_timeout_ms: 10_000,
-            backup: false,
-            down: false,
-        };
-        Upstream {
-            name: name.as_bytes().to_vec(),
-            servers: vec![server],
-            keepalive: 32,
-            keepalive_timeout_ms: 4000,
-            keepalive_requests: 1000,
-        }
+        test_upstream::upstream(name, vec![test_upstream::server("localhost", addresses)])
     }
 
     fn check(upstreams: Vec<Upstream>, workers: usize, expected: &str) {

@@ -97,7 +97,7 @@ const LOOKUPS_MAX: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proxy_core::config::model::{Upstream, UpstreamServer};
+    use crate::test_upstream::{server, upstream};
 
     fn check(host: &str, expected: &[&str]) {
         let found: Vec<String> = resolve(host, 80).iter().map(ToString::to_string).collect();
@@ -118,23 +118,8 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_found_is_told_and_left_without_addresses() {
-        let server = |host: &str| UpstreamServer {
-            host: host.to_owned(),
-            port: 80,
-            addresses: Vec::new(),
-            weight: 1,
-            max_fails: 1,
-            fail_timeout_ms: 10_000,
-            backup: false,
-            down: false,
-        };
-        let upstream = Upstream {
-            name: b"u".to_vec(),
-            servers: vec![server("no-such-host.invalid"), server("127.0.0.1")],
-            keepalive: 32,
-            keepalive_timeout_ms: 4000,
-            keepalive_requests: 1000,
-        };
+        let servers = vec![server("no-such-host.invalid", &[]), server("127.0.0.1", &[])];
+        let upstream = upstream("u", servers);
         let mut config = Config { upstreams: vec![upstream], ..Config::default() };
         let start = Instant::now();
         let told = fill(&mut config);

@@ -3,9 +3,19 @@
 
 use crate::prng::Prng;
 
-/// One kind of trouble or of variety.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Feature {
+macro_rules! features {
+    ($($name:ident,)*) => {
+        /// One kind of trouble or of variety.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Feature {
+            $($name,)*
+        }
+
+        const ALL: &[Feature] = &[$(Feature::$name,)*];
+    };
+}
+
+features! {
     // Clients.
     Pipeline,
     SmallWrites,
@@ -73,72 +83,6 @@ pub enum Feature {
     WatchFaults,
 }
 
-use Feature::*;
-
-const ALL: &[Feature] = &[
-    Pipeline,
-    SmallWrites,
-    Dawdle,
-    StallReading,
-    HalfClose,
-    ClientReset,
-    Leave,
-    TrailingBytes,
-    BadRequests,
-    LargeBodies,
-    TooLargeBodies,
-    Expect,
-    Tunnel,
-    Head,
-    Http10Client,
-    OtherMethods,
-    Deaf,
-    EarlyAnswer,
-    SlowAnswer,
-    Interim,
-    UntilClose,
-    CloseMidway,
-    ResetMidway,
-    CloseBefore,
-    ResetBefore,
-    DieIdle,
-    ExtraBytes,
-    Malformed,
-    Hang,
-    Refuse,
-    ConnectHangs,
-    BadStatus,
-    UnaskedUpgrade,
-    HeadWithBody,
-    AccelRedirect,
-    NotReading,
-    OwnShortage,
-    CloseAfterAnswer,
-    Http10Upstream,
-    SeveralServers,
-    NextUpstream,
-    MaxFails,
-    ShortTimes,
-    ShortKeepalive,
-    FewRequests,
-    NoLingering,
-    IgnoreAbort,
-    FewConnections,
-    SmallHeadBudget,
-    SmallReplay,
-    Reloads,
-    Drain,
-    EarlyFinish,
-    Silence,
-    TwoWorkers,
-    SmallPipes,
-    FewEvents,
-    Spurious,
-    Late,
-    Discards,
-    WatchFaults,
-];
-
 /// Those of one world.
 #[derive(Clone, Default)]
 pub struct Features(u64);
@@ -170,6 +114,6 @@ impl std::fmt::Debug for Features {
 #[test]
 fn the_list_has_every_feature_in_its_place() {
     assert!(ALL.iter().enumerate().all(|(index, one)| *one as usize == index));
-    assert_eq!(ALL.len(), WatchFaults as usize + 1);
+    assert_eq!(ALL.len(), Feature::WatchFaults as usize + 1);
     assert!(ALL.len() <= 64);
 }

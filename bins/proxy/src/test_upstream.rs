@@ -1,0 +1,26 @@
+//! Upstream groups for unit tests, with nginx's defaults where a test says nothing.
+
+use proxy_core::config::model::{Upstream, UpstreamServer};
+
+pub(crate) fn server(host: &str, addresses: &[&str]) -> UpstreamServer {
+    UpstreamServer {
+        host: host.into(),
+        port: 80,
+        addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+        weight: 1,
+        max_fails: 1,
+        fail_timeout_ms: 10_000,
+        backup: false,
+        down: false,
+    }
+}
+
+pub(crate) fn upstream(name: &str, servers: Vec<UpstreamServer>) -> Upstream {
+    Upstream {
+        name: name.as_bytes().to_vec(),
+        servers,
+        keepalive: 32,
+        keepalive_timeout_ms: 4000,
+        keepalive_requests: 1000,
+    }
+}
