@@ -22,6 +22,8 @@ mod answer;
 mod client;
 mod deadline;
 mod redirect;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -353,8 +355,9 @@ impl Exchange {
         debug_assert!(self.is_complete());
         const KEPT_BYTES_MAX: usize = 4 << 10;
         let uri = &mut self.request.uri;
-        let buffers = [&mut self.request.bytes, &mut uri.path, &mut uri.args, &mut uri.target];
-        for buffer in buffers.into_iter().filter(|buffer| buffer.capacity() > KEPT_BYTES_MAX) {
+        let uri = [&mut uri.host, &mut uri.path, &mut uri.args, &mut uri.target];
+        let buffers = uri.into_iter().chain([&mut self.request.bytes]);
+        for buffer in buffers.filter(|buffer| buffer.capacity() > KEPT_BYTES_MAX) {
             *buffer = Vec::new();
         }
         if self.request.head.fields.capacity() > KEPT_BYTES_MAX / size_of::<http1::Field>() {

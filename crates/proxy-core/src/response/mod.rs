@@ -152,6 +152,13 @@ impl Response {
         self.sent().filter(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).count()
     }
 
+    /// The largest of its buffers, in bytes.
+    #[cfg(test)]
+    pub(crate) fn held_bytes_max(&self) -> usize {
+        let fields = self.fields.capacity() * size_of::<Field>();
+        fields.max(self.bytes.capacity()).max(self.body.capacity())
+    }
+
     /// Gives large buffers back.
     pub fn shrink(&mut self, kept_bytes_max: usize) {
         for buffer in [&mut self.body, &mut self.bytes] {

@@ -375,6 +375,12 @@ impl Replay {
         (!self.is_incomplete).then_some(&self.bytes)
     }
 
+    /// The room that it takes, in bytes.
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Whether what passes is to be kept.
     pub fn is_keeping(&self) -> bool {
         !self.is_incomplete

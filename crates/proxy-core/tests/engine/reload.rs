@@ -174,9 +174,24 @@ fn the_address_of_a_connection_is_asked_for_when_a_reload_first_needs_it() {
     assert!(seven.heard().ends_with("any"));
     world.reload(both);
     for (client, expected) in [(&seven, "seven"), (&eight, "10.0.0.8")] {
-        world.say(client, get("/"));
-        assert!(client.heard().ends_with(expected), "{expected}");
+        assert_eq!(client.0.borrow().addresses_asked, 0, "it did not matter yet");
+        for _ in 0..3 {
+            world.say(client, get("/"));
+            assert!(client.heard().ends_with(expected), "{expected}");
+        }
+        assert_eq!(client.0.borrow().addresses_asked, 1);
     }
+    // Where it matters from the start it is asked for once as well.
+    let later = world.client_at("10.0.0.7:8080".parse().unwrap());
+    world.say(&later, [get("/"), get("/")].concat());
+    assert_eq!(later.0.borrow().addresses_asked, 1);
+}
+
+#[test]
+fn no_address_is_asked_for_where_it_does_not_matter() {
+    let mut world = World::new("server { listen 8080; return 200 $server_port; }");
+    let client = world.ask([get("/"), get("/")].concat());
+    assert_eq!((statuses(&client.heard()).len(), client.0.borrow().addresses_asked), (2, 0));
 }
 
 #[test]
