@@ -327,6 +327,26 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_were_read_and_are_used_up_hold_no_memory() {
+        let mut stream = reading(&[]);
+        stream.unread = b"abcde".to_vec();
+        stream.use_unread(2);
+        assert_eq!(stream.unread, b"cde");
+        stream.use_unread(0);
+        stream.use_unread(3);
+        assert_eq!((stream.unread.len(), stream.unread.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn bytes_that_waited_and_are_written_hold_no_memory() {
+        let mut stream = writing(&[Written::Bytes(1), Written::Bytes(9)]);
+        stream.send(b"abc");
+        stream.note(WRITABLE);
+        stream.flush();
+        assert_eq!(stream.pending.capacity(), 0);
+    }
+
+    #[test]
     fn a_stream_is_ended_once() {
         let mut stream = writing(&[]);
         assert!(!stream.is_writing_ended());

@@ -152,22 +152,27 @@ impl<N: Net> Engine<N> {
     }
 
     /// A head under way has grown to so many bytes: if all of them together are too many, the
-    /// oldest give way.
-    pub(super) fn hold_head(&mut self, client: &mut Client<N>, bytes: usize) {
+    /// oldest give way. False where it is the oldest itself.
+    pub(super) fn hold_head(&mut self, client: &mut Client<N>, bytes: usize) -> bool {
         debug_assert!(client.head_bytes <= self.room.heads_bytes);
         self.room.heads_bytes = self.room.heads_bytes - client.head_bytes + bytes;
         client.head_bytes = bytes;
+        let own_ms = client.since_ms;
         while self.room.heads_bytes > self.room.limits.heads_bytes_max {
             let begun = |client: &Client<N>| match client.state {
-                State::Head { begun } => Some(begun.ms),
+                State::Head { begun } => Some(begun.ms).filter(|ms| *ms <= own_ms),
                 _ => None,
             };
             let dropped = self.drop_first(begun, DROPPED_AT_ONCE);
             self.output.counters.heads_dropped += dropped as u64;
             if dropped == 0 {
-                break;
+                // One that is alone may be as large as the file lets it.
+                let is_alone = self.room.heads_bytes == client.head_bytes;
+                self.output.counters.heads_dropped += u64::from(!is_alone);
+                return is_alone;
             }
         }
+        true
     }
 
     pub(super) fn release_head(&mut self, client: &mut Client<N>) {

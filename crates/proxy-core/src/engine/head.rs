@@ -65,8 +65,8 @@ impl<N: Net> Engine<N> {
             Parsed::NeedMore => {
                 self.give_back(exchange);
                 client.stream.unread = bytes.to_vec();
-                self.hold_head(client, bytes.len());
-                return Step::Progress;
+                let is_held = self.hold_head(client, bytes.len());
+                return if is_held { Step::Progress } else { Step::Close };
             }
             Parsed::Done { used, .. } => {
                 let rest = bytes.get(used..).unwrap_or_default();
