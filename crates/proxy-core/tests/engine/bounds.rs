@@ -3,8 +3,8 @@
 use proxy_core::engine::Limits;
 
 use crate::config;
-use crate::net::{Fate, Peer};
-use crate::world::{GENEROUS, World, answer, get, passing, statuses};
+use crate::net::{Dial, Fate, Peer};
+use crate::world::{GENEROUS, World, answer, get, passing, statuses, with_body};
 
 const OWN: &str = "server { listen 8080; location / { return 204; } location /up { \
                    proxy_pass http://app; } }";
@@ -37,6 +37,24 @@ fn heads_under_way_have_a_budget_and_the_oldest_is_closed_first_and_counted() {
     world.say(&newest, "\r\n\r\n");
     assert_eq!(statuses(&newest.heard()), [204]);
     assert_eq!(world.lines().len(), 1, "what never was a request is not logged as one");
+}
+
+#[test]
+fn an_old_head_that_grows_gives_way_itself_and_not_those_after_it() {
+    let mut world = heads(10_000);
+    let old = world.ask(unfinished(1_000));
+    let young: Vec<Peer> = (0..8)
+        .map(|_| {
+            world.pass(1);
+            world.ask(unfinished(1_000))
+        })
+        .collect();
+    world.say(&old, "x".repeat(3_000));
+    assert_eq!((old.fate(), world.counters().heads_dropped), (Fate::Closed, 1));
+    for client in &young {
+        world.say(client, "\r\n\r\n");
+        assert_eq!(statuses(&client.heard()), [204]);
+    }
 }
 
 #[test]
@@ -169,6 +187,25 @@ fn the_workers_own_bound_holds_where_the_file_has_none() {
     assert!(world.engine.is_full());
     world.reload(OWN);
     assert!(world.engine.is_full());
+}
+
+#[test]
+fn what_comes_behind_a_head_waits_in_the_systems_memory() {
+    let mut world = World::new(&passing("location /own { return 200 own; }"));
+    world.rule(5000, Dial::Hangs);
+    // A body while there is no server, and requests while one is under way.
+    let body = world.ask(with_body("POST", "/", &"x".repeat(60_000)));
+    let many = world.ask([get("/"), get("/own").repeat(900)].concat());
+    for client in [&body, &many] {
+        assert!(client.unread() > 15_000, "{}", client.unread());
+    }
+    world.server().connect(Ok(()));
+    world.settle();
+    world.say(&world.server(), answer("x"));
+    assert_eq!(statuses(&many.heard()).len(), 901);
+    world.net.links[0].connect(Ok(()));
+    world.settle();
+    assert!(world.net.links[0].heard().ends_with(&"x".repeat(60_000)));
 }
 
 #[test]

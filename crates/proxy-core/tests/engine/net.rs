@@ -215,6 +215,11 @@ impl Peer {
         self.0.borrow().fate
     }
 
+    /// How many bytes the engine has left in the system's memory.
+    pub fn unread(&self) -> usize {
+        self.0.borrow().to_engine.len()
+    }
+
     /// Where the engine dialled to.
     pub fn port(&self) -> u16 {
         self.0.borrow().address.map_or(0, |address| address.port())
