@@ -31,6 +31,27 @@ fn an_answer_without_length_that_its_server_resets_never_ends_cleanly() {
 }
 
 #[test]
+fn an_answer_whose_servers_reset_meets_a_write_first_never_ends_cleanly_either() {
+    let mut world = World::new(&passing(""));
+    for version in ["1.1", "1.0"] {
+        let request = with_body("PUT", "/", &"x".repeat(1_000)).replace("1.1", version);
+        let client = world.ask(&request[..500]);
+        let server = world.server();
+        world.say(&server, "HTTP/1.1 200 OK\r\n\r\nhalf of");
+        // The write of the rest takes the error: what reads after it finds an end.
+        client.say(&request[500..]);
+        server.reset();
+        world.settle();
+        let heard = client.heard();
+        assert!(heard.contains("half of") && !heard.contains("\r\n0\r\n"), "{heard}");
+        assert!(matches!(client.fate(), Fate::Closed | Fate::Reset), "{version}");
+        let lines = world.lines();
+        assert!(lines[0].ends_with("|200|10.0.0.5:5000|200|"), "{version}: {lines:?}");
+        world.pass(1_000);
+    }
+}
+
+#[test]
 fn an_answer_without_length_that_its_server_ends_is_whole() {
     let mut world = World::new(&passing(""));
     for (request, fate) in [(&get("/")[..], Fate::Open), (OLD, Fate::Ended)] {

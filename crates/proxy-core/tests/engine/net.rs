@@ -12,6 +12,8 @@ use proxy_core::net::{Cause, DialFault, Net, Read, Readiness, Socket, Token, Wri
 
 pub const REFUSED: Cause = Cause(111);
 pub const RESET: Cause = Cause(104);
+/// What a write comes to once the reset was told.
+const PIPE: Cause = Cause(32);
 pub const NO_DESCRIPTOR: Cause = Cause(24);
 
 /// What the engine has done with its end.
@@ -38,7 +40,9 @@ pub struct Wire {
     /// From the test, not read yet.
     to_engine: VecDeque<u8>,
     has_ended: bool,
-    broken: Option<Cause>,
+    is_broken: bool,
+    /// Why, until one call was told: what reads after it finds an end.
+    fault: Option<Cause>,
     /// To the test.
     to_test: Vec<u8>,
     /// How many bytes more are taken from the engine.
@@ -76,9 +80,9 @@ impl Socket for End {
             }
             return Read::Bytes(count);
         }
-        match wire.broken {
+        match wire.fault.take() {
             Some(cause) => Read::Broken(cause),
-            None if wire.has_ended => Read::End,
+            None if wire.has_ended || wire.is_broken => Read::End,
             None => Read::Nothing,
         }
     }
@@ -86,8 +90,8 @@ impl Socket for End {
     fn write(&mut self, bytes: &[u8]) -> Written {
         let mut wire = self.wire.borrow_mut();
         assert_eq!(wire.fate, Fate::Open, "nothing is written behind an end");
-        if let Some(cause) = wire.broken {
-            return Written::Broken(cause);
+        if wire.is_broken {
+            return Written::Broken(wire.fault.take().unwrap_or(PIPE));
         }
         let count = bytes.len().min(wire.room);
         if count == 0 {
@@ -118,7 +122,7 @@ impl Socket for End {
 
     fn is_quiet(&mut self) -> bool {
         let wire = self.wire.borrow();
-        wire.to_engine.is_empty() && !wire.has_ended && wire.broken.is_none()
+        wire.to_engine.is_empty() && !wire.has_ended && !wire.is_broken
     }
 
     fn local_address(&self) -> Option<SocketAddr> {
@@ -153,7 +157,7 @@ impl Peer {
 
     pub fn say(&self, bytes: impl AsRef<[u8]>) {
         let mut wire = self.0.borrow_mut();
-        assert!(!wire.has_ended && wire.broken.is_none(), "nothing follows an end");
+        assert!(!wire.has_ended && !wire.is_broken, "nothing follows an end");
         if matches!(wire.fate, Fate::Open | Fate::Ended) {
             wire.to_engine.extend(bytes.as_ref());
             wire.report.readable = true;
@@ -170,13 +174,13 @@ impl Peer {
     /// Whether it has nothing more to say.
     pub fn has_ended(&self) -> bool {
         let wire = self.0.borrow();
-        wire.has_ended || wire.broken.is_some()
+        wire.has_ended || wire.is_broken
     }
 
     /// Breaks the connection off; what was said before can still be read.
     pub fn reset(&self) {
         let mut wire = self.0.borrow_mut();
-        wire.broken = Some(RESET);
+        (wire.is_broken, wire.fault) = (true, Some(RESET));
         wire.report = Readiness { readable: true, writable: true, ended: true, broken: true };
     }
 
