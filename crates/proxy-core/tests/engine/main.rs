@@ -20,4 +20,5 @@ mod reload;
 mod serving;
 mod shortage;
 mod tunnels;
+mod turns;
 mod world;

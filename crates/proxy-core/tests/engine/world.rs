@@ -97,6 +97,11 @@ impl World {
         peer
     }
 
+    /// A connection that was accepted without this world's doing belongs to it from now on.
+    pub fn adopt(&mut self, client: Peer) {
+        self.clients.push(client);
+    }
+
     /// A client connects and asks.
     pub fn ask(&mut self, request: impl AsRef<[u8]>) -> Peer {
         let client = self.client();
@@ -182,24 +187,29 @@ impl World {
     pub fn settle(&mut self) {
         let mut idle_turns = 0;
         loop {
-            self.engine.begin_turn(self.moment());
-            let peers = self.clients.iter().chain(&self.net.links);
-            let reports: Vec<_> =
-                peers.filter_map(|peer| peer.0.borrow_mut().take_report()).collect();
-            for (token, ready) in &reports {
-                self.engine.event(*token, *ready, &mut self.net);
-            }
-            self.engine.end_turn(&mut self.net);
-            self.collect();
+            let reports = self.turn();
             let has_report = self.clients.iter().chain(&self.net.links).any(Peer::has_report);
             let is_due = self.engine.wait_until_ms().is_some_and(|at| at <= self.now_ms);
             if !has_report && !is_due {
                 break;
             }
-            idle_turns = if reports.is_empty() { idle_turns + 1 } else { 0 };
+            idle_turns = if reports == 0 { idle_turns + 1 } else { 0 };
             assert!(idle_turns < IDLE_TURNS_MAX, "the engine spins");
         }
         self.check();
+    }
+
+    /// One turn of a worker; how many reports there were.
+    pub fn turn(&mut self) -> usize {
+        self.engine.begin_turn(self.moment());
+        let peers = self.clients.iter().chain(&self.net.links);
+        let reports: Vec<_> = peers.filter_map(|peer| peer.0.borrow_mut().take_report()).collect();
+        for (token, ready) in &reports {
+            self.engine.event(*token, *ready, &mut self.net);
+        }
+        self.engine.end_turn(&mut self.net);
+        self.collect();
+        reports.len()
     }
 
     fn collect(&mut self) {
