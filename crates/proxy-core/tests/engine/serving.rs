@@ -166,6 +166,20 @@ fn an_answer_for_a_client_that_is_gone_is_read_to_its_end_where_the_file_says_so
 }
 
 #[test]
+fn a_client_that_took_nothing_before_it_went_holds_up_no_server() {
+    let mut world = World::new(&passing("proxy_ignore_client_abort on;"));
+    let client = world.ask(get("/"));
+    let server = world.server();
+    world.take(&client, 0);
+    world.say(&server, "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n");
+    world.say(&server, "x".repeat(200_000));
+    world.reset(&client);
+    world.say(&server, "x".repeat(100_000));
+    assert_eq!((server.unread(), world.engine.links(), world.engine.clients()), (0, 1, 0));
+    assert_eq!(world.lines().len(), 1);
+}
+
+#[test]
 fn a_connection_that_says_nothing_is_closed_without_a_word() {
     let mut world = World::new(&passing("client_header_timeout 3s;"));
     let client = world.client();
