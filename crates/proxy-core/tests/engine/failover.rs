@@ -1,5 +1,5 @@
 //! nginx: `proxy_next_upstream` and what belongs to it: which failure sends a request to the next
-//! server, and what counts against a server.
+//! server, and which does not.
 
 use crate::net::{Dial, Peer, REFUSED};
 use crate::world::{World, answer, get, passing, statuses, with_body};
