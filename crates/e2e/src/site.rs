@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Answer, Cluster};
+use crate::command::Background;
 
 /// Name of the release, as in the README.
 pub(crate) const RELEASE: &str = "sidecar-demo";
@@ -181,16 +182,15 @@ impl Site<'_> {
         found.ok_or_else(|| format!("no container {name} in pod {}", pod.name))
     }
 
-    /// What a container has logged; `flags` are kubectl's, `--previous` for one.
-    pub(crate) fn logs(
-        &self,
-        pod: &Pod,
-        container: &str,
-        flags: &[&str],
-    ) -> Result<String, String> {
-        let mut arguments = vec!["logs", &pod.name, "-c", container];
-        arguments.extend_from_slice(flags);
-        self.kubectl(&arguments)
+    /// What a container has logged since it last started.
+    pub(crate) fn logs(&self, pod: &Pod, container: &str) -> Result<String, String> {
+        self.kubectl(&["logs", &pod.name, "-c", container])
+    }
+
+    /// Starts to read all that a container logs until it ends.
+    pub(crate) fn follow_logs(&self, pod: &Pod, container: &str) -> Result<Background, String> {
+        let arguments = ["logs", "--follow", &pod.name, "-c", container, "-n", &self.namespace];
+        self.cluster.kubectl_background(&arguments)
     }
 
     /// Waits until a container's log has a line that `wanted` takes, and returns the line.
@@ -202,7 +202,7 @@ impl Site<'_> {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<String, String> {
         wait(Duration::from_secs(10), || {
-            let log = self.logs(pod, container, &[])?;
+            let log = self.logs(pod, container)?;
             Ok(log.lines().find(|line| wanted(line)).map(str::to_owned))
         })?
         .ok_or_else(|| format!("no line with {what} in the log of {container} within 10 s"))

@@ -25,7 +25,11 @@ pub(super) fn independence(site: &Site<'_>) -> Result<String, Stop> {
     std::thread::sleep(Duration::from_secs(2));
     kill(site, &pod, "proxy")?;
     std::thread::sleep(Duration::from_secs(2));
+    // Not `logs --previous` afterwards: the kubelet keeps no promise to keep a container that ended.
+    let first_log = site.follow_logs(&pod, "log-scraper")?;
+    std::thread::sleep(Duration::from_secs(1));
     kill(site, &pod, "log-scraper")?;
+    let first_log = first_log.finish(Duration::from_secs(30))?.success("kubectl logs --follow")?;
     std::thread::sleep(Duration::from_secs(2));
     let report = load.finish()?;
 
@@ -35,7 +39,7 @@ pub(super) fn independence(site: &Site<'_>) -> Result<String, Stop> {
     let as_expected = restarts.iter().map(|(name, count)| (name.as_str(), *count)).eq(expected);
     ensure(as_expected, || format!("restarts {restarts:?}"))?;
     ensure(site.pod()? == pod, || "the pod was replaced".to_owned())?;
-    let doubled = whole_log(site, &pod, &report)?;
+    let doubled = whole_log(site, &pod, &report, &first_log)?;
     Ok(format!(
         "{} requests, {} failed while the proxy was down, 0 lines lost, {doubled} doubled",
         report.requests, report.failed
@@ -53,9 +57,15 @@ fn kill(site: &Site<'_>, pod: &Pod, name: &str) -> Result<(), String> {
     .ok_or_else(|| format!("{name} is not back 30 s after its end"))
 }
 
-/// Expects every line of the app's own file in the scraper's log, and every request that was
-/// answered in both. Returns how many lines came more often than the app wrote them.
-fn whole_log(site: &Site<'_>, pod: &Pod, report: &LoadReport) -> Result<u64, String> {
+/// Expects every line of the app's own file in the logs of both scrapers, the one that was killed
+/// and the one that runs, and every request that was answered in the file. Returns how many lines
+/// came more often than the app wrote them.
+fn whole_log(
+    site: &Site<'_>,
+    pod: &Pod,
+    report: &LoadReport,
+    first_log: &str,
+) -> Result<u64, String> {
     let app = site.container(pod, "app")?;
     let written = numbers(&site.node_script(&app, "cat /proc/$pid/root/var/log/app/logs.txt")?);
     let answered = (1..=report.requests).filter(|number| !report.failed_numbers.contains(number));
@@ -63,9 +73,8 @@ fn whole_log(site: &Site<'_>, pod: &Pod, report: &LoadReport) -> Result<u64, Str
     ensure(unwritten == 0, || format!("the app has not logged {unwritten} requests"))?;
 
     let scraped = || {
-        let before = site.logs(pod, "log-scraper", &["--previous"])?;
-        let after = site.logs(pod, "log-scraper", &[])?;
-        Ok::<_, String>(numbers(&format!("{before}{after}")))
+        let second_log = site.logs(pod, "log-scraper")?;
+        Ok::<_, String>(numbers(&format!("{first_log}{second_log}")))
     };
     let lost = |scraped: &Counts| written.keys().filter(|one| !scraped.contains_key(one)).count();
     let all =

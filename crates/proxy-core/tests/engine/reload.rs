@@ -172,9 +172,11 @@ fn the_address_of_a_connection_is_asked_for_when_a_reload_first_needs_it() {
     let eight = world.client_at("10.0.0.8:8080".parse().unwrap());
     world.say(&seven, get("/"));
     assert!(seven.heard().ends_with("any"));
+    for client in [&seven, &eight] {
+        assert_eq!(client.0.borrow().addresses_asked, 0, "it did not matter yet");
+    }
     world.reload(both);
     for (client, expected) in [(&seven, "seven"), (&eight, "10.0.0.8")] {
-        assert_eq!(client.0.borrow().addresses_asked, 0, "it did not matter yet");
         for _ in 0..3 {
             world.say(client, get("/"));
             assert!(client.heard().ends_with(expected), "{expected}");
