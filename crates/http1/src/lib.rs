@@ -64,5 +64,5 @@ pub use framing::BodyLength;
 pub use grammar::Version;
 pub use head::{Limits, Parsed};
 pub use reject::Reject;
-pub use request::{RequestHead, parse_request};
+pub use request::{RequestHead, is_empty_lines, parse_request};
 pub use response::{ResponseHead, parse_response};

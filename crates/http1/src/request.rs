@@ -111,18 +111,29 @@ fn read_request(window: &[u8], limits: &Limits, head: &mut RequestHead) -> Step<
     Ok(Some(end))
 }
 
-/// The offset of the first line that is not empty. RFC 9112 §2.2: empty lines before a request
-/// line are let pass; like nginx as many as there are, within the head's bound.
+/// Whether `input` is nothing but whole empty lines, which begin no request.
+#[inline]
+pub fn is_empty_lines(input: &[u8]) -> bool {
+    after_empty_lines(input).is_empty()
+}
+
+/// What follows the empty lines. RFC 9112 §2.2: empty lines before a request line are let pass;
+/// like nginx as many as there are, within the head's bound.
+#[inline]
+fn after_empty_lines(mut rest: &[u8]) -> &[u8] {
+    while let [CR, LF, after @ ..] | [LF, after @ ..] = rest {
+        rest = after;
+    }
+    rest
+}
+
+/// The offset of the first line that is not empty.
 #[inline]
 fn skip_empty_lines(window: &[u8]) -> Step<usize> {
-    let mut rest = window;
-    loop {
-        rest = match rest {
-            [CR, LF, after @ ..] | [LF, after @ ..] => after,
-            [] | [CR] => return Ok(None),
-            [CR, ..] => return Err(Reject::BareCarriageReturn),
-            _ => return Ok(Some(window.len() - rest.len())),
-        };
+    match after_empty_lines(window) {
+        [] | [CR] => Ok(None),
+        [CR, ..] => Err(Reject::BareCarriageReturn),
+        rest => Ok(Some(window.len() - rest.len())),
     }
 }
 

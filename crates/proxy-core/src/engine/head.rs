@@ -50,8 +50,7 @@ impl<N: Net> Engine<N> {
     fn head_bytes(&mut self, client: &mut Client<N>, bytes: &[u8]) -> Step {
         debug_assert!(!bytes.is_empty(), "a head begins with its first byte");
         // nginx: line ends before a request are no part of it, and begin none.
-        let is_begun = bytes.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
-        if !is_begun && matches!(client.state, State::Idle { .. }) {
+        if matches!(client.state, State::Idle { .. }) && http1::is_empty_lines(bytes) {
             return Step::Progress;
         }
         if let State::Idle { .. } = client.state {

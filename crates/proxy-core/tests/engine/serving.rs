@@ -53,6 +53,27 @@ fn pipelined_requests_are_answered_in_their_order() {
 }
 
 #[test]
+fn line_ends_before_a_request_mean_the_same_however_they_are_cut() {
+    for (before, status) in [
+        ("\r\n", 200),
+        ("\n", 200),
+        ("\r\n\n\r\n", 200),
+        ("\r", 400),
+        ("\n\r", 400),
+        ("\r\r\n", 400),
+    ] {
+        let bytes = [before, &get("/")].concat();
+        for cut in 0..=before.len() {
+            let mut world = World::new("server { listen 8080; return 200 ok; }");
+            let client = world.client();
+            world.say(&client, &bytes[..cut]);
+            world.say(&client, &bytes[cut..]);
+            assert_eq!(statuses(&client.heard()), [status], "{before:?} cut at {cut}");
+        }
+    }
+}
+
+#[test]
 fn large_bodies_pass_both_ways_at_once_however_slow_the_sides_are() {
     let mut world = World::new(&passing("client_max_body_size 0;"));
     let body: String = (0..60_000).map(|n| char::from(b'a' + (n % 26) as u8)).collect();
