@@ -30,8 +30,9 @@ use crate::upstream::pool::Pool;
 
 /// One read at most; also what a connection may hold of the other side's bytes.
 const SCRATCH_BYTES: usize = 64 << 10;
-/// Exchanges kept for use again; their buffers are warm.
-const SPARE_EXCHANGES_MAX: usize = 64;
+/// Exchanges kept for use again; their buffers are warm. As many as one turn may begin: with
+/// fewer, those of a burst are made and thrown away again and again.
+const SPARE_EXCHANGES_MAX: usize = 256;
 
 /// Bounds of one worker.
 #[derive(Clone, Copy, Debug)]

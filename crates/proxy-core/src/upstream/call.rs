@@ -55,6 +55,8 @@ impl Attempts {
     }
 
     fn begin(&mut self, attempt: Attempt) {
+        // Nearly all requests have one, and each that waits holds its memory.
+        self.0.reserve_exact(1);
         self.0.push(attempt);
     }
 
