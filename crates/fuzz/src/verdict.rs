@@ -81,10 +81,11 @@ pub(crate) fn texts<'b>(fields: &'b [Field], bytes: &'b [u8]) -> Vec<(&'b [u8], 
 /// without a colon, no control byte in a value, and no carriage return before a line end.
 pub(crate) fn is_plain(field: &Field, bytes: &[u8]) -> bool {
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let rest = bytes.get(end_of(field.value)..).unwrap_or_default();
     field.name.of(bytes).iter().all(is_token)
         && bytes.get(end_of(field.name)) == Some(&b':')
         && field.value.of(bytes).iter().all(|&byte| byte == b'\t' || !byte.is_ascii_control())
-        && !bytes.get(end_of(field.value)..).unwrap_or_default().starts_with(b"\r\r")
+        && !rest.iter().skip_while(|byte| matches!(byte, b' ' | b'\t')).take(2).eq(b"\r\r")
 }
 
 /// The other parser knows no version but these two.
