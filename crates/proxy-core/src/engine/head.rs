@@ -30,6 +30,11 @@ impl<N: Net> Engine<N> {
         let room = scratch.get_mut(..room_bytes).unwrap_or_default();
         let step = match client.stream.read(room) {
             Read::Nothing => Step::Wait,
+            Read::End | Read::Broken(_) if matches!(client.state, State::Head { .. }) => {
+                // nginx: 400 in the log.
+                self.give_head_up(client, |bytes| Opening::CutOff(bytes));
+                Step::Progress
+            }
             Read::End | Read::Broken(_) => Step::Close,
             Read::Bytes(count) => {
                 let new = scratch.get(..count).unwrap_or_default();
@@ -129,13 +134,18 @@ impl<N: Net> Engine<N> {
 
     /// nginx: 408 where something came, in `client_header_timeout` for the whole head.
     pub(super) fn head_timed_out(&mut self, client: &mut Client<N>) {
+        self.give_head_up(client, |bytes| Opening::TooLate(bytes));
+    }
+
+    /// The rest of a head will not come.
+    fn give_head_up(&mut self, client: &mut Client<N>, opening: fn(&[u8]) -> Opening<'_>) {
         debug_assert!(!client.stream.unread.is_empty(), "a part of a head is here");
         let is_served = self.update_place(client);
         let mut exchange = self.spare_exchange(client);
         let bytes = std::mem::take(&mut client.stream.unread);
         // What is understood of it is told in the log.
         let _ = http1::parse_request(&bytes, &head_limits(client), exchange.head_mut());
-        self.begin(client, exchange, Opening::TooLate(&bytes), is_served);
+        self.begin(client, exchange, opening(&bytes), is_served);
     }
 
     fn spare_exchange(&mut self, client: &Client<N>) -> Box<Exchange> {

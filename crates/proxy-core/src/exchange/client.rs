@@ -226,11 +226,16 @@ impl Exchange {
 
     /// nginx: 499, or 400 in the middle of a body.
     fn client_left(&mut self, now: Moment, out: &mut Out) {
-        debug_assert!(!self.down.sent.is_whole, "there is nothing to wait for");
-        out.client.clear();
         let has_request = self.down.has_request();
         let fault =
             if has_request { Fault::ClientLeft } else { Fault::Client(http1::Reject::Truncated) };
+        self.leave(fault, now, out);
+    }
+
+    /// Nobody is there to be answered: the fault is for the log.
+    pub(super) fn leave(&mut self, fault: Fault, now: Moment, out: &mut Out) {
+        debug_assert!(!self.down.sent.is_whole, "there is nothing to wait for");
+        out.client.clear();
         self.fault = Some(fault);
         if !self.down.is_begun {
             self.down.response.begin_own(fault.status());

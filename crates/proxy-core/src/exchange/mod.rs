@@ -132,6 +132,8 @@ pub enum Opening<'b> {
     Broken(&'b [u8], Reject),
     /// A part of a head, and the client's time is over.
     TooLate(&'b [u8]),
+    /// A part of a head, and the client has left.
+    CutOff(&'b [u8]),
 }
 
 impl Exchange {
@@ -193,6 +195,10 @@ impl Exchange {
             Opening::TooLate(bytes) => {
                 self.request.take_scraps(bytes, None);
                 self.refuse(Fault::ClientTooSlow, now, out);
+            }
+            Opening::CutOff(bytes) => {
+                self.request.take_scraps(bytes, None);
+                self.leave(Fault::Client(Reject::Truncated), now, out);
             }
         }
     }

@@ -92,10 +92,23 @@ fn a_request_that_was_not_understood_is_told_as_far_as_it_came() {
         world.ask("nonsense\r\n");
         world.ask("GET /half");
         world.pass(60_000);
+        let client = world.ask("GET /b HTTP/1.1\r\nHost: b\r\nX");
+        world.end(&client);
+        assert_eq!(client.heard(), "");
+        let client = world.ask("GET /reset");
+        world.reset(&client);
+        let client = world.ask("\r\n");
+        world.end(&client);
     });
     assert_eq!(
         lines,
-        ["GET /a HTTP/1.1|400|GET|/a|HTTP/1.1|", "nonsense|400||||", "GET /half|408||||"]
+        [
+            "GET /a HTTP/1.1|400|GET|/a|HTTP/1.1|",
+            "nonsense|400||||",
+            "GET /half|408||||",
+            "GET /b HTTP/1.1|400|GET|/b|HTTP/1.1|",
+            "GET /reset|400||||",
+        ]
     );
 }
 

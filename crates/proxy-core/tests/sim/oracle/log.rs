@@ -31,7 +31,7 @@ impl Judge<'_> {
         if line.ask.is_some_and(|logged| logged != id) {
             self.fail(format!("ask {id} is logged as {:?}", line.ask));
         }
-        let is_part = ask.defect.is_some() || line.status == 408;
+        let is_part = ask.defect.is_some() || self.may_be_part(client.conn, line);
         let is_named = line.request.starts_with(ask.method) || is_part;
         if !is_named {
             self.fail(format!("ask {id} is logged as {}", line.request));
@@ -45,6 +45,14 @@ impl Judge<'_> {
             self.fail(format!("ask {id} is logged with answer {answer}, which is another's"));
         }
         self.check_generation(client, id, &ask, line);
+    }
+
+    /// Whether the line may be of a head that was not whole: its time was over, or its client has
+    /// left.
+    fn may_be_part(&self, conn: usize, line: &Line) -> bool {
+        let conn = self.conn(conn);
+        let has_left = conn.ended(Party::Actor).is_some() || conn.is_gone(Party::Actor);
+        line.status == 408 || line.status == 400 && (has_left || conn.seen.has_reset)
     }
 
     /// What the client saw is what is logged.
@@ -85,7 +93,8 @@ impl Judge<'_> {
         let first = reads.iter().find(|(taken, _, _)| *taken >= ask.head_end);
         // What is no head is judged when enough of it is there.
         let is_no_head = matches!(ask.defect, Some(Defect::Head(_) | Defect::CutHead));
-        let first = match is_no_head || line.status == 408 && first.is_none() {
+        let is_part = first.is_none() && self.may_be_part(client.conn, line);
+        let first = match is_no_head || is_part {
             true => reads.iter().find(|(taken, _, _)| *taken > ask.start),
             false => first,
         };
@@ -120,7 +129,7 @@ impl Judge<'_> {
         let parts: Vec<&str> = line.place.split('/').collect();
         let local = self.conn(ask.client).local;
         let site = &self.world.sites[line.generation];
-        let is_part = line.status == 408 && parts[2] == "-";
+        let is_part = self.may_be_part(ask.client, line) && parts[2] == "-";
         let is_unknown = is_part || matches!(ask.defect, Some(Defect::Head(_) | Defect::CutHead));
         let block = site.block_for(local, if is_unknown { "" } else { &ask.host });
         let by_name = site.block_for(local, &ask.host);
