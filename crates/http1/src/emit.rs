@@ -67,14 +67,15 @@ pub fn push_chunk_start(out: &mut Vec<u8>, count: usize) {
 
 /// Adds a number in decimal digits.
 pub fn push_decimal(out: &mut Vec<u8>, number: u64) {
-    let mut divisor = 1;
-    while number / divisor >= 10 {
-        divisor *= 10;
+    let (mut digits, mut len, mut left) = ([0; 20], 0, number);
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (left % 10) as u8;
+        (len, left) = (len + 1, left / 10);
+        if left == 0 {
+            break;
+        }
     }
-    while divisor > 0 {
-        out.push(b'0' + (number / divisor % 10) as u8);
-        divisor /= 10;
-    }
+    out.extend_from_slice(digits.get(digits.len() - len..).unwrap_or_default());
 }
 
 /// The digit of a value below 16, in lower case.

@@ -45,6 +45,15 @@ pub struct Field {
     pub class: FieldClass,
 }
 
+impl Field {
+    /// Whether it has that name, in any case. The lengths are compared first, for most names are
+    /// of another one.
+    #[inline]
+    pub fn is_named(&self, name: &[u8], bytes: &[u8]) -> bool {
+        self.name.len as usize == name.len() && self.name.of(bytes).eq_ignore_ascii_case(name)
+    }
+}
+
 /// How far a field may go. `Hop` wins over the others; they go by the bytes of the name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FieldClass {
@@ -169,7 +178,7 @@ impl Known {
 pub fn find<'b>(fields: &[Field], bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
     fields
         .iter()
-        .find(|field| field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes()))
+        .find(|field| field.is_named(name.as_bytes(), bytes))
         .map(|field| field.value.of(bytes))
 }
 

@@ -66,3 +66,4 @@ pub use head::{Limits, Parsed};
 pub use reject::Reject;
 pub use request::{RequestHead, is_empty_lines, parse_request};
 pub use response::{ResponseHead, parse_response};
+pub use scan::is_plain_value;

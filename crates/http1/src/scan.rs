@@ -41,7 +41,12 @@ pub(crate) fn value(bytes: &[u8], peer: Peer) -> usize {
     }
 }
 
-/// The same from an upstream, where the first `len` bytes are known to belong.
+/// Whether all of `bytes` may stand in a value that a client sends: no control byte but tab.
+pub fn is_plain_value(bytes: &[u8]) -> bool {
+    value(bytes, Peer::Client) == bytes.len()
+}
+
+/// The length of an upstream's value, where the first `len` bytes are known to belong.
 #[cold]
 fn value_with_controls(bytes: &[u8], len: usize) -> usize {
     let rest = bytes.get(len..).unwrap_or_default();

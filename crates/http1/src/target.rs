@@ -101,16 +101,15 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
     if value.first() == Some(&b'[') {
         return is_literal_host(value);
     }
-    let len = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
-    let (host, port) = value.split_at_checked(len).unwrap_or_default();
-    // Without a branch per byte.
-    let (mut is_name, mut has_empty_label, mut before) = (true, false, 0);
-    for &byte in host {
-        is_name &= is_reg_name_byte(byte);
-        has_empty_label |= byte == b'.' && before == b'.';
+    let mut before = 0;
+    let is_name_byte = |&&byte: &&u8| {
+        let is_empty_label = byte == b'.' && before == b'.';
         before = byte;
-    }
-    is_name && !has_empty_label && !matches!(host, b"" | b".") && is_port(port)
+        is_reg_name_byte(byte) && !is_empty_label
+    };
+    let len = value.iter().take_while(is_name_byte).count();
+    let (host, port) = value.split_at_checked(len).unwrap_or_default();
+    !matches!(host, b"" | b".") && is_port(port)
 }
 
 /// The same for a value that begins with `[`.

@@ -17,7 +17,7 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
         value.clear();
         View::of_response(context, response).push_template(&field.value, &mut value);
         if is_single(&field.name) {
-            response.suppress_where(|name, _| name.eq_ignore_ascii_case(&field.name));
+            response.suppress_named(&[&field.name]);
         }
         if !value.is_empty() {
             response.push(&field.name, &value);

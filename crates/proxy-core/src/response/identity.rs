@@ -8,16 +8,11 @@ use super::{Context, Response, Source};
 pub const PRODUCT: &str = "sidecar-kit";
 
 pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
-    let (mut has_server, mut has_date) = (false, false);
-    for (name, _) in response.sent() {
-        has_server |= name.len() == 6 && name.eq_ignore_ascii_case(b"server");
-        has_date |= name.len() == 4 && name.eq_ignore_ascii_case(b"date");
-    }
-    if !has_server && !passes_server(response, context) {
+    if response.count("server") == 0 && !passes_server(response, context) {
         let tokens = context.request.at.location(context.request.place).server_tokens;
         response.push_with(b"Server", |out| push_product(tokens, out));
     }
-    if !has_date {
+    if response.count("date") == 0 {
         let date = context.request.at.generation().date(context.now.unix_ms / 1_000);
         response.push(b"Date", &date);
     }

@@ -128,11 +128,18 @@ impl Response {
         fields.map(|field| (field.name.of(&self.bytes), field.value.of(&self.bytes)))
     }
 
+    /// The values of the fields of that name that are sent.
+    fn sent_named(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let is_sent = |field: &&Field| field.class != FieldClass::Hop;
+        let named = self.fields.iter().filter(|field| field.is_named(name, &self.bytes));
+        named.filter(is_sent).map(|field| field.value.of(&self.bytes))
+    }
+
     /// The first field of that name that the upstream sent.
     pub fn upstream_field(&self, name: &[u8]) -> Option<&[u8]> {
-        self.from_upstream()
-            .find(|(known, _)| known.len() == name.len() && known.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        let mut fields = self.fields.iter().take(self.upstream_fields);
+        let field = fields.find(|field| field.is_named(name, &self.bytes))?;
+        Some(field.value.of(&self.bytes))
     }
 
     /// Fields that the condition holds for are not sent.
@@ -147,9 +154,23 @@ impl Response {
         }
     }
 
+    /// Fields of these names are not sent.
+    fn suppress_named(&mut self, names: &[impl AsRef<[u8]>]) {
+        // Most fields have not the length of any of them.
+        let length_bit = |len: usize| 1_u64 << len.min(63);
+        let lengths = names.iter().fold(0, |bits, name| bits | length_bit(name.as_ref().len()));
+        for field in &mut self.fields {
+            if lengths & length_bit(field.name.len as usize) != 0
+                && names.iter().any(|name| field.is_named(name.as_ref(), &self.bytes))
+            {
+                field.class = FieldClass::Hop;
+            }
+        }
+    }
+
     /// How many fields of that name are sent.
     fn count(&self, name: &str) -> usize {
-        self.sent().filter(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).count()
+        self.sent_named(name.as_bytes()).count()
     }
 
     /// The largest of its buffers, in bytes.

@@ -19,29 +19,23 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
     if response.status == 426 {
         keep_upgrade(response);
     }
-    // Names of the same length only are compared: most fields are none of these.
-    let length_bit = |name: &[u8]| 1_u64 << name.len().min(63);
-    let lengths = pass.hidden.iter().fold(0, |bits, name| bits | length_bit(name));
-    response.suppress_where(|name, _| {
-        lengths & length_bit(name) != 0
-            && pass.hidden.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
-    });
+    response.suppress_named(&pass.hidden);
     keep_one_type(response);
     rewrite_redirects(response, pass, context.request);
 }
 
 /// nginx: of several types the last one holds, and an empty one is none.
 fn keep_one_type(response: &mut Response) {
-    let is_type = |name: &[u8]| name.len() == 12 && name.eq_ignore_ascii_case(b"content-type");
+    const TYPE: &[u8] = b"content-type";
     let (mut count, mut last) = (0, &[][..]);
-    for (_, value) in response.sent().filter(|(name, _)| is_type(name)) {
+    for value in response.sent_named(TYPE) {
         (count, last) = (count + 1, value);
     }
     if count == 0 || count == 1 && !last.is_empty() {
         return;
     }
     let last = last.to_vec();
-    response.suppress_where(|name, _| is_type(name));
+    response.suppress_named(&[TYPE]);
     if !last.is_empty() {
         response.push(b"Content-Type", &last);
     }
@@ -55,13 +49,12 @@ fn keep_upgrade(response: &mut Response) {
 }
 
 fn rewrite_redirects(response: &mut Response, pass: &ProxyPass, request: &Request) {
-    let is_target = |name: &[u8]| {
-        name.len() == 8 && name.eq_ignore_ascii_case(b"location")
-            || name.len() == 7 && name.eq_ignore_ascii_case(b"refresh")
-    };
-    if pass.redirects.is_empty() || !response.sent().any(|(name, _)| is_target(name)) {
+    if pass.redirects.is_empty() || response.count("location") + response.count("refresh") == 0 {
         return;
     }
+    let is_target = |name: &[u8]| {
+        name.eq_ignore_ascii_case(b"location") || name.eq_ignore_ascii_case(b"refresh")
+    };
     let changed: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> = response
         .sent()
         .filter(|(name, _)| is_target(name))
