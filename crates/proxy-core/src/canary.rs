@@ -3,9 +3,20 @@
 //! Without the feature `canaries`, which only tests have, nothing can be planted and nothing of
 //! this is left in the program.
 
-/// A fault that can be planted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Canary {
+macro_rules! canaries {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// A fault that can be planted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Canary {
+            $($(#[$doc])* $name,)*
+        }
+
+        /// All of them.
+        pub const ALL: &[Canary] = &[$(Canary::$name,)*];
+    };
+}
+
+canaries! {
     /// A new request gets the configuration that its connection began with.
     OldGeneration,
     /// Idle upstream connections outlive their configuration.
@@ -47,30 +58,6 @@ pub enum Canary {
     /// What a peer does not take at once is lost.
     BacklogLost,
 }
-
-/// All of them.
-pub const ALL: [Canary; 20] = [
-    Canary::OldGeneration,
-    Canary::PoolOutlivesReload,
-    Canary::ListenerNumberReused,
-    Canary::ResetEndsAnswer,
-    Canary::ServerTimedForClient,
-    Canary::TunnelEndsWithOneSide,
-    Canary::DeadLinkIsFinal,
-    Canary::PostSentAgain,
-    Canary::ReplayCut,
-    Canary::LinkKeptWithBytes,
-    Canary::LinkKeptAfterHead,
-    Canary::PromiseBroken,
-    Canary::LoggedTwice,
-    Canary::PipelineForgotten,
-    Canary::DeadlineForgotten,
-    Canary::FailureUnlogged,
-    Canary::NoLinger,
-    Canary::ShortageBlamesServer,
-    Canary::EndedLinkKept,
-    Canary::BacklogLost,
-];
 
 #[cfg(feature = "canaries")]
 thread_local! {

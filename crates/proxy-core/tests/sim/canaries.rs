@@ -21,7 +21,8 @@ fn found(planted: Canary) -> Option<(u64, String)> {
 #[test]
 fn every_planted_fault_is_found() {
     let found: Vec<_> = canary::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .map(|planted| {
             let found = found(planted);
             println!("{planted:?} is found by {found:?}");
