@@ -136,10 +136,12 @@ impl<S: Socket> Stream<S> {
     }
 
     /// Writes what waits. True when the peer took some of it.
+    #[inline]
     pub fn flush(&mut self) -> bool {
-        if !self.is_blocked() || !self.writable {
-            return false;
-        }
+        self.is_blocked() && self.writable && self.flush_pending()
+    }
+
+    fn flush_pending(&mut self) -> bool {
         let pending = std::mem::take(&mut self.pending);
         let taken = self.write_some(pending.get(self.pending_done..).unwrap_or_default());
         self.pending_done += taken;

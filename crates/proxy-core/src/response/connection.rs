@@ -12,10 +12,10 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
     if !context.is_persistent {
         return response.push(b"Connection", b"close");
     }
-    response.push(b"Connection", b"keep-alive");
+    response.push_own(b"Connection", |out| out.extend_from_slice(b"keep-alive"));
     let location = context.request.at.location(context.request.place);
     if let Some(seconds) = location.keepalive.field_s {
-        response.push_with(b"Keep-Alive", |out| {
+        response.push_own(b"Keep-Alive", |out| {
             out.extend_from_slice(b"timeout=");
             http1::push_decimal(out, seconds);
         });

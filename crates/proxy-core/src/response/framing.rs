@@ -13,7 +13,7 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
     }
     match (response.length, writer(response, context.request)) {
         (BodyLength::Exact(bytes), _) => {
-            response.push_with(b"Content-Length", |out| http1::push_decimal(out, bytes));
+            response.push_own(b"Content-Length", |out| http1::push_decimal(out, bytes));
         }
         (_, BodyWriter::Chunked) => response.push(b"Transfer-Encoding", b"chunked"),
         (BodyLength::None, _) => push_length_as_told(response),

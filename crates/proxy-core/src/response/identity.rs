@@ -10,11 +10,11 @@ pub const PRODUCT: &str = "sidecar-kit";
 pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
     if response.count("server") == 0 && !passes_server(response, context) {
         let tokens = context.request.at.location(context.request.place).server_tokens;
-        response.push_with(b"Server", |out| push_product(tokens, out));
+        response.push_own(b"Server", |out| push_product(tokens, out));
     }
     if response.count("date") == 0 {
         let date = context.request.at.generation().date(context.now.unix_ms / 1_000);
-        response.push(b"Date", &date);
+        response.push_own(b"Date", |out| out.extend_from_slice(&date));
     }
     debug_assert!(response.count("date") >= 1, "an answer has its date");
 }

@@ -90,14 +90,18 @@ impl Response {
         self.upstream_fields = self.fields.len();
     }
 
-    /// Adds a field.
+    /// Adds a field. Bytes of its value that would end its line become spaces: values are made of
+    /// decoded parts too (`$uri`, `$arg_x`).
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
-        self.push_with(name, |out| out.extend_from_slice(value));
+        self.push_own(name, |out| {
+            let start = out.len();
+            out.extend_from_slice(value);
+            neutralise_line_ends(out.get_mut(start..).unwrap_or_default());
+        });
     }
 
-    /// Adds a field whose value is written by `write`. Bytes that would end its line become
-    /// spaces: values are made of decoded parts too (`$uri`, `$arg_x`).
-    pub fn push_with(&mut self, name: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+    /// Adds a field whose value is the proxy's own words, written by `write`.
+    pub fn push_own(&mut self, name: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
         debug_assert!(!name.is_empty() && !name.contains(&b':'), "a field has a name");
         let start = self.bytes.len();
         self.bytes.extend_from_slice(name);
@@ -107,12 +111,13 @@ impl Response {
             len: u32::try_from(end - start).unwrap_or(0),
         };
         let value_start = start + name.len();
-        neutralise_line_ends(self.bytes.get_mut(value_start..).unwrap_or_default());
         let field = Field {
             name: span(start, value_start),
             value: span(value_start, self.bytes.len()),
             class: FieldClass::EndToEnd,
         };
+        let is_line_end = |byte: &u8| matches!(byte, 0 | b'\r' | b'\n');
+        debug_assert!(!field.value.of(&self.bytes).iter().any(is_line_end), "a value is one line");
         self.fields.push(field);
     }
 
