@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
-use tail::fs::{Sink, SinkFault};
+use tail::fs::{Sink, SinkFault, Taken};
 
 use crate::os_fs::fault;
 
@@ -54,9 +54,10 @@ impl AsFd for Stdout {
 }
 
 impl Sink for Stdout {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, SinkFault> {
+    fn offer(&mut self, _number: u64, bytes: &[u8]) -> Result<Taken, SinkFault> {
         match retry_on_intr(|| rustix::io::write(&*self, bytes)) {
-            Ok(count) => Ok(count),
+            // The system has them now, whatever becomes of this process.
+            Ok(count) => Ok(Taken { bytes: count, safe: true }),
             Err(Errno::AGAIN) => Err(SinkFault::Blocked),
             Err(Errno::PIPE) => Err(SinkFault::Closed),
             Err(errno) => Err(SinkFault::Failed(fault(errno.into()))),

@@ -151,7 +151,9 @@ impl Engine {
         let believed = closed.filter(|known| !known.foreign && probe.id.born_ns != 0);
         self.streams[at].closed.extend(believed);
         self.streams[at].dirty = true;
-        if let Some(pending) = self.pending.as_mut().filter(|pending| pending.id == probe.id) {
+        if let Some(pending) =
+            self.outgoing.pending.as_mut().filter(|pending| pending.id == probe.id)
+        {
             pending.key = key;
         }
         Owner::This
@@ -207,7 +209,7 @@ impl Engine {
     }
 
     fn drop_empty_streams(&mut self) {
-        let pending = self.pending.map(|pending| pending.key);
+        let pending = self.outgoing.pending.map(|pending| pending.key);
         self.streams.retain(|stream| {
             let empty = stream.generations.is_empty() && stream.closed.is_empty();
             stream.named

@@ -1,12 +1,13 @@
 //! The engine: bounded turns that look, read, write out and checkpoint.
 //!
-//! Owns the one buffer and the rule that a position moves only over bytes the sink took. It
+//! Owns the one buffer and the order of a turn. It
 //! knows no clock and no system: time and effects are brought to every turn.
 
 use std::path::{Path, PathBuf};
 
 use crate::discover::LOOK_AGAIN_MS;
-use crate::fs::{FileId, Fs, Sink};
+use crate::fs::{Fs, Sink};
+use crate::offer::Outgoing;
 use crate::position::GUARD_BYTES_MAX;
 use crate::report::{Notice, Stats};
 use crate::stream::{Look, Stream};
@@ -14,9 +15,6 @@ use crate::stream::{Look, Stream};
 /// Bytes one read asks for. Large enough that the calls cost little, small enough that data stays
 /// in the processor's second cache between read and write.
 pub const READ_BYTES_MAX: usize = 128 << 10;
-/// A line longer than this is written out as it comes, even where lines of files alternate, and a
-/// restart may begin in the middle of it.
-pub const HELD_LINE_BYTES_MAX: usize = READ_BYTES_MAX;
 /// How long a first look at everything is waited for before anything is read.
 const START_MS: u64 = 1000;
 /// Wait after a failure of the sink.
@@ -34,7 +32,8 @@ pub struct Options {
     pub checkpoint_interval_ms: u64,
     /// A checkpoint is written when this many bytes went out since the last.
     pub checkpoint_bytes: u64,
-    /// An unfinished line is written out after this long, where several files alternate.
+    /// An unfinished line is waited for this long, counted from its beginning, where several
+    /// files alternate.
     pub partial_line_ms: u64,
     /// Everything is looked at this often, whatever was hinted.
     pub poll_ms: u64,
@@ -63,7 +62,7 @@ pub enum Outcome {
 pub struct Wake {
     /// When the next turn is due, on the clock of the turn's `now_ms`. An event may come earlier.
     pub at_ms: u64,
-    /// The sink is to be waited for.
+    /// The sink is to be waited for: until it has room, or has acknowledged something.
     pub sink_blocked: bool,
     /// Whether it was the last turn.
     pub outcome: Outcome,
@@ -75,9 +74,7 @@ pub struct Engine {
     pub(crate) options: Options,
     pub(crate) streams: Vec<Stream>,
     pub(crate) buf: Vec<u8>,
-    pub(crate) pending: Option<Pending>,
-    /// The file whose unfinished line was written last.
-    pub(crate) open_line: Option<(u64, FileId)>,
+    pub(crate) outgoing: Outgoing,
     pub(crate) stats: Stats,
     pub(crate) notices: Vec<Notice>,
     pub(crate) ending: bool,
@@ -108,15 +105,6 @@ pub struct Engine {
     pub(crate) dirs: Vec<PathBuf>,
 }
 
-/// Bytes in the buffer that the sink has not taken yet.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pending {
-    pub(crate) key: u64,
-    pub(crate) id: FileId,
-    pub(crate) from: usize,
-    pub(crate) to: usize,
-}
-
 /// What reading all streams came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pass {
@@ -126,7 +114,7 @@ pub(crate) enum Pass {
     Waits,
     /// The budget is used up.
     More,
-    /// The sink has no room.
+    /// The sink has no room, or has too much that it did not acknowledge.
     Blocked,
     /// The sink failed.
     Failed,
@@ -146,8 +134,7 @@ impl Engine {
             options,
             streams: Vec::new(),
             buf: vec![0; GUARD_BYTES_MAX + read_bytes],
-            pending: None,
-            open_line: None,
+            outgoing: Outgoing::default(),
             stats: Stats::default(),
             notices: Vec::new(),
             ending: false,
@@ -291,10 +278,13 @@ impl Engine {
         if !self.ending {
             return Outcome::Following;
         }
-        if pass == Pass::Ends && settled == Look::Settled {
+        if pass == Pass::Ends && settled == Look::Settled && self.outgoing.is_settled() {
             for stream in &mut self.streams {
                 // Unfinished lines were written out: going on behind them doubles nothing.
-                stream.generations.iter_mut().for_each(|one| one.settled = one.written);
+                for one in &mut stream.generations {
+                    one.resume = one.written;
+                    one.settled = one.written;
+                }
             }
             self.changed = true;
             let unread =
@@ -319,7 +309,8 @@ impl Engine {
                     (None, Some((since_ms, _))) => Some(since_ms + self.options.partial_line_ms),
                     (None, None) => None,
                 });
-                at_ms = at.fold(at_ms, u64::min);
+                let line = self.line_due_ms(now_ms);
+                at_ms = at.chain(line).fold(at_ms, u64::min);
             }
             Pass::Blocked | Pass::Closed | Pass::Ends => {}
         }
@@ -341,10 +332,11 @@ impl Engine {
     /// What must hold between turns.
     fn check_invariants(&self) {
         for one in self.streams.iter().flat_map(|stream| &stream.generations) {
-            debug_assert!(one.settled.frontier <= one.written.frontier, "settled is behind");
+            debug_assert!(one.settled.frontier <= one.resume.frontier, "settled is behind");
+            debug_assert!(one.resume.frontier <= one.written.frontier, "resume is behind");
             debug_assert!(one.settled.id == one.written.id, "one generation, one file");
         }
-        if let Some(pending) = self.pending {
+        if let Some(pending) = self.outgoing.pending {
             debug_assert!(pending.from < pending.to, "pending bytes are some");
             debug_assert!(pending.to <= self.buf.len(), "pending bytes are in the buffer");
         }

@@ -103,8 +103,26 @@ pub enum SinkFault {
     Failed(Fault),
 }
 
-/// Where the bytes go. What `write` says it took is safe: the engine may move its position past it.
+/// What a sink took of an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// A first part of the bytes, at least one byte. What is left is offered again.
+    pub bytes: usize,
+    /// They are safe already. If not, the sink acknowledges the offer later, by its number.
+    pub safe: bool,
+}
+
+/// Where the bytes go. A checkpoint holds only what is safe: where that is known at once, as with a
+/// file or a pipe, the sink says so as it takes; where it is known later, as with a store behind
+/// a network, it keeps what it took, tries until it is safe, and acknowledges then.
 pub trait Sink {
-    /// Takes a first part of `bytes`, at least one byte, and returns how much.
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, SinkFault>;
+    /// Takes a first part of `bytes`. `number` is one higher at each offer that was taken, and
+    /// names what was taken of this one, not what was left.
+    fn offer(&mut self, number: u64, bytes: &[u8]) -> Result<Taken, SinkFault>;
+    /// The number of an offer that became safe, in any order, perhaps again; `None` if there is
+    /// no more to tell. Asked until then at each turn: whoever brings the turns brings one when
+    /// something was acknowledged.
+    fn acknowledged(&mut self) -> Option<u64> {
+        None
+    }
 }

@@ -10,14 +10,16 @@
 //! proves the file is still the same; a *slot* is one of the checkpoint's two places.
 //!
 //! What is promised: every byte of every generation is written out, in order, as long as the file
-//! can still be found and read; a position moves only over bytes the sink took; after a death at
-//! any point, what was written since the last checkpoint is written again, and nothing else.
+//! can still be found and read; a checkpoint holds only what the sink acknowledged; after a death
+//! at any point, what was not acknowledged by the last checkpoint is written again, and nothing else.
 
 pub mod checkpoint;
 mod content;
 mod discover;
 pub mod engine;
 pub mod fs;
+mod ledger;
+mod offer;
 pub mod pattern;
 mod persist;
 #[cfg(test)]

@@ -66,7 +66,8 @@ impl Engine {
 
     pub(crate) fn write_checkpoint(&mut self, fs: &mut dyn Fs, now_ms: u64) {
         self.checkpoint_at_ms = now_ms;
-        self.bytes_since_checkpoint = 0;
+        // What is not acknowledged is not in it.
+        self.bytes_since_checkpoint = self.outgoing.ledger.bytes();
         if !self.options.checkpoint {
             self.changed = false;
             return;

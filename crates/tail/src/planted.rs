@@ -9,4 +9,8 @@ pub(crate) enum Bug {
     ForgetRotated,
     /// Content before the frontier is not checked.
     SkipGuard,
+    /// An acknowledgement counts for the offers before it, too.
+    OutOfStep,
+    /// What the sink took counts as safe before it was acknowledged.
+    TakenIsSafe,
 }

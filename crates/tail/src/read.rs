@@ -4,8 +4,8 @@
 //! the proof that a file was cut, and the retirement of files that were read to their end.
 
 use crate::checkpoint::Known;
-use crate::engine::{Engine, HELD_LINE_BYTES_MAX, Pass, Pending};
-use crate::fs::{Fault, Fs, Sink, SinkFault};
+use crate::engine::{Engine, Pass};
+use crate::fs::{Fault, Fs, Sink};
 use crate::position::{Verdict, verdict};
 use crate::report::Notice;
 use crate::stream::{Generation, Look, Stream};
@@ -27,7 +27,7 @@ const DELETED_IDLE_MS: u64 = 60_000;
 const SHARE_BYTES: usize = 1 << 20;
 
 /// What one read of a generation came to.
-enum Step {
+pub(crate) enum Step {
     Wrote(usize),
     End,
     Held,
@@ -46,26 +46,35 @@ impl Engine {
         now_ms: u64,
         budget: usize,
     ) -> Pass {
-        if let Err(stopped) = self.flush(sink, now_ms) {
-            return stopped;
-        }
-        // No more between two checkpoints than was promised.
-        let until_checkpoint = match self.options.checkpoint {
-            true => self.options.checkpoint_bytes.saturating_sub(self.bytes_since_checkpoint),
-            false => u64::MAX,
+        let room = match self.flush(sink, now_ms).and_then(|()| self.room()) {
+            Ok(room) => room,
+            Err(stopped) => return stopped,
         };
-        let mut left = budget.min(usize::try_from(until_checkpoint).unwrap_or(usize::MAX)).max(1);
+        let pass = self.read_streams(fs, sink, now_ms, budget.min(room));
+        match pass {
+            Pass::Blocked | Pass::Closed | Pass::Failed => pass,
+            Pass::Ends | Pass::Waits | Pass::More => self.flush(sink, now_ms).err().unwrap_or(pass),
+        }
+    }
+
+    fn read_streams(
+        &mut self,
+        fs: &mut dyn Fs,
+        sink: &mut dyn Sink,
+        now_ms: u64,
+        budget: usize,
+    ) -> Pass {
+        let mut left = budget.max(1);
         let mut all = Pass::Ends;
         let first = self.first_to_read();
-        let open = self.open_line.filter(|_| self.streams.len() > 1);
-        let open = open.and_then(|(key, _)| self.streams.iter().position(|s| s.key == key));
+        let open = self.goes_first(now_ms);
+        let open = open.and_then(|key| self.streams.iter().position(|s| s.key == key));
         let count = self.streams.len();
         // The one in whose line the output is goes first; nobody else may go before its end.
         let order = open.into_iter().chain((0..count).map(|i| (first + i) % count.max(1)));
         for at in order {
             let key = self.streams[at].key;
-            let other = self.open_line.is_some_and(|(open, _)| open != key);
-            if other && self.is_within_line(now_ms) {
+            if self.within_line(now_ms).is_some_and(|open| open != key) {
                 return if all == Pass::More { Pass::More } else { Pass::Waits };
             }
             if !self.streams[at].dirty && !self.ending {
@@ -86,17 +95,6 @@ impl Engine {
             }
         }
         all
-    }
-
-    /// Whether the output is in the middle of a line that may well go on soon.
-    fn is_within_line(&self, now_ms: u64) -> bool {
-        let Some((key, id)) = self.open_line else { return false };
-        let Some(stream) = self.streams.iter().find(|stream| stream.key == key) else {
-            return false;
-        };
-        let one = stream.generations.iter().find(|one| one.id() == id);
-        let waited_ms = one.map_or(u64::MAX, |one| now_ms.saturating_sub(one.moved_ms));
-        !self.ending && waited_ms < self.options.partial_line_ms
     }
 
     /// Reads a stream's generations in their order. Returns how many bytes were written, too.
@@ -192,133 +190,7 @@ impl Engine {
         if from == filled {
             return Step::Wrote(0);
         }
-        let to = match self.writable(at, place, from, filled, now_ms) {
-            0 => return Step::Held,
-            to => to,
-        };
-        self.write(sink, at, place, from, to, now_ms)
-    }
-
-    /// Up to where the bytes read may be written now; 0 if an unfinished line is waited for.
-    fn writable(
-        &mut self,
-        at: usize,
-        place: usize,
-        from: usize,
-        filled: usize,
-        now_ms: u64,
-    ) -> usize {
-        let several = self.streams.len() > 1;
-        let key = self.streams[at].key;
-        let one = &mut self.streams[at].generations[place];
-        let within = self.open_line == Some((key, one.id()));
-        if !several || self.ending || within {
-            return filled;
-        }
-        let data = &self.buf[from..filled];
-        if let Some(last) = memchr::memrchr(b'\n', data) {
-            return from + last + 1;
-        }
-        if filled == self.buf.len() {
-            return filled;
-        }
-        let since_ms = match one.partial {
-            Some((since_ms, len)) if len == data.len() => since_ms,
-            _ => now_ms,
-        };
-        one.partial = Some((since_ms, data.len()));
-        if now_ms >= since_ms + self.options.partial_line_ms { filled } else { 0 }
-    }
-
-    fn write(
-        &mut self,
-        sink: &mut dyn Sink,
-        at: usize,
-        place: usize,
-        from: usize,
-        to: usize,
-        now_ms: u64,
-    ) -> Step {
-        let key = self.streams[at].key;
-        let id = self.streams[at].generations[place].id();
-        if self.open_line.is_some_and(|open| open != (key, id)) {
-            // Another file's line is unfinished for good: its rest must not run into this one.
-            match sink.write(b"\n") {
-                Ok(_) => self.open_line = None,
-                Err(fault) => return Step::Stopped(self.stopped(fault)),
-            }
-        }
-        self.pending = Some(Pending { key, id, from, to });
-        #[cfg(test)]
-        if self.planted == Some(crate::planted::Bug::CheckpointAhead) {
-            let one = &mut self.streams[at].generations[place];
-            one.written.advance(&self.buf[..to], to - from);
-            one.settled = one.written;
-            self.pending = None;
-            self.changed = true;
-            let _ = sink.write(&self.buf[from..to]);
-            return Step::Wrote(to - from);
-        }
-        match self.flush(sink, now_ms) {
-            Ok(()) => Step::Wrote(to - from),
-            Err(pass) => Step::Stopped(pass),
-        }
-    }
-
-    /// Writes what is in the buffer. The error says why not all of it could be.
-    fn flush(&mut self, sink: &mut dyn Sink, now_ms: u64) -> Result<(), Pass> {
-        while let Some(pending) = self.pending {
-            let count = match sink.write(&self.buf[pending.from..pending.to]) {
-                Ok(0) => return Err(Pass::Blocked),
-                Ok(count) => count,
-                Err(fault) => return Err(self.stopped(fault)),
-            };
-            // Past this point the bytes count as safe: never more than were there.
-            assert!(count <= pending.to - pending.from, "the sink took what it was given");
-            self.advance(pending, count, now_ms);
-            let from = pending.from + count;
-            self.pending = (from < pending.to).then_some(Pending { from, ..pending });
-        }
-        Ok(())
-    }
-
-    fn stopped(&mut self, fault: SinkFault) -> Pass {
-        match fault {
-            SinkFault::Blocked => Pass::Blocked,
-            SinkFault::Closed => Pass::Closed,
-            SinkFault::Failed(fault) => {
-                self.notices.push(Notice::SinkFailed(fault));
-                Pass::Failed
-            }
-        }
-    }
-
-    /// Moves a generation over bytes that are out.
-    fn advance(&mut self, pending: Pending, count: usize, now_ms: u64) {
-        let end = pending.from + count;
-        let fresh = &self.buf[pending.from..end];
-        self.stats.bytes += count as u64;
-        self.stats.lines += memchr::memchr_iter(b'\n', fresh).count() as u64;
-        self.bytes_since_checkpoint += count as u64;
-        self.changed = true;
-        let at_line_end = fresh.last() == Some(&b'\n');
-        self.open_line = (!at_line_end).then_some((pending.key, pending.id));
-        let stream = self.streams.iter_mut().find(|stream| stream.key == pending.key);
-        let one = stream
-            .and_then(|stream| stream.generations.iter_mut().find(|one| one.id() == pending.id));
-        let Some(one) = one else { return };
-        if let Some(last) = memchr::memrchr(b'\n', fresh) {
-            let line_end = pending.from + last + 1;
-            let mut settled = one.written;
-            settled.advance(&self.buf[..line_end], last + 1);
-            one.settled = settled;
-        }
-        one.written.advance(&self.buf[..end], count);
-        if one.written.frontier - one.settled.frontier > HELD_LINE_BYTES_MAX as u64 || at_line_end {
-            one.settled = one.written;
-        }
-        one.partial = None;
-        one.moved_ms = now_ms;
+        self.hand_on(sink, at, place, from..filled, now_ms)
     }
 
     /// Other bytes, or none, are where the guard was. Believed when it lasts.
@@ -355,16 +227,11 @@ impl Engine {
             }
         }
         if let Some(one) = stream.generations.iter_mut().find(|one| one.id() == id) {
-            let cut = one.written;
+            let cut = one.clone();
             one.restart();
-            // A line that was begun goes on in the copy that was made before the cut.
-            let mut copies = stream.generations.iter().map(|one| one.written);
-            let copy = copies.find(|copy| copy.frontier == cut.frontier && copy.guard == cut.guard);
-            if let (Some(copy), true) = (copy, self.open_line == Some((stream.key, id))) {
-                self.open_line = Some((stream.key, copy.id));
-            }
+            self.go_on_in_copy(at, &cut);
         }
-        self.notices.push(Notice::Truncated(stream.path.clone()));
+        self.notices.push(Notice::Truncated(self.streams[at].path.clone()));
         self.stats.truncations += 1;
         self.changed = true;
         Step::Restarted
@@ -372,12 +239,11 @@ impl Engine {
 
     /// Closes what was read to its end and will hardly grow again; it is remembered.
     pub(crate) fn retire(&mut self, fs: &mut dyn Fs, now_ms: u64) {
-        let pending = self.pending.map(|pending| (pending.key, pending.id));
         for stream in &mut self.streams {
             let mut place = 0;
             while place < stream.generations.len() {
                 let one = &stream.generations[place];
-                let busy = pending == Some((stream.key, one.id()));
+                let busy = self.outgoing.is_busy(one.file);
                 if busy || !is_over(stream, place, fs, now_ms) {
                     place += 1;
                     continue;
@@ -469,6 +335,7 @@ fn skip_nuls(one: &mut Generation, seen: &[u8]) -> usize {
     one.skip_nuls = count == fresh.len();
     if count > 0 {
         one.written.advance(&seen[..guard_len + count], count);
+        one.resume = one.written;
         one.settled = one.written;
     }
     count

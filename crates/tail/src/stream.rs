@@ -32,18 +32,22 @@ const LOOKS_MAX: usize = 8;
 pub struct Generation {
     /// The open file.
     pub file: Handle,
-    /// Behind the last byte that is safe.
+    /// Behind the last byte that was handed on: taken by the sink, or in the batch it gets next.
     pub written: Position,
-    /// Where a restart begins: `written`, or the start of the line it is in.
+    /// Where a restart may begin once that is acknowledged: there, or where its line begins.
+    pub resume: Position,
+    /// Where a restart begins: `resume`, as of the last offer that was acknowledged.
     pub settled: Position,
+    /// How often it was cut.
+    pub cuts: u32,
     /// It was cut: NULs at its start are the hole a writer left that does not append.
     pub skip_nuls: bool,
     /// When it was first seen with other bytes than were read before.
     pub suspect_since_ms: Option<u64>,
     /// How often it was looked for copies of what was cut, in vain.
     pub cut_looks: u32,
-    /// How long an unfinished line lies at its end, and how many bytes it has.
-    pub partial: Option<(u64, usize)>,
+    /// Since when an unfinished line or record is held back, and where it begins.
+    pub partial: Option<(u64, u64)>,
     /// When its reads began to fail, and how many did.
     pub failing: Option<(u64, u32)>,
     /// When bytes of it last became safe, or it was opened.
@@ -58,7 +62,9 @@ impl Generation {
         Generation {
             file,
             written: position,
+            resume: position,
             settled: position,
+            cuts: 0,
             skip_nuls: false,
             suspect_since_ms: None,
             cut_looks: 0,
@@ -76,14 +82,8 @@ impl Generation {
 
     /// Goes back to the file's beginning after it was cut.
     pub fn restart(&mut self) {
-        let id = self.id();
-        self.written = Position::start(id);
-        self.settled = self.written;
-        self.skip_nuls = true;
-        self.suspect_since_ms = None;
-        self.cut_looks = 0;
-        self.partial = None;
-        self.at_end = false;
+        let fresh = Generation::new(self.file, Position::start(self.id()), self.moved_ms);
+        *self = Generation { skip_nuls: true, cuts: self.cuts + 1, failing: self.failing, ..fresh };
     }
 }
 

@@ -6,10 +6,12 @@
 //!
 //! Oracle: every line of every writer is written out whole; within one life of the process each
 //! writer's lines come in order, none twice; what a life writes again, the one before wrote after
-//! its last checkpoint; no frontier is behind the end of its file.
+//! its last checkpoint, and no more than was promised; the end comes when all is acknowledged; no
+//! frontier is behind the end of its file.
 
 mod disk;
 mod prng;
+mod store;
 mod world;
 
 use std::cell::RefCell;
@@ -19,12 +21,17 @@ use std::rc::Rc;
 
 use crate::engine::{Engine, Options, Outcome};
 use crate::planted::Bug;
+use crate::position::GUARD_BYTES_MAX;
 use disk::Disk;
 use prng::Prng;
+use store::Output;
 use world::{Hands, Style, World, Writer, line, trace};
 
 /// Turns of one life, or of the way to the end, after which something must be stuck.
 const TURNS_MAX: u64 = 20_000;
+
+/// Bytes of one turn.
+const BUDGET_BYTES_MAX: u64 = 5000;
 
 /// How long a writer goes on writing to a file that was rotated away. Beyond the time such a file
 /// is kept open its lines still come, but not in order.
@@ -34,6 +41,8 @@ struct Run {
     world: Rc<RefCell<World>>,
     options: Options,
     read_bytes: usize,
+    /// How much may be out beyond the last checkpoint.
+    promised_bytes: Option<usize>,
     planted: Option<Bug>,
     now_ms: u64,
     /// Lines written out in earlier lives.
@@ -52,47 +61,27 @@ fn simulate(seed: u64, planted: Option<Bug>) -> Result<(), String> {
         let world = run.world.borrow();
         let styles = world.writers.iter().map(|writer| (writer.style, writer.appends));
         let styles: Vec<_> = styles.collect();
-        format!("{failure}; births {}, {styles:?}", world.disk.has_births)
+        let late = world.output.late_max;
+        let births = world.disk.has_births;
+        format!("{failure}; births {births}, late {late:?}, {styles:?}")
     })
 }
 
 fn set_up(rng: &mut Prng, planted: Option<Bug>) -> Run {
-    let count = if rng.once_in(3) { rng.between(2, 3) } else { 1 } as usize;
-    let styles = [Style::Rename, Style::Rename, Style::Delete, Style::Copy];
     let line_bytes_max = if rng.once_in(4) { 2000 } else { 100 };
-    let writers = (0..count).map(|number| Writer {
-        number,
-        path: PathBuf::from(format!("/log/w{number}.log")),
-        style: styles[rng.below(4) as usize],
-        appends: !rng.once_in(4),
-        file: None,
-        offset: 0,
-        lines: 0,
-        rest: Vec::new(),
-        rotations: 0,
-    });
-    let writers: Vec<_> = writers.collect();
-    let paths = match rng.once_in(4) {
-        true => vec![PathBuf::from("/log/*.log")],
-        false => writers.iter().map(|writer| writer.path.clone()).collect(),
-    };
-    let options = Options {
-        paths,
-        rotated: vec!["{path}.*".to_owned()],
-        checkpoint: true,
-        checkpoint_interval_ms: rng.between(1, 1000),
-        checkpoint_bytes: rng.between(100, 5000),
-        // Writers finish their lines; a line that was torn by impatience is no fault.
-        partial_line_ms: 1 << 40,
-        poll_ms: 1000,
-        exit_on_eof: false,
-    };
+    let writers = writers(rng);
+    let options = options(rng, &writers);
+    let read_bytes = rng.between(40, 600) as usize;
+    let late_max = rng.once_in(3).then(|| rng.between(1, 8) as usize);
+    let one_line = line_bytes_max as usize + 20;
+    // A read is not cut short, and a restart begins at the start of a line.
+    let slack = 2 * (GUARD_BYTES_MAX + read_bytes) + writers.len() * one_line;
+    let promised_bytes = Some(options.checkpoint_bytes as usize + slack);
     let world = World {
         rng: Prng::new(rng.next()),
         disk: Disk::new(!rng.once_in(4)),
         writers,
-        output: Vec::new(),
-        output_at_checkpoint: None,
+        output: Output::new(late_max, promised_bytes),
         checkpoints: 0,
         dead: false,
         calls_left: None,
@@ -105,13 +94,49 @@ fn set_up(rng: &mut Prng, planted: Option<Bug>) -> Run {
     Run {
         world: Rc::new(RefCell::new(world)),
         options,
-        read_bytes: rng.between(40, 600) as usize,
+        read_bytes,
+        promised_bytes,
         planted,
         now_ms: 0,
         delivered: BTreeSet::new(),
         forgiven: BTreeSet::new(),
         again_max: 0,
         line_bytes_max,
+    }
+}
+
+fn writers(rng: &mut Prng) -> Vec<Writer> {
+    let count = if rng.once_in(3) { rng.between(2, 3) } else { 1 } as usize;
+    let styles = [Style::Rename, Style::Rename, Style::Delete, Style::Copy];
+    let writers = (0..count).map(|number| Writer {
+        number,
+        path: PathBuf::from(format!("/log/w{number}.log")),
+        style: styles[rng.below(4) as usize],
+        appends: !rng.once_in(4),
+        file: None,
+        offset: 0,
+        lines: 0,
+        rest: Vec::new(),
+        rotations: 0,
+    });
+    writers.collect()
+}
+
+fn options(rng: &mut Prng, writers: &[Writer]) -> Options {
+    let paths = match rng.once_in(4) {
+        true => vec![PathBuf::from("/log/*.log")],
+        false => writers.iter().map(|writer| writer.path.clone()).collect(),
+    };
+    Options {
+        paths,
+        rotated: vec!["{path}.*".to_owned()],
+        checkpoint: true,
+        checkpoint_interval_ms: rng.between(1, 1000),
+        checkpoint_bytes: rng.between(100, 5000),
+        // Writers finish their lines; a line that was torn by impatience is no fault.
+        partial_line_ms: 1 << 40,
+        poll_ms: 1000,
+        exit_on_eof: false,
     }
 }
 
@@ -161,11 +186,14 @@ impl Run {
         let mut hands = Hands(Rc::clone(&self.world));
         let mut sink = Hands(Rc::clone(&self.world));
         self.world.borrow_mut().acts_left = 10;
-        let budget = rng.between(1, 5000) as usize;
+        let budget = rng.between(1, BUDGET_BYTES_MAX) as usize;
         let wake = engine.turn(&mut hands, &mut sink, self.now_ms, budget);
         let notices = engine.take_notices();
         trace(|| format!("turn at {}: {wake:?} {notices:?}", self.now_ms));
         self.check_frontiers(engine)?;
+        if let Some(breach) = self.world.borrow_mut().output.breach.take() {
+            return Err(breach);
+        }
         self.note_caught_up(engine);
         let next_ms = match rng.below(8) {
             0 => self.now_ms + rng.below(15_000),
@@ -190,7 +218,11 @@ impl Run {
         let generations = engine.streams.iter().flat_map(|stream| &stream.generations);
         for one in generations.filter(|one| one.suspect_since_ms.is_none()) {
             let file = world.disk.open[&one.file.0];
-            world.caught_up.push((file, one.written.frontier));
+            // A checkpoint that knows nothing of the file proves nothing once it was cut.
+            let known = one.settled == one.written || !engine.changed && one.settled.frontier > 0;
+            if known || world.output.late_max.is_none() {
+                world.caught_up.push((file, one.written.frontier));
+            }
         }
     }
 
@@ -232,14 +264,15 @@ impl Run {
         for handle in open {
             world.disk.close(handle);
         }
-        let output = std::mem::take(&mut world.output);
+        let output = world.output.arrived(rng);
+        let beyond_checkpoint = world.output.beyond_checkpoint();
+        world.output = Output::new(world.output.late_max, self.promised_bytes);
         drop(world);
         let again = self.judge_life(&output, true)?;
         let mut world = shared.borrow_mut();
         // A restart begins at the start of a line: of each file one line may be written again.
         let one_line = self.line_bytes_max as usize + 20;
-        let at = world.output_at_checkpoint.take().unwrap_or(0);
-        self.again_max = self.again_max.saturating_sub(again) + output.len() - at;
+        self.again_max = self.again_max.saturating_sub(again) + beyond_checkpoint;
         self.again_max = self.again_max.saturating_add(world.writers.len() * one_line);
         let damaged = rng.below(16);
         if damaged < 2 {
@@ -299,6 +332,7 @@ impl Run {
 
     /// Judges one life's output, and returns how much of it was written before. The last line of a life that died may be cut anywhere.
     fn judge_life(&mut self, output: &[u8], died: bool) -> Result<usize, String> {
+        let late = self.world.borrow().output.late_max.is_some();
         let mut last: BTreeMap<usize, u64> = BTreeMap::new();
         let mut again = 0;
         let mut seen = Vec::new();
@@ -306,6 +340,10 @@ impl Run {
             let whole = one.ends_with(b"\n");
             if !whole && died {
                 break;
+            }
+            if late && one.contains(&0) {
+                // A part of it had not arrived.
+                continue;
             }
             let Some((writer, number)) = numbers(one) else {
                 return Err(format!("torn line {:?}", String::from_utf8_lossy(one)));
@@ -332,7 +370,10 @@ impl Run {
 
     /// Judges the last life, and all of them together.
     fn judge(&mut self) -> Result<(), String> {
-        let output = std::mem::take(&mut self.world.borrow_mut().output);
+        if self.world.borrow().output.under_way() > 0 {
+            return Err("ended before everything was acknowledged".to_owned());
+        }
+        let output = self.world.borrow_mut().output.arrived(&mut Prng::new(0));
         self.judge_life(&output, false)?;
         for writer in &self.world.borrow().writers {
             for number in 0..writer.lines {
@@ -391,6 +432,16 @@ fn finds(bug: Bug) {
 #[test]
 fn a_position_that_moves_before_the_bytes_are_out_is_found() {
     finds(Bug::CheckpointAhead);
+}
+
+#[test]
+fn a_position_that_moves_before_the_acknowledgement_is_found() {
+    finds(Bug::TakenIsSafe);
+}
+
+#[test]
+fn an_acknowledgement_that_counts_for_earlier_offers_is_found() {
+    finds(Bug::OutOfStep);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use std::rc::Rc;
 
 use super::disk::Disk;
 use super::prng::Prng;
-use crate::fs::{Fault, Fs, Handle, Probe, Sink, SinkFault};
+use super::store::Output;
+use crate::fs::{Fault, Fs, Handle, Probe};
 
 /// Rotations of one path in all: they are never deleted, and each is looked at again and again.
 const ROTATIONS_MAX: u32 = 12;
@@ -45,10 +46,8 @@ pub(crate) struct World {
     pub(crate) rng: Prng,
     pub(crate) disk: Disk,
     pub(crate) writers: Vec<Writer>,
-    /// What the process under test wrote in its present life.
-    pub(crate) output: Vec<u8>,
-    /// How much that was when the last checkpoint of this life was written.
-    pub(crate) output_at_checkpoint: Option<usize>,
+    /// What the process under test got out in its present life.
+    pub(crate) output: Output,
     pub(crate) checkpoints: u64,
     pub(crate) dead: bool,
     /// Calls left to live.
@@ -220,7 +219,7 @@ impl World {
     }
 
     /// A call begins. False if the process is dead, or dies now.
-    fn enter(&mut self) -> bool {
+    pub(crate) fn enter(&mut self) -> bool {
         if self.dead {
             return false;
         }
@@ -242,7 +241,7 @@ impl World {
         }
     }
 
-    fn fault(&mut self, once_in: u64) -> bool {
+    pub(crate) fn fault(&mut self, once_in: u64) -> bool {
         self.faults && self.rng.once_in(once_in)
     }
 }
@@ -341,6 +340,7 @@ impl Fs for Hands {
             // Any part of it may have been written.
             let count = world.rng.below(bytes.len() as u64) as usize;
             world.disk.write_slot(offset, &bytes[..count]);
+            world.output.promised_bytes = None;
             return Err(Fault::Full);
         }
         world.disk.write_slot(offset, bytes);
@@ -354,30 +354,7 @@ impl Fs for Hands {
             let entries = slot.entries.iter().map(|entry| (entry.path.clone(), known(entry)));
             format!("  checkpoint {:?}", entries.collect::<Vec<_>>())
         });
-        world.output_at_checkpoint = Some(world.output.len());
+        world.output.note_checkpoint();
         Ok(())
-    }
-}
-
-impl Sink for Hands {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, SinkFault> {
-        let mut world = self.0.borrow_mut();
-        if world.dead {
-            return Err(SinkFault::Blocked);
-        }
-        if world.fault(20) {
-            return Err(SinkFault::Blocked);
-        }
-        if world.fault(200) {
-            return Err(SinkFault::Failed(Fault::Full));
-        }
-        let mut count = bytes.len();
-        if world.faults && world.rng.once_in(4) {
-            count = world.rng.between(1, count as u64) as usize;
-        }
-        // Death in this call: the bytes are out, and nobody will know.
-        world.output.extend_from_slice(&bytes[..count]);
-        trace(|| format!("  out {:?}", String::from_utf8_lossy(&bytes[..count])));
-        if world.enter() { Ok(count) } else { Err(SinkFault::Blocked) }
     }
 }

@@ -1,0 +1,148 @@
+//! Where the output goes: a pipe that has what it took, or a store that acknowledges later.
+//!
+//! The store takes a few offers at a time, of each perhaps a part only, and acknowledges them late,
+//! in any order and some of them twice. With the process die acknowledgements that were not told,
+//! and offers that had not arrived: each such gap is one NUL byte in what is judged.
+
+use std::collections::BTreeMap;
+
+use super::prng::Prng;
+use super::world::{Hands, trace};
+use crate::fs::{Fault, Sink, SinkFault, Taken};
+
+/// What one life of the process got out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Output {
+    /// Offers under way at a time; none is a pipe.
+    pub(crate) late_max: Option<usize>,
+    /// What was taken, by the number of its offer.
+    offers: BTreeMap<u64, Offer>,
+    taken_bytes: usize,
+    /// How much of it goes before the first offer whose acknowledgement was not told.
+    told_bytes: usize,
+    first_untold: u64,
+    /// How much that was when the last checkpoint of this life was written.
+    told_at_checkpoint: Option<usize>,
+    /// How much may be out beyond that; none where no promise holds: a checkpoint failed.
+    pub(crate) promised_bytes: Option<usize>,
+    /// The promise was broken.
+    pub(crate) breach: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Offer {
+    bytes: Vec<u8>,
+    arrived: bool,
+    told: bool,
+}
+
+impl Output {
+    /// Nothing yet, with so many offers under way at a time, and so much allowed.
+    pub(crate) fn new(late_max: Option<usize>, promised_bytes: Option<usize>) -> Output {
+        Output { late_max, promised_bytes, ..Output::default() }
+    }
+
+    /// A checkpoint was written.
+    pub(crate) fn note_checkpoint(&mut self) {
+        self.told_at_checkpoint = Some(self.told_bytes);
+    }
+
+    /// How much was taken that the checkpoint does not have.
+    pub(crate) fn beyond_checkpoint(&self) -> usize {
+        self.taken_bytes - self.told_at_checkpoint.unwrap_or(0)
+    }
+
+    /// All that arrived, in the order of the offers, when the process is gone.
+    pub(crate) fn arrived(&mut self, rng: &mut Prng) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for offer in self.offers.values_mut() {
+            offer.arrived = offer.arrived || rng.once_in(2);
+            match offer.arrived {
+                true => bytes.extend_from_slice(&offer.bytes),
+                false if bytes.last() == Some(&0) => {}
+                false => bytes.push(0),
+            }
+        }
+        bytes
+    }
+
+    /// Offers that were taken and not acknowledged.
+    pub(crate) fn under_way(&self) -> usize {
+        self.offers.range(self.first_untold..).filter(|(_, offer)| !offer.told).count()
+    }
+
+    fn take(&mut self, number: u64, bytes: &[u8]) -> bool {
+        let safe = self.late_max.is_none();
+        let offer = Offer { bytes: bytes.to_vec(), arrived: safe, told: safe };
+        assert!(self.offers.insert(number, offer).is_none(), "each offer has its own number");
+        self.taken_bytes += bytes.len();
+        self.count_told();
+        let beyond = self.beyond_checkpoint();
+        let is_too_much = self.promised_bytes.is_some_and(|promised| beyond > promised);
+        if self.told_at_checkpoint.is_some() && is_too_much {
+            self.breach = Some(format!("{beyond} bytes are out beyond the last checkpoint"));
+        }
+        safe
+    }
+
+    fn count_told(&mut self) {
+        while let Some(offer) = self.offers.get(&self.first_untold).filter(|offer| offer.told) {
+            self.told_bytes += offer.bytes.len();
+            self.first_untold += 1;
+        }
+    }
+
+    /// One acknowledgement, perhaps of what was told before.
+    fn acknowledge(&mut self, rng: &mut Prng, at_once: bool) -> Option<u64> {
+        self.late_max?;
+        let again = rng.once_in(10);
+        let recent = self.offers.range(self.first_untold.saturating_sub(20)..);
+        let wanted = recent.filter(|(_, offer)| offer.told == again);
+        let numbers: Vec<_> = wanted.map(|(number, _)| *number).collect();
+        if numbers.is_empty() || !at_once && !rng.once_in(3) {
+            return None;
+        }
+        let number = numbers[rng.below(numbers.len() as u64) as usize];
+        let offer = self.offers.entry(number).or_default();
+        offer.arrived = true;
+        offer.told = true;
+        self.count_told();
+        Some(number)
+    }
+}
+
+impl Sink for Hands {
+    fn offer(&mut self, number: u64, bytes: &[u8]) -> Result<Taken, SinkFault> {
+        let mut world = self.0.borrow_mut();
+        if world.dead {
+            return Err(SinkFault::Blocked);
+        }
+        let full = world.output.late_max.is_some_and(|max| world.output.under_way() >= max);
+        if full || world.fault(20) {
+            return Err(SinkFault::Blocked);
+        }
+        if world.fault(200) {
+            return Err(SinkFault::Failed(Fault::Full));
+        }
+        let mut count = bytes.len();
+        if world.faults && world.rng.once_in(4) {
+            count = world.rng.between(1, count as u64) as usize;
+        }
+        // Death in this call: the bytes are out, and nobody will know.
+        let safe = world.output.take(number, &bytes[..count]);
+        trace(|| format!("  out {number} {:?}", String::from_utf8_lossy(&bytes[..count])));
+        if world.enter() { Ok(Taken { bytes: count, safe }) } else { Err(SinkFault::Blocked) }
+    }
+
+    fn acknowledged(&mut self) -> Option<u64> {
+        let mut world = self.0.borrow_mut();
+        if world.dead {
+            return None;
+        }
+        let at_once = !world.busy;
+        let world = &mut *world;
+        let number = world.output.acknowledge(&mut world.rng, at_once)?;
+        trace(|| format!("  acknowledged {number}"));
+        Some(number)
+    }
+}
