@@ -7,6 +7,8 @@ use clap::{Parser, Subcommand};
 use sidecar::check::Check;
 use sidecar::cli::{self, ListenAddress};
 use tail::engine::Options;
+use tail::format::{Format, JsonLines};
+use tail::multiline::Multiline;
 
 /// Follows log files to stdout from their beginning, through every kind of rotation.
 ///
@@ -57,7 +59,39 @@ pub(crate) struct Arguments {
         value_delimiter = ','
     )]
     pub(crate) rotated_glob: Vec<String>,
-    /// With several files: wait this long for the end of a line before it is written unfinished
+    /// Write the name of its file, a colon and a blank before each line
+    #[arg(long, env = "LOG_SCRAPER_PREFIX")]
+    pub(crate) prefix: bool,
+    /// How lines are written: raw, as they are, or json, an object each with time, file and line
+    #[arg(
+        long,
+        env = "LOG_SCRAPER_FORMAT",
+        value_name = "FORMAT",
+        default_value = "raw",
+        value_parser = format_name
+    )]
+    pub(crate) format: FormatName,
+    /// With --format json, lines that are JSON objects: nest, as the value of line (the default);
+    /// merge, their keys beside time and file; text, as other lines
+    #[arg(
+        long,
+        env = "LOG_SCRAPER_JSON_LINES",
+        value_name = "HOW",
+        value_parser = json_lines
+    )]
+    pub(crate) json_lines: Option<JsonLines>,
+    /// With --format json, lines that belong together: off, none (the default); auto, stack traces
+    /// of Java, Python, Go, .NET and Node; indent, lines that begin with a blank or with "Caused
+    /// by:"; start=REGEX, all lines up to the next one that matches (a build with that feature)
+    #[arg(
+        long,
+        env = "LOG_SCRAPER_MULTILINE",
+        value_name = "HOW",
+        value_parser = multiline
+    )]
+    pub(crate) multiline: Option<Multiline>,
+    /// With several files, --prefix or --format json: wait this long for the end of a line, or of
+    /// lines that belong together, counted from the beginning
     #[arg(
         long,
         env = "LOG_SCRAPER_PARTIAL_LINE_TIMEOUT",
@@ -106,6 +140,33 @@ pub(crate) enum Command {
 }
 
 impl Arguments {
+    /// Why flags that are right alone are wrong together, and what would be right.
+    pub(crate) fn contradiction(&self) -> Option<&'static str> {
+        match self.format {
+            FormatName::Json if self.prefix => {
+                Some("--prefix is for --format raw: json names the file of each line anyway")
+            }
+            FormatName::Raw if self.json_lines.is_some() => {
+                Some("--json-lines needs --format json: raw lines stay as they are")
+            }
+            FormatName::Raw if self.multiline.is_some() => {
+                Some("--multiline needs --format json: raw lines stay as they are")
+            }
+            _ => None,
+        }
+    }
+
+    fn output_format(&self) -> Format {
+        match self.format {
+            FormatName::Raw if self.prefix => Format::Prefixed,
+            FormatName::Raw => Format::Raw,
+            FormatName::Json => Format::Json {
+                json_lines: self.json_lines.unwrap_or_default(),
+                multiline: self.multiline.clone().unwrap_or_default(),
+            },
+        }
+    }
+
     /// What the engine is to do.
     pub(crate) fn options(&self) -> Options {
         Options {
@@ -115,10 +176,62 @@ impl Arguments {
             checkpoint_interval_ms: millis(self.checkpoint_interval),
             checkpoint_bytes: self.checkpoint_bytes,
             partial_line_ms: millis(self.partial_line_timeout),
+            format: self.output_format(),
             poll_ms: millis(self.poll_interval),
             exit_on_eof: self.exit_on_eof,
         }
     }
+}
+
+/// What `--format` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FormatName {
+    /// Lines as they are.
+    Raw,
+    /// An object for each line.
+    Json,
+}
+
+fn format_name(text: &str) -> Result<FormatName, String> {
+    match text {
+        "raw" => Ok(FormatName::Raw),
+        "json" => Ok(FormatName::Json),
+        _ => Err(format!("{text:?} is not raw or json")),
+    }
+}
+
+fn json_lines(text: &str) -> Result<JsonLines, String> {
+    match text {
+        "nest" => Ok(JsonLines::Nest),
+        "merge" => Ok(JsonLines::Merge),
+        "text" => Ok(JsonLines::Text),
+        _ => Err(format!("{text:?} is not nest, merge or text")),
+    }
+}
+
+fn multiline(text: &str) -> Result<Multiline, String> {
+    match text {
+        "off" => Ok(Multiline::Off),
+        "auto" => Ok(Multiline::Auto),
+        "indent" => Ok(Multiline::Indent),
+        _ => match text.strip_prefix("start=") {
+            Some(pattern) => multiline_start(pattern),
+            None => Err(format!("{text:?} is not off, auto, indent or start=REGEX")),
+        },
+    }
+}
+
+#[cfg(feature = "regex")]
+fn multiline_start(pattern: &str) -> Result<Multiline, String> {
+    if pattern.is_empty() {
+        return Err("start= needs a pattern, like start=^[0-9]{4}-".to_owned());
+    }
+    tail::pattern_start::Start::new(pattern).map(Multiline::Start)
+}
+
+#[cfg(not(feature = "regex"))]
+fn multiline_start(_: &str) -> Result<Multiline, String> {
+    Err("start=REGEX is not in this program: it was built without the feature regex".to_owned())
 }
 
 /// A duration as the engine counts time.
@@ -167,5 +280,37 @@ mod tests {
         assert!(parse(&["check", "http", "http://127.0.0.1:1/"]).unwrap().command.is_some());
         assert!(parse(&["a", "--poll-interval", "1ms"]).is_err());
         assert!(parse(&["a", "--nonsense"]).is_err());
+    }
+
+    #[test]
+    fn the_format_is_what_the_flags_say_and_contradictions_are_named() {
+        let parse = |words: &[&str]| {
+            Arguments::try_parse_from([&["log-scraper", "a"], words].concat()).unwrap()
+        };
+        let raw = parse(&[]);
+        assert!(matches!(raw.output_format(), Format::Raw) && raw.contradiction().is_none());
+        assert!(matches!(parse(&["--prefix"]).output_format(), Format::Prefixed));
+        let json = parse(&["--format", "json", "--multiline", "auto", "--json-lines", "merge"]);
+        assert!(json.contradiction().is_none());
+        let Format::Json { json_lines, multiline } = json.output_format() else { panic!("json") };
+        assert_eq!(json_lines, JsonLines::Merge);
+        assert!(matches!(multiline, Multiline::Auto));
+        for words in [
+            &["--prefix", "--format", "json"][..],
+            &["--json-lines", "nest"],
+            &["--multiline", "off"],
+        ] {
+            assert!(parse(words).contradiction().is_some(), "{words:?}");
+        }
+        for words in [
+            ["--format", "xml"],
+            ["--json-lines", "no"],
+            ["--multiline", "yes"],
+            ["--multiline", "start="],
+            ["--multiline", "start=("],
+        ] {
+            let words = [&["log-scraper", "a"], &words[..]].concat();
+            assert!(Arguments::try_parse_from(&words).is_err(), "{words:?}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use log::{info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -99,6 +99,8 @@ impl Follower {
         loop {
             let now_ms = self.now_ms();
             self.watch(now_ms);
+            let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.engine.tell_time(millis(unix));
             let wake = self.engine.turn(&mut self.fs, &mut self.sink, now_ms, BUDGET_BYTES);
             let now = Instant::now();
             for notice in self.engine.take_notices() {

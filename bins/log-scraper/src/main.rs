@@ -10,6 +10,7 @@ mod os_fs;
 mod stdout;
 mod voice;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use log::error;
@@ -22,6 +23,10 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
+    if let Some(contradiction) = arguments.contradiction() {
+        let _ = writeln!(io::stderr(), "log-scraper: {contradiction} (see log-scraper --help)");
+        return ExitCode::from(exit::USAGE);
+    }
     if let Some(Command::Check { check }) = &arguments.command {
         return check::run(check);
     }

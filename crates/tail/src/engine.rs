@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::discover::LOOK_AGAIN_MS;
+use crate::format::Format;
 use crate::fs::{Fs, Sink};
 use crate::offer::Outgoing;
 use crate::position::GUARD_BYTES_MAX;
@@ -32,9 +33,11 @@ pub struct Options {
     pub checkpoint_interval_ms: u64,
     /// A checkpoint is written when this many bytes went out since the last.
     pub checkpoint_bytes: u64,
-    /// An unfinished line is waited for this long, counted from its beginning, where several
-    /// files alternate.
+    /// An unfinished line or record is waited for this long, counted from its beginning, where
+    /// several files alternate or the output is more than their bytes.
     pub partial_line_ms: u64,
+    /// What the output looks like.
+    pub format: Format,
     /// Everything is looked at this often, whatever was hinted.
     pub poll_ms: u64,
     /// End when all files were read to their end.
@@ -75,6 +78,8 @@ pub struct Engine {
     pub(crate) streams: Vec<Stream>,
     pub(crate) buf: Vec<u8>,
     pub(crate) outgoing: Outgoing,
+    /// The time of day of this turn, as far as it was told, in milliseconds since 1970.
+    pub(crate) unix_ms: u64,
     pub(crate) stats: Stats,
     pub(crate) notices: Vec<Notice>,
     pub(crate) ending: bool,
@@ -135,6 +140,7 @@ impl Engine {
             streams: Vec::new(),
             buf: vec![0; GUARD_BYTES_MAX + read_bytes],
             outgoing: Outgoing::default(),
+            unix_ms: 0,
             stats: Stats::default(),
             notices: Vec::new(),
             ending: false,
@@ -177,6 +183,11 @@ impl Engine {
     /// Directories whose changes are worth a hint, in no order, some perhaps twice.
     pub fn dirs(&self) -> &[PathBuf] {
         &self.dirs
+    }
+
+    /// The time of day, in milliseconds since 1970, for the records of the next turn.
+    pub fn tell_time(&mut self, unix_ms: u64) {
+        self.unix_ms = unix_ms;
     }
 
     /// How often everything is looked at.

@@ -17,15 +17,22 @@ pub mod checkpoint;
 mod content;
 mod discover;
 pub mod engine;
+pub mod format;
+pub mod frame;
 pub mod fs;
+mod json;
 mod ledger;
+pub mod multiline;
 mod offer;
 pub mod pattern;
+#[cfg(feature = "regex")]
+pub mod pattern_start;
 mod persist;
 #[cfg(test)]
 pub(crate) mod planted;
 pub mod position;
 mod read;
+mod records;
 pub mod report;
 pub mod rotation;
 pub mod stream;

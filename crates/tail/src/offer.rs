@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   settled ≤ resume ≤ written
-//!      │         │        └ behind the last byte handed on: the sink took it
+//!      │         │        └ behind the last byte handed on: the sink took it, or it is in the batch
 //!      │         └ the start of the line that `written` is in, unless that is too far back
 //!      └ `resume`, as of the last offer acknowledged: this goes into the checkpoint
 //! ```
@@ -17,6 +17,7 @@ use crate::fs::{FileId, Handle, Sink, SinkFault, Taken};
 use crate::ledger::{End, Ledger, Source};
 use crate::position::Position;
 use crate::read::Step;
+use crate::records::Batch;
 use crate::report::Notice;
 use crate::stream::Generation;
 
@@ -53,6 +54,8 @@ struct OpenLine {
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
     pub(crate) pending: Option<Pending>,
+    /// Records that are offered together; nothing where the output is the bytes as they are.
+    pub(crate) batch: Batch,
     pub(crate) ledger: Ledger,
     open_line: Option<OpenLine>,
 }
@@ -60,12 +63,14 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     /// Whether bytes of a file are on their way: it must stay open until they are acknowledged.
     pub(crate) fn is_busy(&self, file: Handle) -> bool {
-        self.pending.is_some_and(|pending| pending.file == file) || self.ledger.has(file)
+        self.pending.is_some_and(|pending| pending.file == file)
+            || self.batch.has(file)
+            || self.ledger.has(file)
     }
 
     /// Whether all that was handed on is acknowledged.
     pub(crate) fn is_settled(&self) -> bool {
-        self.pending.is_none() && self.ledger.is_empty()
+        self.pending.is_none() && self.batch.is_empty() && self.ledger.is_empty()
     }
 
     fn is_open(&self, key: u64, id: FileId) -> bool {
@@ -131,6 +136,9 @@ impl Engine {
         range: Range<usize>,
         now_ms: u64,
     ) -> Step {
+        if !self.options.format.is_raw() {
+            return self.hand_on_records(sink, at, place, range, now_ms);
+        }
         let begun_ms = self.begun_ms(at, place, now_ms);
         let to = match self.writable(at, place, &range, begun_ms, now_ms) {
             0 => return Step::Held,
@@ -236,7 +244,7 @@ impl Engine {
             let from = pending.from + taken.bytes;
             self.outgoing.pending = (from < pending.to).then_some(Pending { from, ..pending });
         }
-        Ok(())
+        self.offer_batch(sink)
     }
 
     pub(crate) fn stopped(&mut self, fault: SinkFault) -> Pass {
@@ -333,6 +341,8 @@ impl Engine {
         copy.settled = Position { id: copy.id(), ..cut.settled };
         let (from, to) = (cut.source(), copy.source());
         self.outgoing.ledger.hand_over(from, to);
+        let ends = self.outgoing.batch.ends_mut();
+        ends.filter(|end| end.source == from).for_each(|end| end.source = to);
         if let Some(open) = &mut self.outgoing.open_line
             && (open.key, open.id) == (stream.key, cut.id())
         {

@@ -20,11 +20,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use crate::engine::{Engine, Options, Outcome};
+use crate::format::{Format, JsonLines};
+use crate::multiline::Multiline;
 use crate::planted::Bug;
 use crate::position::GUARD_BYTES_MAX;
 use disk::Disk;
 use prng::Prng;
-use store::Output;
+use store::{Output, lines_of_records};
 use world::{Hands, Style, World, Writer, line, trace};
 
 /// Turns of one life, or of the way to the end, after which something must be stuck.
@@ -61,9 +63,10 @@ fn simulate(seed: u64, planted: Option<Bug>) -> Result<(), String> {
         let world = run.world.borrow();
         let styles = world.writers.iter().map(|writer| (writer.style, writer.appends));
         let styles: Vec<_> = styles.collect();
+        let json = !run.options.format.is_raw();
         let late = world.output.late_max;
         let births = world.disk.has_births;
-        format!("{failure}; births {births}, late {late:?}, {styles:?}")
+        format!("{failure}; births {births}, json {json}, late {late:?}, {styles:?}")
     })
 }
 
@@ -76,7 +79,8 @@ fn set_up(rng: &mut Prng, planted: Option<Bug>) -> Run {
     let one_line = line_bytes_max as usize + 20;
     // A read is not cut short, and a restart begins at the start of a line.
     let slack = 2 * (GUARD_BYTES_MAX + read_bytes) + writers.len() * one_line;
-    let promised_bytes = Some(options.checkpoint_bytes as usize + slack);
+    let promised_bytes =
+        options.format.is_raw().then_some(options.checkpoint_bytes as usize + slack);
     let world = World {
         rng: Prng::new(rng.next()),
         disk: Disk::new(!rng.once_in(4)),
@@ -127,17 +131,25 @@ fn options(rng: &mut Prng, writers: &[Writer]) -> Options {
         true => vec![PathBuf::from("/log/*.log")],
         false => writers.iter().map(|writer| writer.path.clone()).collect(),
     };
+    let json = rng.once_in(4);
     Options {
         paths,
         rotated: vec!["{path}.*".to_owned()],
         checkpoint: true,
         checkpoint_interval_ms: rng.between(1, 1000),
         checkpoint_bytes: rng.between(100, 5000),
-        // Writers finish their lines; a line that was torn by impatience is no fault.
-        partial_line_ms: 1 << 40,
+        // Writers finish their lines; a line that was torn by impatience is no fault, but in JSON
+        // it is marked and can be put together again.
+        partial_line_ms: if json { rng.below(100) } else { 1 << 40 },
+        format: if json { json_format(rng) } else { Format::Raw },
         poll_ms: 1000,
         exit_on_eof: false,
     }
+}
+
+fn json_format(rng: &mut Prng) -> Format {
+    let multiline = if rng.once_in(2) { Multiline::Off } else { Multiline::Indent };
+    Format::Json { json_lines: JsonLines::Text, multiline }
 }
 
 impl Run {
@@ -274,6 +286,11 @@ impl Run {
         let one_line = self.line_bytes_max as usize + 20;
         self.again_max = self.again_max.saturating_sub(again) + beyond_checkpoint;
         self.again_max = self.again_max.saturating_add(world.writers.len() * one_line);
+        if !self.options.format.is_raw() {
+            // A batch of records counts when its last part is acknowledged.
+            let batch = BUDGET_BYTES_MAX as usize + GUARD_BYTES_MAX + self.read_bytes;
+            self.again_max = self.again_max.saturating_add(batch);
+        }
         let damaged = rng.below(16);
         if damaged < 2 {
             // A machine that went down with it: the last slot, or both, are not what was written.
@@ -333,6 +350,8 @@ impl Run {
     /// Judges one life's output, and returns how much of it was written before. The last line of a life that died may be cut anywhere.
     fn judge_life(&mut self, output: &[u8], died: bool) -> Result<usize, String> {
         let late = self.world.borrow().output.late_max.is_some();
+        let json = !self.options.format.is_raw();
+        let output = if json { &lines_of_records(output, died) } else { output };
         let mut last: BTreeMap<usize, u64> = BTreeMap::new();
         let mut again = 0;
         let mut seen = Vec::new();

@@ -4,7 +4,7 @@
 //! in any order and some of them twice. With the process die acknowledgements that were not told,
 //! and offers that had not arrived: each such gap is one NUL byte in what is judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::prng::Prng;
 use super::world::{Hands, trace};
@@ -109,6 +109,48 @@ impl Output {
         self.count_told();
         Some(number)
     }
+}
+
+/// The lines that JSON records stand for, put together again from their parts. Behind a gap each
+/// file's first line may lack its beginning and is left out.
+pub(crate) fn lines_of_records(output: &[u8], died: bool) -> Vec<u8> {
+    let mut lines = Vec::new();
+    let mut begun: BTreeMap<&str, String> = BTreeMap::new();
+    let mut clean = BTreeSet::new();
+    let mut gap = false;
+    for one in output.split_inclusive(|byte| *byte == b'\n') {
+        if one.contains(&0) {
+            gap = true;
+            begun.clear();
+            clean.clear();
+            continue;
+        }
+        let record = std::str::from_utf8(one).ok().and_then(|one| one.strip_suffix("}\n"));
+        let parts = record.and_then(|record| record.split_once("\",\"line\":\""));
+        let Some((head, text)) = parts else {
+            // Only what a life died in may be cut off.
+            if !died || one.ends_with(b"\n") {
+                lines.extend_from_slice(b"no record: ");
+                lines.extend_from_slice(one);
+            }
+            continue;
+        };
+        let file = head.rsplit('"').next().unwrap_or_default();
+        let (text, is_partial) = match text.strip_suffix("\",\"partial\":true") {
+            Some(text) => (text, true),
+            None => (text.strip_suffix('"').unwrap_or("no string"), false),
+        };
+        begun.entry(file).or_default().push_str(text);
+        if !is_partial {
+            let text = begun.remove(file).unwrap_or_default();
+            if !gap || clean.contains(file) {
+                lines.extend(text.replace("\\n", "\n").into_bytes());
+                lines.push(b'\n');
+            }
+            clean.insert(file);
+        }
+    }
+    lines
 }
 
 impl Sink for Hands {
