@@ -41,6 +41,15 @@ volumeMounts:
 {{- $args := list
   "--checkpoint-file=/var/lib/log-scraper/checkpoint"
   (printf "--admin-listen=:%d" (int .Values.logScraper.adminPort)) -}}
+{{- with .Values.logScraper -}}
+{{- if eq .format "json" -}}
+{{- $args = append $args "--format=json" -}}
+{{- if ne .jsonLines "nest" }}{{ $args = append $args (printf "--json-lines=%s" .jsonLines) }}{{ end -}}
+{{- if ne .multiline "off" }}{{ $args = append $args (printf "--multiline=%s" .multiline) }}{{ end -}}
+{{- else if .prefix -}}
+{{- $args = append $args "--prefix" -}}
+{{- end -}}
+{{- end -}}
 {{- concat $args (.Values.logScraper.extraArgs | default list) (include "sidecar.logPaths" . | fromJsonArray) | toJson -}}
 {{- end -}}
 

@@ -3,6 +3,7 @@
 {{- include "sidecar.validateConfig" . -}}
 {{- include "sidecar.validatePorts" . -}}
 {{- include "sidecar.validateLogPaths" . -}}
+{{- include "sidecar.validateLogFormat" . -}}
 {{- include "sidecar.validateGracePeriod" . -}}
 {{- end -}}
 
@@ -49,6 +50,18 @@
 {{- if not $mounted -}}
 {{- fail (printf "logScraper.paths: %s is outside %s: name files there, or mount its folder by logScraper.extraVolumeMounts" $path (join " and " $folders)) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The log scraper would refuse these, pod after pod. */}}
+{{- define "sidecar.validateLogFormat" -}}
+{{- with .Values.logScraper -}}
+{{- if and (eq .format "json") .prefix -}}
+{{- fail "logScraper.prefix is for logScraper.format raw: json names the file of each line anyway" -}}
+{{- end -}}
+{{- if and (eq .format "raw") (or (ne .multiline "off") (ne .jsonLines "nest")) -}}
+{{- fail "logScraper.multiline and logScraper.jsonLines are for logScraper.format json: raw lines stay as they are" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
