@@ -9,18 +9,21 @@ const DEPTH_MAX: usize = 64;
 /// Appends any bytes as a JSON string, quotes included. What is not UTF-8 becomes U+FFFD.
 pub(crate) fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
-    for chunk in bytes.utf8_chunks() {
-        push_escaped(out, chunk.valid().as_bytes());
-        if !chunk.invalid().is_empty() {
-            out.extend_from_slice("\u{fffd}".as_bytes());
+    if std::str::from_utf8(bytes).is_ok() {
+        push_escaped(out, bytes);
+    } else {
+        for chunk in bytes.utf8_chunks() {
+            push_escaped(out, chunk.valid().as_bytes());
+            if !chunk.invalid().is_empty() {
+                out.extend_from_slice("\u{fffd}".as_bytes());
+            }
         }
     }
     out.push(b'"');
 }
 
 fn push_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
-    let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    while let Some(at) = text.iter().position(is_special) {
+    while let Some(at) = special(text) {
         out.extend_from_slice(&text[..at]);
         match text[at] {
             b'\n' => out.extend_from_slice(b"\\n"),
@@ -37,6 +40,16 @@ fn push_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
         text = &text[at + 1..];
     }
     out.extend_from_slice(text);
+}
+
+/// The first byte that has to be escaped. Most lines have none: several bytes are asked at once.
+fn special(text: &[u8]) -> Option<usize> {
+    let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    let clean = text
+        .chunks_exact(16)
+        .take_while(|chunk| !chunk.iter().fold(false, |any, byte| any | is_special(byte)));
+    let start = 16 * clean.count();
+    text[start..].iter().position(is_special).map(|at| start + at)
 }
 
 /// A line that is a JSON object and nothing else.
@@ -233,6 +246,18 @@ mod tests {
         check(b"a\xffb\xc3", "\"a\u{fffd}b\u{fffd}\"");
         check(b"\xe2\x82", "\"\u{fffd}\"");
         check(b"\xed\xa0\x80", "\"\u{fffd}\u{fffd}\u{fffd}\"");
+    }
+
+    #[test]
+    fn what_is_escaped_is_found_at_every_place_of_a_line_of_any_length() {
+        for len in 1..50 {
+            for at in 0..len {
+                let mut text = vec![b'x'; len];
+                text[at] = b'\n';
+                let (before, behind) = ("x".repeat(at), "x".repeat(len - at - 1));
+                check(&text, &format!("\"{before}\\n{behind}\""));
+            }
+        }
     }
 
     #[test]
