@@ -117,7 +117,8 @@ pub struct Taken {
 /// a network, it keeps what it took, tries until it is safe, and acknowledges then.
 pub trait Sink {
     /// Takes a first part of `bytes`. `number` is one higher at each offer that was taken, and
-    /// names what was taken of this one, not what was left.
+    /// names what was taken of this one, not what was left. After an error the same bytes are
+    /// offered next: a sink may have begun with them.
     fn offer(&mut self, number: u64, bytes: &[u8]) -> Result<Taken, SinkFault>;
     /// The number of an offer that became safe, in any order, perhaps again; `None` if there is
     /// no more to tell. Asked until then at each turn: whoever brings the turns brings one when

@@ -58,6 +58,8 @@ pub(crate) struct Outgoing {
     pub(crate) batch: Batch,
     pub(crate) ledger: Ledger,
     open_line: Option<OpenLine>,
+    /// Before anything else a line end is due: another file's line stays unfinished.
+    line_end_due: bool,
 }
 
 impl Outgoing {
@@ -149,11 +151,7 @@ impl Engine {
         let (id, file) = (one.id(), one.file);
         if self.outgoing.open_line.is_some() && !self.outgoing.is_open(key, id) {
             // Another file's line is unfinished for good: its rest must not run into this one.
-            let number = self.outgoing.ledger.next_number();
-            match sink.offer(number, b"\n") {
-                Ok(taken) => self.took(Vec::new(), 0, taken),
-                Err(fault) => return Step::Stopped(self.stopped(fault)),
-            }
+            self.outgoing.line_end_due = true;
             self.outgoing.open_line = None;
         }
         let pending = Pending { key, id, file, from: range.start, to, begun_ms };
@@ -226,6 +224,14 @@ impl Engine {
             }
             let released = self.outgoing.ledger.acknowledge(number);
             self.settle(released);
+        }
+        if self.outgoing.line_end_due {
+            // Offered again until it is taken: a sink that was blocked may have it under way.
+            match sink.offer(self.outgoing.ledger.next_number(), b"\n") {
+                Ok(taken) => self.took(Vec::new(), 0, taken),
+                Err(fault) => return Err(self.stopped(fault)),
+            }
+            self.outgoing.line_end_due = false;
         }
         while let Some(pending) = self.outgoing.pending {
             if self.outgoing.ledger.is_full() {

@@ -25,7 +25,9 @@ pub(crate) struct Output {
     told_at_checkpoint: Option<usize>,
     /// How much may be out beyond that; none where no promise holds: a checkpoint failed.
     pub(crate) promised_bytes: Option<usize>,
-    /// The promise was broken.
+    /// What was offered last and not taken: it must be offered next.
+    refused: Option<Vec<u8>>,
+    /// A promise was broken.
     pub(crate) breach: Option<String>,
 }
 
@@ -159,11 +161,19 @@ impl Sink for Hands {
         if world.dead {
             return Err(SinkFault::Blocked);
         }
+        if let Some(refused) = world.output.refused.take() {
+            let len = refused.len().min(bytes.len());
+            if refused[..len] != bytes[..len] {
+                world.output.breach = Some("other bytes than those that were refused".to_owned());
+            }
+        }
         let full = world.output.late_max.is_some_and(|max| world.output.under_way() >= max);
         if full || world.fault(20) {
+            world.output.refused = Some(bytes.to_vec());
             return Err(SinkFault::Blocked);
         }
         if world.fault(200) {
+            world.output.refused = Some(bytes.to_vec());
             return Err(SinkFault::Failed(Fault::Full));
         }
         let mut count = bytes.len();
