@@ -1,16 +1,25 @@
-//! The checkpoint's bytes: two slots in one file, each whole or worthless by its checksum.
+//! The checkpoint's bytes: a log in one of two places of a file, whole up to its first bad checksum.
 //!
-//! Owns the format and the choice between slots. Pure: the engine reads and writes the bytes.
+//! Owns the format and how it is read. Pure: the engine reads and writes the bytes.
+//! [`crate::checkpoint_log`] makes what is written, [`crate::checkpoint_v1`] reads what version 1
+//! wrote.
 //!
 //! ```text
-//! slot 0 at 0, slot 1 at SLOT_BYTES_MAX; little endian
+//! place 0 at 0, place 1 at PLACE_BYTES; little endian
 //! 0   8  magic "logscrap"
-//! 8   2  format version      10  2  zero
-//! 12  4  length of the body  16  8  sequence number, one higher at each write
-//! 24  -  body: a count of files, then for each its path and its known generations
-//! end 4  CRC-32 of all before it
+//! 8   2  format version      10  2  zero      12  4  CRC-32 of the generation
+//! 16  8  generation, one higher whenever a log is begun; the higher one of two is the newer
+//! 24  -  records: the first has everything, each other one what changed since the one before
+//!
+//! record: length of the body (4), its number in the log from 1 (4), body, CRC-32 over generation,
+//! length, number and body (4). Where the next one would be: eight zeros.
+//! body: changes; each a path and what is known of its files, or that it is followed no more
 //! ```
+//!
+//! A log is added to until it is twice what everything takes; then the other place gets a new one.
+//! Until that is whole the old one stays as it is.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -19,14 +28,22 @@ use std::path::{Path, PathBuf};
 use crate::fs::FileId;
 use crate::position::{GUARD_BYTES_MAX, HEAD_BYTES_MAX, Position, Sum};
 
-/// Room for one slot; the file is sparse. About twenty thousand generations fit.
-pub const SLOT_BYTES_MAX: usize = 2 << 20;
-/// Bytes of a slot that tell its length.
+/// Room for one log; the file is sparse. About half a million files fit.
+pub const PLACE_BYTES: u64 = 64 << 20;
+/// Bytes at the beginning of a place.
 pub const HEADER_BYTES: usize = 24;
+/// Bytes of a record before its body.
+pub const RECORD_HEAD_BYTES: usize = 8;
+/// Bytes of a checksum.
+pub const CRC_BYTES: usize = 4;
+/// What a version to come may call itself; beyond it the file is something else.
+const VERSIONS_MAX: u16 = 255;
 
-const MAGIC: &[u8; 8] = b"logscrap";
-const VERSION: u16 = 1;
-const CRC_BYTES: usize = 4;
+pub(crate) const MAGIC: &[u8; 8] = b"logscrap";
+pub(crate) const VERSION: u16 = 2;
+/// Kinds of changes in a body.
+pub(crate) const FOLLOWED: u8 = 1;
+pub(crate) const FORGOTTEN: u8 = 2;
 
 /// A generation known to the checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,25 +54,10 @@ pub struct Known {
     pub foreign: bool,
 }
 
-/// One followed path and its generations, oldest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The path as it is followed.
-    pub path: PathBuf,
-    /// What is known of it.
-    pub known: Vec<Known>,
-}
+/// Followed paths and what is known of their files, oldest first.
+pub type Entries = BTreeMap<PathBuf, Vec<Known>>;
 
-/// A slot that was read and found whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slot {
-    /// The higher one of two slots is the newer.
-    pub sequence: u64,
-    /// The followed paths.
-    pub entries: Vec<Entry>,
-}
-
-/// Why a slot is not believed.
+/// Why something in the checkpoint is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// The checksum is right and the content makes no sense.
@@ -68,6 +70,8 @@ pub enum Damage {
     Torn,
     /// It could not be read.
     Unreadable,
+    /// There is a file, and nothing but zeros in it.
+    Zeroed,
 }
 
 impl fmt::Display for Damage {
@@ -80,149 +84,144 @@ impl fmt::Display for Damage {
             Damage::NotACheckpoint => f.write_str("it is not a checkpoint"),
             Damage::Torn => f.write_str("it is torn"),
             Damage::Unreadable => f.write_str("it cannot be read"),
+            Damage::Zeroed => f.write_str("there is nothing but zeros in it"),
         }
     }
 }
 
-/// What is in a slot's place.
-pub type Found = Result<Option<Slot>, Damage>;
+/// Whether a file is no checkpoint and must not be written to. `read` fills a buffer from an
+/// offset and returns how much there was. Of the magic a few bytes may be wrong, and a file of
+/// zeros was a checkpoint before the machine went down.
+pub fn is_foreign(mut read: impl FnMut(u64, &mut [u8]) -> usize) -> bool {
+    let mut first = [0; HEADER_BYTES];
+    let filled = read(0, &mut first);
+    let first = &first[..filled];
+    if first.iter().all(|byte| *byte == 0) {
+        return false;
+    }
+    let alike = first.iter().zip(MAGIC).filter(|(byte, magic)| byte == magic).count();
+    let is_text = filled > 11 && first[9..12].iter().all(|byte| *byte != 0);
+    let mut elsewhere = |at| {
+        let mut magic = [0; MAGIC.len()];
+        read(at, &mut magic) == MAGIC.len() && magic == *MAGIC
+    };
+    (is_text || alike < filled.min(4))
+        && !elsewhere(crate::checkpoint_v1::SLOT_BYTES_MAX as u64)
+        && !elsewhere(PLACE_BYTES)
+}
 
-/// What both slots amount to.
+/// The log of one place as far as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// The newest whole slot.
-    pub slot: Option<Slot>,
-    /// The slot to write next: never the only whole one.
-    pub next: usize,
-    /// What is wrong with the first slot, with the second.
-    pub damage: [Option<Damage>; 2],
+pub struct Place {
+    /// The higher one of two is the newer.
+    pub generation: u64,
+    /// Everything it says.
+    pub entries: Entries,
+    records: u32,
 }
 
-/// Chooses between the two slots.
-pub fn choose_slot(first: Found, second: Found) -> Choice {
-    let damage = [first.as_ref().err().copied(), second.as_ref().err().copied()];
-    let (first, second) = (first.unwrap_or(None), second.unwrap_or(None));
-    let second_is_newer = match (&first, &second) {
-        (Some(first), Some(second)) => second.sequence > first.sequence,
-        (None, Some(_)) => true,
-        (_, None) => false,
-    };
-    let (slot, next) = match second_is_newer {
-        true => (second, 0),
-        false => (first.or(second), 1),
-    };
-    let next = if slot.is_none() { 0 } else { next };
-    Choice { slot, next, damage }
-}
-
-/// Encodes a slot into `out`, which is emptied first. False if it would not fit.
-pub fn encode<'a>(
-    sequence: u64,
-    entries: impl Iterator<Item = (&'a Path, &'a mut dyn Iterator<Item = Known>)>,
-    out: &mut Vec<u8>,
-) -> bool {
-    out.clear();
-    out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&VERSION.to_le_bytes());
-    out.extend_from_slice(&[0; 6]);
-    out.extend_from_slice(&sequence.to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
-    let mut entry_count = 0_u32;
-    for (path, known) in entries {
-        let path = path.as_os_str().as_bytes();
-        let Ok(path_len) = u16::try_from(path.len()) else { return false };
-        out.extend_from_slice(&path_len.to_le_bytes());
-        out.extend_from_slice(path);
-        let count_at = out.len();
-        out.extend_from_slice(&[0; 4]);
-        let mut count = 0_u32;
-        for one in known {
-            encode_known(&one, out);
-            count += 1;
+impl Place {
+    /// From the bytes at a place's beginning; `None` if there is nothing at all (no byte, or zeros
+    /// only, as in the part of a sparse file that was never written).
+    ///
+    /// # Errors
+    /// What is there instead, [`Damage::Newer`] for any other version.
+    pub fn begin(header: &[u8]) -> Result<Option<Place>, Damage> {
+        if header.iter().all(|byte| *byte == 0) {
+            return Ok(None);
         }
-        out[count_at..count_at + 4].copy_from_slice(&count.to_le_bytes());
-        entry_count += 1;
-        if out.len() > SLOT_BYTES_MAX - CRC_BYTES {
-            return false;
+        let mut reader = Reader { rest: header };
+        if reader.take(8)? != MAGIC {
+            return Err(Damage::NotACheckpoint);
         }
+        match (reader.u16()?, reader.u16()?) {
+            (VERSION, 0) => {}
+            // Of version 1, and not read here.
+            (1, 0) => return Ok(None),
+            (newer @ 3..=VERSIONS_MAX, 0) => return Err(Damage::Newer(newer)),
+            _ => return Err(Damage::NotACheckpoint),
+        }
+        let crc = reader.u32()?;
+        let generation = reader.u64()?;
+        if crc != crc32fast::hash(&generation.to_le_bytes()) {
+            return Err(Damage::Torn);
+        }
+        Ok(Some(Place { generation, entries: Entries::new(), records: 0 }))
     }
-    out[HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&entry_count.to_le_bytes());
-    let body_len = (out.len() - HEADER_BYTES) as u32;
-    out[12..16].copy_from_slice(&body_len.to_le_bytes());
-    let crc = crc32fast::hash(out);
-    out.extend_from_slice(&crc.to_le_bytes());
-    true
+
+    /// Length of the record that begins with `head`, checksum included; `None` behind the last.
+    ///
+    /// # Errors
+    /// [`Damage::Torn`] if it cannot be one.
+    pub fn record_len(&self, head: &[u8]) -> Result<Option<usize>, Damage> {
+        if head.len() == RECORD_HEAD_BYTES && head.iter().all(|byte| *byte == 0) {
+            return Ok(None);
+        }
+        let mut reader = Reader { rest: head };
+        let (len, number) = (reader.u32()?, reader.u32()?);
+        if number != self.records + 1 || u64::from(len) > PLACE_BYTES {
+            return Err(Damage::Torn);
+        }
+        Ok(Some(RECORD_HEAD_BYTES + len as usize + CRC_BYTES))
+    }
+
+    /// Takes in a whole record.
+    ///
+    /// # Errors
+    /// Why it is not believed. What was there before it stays.
+    pub fn add(&mut self, record: &[u8]) -> Result<(), Damage> {
+        let at = record.len().checked_sub(CRC_BYTES).ok_or(Damage::Torn)?;
+        let (record, crc) = record.split_at_checked(at).ok_or(Damage::Torn)?;
+        if record_crc(self.generation, record).to_le_bytes() != crc {
+            return Err(Damage::Torn);
+        }
+        let body = record.get(RECORD_HEAD_BYTES..).ok_or(Damage::Torn)?;
+        let changes = decode_body(body).map_err(|_| Damage::Inconsistent)?;
+        for (path, known) in changes {
+            match known {
+                Some(known) => self.entries.insert(path, known),
+                None => self.entries.remove(&path),
+            };
+        }
+        self.records += 1;
+        Ok(())
+    }
+
+    /// Whether it has a first record: without one it says nothing.
+    pub fn is_begun(&self) -> bool {
+        self.records > 0
+    }
 }
 
-fn encode_known(known: &Known, out: &mut Vec<u8>) {
-    let position = &known.position;
-    out.push(u8::from(known.foreign));
-    for number in [position.id.dev, position.id.ino, position.id.born_ns, position.frontier] {
-        out.extend_from_slice(&number.to_le_bytes());
-    }
-    for sum in [position.head, position.guard] {
-        out.extend_from_slice(&sum.len.to_le_bytes());
-        out.extend_from_slice(&sum.crc.to_le_bytes());
-    }
+pub(crate) fn record_crc(generation: u64, record: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&generation.to_le_bytes());
+    crc.update(record);
+    crc.finalize()
 }
 
-/// How many bytes the slot that begins with `header` has, checksum included; `None` if there is
-/// nothing at all (no byte, or zeros only, as in the sparse file's unwritten part).
-pub fn slot_len(header: &[u8]) -> Result<Option<usize>, Damage> {
-    if header.iter().all(|byte| *byte == 0) {
-        return Ok(None);
-    }
-    let mut reader = Reader { rest: header };
-    if reader.take(8)? != MAGIC {
-        return Err(Damage::NotACheckpoint);
-    }
-    let version = reader.u16()?;
-    reader.u16()?;
-    let body_len = reader.u32()? as usize;
-    reader.u64()?;
-    if body_len > SLOT_BYTES_MAX - HEADER_BYTES - CRC_BYTES {
-        return Err(if version > VERSION { Damage::Newer(version) } else { Damage::Torn });
-    }
-    Ok(Some(HEADER_BYTES + body_len + CRC_BYTES))
-}
+/// One path and what is known of it; nothing if it is followed no more.
+type Change = (PathBuf, Option<Vec<Known>>);
 
-/// Decodes a slot of which `bytes` were read.
-pub fn decode(bytes: &[u8]) -> Found {
-    let header = &bytes[..bytes.len().min(HEADER_BYTES)];
-    let Some(len) = slot_len(header)? else { return Ok(None) };
-    if bytes.len() < len {
-        return Err(Damage::Torn);
-    }
-    let (body, crc) = bytes[..len].split_at(len - CRC_BYTES);
-    if crc32fast::hash(body).to_le_bytes() != crc {
-        return Err(Damage::Torn);
-    }
-    let mut reader = Reader { rest: &body[8..] };
-    match reader.u16()? {
-        VERSION => {}
-        newer => return Err(Damage::Newer(newer)),
-    }
-    reader.take(6)?;
-    let sequence = reader.u64()?;
-    let entries = decode_body(reader).map_err(|_| Damage::Inconsistent)?;
-    Ok(Some(Slot { sequence, entries }))
-}
-
-fn decode_body(mut reader: Reader) -> Result<Vec<Entry>, Damage> {
-    let mut entries = Vec::new();
-    for _ in 0..reader.u32()? {
+fn decode_body(body: &[u8]) -> Result<Vec<Change>, Damage> {
+    let mut reader = Reader { rest: body };
+    let mut changes = Vec::new();
+    while !reader.rest.is_empty() {
+        let kind = reader.take(1)?[0];
         let path_len = usize::from(reader.u16()?);
         let path = Path::new(OsStr::from_bytes(reader.take(path_len)?)).to_owned();
-        let mut known = Vec::new();
-        for _ in 0..reader.u32()? {
-            known.push(decode_known(&mut reader)?);
-        }
-        entries.push(Entry { path, known });
+        let known = match kind {
+            FOLLOWED => Some(decode_all_known(&mut reader)?),
+            FORGOTTEN => None,
+            _ => return Err(Damage::Inconsistent),
+        };
+        changes.push((path, known));
     }
-    if !reader.rest.is_empty() {
-        return Err(Damage::Inconsistent);
-    }
-    Ok(entries)
+    Ok(changes)
+}
+
+pub(crate) fn decode_all_known(reader: &mut Reader) -> Result<Vec<Known>, Damage> {
+    (0..reader.u32()?).map(|_| decode_known(reader)).collect()
 }
 
 fn decode_known(reader: &mut Reader) -> Result<Known, Damage> {
@@ -239,12 +238,13 @@ fn decode_known(reader: &mut Reader) -> Result<Known, Damage> {
     Ok(Known { position: Position { id, head, guard, frontier }, foreign })
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
+/// Takes numbers from the front of bytes.
+pub(crate) struct Reader<'a> {
+    pub(crate) rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Damage> {
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], Damage> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(Damage::Torn)?;
         self.rest = rest;
         Ok(taken)
@@ -254,22 +254,23 @@ impl<'a> Reader<'a> {
         self.take(N)?.try_into().map_err(|_| Damage::Torn)
     }
 
-    fn u16(&mut self) -> Result<u16, Damage> {
+    pub(crate) fn u16(&mut self) -> Result<u16, Damage> {
         self.array().map(u16::from_le_bytes)
     }
 
-    fn u32(&mut self) -> Result<u32, Damage> {
+    pub(crate) fn u32(&mut self) -> Result<u32, Damage> {
         self.array().map(u32::from_le_bytes)
     }
 
-    fn u64(&mut self) -> Result<u64, Damage> {
+    pub(crate) fn u64(&mut self) -> Result<u64, Damage> {
         self.array().map(u64::from_le_bytes)
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::checkpoint_log::Log;
 
     fn known(ino: u64, foreign: bool) -> Known {
         let id = FileId { dev: 7, ino, born_ns: 99 };
@@ -279,86 +280,175 @@ mod tests {
         Known { position, foreign }
     }
 
-    fn slot(sequence: u64) -> Slot {
-        let entries = vec![
-            Entry { path: "/var/log/app/logs.txt".into(), known: vec![known(1, false)] },
-            Entry { path: "/b".into(), known: vec![known(2, true), known(3, false)] },
-            Entry { path: "/c".into(), known: vec![] },
-        ];
-        Slot { sequence, entries }
+    /// This many paths, each with another number of files.
+    pub(crate) fn entries(count: u64) -> Entries {
+        let path = |number| PathBuf::from(format!("/var/log/app/{number}.log"));
+        let known =
+            |number| (0..number).map(|file| known(number * 100 + file, file == 1)).collect();
+        (0..count).map(|number| (path(number), known(number))).collect()
     }
 
-    fn encoded(slot: &Slot) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut known: Vec<_> =
-            slot.entries.iter().map(|entry| entry.known.iter().copied()).collect();
-        let entries = slot.entries.iter().zip(&mut known);
-        let entries = entries
-            .map(|(entry, known)| (entry.path.as_path(), known as &mut dyn Iterator<Item = Known>));
-        assert!(encode(slot.sequence, entries, &mut out));
-        out
+    /// What the log writes next, as (offset, bytes).
+    fn written(log: &mut Log, entries: &Entries) -> Option<(u64, Vec<u8>)> {
+        let all = entries.iter().map(|(path, known)| (path.as_path(), known.iter().copied()));
+        let write = log.write(all).unwrap();
+        let write = write.map(|write| (write.offset, write.bytes.to_vec()));
+        if write.is_some() {
+            log.written(true);
+        }
+        write
+    }
+
+    /// Reads a place as the engine does. The error comes with what was read before it.
+    fn read(bytes: &[u8]) -> Result<Place, (Option<Place>, Damage)> {
+        let header = &bytes[..bytes.len().min(HEADER_BYTES)];
+        let mut place = match Place::begin(header) {
+            Ok(place) => place.ok_or((None, Damage::Zeroed))?,
+            Err(damage) => return Err((None, damage)),
+        };
+        let mut at = HEADER_BYTES;
+        loop {
+            let rest = &bytes[at.min(bytes.len())..];
+            let head = &rest[..rest.len().min(RECORD_HEAD_BYTES)];
+            let len = place.record_len(head);
+            let record = match len {
+                Ok(None) => return Ok(place),
+                Ok(Some(len)) => rest.get(..len).ok_or(Damage::Torn),
+                Err(damage) => Err(damage),
+            };
+            match record.and_then(|record| place.add(record)) {
+                Ok(()) => at += record.map_or(0, <[u8]>::len),
+                Err(damage) => return Err((Some(place), damage)),
+            }
+        }
+    }
+
+    /// A log of everything, and then of one change.
+    fn two_records() -> (Vec<u8>, usize) {
+        let mut log = Log::after(4, 0);
+        let (offset, mut bytes) = written(&mut log, &entries(3)).unwrap();
+        assert_eq!(offset, 0);
+        let mut changed = entries(3);
+        changed.insert("/new".into(), vec![known(9, false)]);
+        changed.remove(Path::new("/var/log/app/1.log"));
+        let (offset, more) = written(&mut log, &changed).unwrap();
+        let first_end = offset as usize;
+        bytes.truncate(first_end);
+        bytes.extend_from_slice(&more);
+        (bytes, first_end)
     }
 
     #[test]
-    fn what_was_encoded_is_decoded_and_bytes_behind_it_do_not_matter() {
-        let mut bytes = encoded(&slot(5));
-        assert_eq!(decode(&bytes), Ok(Some(slot(5))));
-        bytes.extend_from_slice(b"left over from a longer slot");
-        assert_eq!(decode(&bytes), Ok(Some(slot(5))));
+    fn what_was_written_in_pieces_is_read_as_a_whole() {
+        let (mut bytes, _) = two_records();
+        bytes.extend_from_slice(b"left over from a longer log");
+        let place = read(&bytes).unwrap();
+        assert_eq!(place.generation, 5);
+        let mut expected = entries(3);
+        expected.insert("/new".into(), vec![known(9, false)]);
+        expected.remove(Path::new("/var/log/app/1.log"));
+        assert_eq!(place.entries, expected);
     }
 
     #[test]
-    fn every_prefix_and_every_changed_byte_is_refused() {
-        let bytes = encoded(&slot(5));
-        assert_eq!(decode(&[]), Ok(None));
-        assert_eq!(decode(&[0; 100]), Ok(None));
-        for end in 1..bytes.len() {
-            assert!(decode(&bytes[..end]).is_err(), "prefix of {end}");
+    fn of_a_torn_log_the_whole_records_are_read_and_no_changed_byte_is_believed() {
+        let (bytes, first_end) = two_records();
+        for end in 0..bytes.len() {
+            let outcome = read(&bytes[..end]);
+            let Err((place, _)) = outcome else { panic!("prefix of {end} is taken for whole") };
+            let known = place.filter(Place::is_begun).map(|place| place.entries);
+            let all = bytes.len() - RECORD_HEAD_BYTES;
+            match end {
+                _ if end < first_end => assert_eq!(known, None, "prefix of {end}"),
+                _ if end < all => assert_eq!(known, Some(entries(3)), "prefix of {end}"),
+                _ => assert!(known.is_some_and(|known| known.contains_key(Path::new("/new")))),
+            }
         }
         for at in 0..bytes.len() {
             for bit in 0..8 {
                 let mut changed = bytes.clone();
                 changed[at] ^= 1 << bit;
-                assert!(decode(&changed).is_err(), "byte {at} bit {bit}");
+                assert!(read(&changed).is_err(), "byte {at} bit {bit}");
             }
         }
     }
 
     #[test]
-    fn a_newer_format_and_a_foreign_file_are_named() {
-        let mut newer = encoded(&slot(5));
-        newer[8] = 2;
-        let end = newer.len() - CRC_BYTES;
-        let crc = crc32fast::hash(&newer[..end]).to_le_bytes();
-        newer[end..].copy_from_slice(&crc);
-        assert_eq!(decode(&newer), Err(Damage::Newer(2)));
-        assert_eq!(decode(b"root:x:0:0:root:/root:/bin/bash\n"), Err(Damage::NotACheckpoint));
+    fn a_newer_format_zeros_and_another_version_are_told_apart() {
+        let (bytes, _) = two_records();
+        let check = |version: [u8; 4], expected: Result<bool, Damage>| {
+            let mut header = bytes[..HEADER_BYTES].to_vec();
+            header[8..12].copy_from_slice(&version);
+            assert_eq!(Place::begin(&header).map(|place| place.is_some()), expected);
+        };
+        check([2, 0, 0, 0], Ok(true));
+        check([1, 0, 0, 0], Ok(false));
+        check([3, 0, 0, 0], Err(Damage::Newer(3)));
+        check([255, 0, 0, 0], Err(Damage::Newer(255)));
+        check([0, 1, 0, 0], Err(Damage::NotACheckpoint));
+        check([2, 0, 1, 0], Err(Damage::NotACheckpoint));
+        assert_eq!(Place::begin(&[]), Ok(None));
+        assert_eq!(Place::begin(&[0; HEADER_BYTES]), Ok(None));
+    }
+
+    #[test]
+    fn a_record_of_another_generation_is_not_believed() {
+        let (old, _) = two_records();
+        let mut log = Log::after(8, 0);
+        let (_, new) = written(&mut log, &entries(1)).unwrap();
+        // As if the zeros behind the new record had not reached the disk.
+        let end = new.len() - RECORD_HEAD_BYTES;
+        let mut mixed = old;
+        mixed[..end].copy_from_slice(&new[..end]);
+        let (place, damage) = read(&mixed).unwrap_err();
+        assert_eq!(place.map(|place| place.entries), Some(entries(1)));
+        assert_eq!(damage, Damage::Torn);
     }
 
     #[test]
     fn lengths_that_contradict_the_frontier_are_inconsistent() {
-        let mut bad = slot(5);
-        bad.entries[0].known[0].position.guard.len = 100;
-        assert_eq!(decode(&encoded(&bad)), Err(Damage::Inconsistent));
-        bad = slot(5);
-        bad.entries[0].known[0].position.head.len = 1023;
-        assert_eq!(decode(&encoded(&bad)), Err(Damage::Inconsistent));
+        let check = |spoil: fn(&mut Position)| {
+            let mut bad = entries(2);
+            let known = bad.values_mut().find_map(|known| known.first_mut()).unwrap();
+            spoil(&mut known.position);
+            let mut log = Log::after(0, 0);
+            let (_, bytes) = written(&mut log, &bad).unwrap();
+            assert_eq!(read(&bytes).unwrap_err().1, Damage::Inconsistent);
+        };
+        check(|position| position.guard.len = 100);
+        check(|position| position.head.len = 1023);
     }
 
     #[test]
-    fn the_newest_whole_slot_is_chosen_and_never_overwritten_next() {
-        let check = |first: Found, second: Found, chosen: Option<u64>, next: usize| {
-            let choice = choose_slot(first, second);
-            assert_eq!(choice.slot.map(|slot| slot.sequence), chosen);
-            assert_eq!(choice.next, next);
+    fn a_foreign_file_is_told_from_a_spoilt_checkpoint() {
+        let check = |bytes: &[u8], expected: bool| {
+            let read = |at: u64, buf: &mut [u8]| {
+                let rest = bytes.get(at as usize..).unwrap_or_default();
+                let count = rest.len().min(buf.len());
+                buf[..count].copy_from_slice(&rest[..count]);
+                count
+            };
+            let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(20)]);
+            assert_eq!(is_foreign(read), expected, "{shown:?}");
         };
-        check(Ok(None), Ok(None), None, 0);
-        check(Ok(Some(slot(1))), Ok(None), Some(1), 1);
-        check(Ok(None), Ok(Some(slot(1))), Some(1), 0);
-        check(Ok(Some(slot(1))), Ok(Some(slot(2))), Some(2), 0);
-        check(Ok(Some(slot(3))), Ok(Some(slot(2))), Some(3), 1);
-        check(Err(Damage::Torn), Ok(Some(slot(2))), Some(2), 0);
-        check(Ok(Some(slot(2))), Err(Damage::Newer(9)), Some(2), 1);
-        check(Err(Damage::Torn), Ok(None), None, 0);
+        check(b"", false);
+        check(&[0; 100], false);
+        check(b"root:x:0:0:root:/root:/bin/bash\n", true);
+        check(b"logscraper notes of last week\n", true);
+        check(b"{}", true);
+        check(b"\n", true);
+        check(b"log", false);
+        let (bytes, _) = two_records();
+        check(&bytes, false);
+        for at in 0..HEADER_BYTES {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x55;
+            check(&changed, false);
+        }
+        check(&crate::checkpoint_v1::encode(1, &entries(2)), false);
+        // The first place is unreadable, the second one proves whose file it is.
+        let mut both = vec![b'x'; PLACE_BYTES as usize];
+        both.extend_from_slice(&bytes);
+        check(&both, false);
     }
 }

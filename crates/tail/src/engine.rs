@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::checkpoint_log::Log;
 use crate::discover::LOOK_AGAIN_MS;
 use crate::format::Format;
 use crate::fs::{Fs, Sink};
@@ -104,9 +105,7 @@ pub struct Engine {
     pub(crate) expand_at_ms: u64,
     pub(crate) sink_retry_ms: u64,
     pub(crate) checkpoint_at_ms: u64,
-    pub(crate) sequence: u64,
-    pub(crate) next_slot: usize,
-    pub(crate) encoded: Vec<u8>,
+    pub(crate) log: Log,
     pub(crate) dirs: Vec<PathBuf>,
 }
 
@@ -163,9 +162,7 @@ impl Engine {
             expand_at_ms: 0,
             sink_retry_ms: 0,
             checkpoint_at_ms: 0,
-            sequence: 0,
-            next_slot: 0,
-            encoded: Vec::new(),
+            log: Log::default(),
             dirs: Vec::new(),
         }
     }
@@ -211,10 +208,16 @@ impl Engine {
         self.names_hinted = true;
     }
 
+    /// This name came, went, or leads to another file now.
+    pub fn hint_name(&mut self, path: &Path) {
+        let concerns = |stream: &Stream| stream.path == path || stream.rotates_to(path);
+        self.names_hinted |= self.streams.iter().any(concerns) || self.is_wanted(path);
+    }
+
     /// A file was written to.
     pub fn hint_data(&mut self, path: &Path) {
         for stream in &mut self.streams {
-            if stream.path.as_os_str() == path.as_os_str() {
+            if stream.path == path {
                 stream.dirty = true;
             } else if stream.rotates_to(path) {
                 stream.dirty = true;

@@ -51,6 +51,10 @@ pub enum Fault {
     Full,
     /// The process or the system has no file descriptor left.
     TooManyOpen,
+    /// A link leads out of the folder that links may stay in.
+    Outside,
+    /// The file belongs to another program, or another process has it.
+    Foreign,
     /// Any other error, with the system's number for it.
     Other(i32),
 }
@@ -63,9 +67,21 @@ impl fmt::Display for Fault {
             Fault::Missing => f.write_str("no such file or directory"),
             Fault::Full => f.write_str("no space left on device"),
             Fault::TooManyOpen => f.write_str("too many open files"),
-            Fault::Other(number) => write!(f, "system error {number}"),
+            Fault::Outside => f.write_str("a link leads out of its root folder"),
+            Fault::Foreign => f.write_str("it is somebody else's file"),
+            Fault::Other(number) => f.write_str(&words(*number)),
         }
     }
+}
+
+/// The system's words for an error number, in lower case and without the number.
+fn words(number: i32) -> String {
+    let text = std::io::Error::from_raw_os_error(number).to_string();
+    let words = text.split(" (os error").next().unwrap_or_default();
+    let (first, rest) = words.split_at_checked(1).unwrap_or(("", words));
+    // Abbreviations stay as they are: I/O error.
+    let plain = rest.starts_with(|next: char| next.is_ascii_lowercase());
+    if plain { first.to_ascii_lowercase() + rest } else { words.to_owned() }
 }
 
 /// The file system as the engine sees it. Object safe and synchronous: no call waits for an event.
@@ -125,5 +141,19 @@ pub trait Sink {
     /// something was acknowledged.
     fn acknowledged(&mut self) -> Option<u64> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_said_in_words() {
+        for number in 1..134 {
+            let said = Fault::Other(number).to_string();
+            assert!(said.len() > 4 && !said.contains("os error"), "{number}: {said}");
+        }
+        assert_eq!(Fault::Other(28).to_string(), Fault::Full.to_string());
     }
 }

@@ -7,13 +7,15 @@
 //!
 //! Words: a *generation* is one file that is, or was, at a followed path; its *frontier* is the
 //! first byte that is not safe yet; the *guard* is the run of bytes before the frontier that
-//! proves the file is still the same; a *slot* is one of the checkpoint's two places.
+//! proves the file is still the same; a *place* is one of two in the checkpoint file, for a log each.
 //!
 //! What is promised: every byte of every generation is written out, in order, as long as the file
 //! can still be found and read; a checkpoint holds only what the sink acknowledged; after a death
 //! at any point, what was not acknowledged by the last checkpoint is written again, and nothing else.
 
 pub mod checkpoint;
+pub mod checkpoint_log;
+mod checkpoint_v1;
 mod content;
 mod discover;
 pub mod engine;

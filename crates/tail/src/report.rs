@@ -35,9 +35,9 @@ pub struct Stats {
 /// Something an operator may want to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// A checkpoint slot is not believed.
+    /// A part of the checkpoint is not believed.
     BadCheckpoint(Damage),
-    /// No slot of the checkpoint can be believed: everything is read from the beginning.
+    /// Nothing of the checkpoint can be believed: everything is read from the beginning.
     Recovering,
     /// The checkpoint could not be written; the bytes are out all the same.
     CheckpointFailed(Fault),
@@ -98,9 +98,9 @@ impl Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Notice::BadCheckpoint(damage) => write!(f, "checkpoint: a slot is left out: {damage}"),
+            Notice::BadCheckpoint(damage) => write!(f, "checkpoint: a part is left out: {damage}"),
             Notice::Recovering => {
-                f.write_str("checkpoint: no slot can be believed, reading from the beginning")
+                f.write_str("checkpoint: nothing of it can be believed, reading from the beginning")
             }
             Notice::CheckpointFailed(fault) => {
                 write!(f, "checkpoint: cannot write: {fault}; going on, trying again")

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::SLOT_BYTES_MAX;
+use crate::checkpoint::PLACE_BYTES;
 use crate::fs::{FileId, Probe};
 
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,8 @@ pub(crate) struct Disk {
     /// Open files of the process under test.
     pub(crate) open: BTreeMap<u64, usize>,
     pub(crate) slots: [Vec<u8>; 2],
+    /// The one that was written last.
+    pub(crate) last_slot: usize,
     pub(crate) has_births: bool,
     free_numbers: Vec<u64>,
     next_number: u64,
@@ -139,12 +141,13 @@ impl Disk {
     }
 
     pub(crate) fn slot_of(offset: u64) -> (usize, usize) {
-        ((offset as usize) / SLOT_BYTES_MAX, (offset as usize) % SLOT_BYTES_MAX)
+        ((offset / PLACE_BYTES) as usize, (offset % PLACE_BYTES) as usize)
     }
 
     /// Writes to the checkpoint file.
     pub(crate) fn write_slot(&mut self, offset: u64, bytes: &[u8]) {
         let (slot, at) = Disk::slot_of(offset);
+        self.last_slot = slot;
         let slot = &mut self.slots[slot];
         slot.resize(slot.len().max(at + bytes.len()), 0);
         slot[at..at + bytes.len()].copy_from_slice(bytes);

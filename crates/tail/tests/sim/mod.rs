@@ -293,8 +293,8 @@ impl Run {
         }
         let damaged = rng.below(16);
         if damaged < 2 {
-            // A machine that went down with it: the last slot, or both, are not what was written.
-            let newest = (world.checkpoints as usize + 1) % 2;
+            // A machine that went down with it: the last log, or both, are not what was written.
+            let newest = world.disk.last_slot;
             for slot in if damaged == 0 { 0..2 } else { newest..newest + 1 } {
                 let len = world.disk.slots[slot].len().max(1) as u64;
                 let at = rng.below(len) as usize;
