@@ -1,4 +1,4 @@
-//! Files: what tells one from another, and reads and writes at a place.
+//! Files: what tells one from another, reads and writes at a place, and locks.
 //!
 //! Owns no position and no cache. Everything is one system call, repeated when a signal cut it
 //! short before it did anything.
@@ -7,8 +7,9 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Statx, StatxFlags};
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Statx, StatxFlags};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 /// One look at a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +72,11 @@ fn probe_of(seen: &Statx) -> Probe {
 /// # Errors
 /// As open(2).
 pub fn open(path: &Path) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    Ok(retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?)
+    Ok(retry_on_intr(|| rustix::fs::open(path, READING, Mode::empty()))?)
 }
+
+pub(crate) const READING: OFlags =
+    OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 /// Opens for reading and writing; creates it, readable and writable by its owner alone.
 ///
@@ -109,6 +112,50 @@ pub fn write_all_at(fd: impl AsFd, mut bytes: &[u8], mut offset: u64) -> io::Res
         }
     }
     Ok(())
+}
+
+/// Has what was written reach the disk, and as much about the file as is needed to find it.
+///
+/// # Errors
+/// As fdatasync(2).
+pub fn sync_data(fd: impl AsFd) -> io::Result<()> {
+    let fd = fd.as_fd();
+    Ok(retry_on_intr(|| rustix::fs::fdatasync(fd))?)
+}
+
+/// The same for a folder's names.
+///
+/// # Errors
+/// As fsync(2).
+pub fn sync_all(fd: impl AsFd) -> io::Result<()> {
+    let fd = fd.as_fd();
+    Ok(retry_on_intr(|| rustix::fs::fsync(fd))?)
+}
+
+/// Who has a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// This process, until it closes any descriptor of that file, or ends.
+    Ours,
+    /// Another one, if it can be seen from here: its process id.
+    Held(Option<u32>),
+}
+
+/// Locks a whole file that is open for writing (POSIX record lock), or says who has done so.
+///
+/// # Errors
+/// When the file system has no locks.
+pub fn lock(fd: impl AsFd) -> io::Result<Lock> {
+    let fd = fd.as_fd();
+    match rustix::fs::fcntl_lock(fd, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Lock::Ours),
+        Err(Errno::AGAIN | Errno::ACCESS) => {
+            let holder = fcntl_getlk(fd, &Flock::from(FlockType::WriteLock)).ok().flatten();
+            let pid = holder.and_then(|lock| lock.pid).map(|pid| pid.as_raw_nonzero().get());
+            Ok(Lock::Held(pid.and_then(|pid| u32::try_from(pid).ok())))
+        }
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// Where data begins at or after `offset`, holes passed over. The file's end or anything unknown

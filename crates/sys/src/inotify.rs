@@ -4,7 +4,7 @@
 //! look, nothing more, so they may be lost, merged or come late without harm.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -19,7 +19,9 @@ use rustix::io::Errno;
 pub enum Event {
     /// The file at this path was written to or cut.
     Data(PathBuf),
-    /// A name came, went or moved in a watched directory, or the directory itself did.
+    /// This name came, went, moved, or leads to a file with other rights now.
+    Name(PathBuf),
+    /// Many names may have changed: a folder came or went, or the watched one did.
     Names,
     /// Events were lost.
     Overflow,
@@ -29,7 +31,8 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Inotify {
     fd: OwnedFd,
-    watches: BTreeMap<i32, PathBuf>,
+    /// The directories of each watch, by all the names they were given by.
+    watches: BTreeMap<i32, Vec<PathBuf>>,
 }
 
 impl Inotify {
@@ -49,7 +52,7 @@ impl Inotify {
     /// # Errors
     /// The first failure, after all were tried; what failed is not watched.
     pub fn watch(&mut self, dirs: &[PathBuf]) -> io::Result<bool> {
-        let mut now = BTreeMap::new();
+        let mut now: BTreeMap<i32, Vec<PathBuf>> = BTreeMap::new();
         let mut first_error = None;
         let flags = WatchFlags::CREATE
             | WatchFlags::MOVE
@@ -63,7 +66,10 @@ impl Inotify {
             // The same directory gives the same number again, at the price of one call.
             match inotify::add_watch(&self.fd, dir, flags) {
                 Ok(watch) => {
-                    now.insert(watch, dir.clone());
+                    let names = now.entry(watch).or_default();
+                    if !names.contains(dir) {
+                        names.push(dir.clone());
+                    }
                 }
                 Err(errno) => {
                     first_error.get_or_insert(errno);
@@ -74,7 +80,7 @@ impl Inotify {
             // It may be gone by itself, with its directory.
             let _ = inotify::remove_watch(&self.fd, *watch);
         }
-        let fresh = now.keys().any(|watch| !self.watches.contains_key(watch));
+        let fresh = now.iter().any(|(watch, names)| self.watches.get(watch) != Some(names));
         self.watches = now;
         match first_error {
             None => Ok(fresh),
@@ -82,7 +88,8 @@ impl Inotify {
         }
     }
 
-    /// Takes all events that are there. The same event several times in a row comes once.
+    /// Takes the events that are there, or a first part of very many. The same event several times
+    /// in a row comes once.
     ///
     /// # Errors
     /// When reading fails for another reason than that nothing is there.
@@ -97,20 +104,41 @@ impl Inotify {
                 Err(Errno::INTR) => continue,
                 Err(errno) => return Err(errno.into()),
             };
-            let dir = self.watches.get(&event.wd());
-            let event = match (event.events(), event.file_name(), dir) {
-                (events, ..) if events.contains(ReadFlags::QUEUE_OVERFLOW) => Event::Overflow,
-                (events, Some(name), Some(dir)) if events == ReadFlags::MODIFY => {
-                    Event::Data(dir_entry(dir, OsStr::from_bytes(name.to_bytes())))
-                }
-                // A watch that was given up still has its last word in the queue.
-                (events, ..) if events.contains(ReadFlags::IGNORED) => continue,
-                _ => Event::Names,
-            };
-            if last.as_ref() != Some(&event) {
-                handle(event.clone());
-                last = Some(event);
+            let seen = (event.wd(), event.events(), event.file_name().map(CStr::to_owned));
+            if last.as_ref() != Some(&seen) {
+                let (watch, events, name) = &seen;
+                self.tell(*watch, *events, name.as_deref(), &mut handle);
+                last = Some(seen);
             }
+            if reader.is_buffer_empty() {
+                // What is left is readable still.
+                return Ok(());
+            }
+        }
+    }
+
+    fn tell(
+        &self,
+        watch: i32,
+        events: ReadFlags,
+        name: Option<&CStr>,
+        handle: &mut impl FnMut(Event),
+    ) {
+        let dirs = self.watches.get(&watch);
+        match (name, dirs) {
+            _ if events.contains(ReadFlags::QUEUE_OVERFLOW) => handle(Event::Overflow),
+            // A watch that was given up still has its last word in the queue.
+            _ if events.contains(ReadFlags::IGNORED) => {}
+            (Some(name), Some(dirs)) if !events.contains(ReadFlags::ISDIR) => {
+                for dir in dirs {
+                    let path = dir_entry(dir, OsStr::from_bytes(name.to_bytes()));
+                    handle(match events == ReadFlags::MODIFY {
+                        true => Event::Data(path),
+                        false => Event::Name(path),
+                    });
+                }
+            }
+            _ => handle(Event::Names),
         }
     }
 }
@@ -148,9 +176,10 @@ mod tests {
 
         let file = dir.join("a");
         fs::write(&file, "x").unwrap();
-        assert_eq!(events(&mut inotify), [Event::Names, Event::Data(file.clone())]);
-        fs::rename(&file, dir.join("b")).unwrap();
-        assert_eq!(events(&mut inotify), [Event::Names]);
+        assert_eq!(events(&mut inotify), [Event::Name(file.clone()), Event::Data(file.clone())]);
+        let other = dir.join("b");
+        fs::rename(&file, &other).unwrap();
+        assert_eq!(events(&mut inotify), [Event::Name(file), Event::Name(other)]);
 
         let away = dir.with_extension("away");
         fs::rename(&dir, &away).unwrap();
@@ -158,7 +187,18 @@ mod tests {
         assert!(inotify.watch(std::slice::from_ref(&dir)).unwrap(), "a new directory");
         assert_eq!(events(&mut inotify), [Event::Names]);
         fs::write(dir.join("c"), "").unwrap();
+        assert_eq!(events(&mut inotify), [Event::Name(dir.join("c"))]);
+        fs::create_dir(dir.join("d")).unwrap();
         assert_eq!(events(&mut inotify), [Event::Names]);
+
+        // By a second name of the same directory, too.
+        let alias = dir.with_extension("alias");
+        std::os::unix::fs::symlink(&dir, &alias).unwrap();
+        assert!(inotify.watch(&[dir.clone(), alias.clone()]).unwrap());
+        fs::write(dir.join("c"), "x").unwrap();
+        let both = [Event::Data(dir.join("c")), Event::Data(alias.join("c"))];
+        assert_eq!(events(&mut inotify), both);
+        fs::remove_file(&alias).unwrap();
 
         fs::remove_dir_all(&dir).unwrap();
         fs::remove_dir_all(&away).unwrap();

@@ -2,9 +2,11 @@
 //!
 //! It owns no policy: no retries, no timeouts, no knowledge of HTTP or of log files.
 
+pub mod beneath;
 pub mod file;
 pub mod inotify;
 pub mod limits;
 pub mod poller;
 pub mod socket;
+pub mod stdout;
 pub mod wake;
