@@ -1,21 +1,23 @@
 //! The command line and its environment variables, and what they mean to the engine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use sidecar::check::Check;
 use sidecar::cli::{self, ListenAddress};
 use tail::engine::Options;
 use tail::format::{Format, JsonLines};
 use tail::multiline::Multiline;
 
+use crate::roots::Roots;
+
 /// Follows log files to stdout from their beginning, through every kind of rotation.
 ///
 /// Waits for files that are not there yet. stdout carries the files' bytes and nothing else; the
 /// program's own messages go to stderr. SIGTERM and SIGINT: everything there is to read is read,
 /// then it ends. Exit codes: 0 ended by a signal or at the end of all files, 1 check failed,
-/// 2 runtime error, 64 wrong command line.
+/// 2 runtime error, 64 wrong command line, 78 the checkpoint file is something else.
 #[derive(Debug, Parser)]
 #[command(
     name = "log-scraper",
@@ -50,6 +52,29 @@ pub(crate) struct Arguments {
         value_parser = cli::bytes
     )]
     pub(crate) checkpoint_bytes: u64,
+    /// Have each checkpoint reach the disk, which costs about a millisecond of waiting (data), or let
+    /// the system write it when it sees fit (none): the difference counts when the machine goes down
+    #[arg(
+        long,
+        env = "LOG_SCRAPER_CHECKPOINT_SYNC",
+        value_name = "WHAT",
+        default_value = "none",
+        value_enum
+    )]
+    pub(crate) checkpoint_sync: CheckpointSync,
+    /// Follow symbolic links as long as they stay beneath this folder; without it, beneath the folder
+    /// above the one the path is in
+    #[arg(long, env = "LOG_SCRAPER_ROOT", value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// How far symbolic links are followed: beneath the root, or to all places
+    #[arg(
+        long,
+        env = "LOG_SCRAPER_FOLLOW_SYMLINKS",
+        value_name = "HOW",
+        default_value = "beneath",
+        value_enum
+    )]
+    pub(crate) follow_symlinks: FollowSymlinks,
     /// Names that rotated files get; {path} is the followed path; may be repeated
     #[arg(
         long,
@@ -118,6 +143,19 @@ pub(crate) struct Arguments {
         value_parser = cli::duration
     )]
     pub(crate) shutdown_timeout: Duration,
+    /// After SIGTERM go on until the files were quiet for a second, this long at most: for a plain
+    /// container, which is told to end together with the application
+    #[arg(
+        long,
+        env = "LOG_SCRAPER_SHUTDOWN_GRACE_PERIOD",
+        value_name = "TIME",
+        default_value = "0s",
+        value_parser = cli::duration
+    )]
+    pub(crate) shutdown_grace_period: Duration,
+    /// Read what is left and end once there is a file at this path: for Jobs with plain containers
+    #[arg(long, env = "LOG_SCRAPER_EXIT_ON_FILE", value_name = "PATH")]
+    pub(crate) exit_on_file: Option<PathBuf>,
     /// End when all files were read to their end; exit code 2 if one could not be read
     #[arg(long, env = "LOG_SCRAPER_EXIT_ON_EOF")]
     pub(crate) exit_on_eof: bool,
@@ -139,9 +177,64 @@ pub(crate) enum Command {
     },
 }
 
+/// What of a checkpoint has to reach the disk before it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckpointSync {
+    /// Nothing: it survives the program, not the machine.
+    None,
+    /// Its bytes.
+    Data,
+}
+
+/// How far symbolic links are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FollowSymlinks {
+    /// As long as they stay beneath the root.
+    Beneath,
+    /// Wherever they lead.
+    All,
+}
+
 impl Arguments {
-    /// Why flags that are right alone are wrong together, and what would be right.
-    pub(crate) fn contradiction(&self) -> Option<&'static str> {
+    /// What about the flags cannot be meant, and what would be right.
+    pub(crate) fn contradiction(&self) -> Option<String> {
+        let root = self.root.as_deref().filter(|_| self.follow_symlinks == FollowSymlinks::All);
+        if let Some(root) = root {
+            return Some(format!(
+                "--follow-symlinks all leads beyond --root {}: give one of them",
+                root.display()
+            ));
+        }
+        let roots = self.roots();
+        if let Some(path) = self.paths.iter().find(|path| roots.split(path).is_err()) {
+            let root = self.root.as_deref().unwrap_or(Path::new("")).display();
+            return Some(format!(
+                "{} is not beneath --root {root}: give a folder that all paths are in",
+                path.display()
+            ));
+        }
+        if self.checkpoint_file.is_none() && self.checkpoint_sync == CheckpointSync::Data {
+            return Some("--checkpoint-sync data needs a --checkpoint-file".to_owned());
+        }
+        let checkpoint = self.checkpoint_file.as_ref().filter(|path| !path.exists());
+        if let Some(path) =
+            checkpoint.filter(|path| self.paths.iter().any(|one| plain(one) == plain(path)))
+        {
+            return Some(format!(
+                "--checkpoint-file {} is a path to follow: give the checkpoint another name",
+                path.display()
+            ));
+        }
+        if self.exit_on_eof && self.exit_on_file.is_some() {
+            return Some(
+                "--exit-on-eof does not wait for --exit-on-file: leave one of them out".to_owned(),
+            );
+        }
+        self.format_contradiction().map(str::to_owned)
+    }
+
+    /// The same of the flags of formats.
+    fn format_contradiction(&self) -> Option<&'static str> {
         match self.format {
             FormatName::Json if self.prefix => {
                 Some("--prefix is for --format raw: json names the file of each line anyway")
@@ -167,10 +260,18 @@ impl Arguments {
         }
     }
 
+    /// How far links may lead.
+    pub(crate) fn roots(&self) -> Roots {
+        match self.follow_symlinks {
+            FollowSymlinks::All => Roots::All,
+            FollowSymlinks::Beneath => Roots::new(self.root.as_deref(), &self.paths),
+        }
+    }
+
     /// What the engine is to do.
     pub(crate) fn options(&self) -> Options {
         Options {
-            paths: self.paths.clone(),
+            paths: self.paths.iter().map(|path| plain(path)).collect(),
             rotated: self.rotated_glob.clone(),
             checkpoint: self.checkpoint_file.is_some(),
             checkpoint_interval_ms: millis(self.checkpoint_interval),
@@ -234,6 +335,12 @@ fn multiline_start(_: &str) -> Result<Multiline, String> {
     Err("start=REGEX is not in this program: it was built without the feature regex".to_owned())
 }
 
+/// A path as the engine names it, whichever way it was written: no `./`, no doubled slashes.
+fn plain(path: &Path) -> PathBuf {
+    let path: PathBuf = path.components().collect();
+    path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
+}
+
 /// A duration as the engine counts time.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -268,6 +375,42 @@ mod tests {
             let expected = format!("LOG_SCRAPER_{}", name.to_uppercase());
             assert_eq!(argument.get_env().and_then(|env| env.to_str()), Some(expected.as_str()));
         }
+    }
+
+    fn arguments(words: &[&str]) -> Arguments {
+        Arguments::try_parse_from([&["log-scraper"], words].concat()).unwrap()
+    }
+
+    #[test]
+    fn flags_that_contradict_each_other_are_told_with_what_would_be_right() {
+        let check = |words: &[&str], expected: Option<&str>| {
+            let told = arguments(words).contradiction();
+            let right = match (&told, expected) {
+                (Some(told), Some(expected)) => told.contains(expected),
+                (told, expected) => told.is_none() && expected.is_none(),
+            };
+            assert!(right, "{words:?}: {told:?}");
+        };
+        check(&["/a/b/c.log"], None);
+        check(&["/a/b/c.log", "--root", "/a"], None);
+        check(&["/a/b/c.log", "--root", "/a/x"], Some("not beneath --root /a/x"));
+        check(&["/a", "--root", "/", "--follow-symlinks", "all"], Some("give one of them"));
+        check(&["/a", "--follow-symlinks", "all"], None);
+        check(&["/a", "--checkpoint-sync", "data"], Some("needs a --checkpoint-file"));
+        check(&["/a", "--checkpoint-sync", "data", "--checkpoint-file", "/c"], None);
+        check(&["/nowhere", "--checkpoint-file", "/nowhere"], Some("another name"));
+        check(&["/a", "--exit-on-eof", "--exit-on-file", "/x"], Some("leave one of them out"));
+    }
+
+    #[test]
+    fn a_path_is_named_the_same_whichever_way_it_is_written() {
+        let check = |path: &str, expected: &str| {
+            assert_eq!(arguments(&[path]).options().paths, [PathBuf::from(expected)]);
+        };
+        check("./app.log", "app.log");
+        check("././a//b/./app.log", "a/b/app.log");
+        check("/logs//app.log", "/logs/app.log");
+        check("../x/../app.log", "../x/../app.log");
     }
 
     #[test]

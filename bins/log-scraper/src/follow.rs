@@ -5,36 +5,64 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use log::{info, warn};
+use log::{error, info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use sidecar::exit;
 use sidecar::logging::Throttle;
 use sidecar::signals::Signals;
+use sidecar::{cli, exit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use sys::inotify::{Event, Inotify};
 use tail::engine::{Engine, Outcome, Wake};
 
 use crate::admin::{self, State};
+use crate::checkpoint_file::{CheckpointFile, Refusal};
+use crate::ending::Ending;
 use crate::flags::{Arguments, millis};
-use crate::os_fs::OsFs;
+use crate::os_fs::{OsFs, fault};
+use crate::pace::Pace;
 use crate::stdout::Stdout;
 use crate::voice::Voice;
 
 /// Bytes per turn: a few milliseconds of work, after which signals are looked at.
 const BUDGET_BYTES: usize = 4 << 20;
-/// Least time between two turns that events ask for.
-const PACE_MS: u64 = 5;
 /// How often everything is looked at where the system tells of nothing.
 const BLIND_POLL_MS: u64 = 250;
+/// How often the admin endpoint is told, where turns come more often.
+const PUBLISH_MS: u64 = 100;
 
 /// Follows until a signal, the end of the files or a failure. Returns the exit code.
 ///
 /// # Errors
-/// When the program cannot start: a signal or the admin address is refused.
+/// When the program cannot start: stdout, a signal or the admin address is refused.
 pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
+    let sink = Stdout::new()?;
+    let checkpoint = arguments.checkpoint_file.as_ref();
+    let checkpoint =
+        checkpoint.map(|path| CheckpointFile::claim(path, arguments.checkpoint_sync)).transpose();
+    let checkpoint = match checkpoint {
+        Ok(checkpoint) => checkpoint,
+        Err(refusal) => {
+            error!("{refusal}");
+            return Ok(match refusal {
+                Refusal::Foreign(_) => exit::CONFIG,
+                Refusal::Taken(_) => exit::RUNTIME,
+            });
+        }
+    };
+    let fs = OsFs::new(checkpoint, arguments.roots());
+    for path in &arguments.paths {
+        if let Some(name) = fs.own_file(path) {
+            let path = path.display();
+            cli::refuse::<Arguments>(&format!(
+                "{path} is this program's own {name}: follow another file, or write elsewhere"
+            ));
+            return Ok(exit::USAGE);
+        }
+    }
     let state = Arc::new(Mutex::new(State::default()));
     let signals = Signals::register(&[SIGTERM, SIGINT])?;
     if let Some(address) = &arguments.admin_listen {
@@ -49,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
     let inotify = match Inotify::new() {
         Ok(inotify) => Some(inotify),
         Err(error) => {
-            warn!("no change events: {error}; looking every {BLIND_POLL_MS} ms");
+            warn!("no change events: {}; looking every {BLIND_POLL_MS} ms", fault(error));
             None
         }
     };
@@ -60,16 +88,19 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
     let mut follower = Follower {
         start: Instant::now(),
         engine,
-        fs: OsFs::new(arguments.checkpoint_file.clone()),
-        sink: Stdout::new(),
+        fs,
+        sink,
         signals,
         inotify,
         watched_ms: None,
         blind: Throttle::per_minute(),
         voice: Voice::default(),
         state,
+        published_ms: None,
         shutdown_ms: millis(arguments.shutdown_timeout),
-        ending: false,
+        ending: Ending::new(millis(arguments.shutdown_grace_period)),
+        end_file: arguments.exit_on_file.clone(),
+        pace: Pace::default(),
     };
     follower.follow()
 }
@@ -86,13 +117,30 @@ struct Follower {
     blind: Throttle,
     voice: Voice,
     state: Arc<Mutex<State>>,
+    published_ms: Option<u64>,
     shutdown_ms: u64,
-    ending: bool,
+    ending: Ending,
+    /// What it waits for to end.
+    end_file: Option<PathBuf>,
+    pace: Pace,
+}
+
+/// What a wait came to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ready {
+    changed: bool,
+    signalled: bool,
+    /// Nobody reads stdout any more.
+    unread: bool,
 }
 
 impl Follower {
     fn now_ms(&self) -> u64 {
         millis(self.start.elapsed())
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     fn follow(&mut self) -> io::Result<u8> {
@@ -101,16 +149,50 @@ impl Follower {
             self.watch(now_ms);
             let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             self.engine.tell_time(millis(unix));
+            self.pace.turned(self.now_us(), self.engine.stats().lines);
             let wake = self.engine.turn(&mut self.fs, &mut self.sink, now_ms, BUDGET_BYTES);
-            let now = Instant::now();
-            for notice in self.engine.take_notices() {
-                self.voice.say(&notice, now);
-            }
-            self.publish(now);
+            self.ending.turned(now_ms, self.engine.stats().bytes);
+            self.tell();
             if let Some(code) = self.exit_code(wake.outcome) {
                 return Ok(code);
             }
-            self.wait(wake, now_ms)?;
+            let ready = self.wait(wake)?;
+            if ready.unread {
+                // Nothing can be written any more; what was written is remembered.
+                let now_ms = self.now_ms();
+                self.engine.save(&mut self.fs, now_ms);
+                self.tell();
+                return Ok(self.exit_code(Outcome::SinkClosed).unwrap_or(exit::RUNTIME));
+            }
+            self.end_if_due(ready.signalled);
+        }
+    }
+
+    fn tell(&mut self) {
+        let now = Instant::now();
+        for notice in self.engine.take_notices() {
+            self.voice.say(&notice, now);
+        }
+        let now_ms = self.now_ms();
+        let is_due = self.published_ms.is_none_or(|at_ms| now_ms >= at_ms + PUBLISH_MS);
+        if is_due || self.ending.is_ending() {
+            self.published_ms = Some(now_ms);
+            self.publish(now);
+        }
+    }
+
+    fn end_if_due(&mut self, signalled: bool) {
+        let now_ms = self.now_ms();
+        if signalled && self.signals.pending().count() > 0 && self.ending.told(now_ms) {
+            info!("told to end: going on until the files were quiet for a second");
+        }
+        if let Some(path) = self.end_file.take_if(|path| path.exists()) {
+            info!("{} is there", path.display());
+            self.ending.force();
+        }
+        if self.ending.begins(now_ms) {
+            info!("ending: reading what is left");
+            self.engine.end(now_ms.saturating_add(self.shutdown_ms));
         }
     }
 
@@ -118,7 +200,7 @@ impl Follower {
         let unread = self.engine.stats().lag_bytes;
         match outcome {
             Outcome::Following => None,
-            Outcome::Finished { incomplete } if incomplete && !self.ending => {
+            Outcome::Finished { incomplete } if incomplete && !self.ending.is_ending() => {
                 warn!("not every file could be read");
                 Some(exit::RUNTIME)
             }
@@ -136,19 +218,22 @@ impl Follower {
 
     /// Brings the watches up to date, once per poll interval: directories come and are replaced.
     fn watch(&mut self, now_ms: u64) {
-        let dirs = self.engine.dirs();
         let due = self.watched_ms.is_none_or(|at_ms| now_ms >= at_ms + self.engine.poll_ms());
-        if !due || dirs.is_empty() {
+        if !due || self.engine.dirs().is_empty() {
             return;
         }
+        let mut dirs = self.engine.dirs().to_vec();
+        let end_file = self.end_file.as_deref().and_then(Path::parent);
+        dirs.extend(end_file.filter(|dir| !dir.as_os_str().is_empty()).map(Path::to_owned));
         let Some(inotify) = &mut self.inotify else { return };
-        let fresh = match inotify.watch(dirs) {
+        let fresh = match inotify.watch(&dirs) {
             Ok(fresh) => fresh,
             // It is waited for, like the files in it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => {
                 if self.blind.allow(Instant::now()).is_some() {
-                    warn!("a folder cannot be watched: {error}; looking every {BLIND_POLL_MS} ms");
+                    let fault = fault(error);
+                    warn!("a folder cannot be watched: {fault}; looking every {BLIND_POLL_MS} ms");
                 }
                 self.engine.poll_at_least_every(BLIND_POLL_MS);
                 true
@@ -164,34 +249,28 @@ impl Follower {
         if let Ok(mut state) = self.state.lock() {
             state.stats = self.engine.stats();
             state.turned = Some(now);
-            state.ending = self.ending;
+            state.ending = self.ending.is_ending();
             state.fault = self.engine.fault();
         }
     }
 
     /// Waits for what comes first: a change, a signal, room in stdout, or the time.
-    fn wait(&mut self, wake: Wake, turned_ms: u64) -> io::Result<()> {
-        let now_ms = self.now_ms();
+    fn wait(&mut self, wake: Wake) -> io::Result<Ready> {
+        let at_ms = self.ending.at_ms().map_or(wake.at_ms, |at_ms| at_ms.min(wake.at_ms));
         let first_turn = self.watched_ms.is_none() && self.inotify.is_some();
-        let timeout_ms = if first_turn { 0 } else { wake.at_ms.saturating_sub(now_ms) };
-        let (changed, _) = self.poll(timeout_ms, true, wake.sink_blocked)?;
-        if changed {
-            // Changes come in crowds: what arrives within the pace is one turn. Work that is due
-            // anyway does not wait for them.
-            let pace_ms = (turned_ms + PACE_MS).saturating_sub(self.now_ms());
-            if pace_ms > 0 && timeout_ms > 0 && !self.ending {
-                self.poll(pace_ms, false, false)?;
+        let timeout_ms = if first_turn { 0 } else { at_ms.saturating_sub(self.now_ms()) };
+        let timeout = Duration::from_millis(timeout_ms);
+        let mut ready = self.poll(timeout, true, wake.sink_blocked)?;
+        if ready.changed {
+            // Work that is due anyway does not wait for company.
+            let pace_us = self.pace.wait_us(self.now_us());
+            if pace_us > 0 && timeout_ms > 0 && !self.ending.is_ending() {
+                let later = self.poll(Duration::from_micros(pace_us), false, false)?;
+                ready = Ready { changed: true, ..later };
             }
             self.take_changes();
         }
-        let ends = self.signals.pending().count() > 0;
-        if ends && !self.ending {
-            self.ending = true;
-            info!("ending: reading what is left");
-            let by_ms = self.now_ms().saturating_add(self.shutdown_ms);
-            self.engine.end(by_ms);
-        }
-        Ok(())
+        Ok(ready)
     }
 
     fn take_changes(&mut self) {
@@ -199,6 +278,7 @@ impl Follower {
         let engine = &mut self.engine;
         let drained = inotify.drain(|event| match event {
             Event::Data(path) => engine.hint_data(&path),
+            Event::Name(path) => engine.hint_name(&path),
             Event::Names => engine.hint_names(),
             Event::Overflow => engine.hint_all(),
         });
@@ -207,24 +287,33 @@ impl Follower {
         }
     }
 
-    /// Returns whether changes and whether room in stdout were seen.
-    fn poll(&self, timeout_ms: u64, changes: bool, room: bool) -> io::Result<(bool, bool)> {
+    /// Waits for a signal, for the end of stdout, and, if asked for, for changes and for room.
+    fn poll(&self, timeout: Duration, changes: bool, room: bool) -> io::Result<Ready> {
         let timeout = Timespec {
-            tv_sec: i64::try_from(timeout_ms / 1000).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(timeout_ms % 1000 * 1_000_000).unwrap_or(0),
+            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(timeout.subsec_nanos()),
         };
-        let signals = self.signals.as_fd();
-        let changes = if changes { self.inotify.as_ref().map(AsFd::as_fd) } else { None };
-        let mut fds = vec![PollFd::from_borrowed_fd(signals, PollFlags::IN)];
-        let stdout = room.then(|| self.sink.as_fd());
-        fds.extend(stdout.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT)));
-        fds.extend(changes.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        let watched = |fd, asked, flags| {
+            PollFd::from_borrowed_fd(fd, if asked { flags } else { PollFlags::empty() })
+        };
+        let (room_fd, room_flags) = self.sink.room();
+        let inotify = self.inotify.as_ref().map_or(self.sink.as_fd(), AsFd::as_fd);
+        let mut fds = [
+            watched(self.signals.as_fd(), true, PollFlags::IN),
+            // Asked for nothing, it still tells that nobody reads any more.
+            watched(self.sink.as_fd(), false, PollFlags::empty()),
+            watched(room_fd, room, room_flags),
+            watched(inotify, changes && self.inotify.is_some(), PollFlags::IN),
+        ];
         match rustix::event::poll(&mut fds, Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-        let ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
-        let changed_at = if room { 2 } else { 1 };
-        Ok((changes.is_some() && ready(changed_at), room && ready(1)))
+        let [signals, sink, _, inotify] = fds.map(|fd| fd.revents());
+        Ok(Ready {
+            changed: inotify.contains(PollFlags::IN),
+            signalled: !signals.is_empty(),
+            unread: sink.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL),
+        })
     }
 }

@@ -4,13 +4,17 @@
 //! is decided in the `tail` crate; `os_fs` and `stdout` are its hands, `follow` is the loop.
 
 mod admin;
+mod checkpoint_file;
+mod ending;
 mod flags;
 mod follow;
 mod os_fs;
+mod pace;
+mod roots;
 mod stdout;
 mod voice;
+mod writer;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use log::error;
@@ -23,12 +27,11 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    if let Some(contradiction) = arguments.contradiction() {
-        let _ = writeln!(io::stderr(), "log-scraper: {contradiction} (see log-scraper --help)");
-        return ExitCode::from(exit::USAGE);
-    }
     if let Some(Command::Check { check }) = &arguments.command {
         return check::run(check);
+    }
+    if let Some(why) = arguments.contradiction() {
+        return cli::refuse::<Arguments>(&why);
     }
     logging::init(arguments.log_level);
     match follow::run(&arguments) {

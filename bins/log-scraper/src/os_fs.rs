@@ -1,39 +1,67 @@
 //! The engine's file system over the real one.
 //!
-//! Owns the open descriptors and the checkpoint file. It decides nothing: errors go to the engine
-//! as they are.
+//! Owns the open descriptors, and knows which files this program writes itself. Errors go to the engine as they are.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
+use log::warn;
 use rustix::io::Errno;
 use sys::file;
 use tail::fs::{Fault, FileId, Fs, Handle, Probe};
+
+use crate::checkpoint_file::CheckpointFile;
+use crate::roots::Roots;
 
 /// The real file system.
 #[derive(Debug)]
 pub(crate) struct OsFs {
     open: BTreeMap<u64, OwnedFd>,
     next: u64,
-    checkpoint_path: Option<PathBuf>,
-    checkpoint: Option<OwnedFd>,
+    checkpoint: Option<CheckpointFile>,
+    roots: Roots,
+    /// Files that stdout and stderr go to: device, inode, name.
+    own: Vec<(u64, u64, &'static str)>,
+    /// What of its own was left out and said so.
+    said: Vec<&'static str>,
 }
 
 impl OsFs {
-    /// With the checkpoint at this path, if there is to be one.
-    pub(crate) fn new(checkpoint_path: Option<PathBuf>) -> OsFs {
-        OsFs { open: BTreeMap::new(), next: 0, checkpoint_path, checkpoint: None }
+    /// With the checkpoint in this file, if there is to be one.
+    pub(crate) fn new(checkpoint: Option<CheckpointFile>, roots: Roots) -> OsFs {
+        let regular = |fd: &dyn AsFd, name| {
+            let seen = file::probe(fd.as_fd()).ok().filter(|seen| seen.regular)?;
+            Some((seen.dev, seen.ino, name))
+        };
+        let own = [regular(&sys::stdout::fd(), "stdout"), regular(&io::stderr(), "stderr")];
+        OsFs {
+            open: BTreeMap::new(),
+            next: 0,
+            checkpoint,
+            roots,
+            own: own.into_iter().flatten().collect(),
+            said: Vec::new(),
+        }
+    }
+
+    /// What this program writes to the file at `path`, if it does.
+    pub(crate) fn own_file(&self, path: &Path) -> Option<&'static str> {
+        self.own_name(&file::probe_path(path).ok()?)
+    }
+
+    fn own_name(&self, seen: &file::Probe) -> Option<&'static str> {
+        let id = (seen.dev, seen.ino);
+        if self.checkpoint.as_ref().and_then(CheckpointFile::id) == Some(id) {
+            return Some("checkpoint");
+        }
+        self.own.iter().find(|own| (own.0, own.1) == id).map(|own| own.2)
     }
 
     fn get(&self, handle: Handle) -> Result<&OwnedFd, Fault> {
         self.open.get(&handle.0).ok_or(Fault::Other(Errno::BADF.raw_os_error()))
-    }
-
-    fn checkpoint_path(&self) -> Result<&Path, Fault> {
-        self.checkpoint_path.as_deref().ok_or(Fault::Missing)
     }
 }
 
@@ -44,11 +72,28 @@ impl Fs for OsFs {
     }
 
     fn probe_path(&mut self, path: &Path) -> Result<Probe, Fault> {
-        to_probe(file::probe_path(path))
+        let seen = file::probe_path(path);
+        // What it writes itself would be read, and written again, for ever.
+        if let Some(name) = seen.as_ref().ok().and_then(|seen| self.own_name(seen)) {
+            if !self.said.contains(&name) {
+                warn!("{}: is this program's own {name}, left out", path.display());
+                self.said.push(name);
+            }
+            return Err(Fault::NotAFile);
+        }
+        to_probe(seen)
     }
 
     fn open(&mut self, path: &Path) -> Result<Handle, Fault> {
-        let fd = file::open(path).map_err(fault)?;
+        let split = self.roots.split(path).map_err(|_| Fault::Outside)?;
+        let opened = match split {
+            Some((root, path)) => sys::beneath::open(&root, &path),
+            None => file::open(path),
+        };
+        let fd = opened.map_err(|error| match Errno::from_io_error(&error) {
+            Some(Errno::XDEV) => Fault::Outside,
+            _ => fault(error),
+        })?;
         self.next += 1;
         self.open.insert(self.next, fd);
         Ok(Handle(self.next))
@@ -67,18 +112,11 @@ impl Fs for OsFs {
     }
 
     fn read_checkpoint(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Fault> {
-        if self.checkpoint.is_none() {
-            self.checkpoint = Some(file::open(self.checkpoint_path()?).map_err(fault)?);
-        }
-        let opened = self.checkpoint.as_ref().ok_or(Fault::Missing)?;
-        file::read_at(opened, buf, offset).map_err(fault)
+        self.checkpoint.as_mut().ok_or(Fault::Missing)?.read(offset, buf)
     }
 
     fn write_checkpoint(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
-        // By name each time: a checkpoint in a file that was deleted meanwhile is none.
-        let path = self.checkpoint_path()?;
-        let opened = file::open_or_create(path).map_err(fault)?;
-        file::write_all_at(&opened, bytes, offset).map_err(fault)
+        self.checkpoint.as_mut().ok_or(Fault::Missing)?.write(offset, bytes)
     }
 }
 
@@ -104,6 +142,6 @@ pub(crate) fn fault(error: io::Error) -> Fault {
         Some(Errno::NOSPC | Errno::DQUOT) => Fault::Full,
         Some(Errno::MFILE | Errno::NFILE) => Fault::TooManyOpen,
         Some(errno) => Fault::Other(errno.raw_os_error()),
-        None => Fault::Other(0),
+        None => Fault::Other(Errno::IO.raw_os_error()),
     }
 }

@@ -40,6 +40,13 @@ pub fn parse<T: Parser>() -> Result<T, ExitCode> {
     })
 }
 
+/// Tells on stderr why a command line that could be parsed cannot be meant; the code to exit with.
+pub fn refuse<T: Parser>(why: &str) -> ExitCode {
+    let name = T::command().get_name().to_owned();
+    let _ = writeln!(io::stderr(), "{}", usage_error(&name, why));
+    ExitCode::from(exit::USAGE)
+}
+
 /// clap's several paragraphs as one line: its message, its tip, and where to look.
 fn usage_error(program: &str, message: &str) -> String {
     let joined = |paragraph: &str| {
