@@ -38,9 +38,26 @@ volumeMounts:
 
 {{/* Arguments, as JSON. */}}
 {{- define "sidecar.logScraperArgs" -}}
+{{- $scraper := .Values.logScraper -}}
+{{- $extra := $scraper.extraArgs | default list -}}
 {{- $args := list
   "--checkpoint-file=/var/lib/log-scraper/checkpoint"
-  (printf "--admin-listen=:%d" (int .Values.logScraper.adminPort)) -}}
+  (printf "--admin-listen=:%d" (int $scraper.adminPort)) -}}
+{{- if eq $scraper.followSymlinks "all" -}}
+{{- $args = append $args "--follow-symlinks=all" -}}
+{{- else -}}
+{{- /* Links stay within the volume; with paths in several, each path's links stay near it. */}}
+{{- $folder := include "sidecar.logFolder" . -}}
+{{- $within := true -}}
+{{- range $path := include "sidecar.logPaths" . | fromJsonArray -}}
+{{- if not (hasPrefix (printf "%s/" $folder) $path) }}{{ $within = false }}{{ end -}}
+{{- end -}}
+{{- range $extra }}{{ if hasPrefix "--root" . }}{{ $within = false }}{{ end }}{{ end -}}
+{{- if $within }}{{ $args = append $args (printf "--root=%s" $folder) }}{{ end -}}
+{{- end -}}
+{{- if eq $scraper.checkpointSync "data" }}{{ $args = append $args "--checkpoint-sync=data" }}{{ end -}}
+{{- with $scraper.shutdownGracePeriod }}{{ $args = append $args (printf "--shutdown-grace-period=%s" .) }}{{ end -}}
+{{- with $scraper.exitOnFile }}{{ $args = append $args (printf "--exit-on-file=%s" .) }}{{ end -}}
 {{- with .Values.logScraper -}}
 {{- if eq .format "json" -}}
 {{- $args = append $args "--format=json" -}}
@@ -50,7 +67,7 @@ volumeMounts:
 {{- $args = append $args "--prefix" -}}
 {{- end -}}
 {{- end -}}
-{{- concat $args (.Values.logScraper.extraArgs | default list) (include "sidecar.logPaths" . | fromJsonArray) | toJson -}}
+{{- concat $args $extra (include "sidecar.logPaths" . | fromJsonArray) | toJson -}}
 {{- end -}}
 
 {{/* Files that are followed, as JSON. */}}

@@ -101,7 +101,7 @@ topologySpreadConstraints:
 {{- if .Values.logScraper.enabled }}
 - name: checkpoint
   emptyDir:
-    sizeLimit: 1Mi
+    sizeLimit: 16Mi
 {{- end }}
 {{- if .Values.proxy.enabled }}
 - name: proxy-config
