@@ -67,6 +67,21 @@ pub(crate) fn megabytes(root: u32, memory: Memory) -> Result<f64, Fault> {
     Ok((kibibytes * 1024) as f64 / 1e6)
 }
 
+/// How often the threads of `pid` have gone to sleep so far, and so were woken.
+///
+/// # Errors
+/// If the process is gone.
+pub(crate) fn wake_ups(pid: u32) -> Result<u64, Fault> {
+    let folder = format!("/proc/{pid}/task");
+    let tasks = fs::read_dir(&folder).map_err(|error| Fault::new(format!("{folder}: {error}")))?;
+    let count = |task: fs::DirEntry| {
+        let text = fs::read_to_string(task.path().join("status")).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        line.trim().parse::<u64>().ok()
+    };
+    Ok(tasks.flatten().filter_map(count).sum())
+}
+
 /// `root` and all living descendants.
 ///
 /// # Errors

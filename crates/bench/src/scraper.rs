@@ -26,8 +26,11 @@ pub(crate) enum Case {
     Throughput,
     /// 200,000 numbered lines at 40,000 a second while the file is renamed 8 times a second.
     Rotation,
-    /// 10,000 lines a second: how long a line takes from its write to the pipe.
+    /// 1,000 and 10,000 lines a second: how long a line takes from its write to the pipe, and what
+    /// following costs.
     Paced,
+    /// Nothing is written: how often it wakes, and its memory.
+    Idle,
 }
 
 /// Who takes part.
@@ -58,7 +61,10 @@ struct Writing {
 
 const ROTATION: Writing =
     Writing { lines: 200_000, lines_per_tick: 40, lines_per_file: Some(40_000 / 8) };
+const SLOW: Writing = Writing { lines: 5000, lines_per_tick: 1, lines_per_file: None };
 const PACED: Writing = Writing { lines: 30_000, lines_per_tick: 10, lines_per_file: None };
+/// How long nothing is written.
+const IDLE_TIME: Duration = Duration::from_secs(10);
 
 /// One reading of the whole backlog.
 #[derive(Clone, Copy, Debug)]
@@ -78,15 +84,26 @@ struct Followed {
     /// Exit status after SIGTERM; 128 plus the signal that ended it, as a shell says it.
     exit: f64,
     peak_megabytes: f64,
+    median_ms: f64,
     latency_ms: f64,
+    /// Processor seconds for a million lines.
+    cpu_seconds: f64,
 }
 
 impl std::fmt::Display for Followed {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "lost {}, doubled {}, spoiled {}, exit {}, peak {:.2} MB, p99 {:.2} ms",
-            self.lost, self.doubled, self.spoiled, self.exit, self.peak_megabytes, self.latency_ms
+            "lost {}, doubled {}, spoiled {}, exit {}, peak {:.2} MB, median {:.2} ms, p99 {:.2} ms, \
+             {:.2} CPU s per million lines",
+            self.lost,
+            self.doubled,
+            self.spoiled,
+            self.exit,
+            self.peak_megabytes,
+            self.median_ms,
+            self.latency_ms,
+            self.cpu_seconds
         )
     }
 }
@@ -97,6 +114,7 @@ pub(crate) fn run(plan: &Plan, case: Case) -> (Vec<Row>, Option<Fault>) {
         Case::Throughput => throughput(plan),
         Case::Rotation => rotation(plan),
         Case::Paced => paced(plan),
+        Case::Idle => idle(plan),
     };
     match outcome {
         Ok(figures) => (rows(case, &figures), None),
@@ -119,7 +137,16 @@ fn rows(case: Case, figures: &[Figures]) -> Vec<Row> {
             ("8 renames/s at 40,000 lines/s, exit status on SIGTERM", Bar::AtMost(0.0), 0),
             ("8 renames/s at 40,000 lines/s, peak RSS, MB", Bar::AtMost(3.0), 2),
         ],
-        Case::Paced => &[("10,000 lines/s, write to pipe p99, ms", Bar::AtMost(20.0), 2)],
+        Case::Paced => &[
+            ("1,000 lines/s, write to pipe median, ms", Bar::AtMost(0.3), 2),
+            ("1,000 lines/s, write to pipe p99, ms", Bar::AtMost(3.0), 2),
+            ("10,000 lines/s, write to pipe p99, ms", Bar::AtMost(20.0), 2),
+            ("10,000 lines/s, CPU seconds per million lines", Bar::RatioAtMost(1.0), 2),
+        ],
+        Case::Idle => &[
+            ("nothing is written, wake-ups per second", Bar::AtMost(1.0), 2),
+            ("nothing is written, peak RSS, MB", Bar::AtMost(1.6), 2),
+        ],
     };
     report::fill(shape, figures)
 }
@@ -169,15 +196,49 @@ fn rotation(plan: &Plan) -> Result<Vec<Figures>, Fault> {
 }
 
 fn paced(plan: &Plan) -> Result<Vec<Figures>, Fault> {
-    let rounds = interleave(&SIDES, plan.rounds.min(FOLLOW_ROUNDS), |side, round| {
-        let run = follow(plan, side, PACED)?;
-        eprintln!("paced round {round}: {side:?} {run}");
-        if run.lost + run.doubled + run.spoiled > 0.0 {
-            return Err(Fault::new(format!("{side:?} lost, doubled or spoiled lines: {run}")));
+    let at_pace = |writing: Writing| {
+        interleave(&SIDES, plan.rounds.min(FOLLOW_ROUNDS), |side, round| {
+            let run = follow(plan, side, writing)?;
+            eprintln!("paced round {round}, {} lines: {side:?} {run}", writing.lines);
+            if run.lost + run.doubled + run.spoiled > 0.0 {
+                return Err(Fault::new(format!("{side:?} lost, doubled or spoiled lines: {run}")));
+            }
+            Ok(run)
+        })
+    };
+    let (slow, fast) = (at_pace(SLOW)?, at_pace(PACED)?);
+    Ok(vec![
+        beside("write to pipe median, ms", &slow, Side::Peer, |run| run.median_ms)?,
+        beside("write to pipe p99, ms", &slow, Side::Peer, |run| run.latency_ms)?,
+        beside("write to pipe p99, ms", &fast, Side::Peer, |run| run.latency_ms)?,
+        beside("CPU seconds per million lines", &fast, Side::Peer, |run| run.cpu_seconds)?,
+    ])
+}
+
+fn idle(plan: &Plan) -> Result<Vec<Figures>, Fault> {
+    let run = |side| {
+        let folder = Folder::new(plan.folder.join("idle"))?;
+        let file = folder.path.join("logs.txt");
+        fs::write(&file, line(0)).map_err(|error| unusable(&file, &error))?;
+        let mut command = command(plan, side, &file)?;
+        let log = plan.folder.join("stderr.log");
+        let mut program = Program::start(&mut command, TEST_CPU, Signal::TERM, &log)?;
+        let mut stdout = program.take_stdout()?;
+        let read = drain(&mut stdout, LINE_BYTES as u64)?;
+        // The checkpoint of that line is still to be written.
+        thread::sleep(QUIET_TIME * 4);
+        let before = procfs::wake_ups(program.pid())?;
+        thread::sleep(IDLE_TIME);
+        let count = procfs::wake_ups(program.pid())? - before;
+        let megabytes = procfs::megabytes(program.pid(), Memory::Peak)?;
+        program.end(Signal::TERM)?;
+        match read {
+            0 => Err(Fault::new(format!("{side:?} does not follow the file"))),
+            _ => Ok((count as f64 / IDLE_TIME.as_secs_f64(), megabytes)),
         }
-        Ok(run)
-    })?;
-    Ok(vec![beside("write to pipe p99, ms", &rounds, Side::Peer, |run| run.latency_ms)?])
+    };
+    let (ours, peer) = (run(Side::Ours)?, run(Side::Peer)?);
+    Ok(vec![Figures::from((ours.0, peer.0)), Figures::from((ours.1, peer.1))])
 }
 
 /// The program of `side`, told to follow `file` from its beginning; ours as the pod runs it, with
@@ -307,21 +368,26 @@ fn follow(plan: &Plan, side: Side, writing: Writing) -> Result<Followed, Fault> 
         }
         thread::sleep(QUIET_TIME);
         let peak = procfs::megabytes(program.pid(), Memory::Peak);
-        let ended = peak.and_then(|peak| Ok((peak, program.end(Signal::TERM)?)));
+        let cpu = procfs::cpu_seconds(program.pid());
+        let used = peak.and_then(|peak| Ok((peak, cpu?)));
+        let ended = used.and_then(|used| Ok((used, program.end(Signal::TERM)?)));
         // The program is gone, so the pipe ends and the reader with it.
         drop(bounded);
         (reader.join(), written, ended)
     });
     let (ledger, arrivals) = reading.map_err(|_| Fault::new("the reader failed"))??;
-    let (peak_megabytes, status) = ended?;
-    let latency_ms = latency(&written?, &arrivals)?;
+    let ((peak_megabytes, cpu_seconds), status) = ended?;
+    let latencies = latencies(&written?, &arrivals);
+    let at = |share| quantile(&latencies, share).ok_or_else(|| Fault::new("nothing came out"));
     Ok(Followed {
         lost: ledger.lost() as f64,
         doubled: ledger.doubled() as f64,
         spoiled: (ledger.torn + ledger.unordered + u64::from(ledger.partial_bytes() > 0)) as f64,
         exit: f64::from(exit_code(status)),
         peak_megabytes,
-        latency_ms,
+        median_ms: at(0.5)?,
+        latency_ms: at(0.99)?,
+        cpu_seconds: cpu_seconds * 1e6 / writing.lines as f64,
     })
 }
 
@@ -388,9 +454,9 @@ fn read_lines(
     }
 }
 
-/// 99th percentile over the batches: time from a batch's first write until all its lines had come,
-/// in milliseconds. Sound only where no line was lost or doubled, which its caller checks.
-fn latency(batches: &[(u64, Duration)], arrivals: &[(u64, Duration)]) -> Result<f64, Fault> {
+/// Of each batch the time from its first write until all its lines had come, in milliseconds. Sound
+/// only where no line was lost or doubled, which its caller checks.
+fn latencies(batches: &[(u64, Duration)], arrivals: &[(u64, Duration)]) -> Vec<f64> {
     let mut arrivals = arrivals.iter().peekable();
     let ends = batches.iter().skip(1).map(|(lines, _)| *lines);
     let mut latencies = Vec::new();
@@ -403,7 +469,7 @@ fn latency(batches: &[(u64, Duration)], arrivals: &[(u64, Duration)]) -> Result<
         };
         latencies.push(came.saturating_sub(*written).as_secs_f64() * 1e3);
     }
-    quantile(&latencies, 0.99).ok_or_else(|| Fault::new("nothing came out"))
+    latencies
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Fault {
@@ -435,26 +501,26 @@ impl Drop for Folder {
 mod tests {
     use super::*;
 
-    fn check(batches: &[(u64, u64)], arrivals: &[(u64, u64)], expected: Option<f64>) {
+    fn check(batches: &[(u64, u64)], arrivals: &[(u64, u64)], expected: &[f64]) {
         let times = |row: &[(u64, u64)]| -> Vec<(u64, Duration)> {
             row.iter().map(|(lines, ms)| (*lines, Duration::from_millis(*ms))).collect()
         };
-        assert_eq!(latency(&times(batches), &times(arrivals)).ok(), expected);
+        assert_eq!(latencies(&times(batches), &times(arrivals)), expected);
     }
 
     #[test]
     fn latency_runs_from_a_batch_to_the_arrival_of_its_last_line() {
-        check(&[(0, 10), (5, 20), (10, 30)], &[(4, 11), (5, 12), (10, 23)], Some(3.0));
+        check(&[(0, 10), (5, 20), (10, 30)], &[(4, 11), (5, 12), (10, 23)], &[2.0, 3.0]);
     }
 
     #[test]
     fn one_arrival_may_bring_several_batches() {
-        check(&[(0, 10), (5, 20), (10, 30)], &[(10, 40)], Some(30.0));
+        check(&[(0, 10), (5, 20), (10, 30)], &[(10, 40)], &[30.0, 20.0]);
     }
 
     #[test]
-    fn latency_of_nothing_is_a_fault() {
-        check(&[(0, 10), (5, 20)], &[], None);
+    fn nothing_that_came_has_no_latency() {
+        check(&[(0, 10), (5, 20)], &[], &[]);
     }
 
     #[test]
