@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
         value_parser = cli::bytes
     )]
     pub(crate) checkpoint_bytes: u64,
-    /// Have each checkpoint reach the disk, which costs about a millisecond of waiting (data), or let
+    /// Have each checkpoint reach the disk, which takes about 2 ms (data), or let
     /// the system write it when it sees fit (none): the difference counts when the machine goes down
     #[arg(
         long,
