@@ -62,6 +62,22 @@ pub(crate) struct Arguments {
         value_enum
     )]
     pub(crate) checkpoint_sync: CheckpointSync,
+    /// Leave out files whose path, or name, this pattern describes; may be repeated
+    #[arg(long, env = "LOG_SCRAPER_EXCLUDE", value_name = "GLOB")]
+    pub(crate) exclude: Vec<PathBuf>,
+    /// Where to begin with files that are there at the very first start: at their beginning, or at
+    /// their end, with what is written from then on
+    #[arg(
+        long,
+        env = "LOG_SCRAPER_READ_FROM",
+        value_name = "WHERE",
+        default_value = "beginning",
+        value_enum
+    )]
+    pub(crate) read_from: ReadFrom,
+    /// Leave out files that a pattern finds and nobody has written to for this long, until somebody does
+    #[arg(long, env = "LOG_SCRAPER_IGNORE_OLDER", value_name = "TIME", value_parser = cli::duration)]
+    pub(crate) ignore_older: Option<Duration>,
     /// Follow symbolic links as long as they stay beneath this folder; without it, beneath the folder
     /// above the one the path is in
     #[arg(long, env = "LOG_SCRAPER_ROOT", value_name = "DIR")]
@@ -186,6 +202,15 @@ pub(crate) enum CheckpointSync {
     Data,
 }
 
+/// Where to begin with a file of which nothing is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReadFrom {
+    /// With its first byte.
+    Beginning,
+    /// Behind its last whole line.
+    End,
+}
+
 /// How far symbolic links are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FollowSymlinks {
@@ -224,6 +249,12 @@ impl Arguments {
                 "--checkpoint-file {} is a path to follow: give the checkpoint another name",
                 path.display()
             ));
+        }
+        if self.exit_on_eof && self.read_from == ReadFrom::End {
+            return Some(
+                "--exit-on-eof with --read-from end reads nothing: leave one of them out"
+                    .to_owned(),
+            );
         }
         if self.exit_on_eof && self.exit_on_file.is_some() {
             return Some(
@@ -272,6 +303,9 @@ impl Arguments {
     pub(crate) fn options(&self) -> Options {
         Options {
             paths: self.paths.iter().map(|path| plain(path)).collect(),
+            exclude: self.exclude.clone(),
+            from_end: self.read_from == ReadFrom::End,
+            ignore_older_ms: self.ignore_older.map(millis),
             rotated: self.rotated_glob.clone(),
             checkpoint: self.checkpoint_file.is_some(),
             checkpoint_interval_ms: millis(self.checkpoint_interval),
@@ -399,6 +433,8 @@ mod tests {
         check(&["/a", "--checkpoint-sync", "data"], Some("needs a --checkpoint-file"));
         check(&["/a", "--checkpoint-sync", "data", "--checkpoint-file", "/c"], None);
         check(&["/nowhere", "--checkpoint-file", "/nowhere"], Some("another name"));
+        check(&["/a", "--exit-on-eof", "--read-from", "end"], Some("reads nothing"));
+        check(&["/a", "--exit-on-file", "/x", "--read-from", "end"], None);
         check(&["/a", "--exit-on-eof", "--exit-on-file", "/x"], Some("leave one of them out"));
     }
 

@@ -234,6 +234,66 @@ fn lines_of_several_files_stay_whole() {
 }
 
 #[test]
+fn what_is_excluded_or_too_old_is_left_out_until_it_is_written_to() {
+    let folder = Folder::new();
+    for (number, name) in ["a.log", "b.tmp", "old.log", "debug-1.log"].iter().enumerate() {
+        append(&folder.path(name), line(number as u64).as_bytes());
+    }
+    let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let old = fs::File::options().append(true).open(folder.path("old.log")).unwrap();
+    old.set_modified(hour_ago).unwrap();
+    let (checkpoint, all) = (folder.argument("ck.tmp"), folder.argument("*"));
+    let excluded = folder.argument("debug-?.log");
+    let arguments = [
+        "--exclude",
+        "*.tmp",
+        "--exclude",
+        &excluded,
+        "--ignore-older",
+        "30m",
+        "--poll-interval",
+        "50ms",
+        "--checkpoint-file",
+        &checkpoint,
+        &all,
+    ];
+    let scraper = Scraper::start(&arguments);
+    scraper.wait_for_output(line(0).as_bytes());
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(numbers(&scraper.output()), [0]);
+    append(&folder.path("old.log"), line(4).as_bytes());
+    append(&folder.path("debug-1.log"), line(5).as_bytes());
+    wait_until("both lines of the old file", || numbers(&scraper.output()).len() == 3);
+    assert_eq!(numbers(&scraper.terminate()), [0, 2, 4]);
+    // What is known is never too old.
+    old.set_modified(hour_ago).unwrap();
+    append(&folder.path("old.log"), line(6).as_bytes());
+    old.set_modified(hour_ago).unwrap();
+    assert_eq!(numbers(&Scraper::start(&arguments).terminate()), [6]);
+}
+
+#[test]
+fn reading_from_the_end_begins_behind_the_last_whole_line_of_what_is_there_at_the_first_start() {
+    let folder = Folder::new();
+    let path = folder.path("app.log");
+    let text: String = (0..5000).map(line).collect();
+    append(&path, format!("{text}{}", line(5000).trim_end()).as_bytes());
+    let (checkpoint, all) = (folder.argument("checkpoint"), folder.argument("*.log"));
+    let arguments = ["--read-from", "end", "--checkpoint-file", &checkpoint, &all];
+    let scraper = Scraper::start(&arguments);
+    scraper.wait_for_message("following");
+    append(&path, b"\n");
+    scraper.wait_for_output(line(5000).as_bytes());
+    // What comes later is new, and read whole.
+    append(&folder.path("later.log"), line(1).as_bytes());
+    wait_until("the other file", || numbers(&scraper.output()).len() == 2);
+    assert_eq!(numbers(&scraper.terminate()), [5000, 1]);
+    // So is what came between two runs.
+    append(&path, line(5001).as_bytes());
+    assert_eq!(numbers(&Scraper::start(&arguments).terminate()), [5001]);
+}
+
+#[test]
 fn jobs_end_at_the_end_of_the_files() {
     let folder = Folder::new();
     append(&folder.path("a"), b"one\ntwo");

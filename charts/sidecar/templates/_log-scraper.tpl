@@ -55,6 +55,9 @@ volumeMounts:
 {{- range $extra }}{{ if hasPrefix "--root" . }}{{ $within = false }}{{ end }}{{ end -}}
 {{- if $within }}{{ $args = append $args (printf "--root=%s" $folder) }}{{ end -}}
 {{- end -}}
+{{- range $scraper.exclude }}{{ $args = append $args (printf "--exclude=%s" .) }}{{ end -}}
+{{- if eq $scraper.readFrom "end" }}{{ $args = append $args "--read-from=end" }}{{ end -}}
+{{- with $scraper.ignoreOlder }}{{ $args = append $args (printf "--ignore-older=%s" .) }}{{ end -}}
 {{- if eq $scraper.checkpointSync "data" }}{{ $args = append $args "--checkpoint-sync=data" }}{{ end -}}
 {{- with $scraper.shutdownGracePeriod }}{{ $args = append $args (printf "--shutdown-grace-period=%s" .) }}{{ end -}}
 {{- with $scraper.exitOnFile }}{{ $args = append $args (printf "--exit-on-file=%s" .) }}{{ end -}}

@@ -5,6 +5,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::begin::is_excluded;
 use crate::engine::Engine;
 use crate::fs::{Fault, Fs};
 use crate::pattern;
@@ -20,6 +21,14 @@ const LIST_INTERVAL_MS: u64 = 10_000;
 /// Wait between two expansions of patterns.
 const EXPAND_INTERVAL_MS: u64 = 100;
 
+impl Look {
+    /// Settled only if both are.
+    #[must_use]
+    pub fn and(self, other: Look) -> Look {
+        if self == Look::Again { self } else { other }
+    }
+}
+
 /// Who reads the file at a stream's path.
 enum Owner {
     This,
@@ -30,22 +39,8 @@ enum Owner {
 impl Engine {
     /// Whether a path may be one that a pattern leads to.
     pub(crate) fn is_wanted(&self, path: &Path) -> bool {
-        self.options.paths.iter().any(|wanted| {
-            let (mut ours, mut theirs) = (wanted.components(), path.components());
-            loop {
-                match (ours.next(), theirs.next()) {
-                    (None, None) => return true,
-                    (Some(ours), Some(theirs)) => {
-                        let ours = ours.as_os_str().as_encoded_bytes();
-                        let theirs = theirs.as_os_str().as_encoded_bytes();
-                        if ours != theirs && !pattern::matches(ours, theirs) {
-                            return false;
-                        }
-                    }
-                    _ => return false,
-                }
-            }
-        })
+        let is_wanted = |wanted: &PathBuf| pattern::matches_path(wanted, path);
+        self.options.paths.iter().any(is_wanted) && !is_excluded(&self.options.exclude, path)
     }
 
     pub(crate) fn add_stream(&mut self, path: PathBuf, named: bool) -> usize {
@@ -54,6 +49,7 @@ impl Engine {
         }
         let mut stream = Stream::new(self.next_key, path, named, &self.options.rotated);
         stream.first = self.first_start && !self.started;
+        stream.from_end = stream.first && self.options.from_end;
         stream.recovering = self.recovering;
         #[cfg(test)]
         {
@@ -177,6 +173,7 @@ impl Engine {
         }
         found.sort();
         found.dedup();
+        found.retain(|path| !is_excluded(&self.options.exclude, path));
         for path in &found {
             let known =
                 self.streams.iter().any(|stream| stream.path.as_os_str() == path.as_os_str());
@@ -185,7 +182,11 @@ impl Engine {
             }
             let rotated = self.streams.iter().any(|stream| stream.rotates_to(path));
             let of_found = || found.iter().any(|other| self.is_rotated_name(other, path));
-            if !rotated && !of_found() && fs.probe_path(path) != Err(Fault::NotAFile) {
+            if !rotated
+                && !of_found()
+                && fs.probe_path(path) != Err(Fault::NotAFile)
+                && !self.is_too_old(fs, path)
+            {
                 self.add_stream(path.clone(), false);
             }
         }

@@ -26,6 +26,13 @@ const RETRY_MS: u64 = 1000;
 pub struct Options {
     /// Paths and patterns to follow.
     pub paths: Vec<PathBuf>,
+    /// Patterns of names, or of paths where there is a slash, of files that are not followed though
+    /// a pattern leads to them.
+    pub exclude: Vec<PathBuf>,
+    /// Files that are there when nothing is known yet are read from their end.
+    pub from_end: bool,
+    /// Files that a pattern leads to are left out if they were not written to for so long.
+    pub ignore_older_ms: Option<u64>,
     /// Names of rotated generations, `{path}` standing for the followed path.
     pub rotated: Vec<String>,
     /// Whether there is a checkpoint file.
@@ -182,7 +189,7 @@ impl Engine {
         &self.dirs
     }
 
-    /// The time of day, in milliseconds since 1970, for the records of the next turn.
+    /// The time of day, in milliseconds since 1970, for the records of the next turn and for the ages of files.
     pub fn tell_time(&mut self, unix_ms: u64) {
         self.unix_ms = unix_ms;
     }

@@ -13,6 +13,7 @@
 //! can still be found and read; a checkpoint holds only what the sink acknowledged; after a death
 //! at any point, what was not acknowledged by the last checkpoint is written again, and nothing else.
 
+mod begin;
 pub mod checkpoint;
 pub mod checkpoint_log;
 mod checkpoint_v1;

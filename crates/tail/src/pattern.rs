@@ -44,6 +44,23 @@ pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
     pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
+/// Whether each component of `path` is what the one of `pattern` is, or describes.
+pub fn matches_path(pattern: &Path, path: &Path) -> bool {
+    let (mut ours, mut theirs) = (pattern.components(), path.components());
+    loop {
+        match (ours.next(), theirs.next()) {
+            (None, None) => return true,
+            (Some(ours), Some(theirs)) => {
+                let (ours, theirs) = (ours.as_os_str().as_bytes(), theirs.as_os_str().as_bytes());
+                if ours != theirs && !matches(ours, theirs) {
+                    return false;
+                }
+            }
+            _ => return false,
+        }
+    }
+}
+
 /// Matches one byte against the pattern's first element; returns the element's length.
 fn matches_one(pattern: &[u8], byte: u8) -> Option<usize> {
     match *pattern.first()? {

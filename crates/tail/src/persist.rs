@@ -258,6 +258,9 @@ mod tests {
     fn started(memory: &mut Memory, entries: &Entries) -> Engine {
         let mut engine = Engine::new(Options {
             paths: entries.keys().cloned().collect(),
+            exclude: Vec::new(),
+            from_end: false,
+            ignore_older_ms: None,
             rotated: Vec::new(),
             checkpoint: true,
             checkpoint_interval_ms: 1000,

@@ -120,6 +120,8 @@ pub struct Stream {
     pub fault: Option<Fault>,
     /// Nothing is known of the past: the program starts for the first time.
     pub first: bool,
+    /// The file that is there at the first look is read from its end.
+    pub from_end: bool,
     /// The positions come from a checkpoint and were not compared with the files yet.
     pub restored: bool,
     /// The checkpoint was lost: whether a file was cut before cannot be known.
@@ -146,6 +148,7 @@ impl Stream {
             dirty: true,
             fault: None,
             first: false,
+            from_end: false,
             restored: false,
             recovering: false,
             #[cfg(test)]
@@ -553,7 +556,7 @@ impl Stream {
                 notices.push(verb(self.path.clone()));
                 // An old file may have had the number before.
                 self.closed.retain(|known| known.position.id != live.id);
-                let mut one = Generation::new(file, Position::start(live.id), now_ms);
+                let mut one = Generation::new(file, self.begin_at(fs, file, live.id), now_ms);
                 one.skip_nuls = self.recovering || self.restored;
                 self.generations.push(one);
                 Look::Settled
@@ -576,14 +579,6 @@ impl Stream {
         if self.restored && self.closed.len() < before {
             notices.push(Notice::Gone(self.path.clone()));
         }
-    }
-}
-
-impl Look {
-    /// Settled only if both are.
-    #[must_use]
-    pub fn and(self, other: Look) -> Look {
-        if self == Look::Again { self } else { other }
     }
 }
 

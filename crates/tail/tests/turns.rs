@@ -87,6 +87,9 @@ impl Scene {
     /// Two empty files, `/a` and `/b`; a line is waited for 1000 ms.
     fn new() -> Scene {
         let options = Options {
+            exclude: Vec::new(),
+            from_end: false,
+            ignore_older_ms: None,
             paths: vec!["/a".into(), "/b".into()],
             rotated: Vec::new(),
             checkpoint: false,

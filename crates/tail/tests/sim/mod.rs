@@ -134,6 +134,9 @@ fn options(rng: &mut Prng, writers: &[Writer]) -> Options {
     let json = rng.once_in(4);
     Options {
         paths,
+        exclude: Vec::new(),
+        from_end: false,
+        ignore_older_ms: None,
         rotated: vec!["{path}.*".to_owned()],
         checkpoint: true,
         checkpoint_interval_ms: rng.between(1, 1000),
