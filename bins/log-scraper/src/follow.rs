@@ -218,11 +218,13 @@ impl Follower {
 
     /// Brings the watches up to date, once per poll interval: directories come and are replaced.
     fn watch(&mut self, now_ms: u64) {
-        let due = self.watched_ms.is_none_or(|at_ms| now_ms >= at_ms + self.engine.poll_ms());
+        let due = self.watched_ms.is_none_or(|at_ms| now_ms >= at_ms + self.engine.poll_ms())
+            || self.fs.take_links_changed();
         if !due || self.engine.dirs().is_empty() {
             return;
         }
         let mut dirs = self.engine.dirs().to_vec();
+        dirs.extend(self.fs.link_folders());
         let end_file = self.end_file.as_deref().and_then(Path::parent);
         dirs.extend(end_file.filter(|dir| !dir.as_os_str().is_empty()).map(Path::to_owned));
         let Some(inotify) = &mut self.inotify else { return };
@@ -275,10 +277,16 @@ impl Follower {
 
     fn take_changes(&mut self) {
         let Some(inotify) = &mut self.inotify else { return };
-        let engine = &mut self.engine;
+        let (engine, fs) = (&mut self.engine, &self.fs);
         let drained = inotify.drain(|event| match event {
-            Event::Data(path) => engine.hint_data(&path),
-            Event::Name(path) => engine.hint_name(&path),
+            Event::Data(path) => {
+                fs.followed(&path).into_iter().for_each(|followed| engine.hint_data(followed));
+                engine.hint_data(&path);
+            }
+            Event::Name(path) => {
+                fs.followed(&path).into_iter().for_each(|followed| engine.hint_name(followed));
+                engine.hint_name(&path);
+            }
             Event::Names => engine.hint_names(),
             Event::Overflow => engine.hint_all(),
         });

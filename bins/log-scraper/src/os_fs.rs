@@ -1,12 +1,13 @@
 //! The engine's file system over the real one.
 //!
-//! Owns the open descriptors, and knows which files this program writes itself. Errors go to the engine as they are.
+//! Owns the open descriptors, and knows which files this program writes itself and where links
+//! lead that are followed. Errors go to the engine as they are.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use log::warn;
 use rustix::io::Errno;
@@ -23,6 +24,9 @@ pub(crate) struct OsFs {
     next: u64,
     checkpoint: Option<CheckpointFile>,
     roots: Roots,
+    /// Where followed links lead: the file's real path, the followed one, the open file.
+    links: BTreeMap<PathBuf, (PathBuf, u64)>,
+    links_changed: bool,
     /// Files that stdout and stderr go to: device, inode, name.
     own: Vec<(u64, u64, &'static str)>,
     /// What of its own was left out and said so.
@@ -42,6 +46,8 @@ impl OsFs {
             next: 0,
             checkpoint,
             roots,
+            links: BTreeMap::new(),
+            links_changed: false,
             own: own.into_iter().flatten().collect(),
             said: Vec::new(),
         }
@@ -50,6 +56,21 @@ impl OsFs {
     /// What this program writes to the file at `path`, if it does.
     pub(crate) fn own_file(&self, path: &Path) -> Option<&'static str> {
         self.own_name(&file::probe_path(path).ok()?)
+    }
+
+    /// Folders that followed links lead to: what happens there is told by the files' real paths.
+    pub(crate) fn link_folders(&self) -> impl Iterator<Item = PathBuf> {
+        self.links.keys().filter_map(|real| real.parent()).map(Path::to_owned)
+    }
+
+    /// The followed path that leads to this real one by a link.
+    pub(crate) fn followed(&self, real: &Path) -> Option<&Path> {
+        self.links.get(real).map(|(followed, _)| followed.as_path())
+    }
+
+    /// Whether other folders are to be watched because of links, since this was asked last.
+    pub(crate) fn take_links_changed(&mut self) -> bool {
+        std::mem::take(&mut self.links_changed)
     }
 
     fn own_name(&self, seen: &file::Probe) -> Option<&'static str> {
@@ -96,6 +117,11 @@ impl Fs for OsFs {
         })?;
         self.next += 1;
         self.open.insert(self.next, fd);
+        let is_link = std::fs::symlink_metadata(path).is_ok_and(|seen| seen.is_symlink());
+        if let (true, Ok(real)) = (is_link, std::fs::canonicalize(path)) {
+            self.links.insert(real, (path.to_owned(), self.next));
+            self.links_changed = true;
+        }
         Ok(Handle(self.next))
     }
 
@@ -109,6 +135,7 @@ impl Fs for OsFs {
 
     fn close(&mut self, handle: Handle) {
         self.open.remove(&handle.0);
+        self.links.retain(|_, (_, file)| *file != handle.0);
     }
 
     fn read_checkpoint(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Fault> {

@@ -7,6 +7,8 @@ mod common;
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use std::time::{Duration, Instant};
+
 use common::{Folder, Scraper, append, binary, line, numbers, wait_until};
 
 #[test]
@@ -58,4 +60,38 @@ fn links_lead_as_far_as_the_root_and_with_all_anywhere() {
     check(&["--follow-symlinks", "all"], "out.log", 0, &[1]);
     check(&["--follow-symlinks", "all", "--root", &top], "out.log", 64, &[]);
     check(&["--root", &folder.argument("elsewhere")], "relative.log", 64, &[]);
+}
+
+#[test]
+fn a_line_comes_as_soon_through_a_link_as_from_a_plain_file() {
+    let folder = Folder::new();
+    for name in ["real", "next"] {
+        fs::create_dir(folder.path(name)).unwrap();
+        append(&folder.path(name).join("app.log"), b"");
+    }
+    let link = folder.path("link.log");
+    symlink("real/app.log", &link).unwrap();
+    let scraper = Scraper::start(&["--poll-interval", "60s", link.to_str().unwrap()]);
+    scraper.wait_for_message("following");
+    std::thread::sleep(Duration::from_millis(200));
+    let mut number = 0;
+    let mut check = |file: &str| {
+        let start = Instant::now();
+        append(&folder.path(file), line(number).as_bytes());
+        number += 1;
+        wait_until("the line", || numbers(&scraper.output()).len() as u64 == number);
+        assert!(start.elapsed() < Duration::from_secs(5), "{file}: {:?}", start.elapsed());
+    };
+    check("real/app.log");
+    check("real/app.log");
+    // The link's file is rotated where it is, and the link is switched.
+    fs::rename(folder.path("real/app.log"), folder.path("real/app.log.1")).unwrap();
+    check("real/app.log");
+    check("real/app.log");
+    symlink("next/app.log", folder.path("new.log")).unwrap();
+    fs::rename(folder.path("new.log"), &link).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    check("next/app.log");
+    check("next/app.log");
+    scraper.terminate();
 }
