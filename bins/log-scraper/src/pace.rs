@@ -7,7 +7,7 @@
 /// last turn was long ago.
 const SOON_US: u64 = 250;
 /// The same while they come thick.
-const THICK_US: u64 = 4000;
+const THICK_US: u64 = 2000;
 /// What comes is counted over this time.
 const WINDOW_US: u64 = 20_000;
 /// Turns and lines in a window beyond which changes come thick: three a millisecond.
@@ -76,9 +76,9 @@ mod tests {
 
     #[test]
     fn thick_changes_share_turns_and_wait_a_little() {
-        check(1, 100, 200..400, THICK_US);
-        check(10, 1000, 200..400, THICK_US);
-        check(100, 1000, 200..400, THICK_US);
+        check(1, 100, 400..700, THICK_US);
+        check(10, 1000, 400..700, THICK_US);
+        check(100, 1000, 400..700, THICK_US);
     }
 
     #[test]

@@ -332,7 +332,7 @@ fn a_backlog_is_read_to_its_end_on_sigterm() {
 }
 
 #[test]
-fn it_wakes_at_most_twice_a_second_when_nothing_happens() {
+fn it_wakes_at_most_once_a_second_when_nothing_happens() {
     let folder = Folder::new();
     append(&folder.path("app.log"), b"x\n");
     let checkpoint = folder.argument("checkpoint");
@@ -344,7 +344,8 @@ fn it_wakes_at_most_twice_a_second_when_nothing_happens() {
     let before = wakes();
     std::thread::sleep(Duration::from_millis(3000));
     let count = wakes() - before;
-    assert!(count <= 6, "{count} wake-ups in 3 seconds");
+    // One more where the first and the last fall on the edges.
+    assert!(count <= 4, "{count} wake-ups in 3 seconds");
     scraper.terminate();
 }
 

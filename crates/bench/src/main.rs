@@ -213,7 +213,8 @@ fn run(subject: Subject) -> ExitCode {
         }
         Subject::Scraper { mut cases, peer, options } => {
             if cases.is_empty() {
-                cases = vec![scraper::Case::Throughput, scraper::Case::Rotation];
+                use scraper::Case::{Idle, Rotation, Throughput};
+                cases = vec![Throughput, Rotation, Idle];
             }
             let plan = Plan::new(peer, None, &options, SCRAPER_ROUNDS);
             measure(&cases, options.markdown, |case| scraper::run(&plan, case))

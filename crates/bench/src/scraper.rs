@@ -29,7 +29,7 @@ pub(crate) enum Case {
     /// 1,000 and 10,000 lines a second: how long a line takes from its write to the pipe, and what
     /// following costs.
     Paced,
-    /// Nothing is written: how often it wakes, and its memory.
+    /// nothing is written: how often it wakes, and its memory.
     Idle,
 }
 
