@@ -145,6 +145,14 @@ impl Scraper {
     }
 }
 
+impl Drop for Scraper {
+    fn drop(&mut self) {
+        // A test that failed leaves nothing running.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 pub fn wait_for(child: &mut Child) -> ExitStatus {
     let mut status = None;
     wait_until("the end of the process", || {
