@@ -16,6 +16,7 @@ mod proxy;
 mod relay;
 mod report;
 mod scraper;
+mod scraper_files;
 mod stats;
 mod upstream;
 
@@ -213,8 +214,8 @@ fn run(subject: Subject) -> ExitCode {
         }
         Subject::Scraper { mut cases, peer, options } => {
             if cases.is_empty() {
-                use scraper::Case::{Idle, Rotation, Throughput};
-                cases = vec![Throughput, Rotation, Idle];
+                cases = scraper::Case::value_variants().to_vec();
+                cases.retain(|case| *case != scraper::Case::Paced);
             }
             let plan = Plan::new(peer, None, &options, SCRAPER_ROUNDS);
             measure(&cases, options.markdown, |case| scraper::run(&plan, case))

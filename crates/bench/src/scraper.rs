@@ -17,7 +17,7 @@ use crate::process::{Program, TEST_CPU};
 use crate::procfs::{self, Memory};
 use crate::report::{self, Bar, Figures, Row, Shape};
 use crate::stats::{Side, interleave, quantile};
-use crate::{Fault, Plan, beside};
+use crate::{Fault, Plan, beside, scraper_files};
 
 /// What can be measured of a scraper.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -31,6 +31,8 @@ pub(crate) enum Case {
     Paced,
     /// nothing is written: how often it wakes, and its memory.
     Idle,
+    /// 1,000 and 10,000 files by one pattern: processor time, wake-ups and memory.
+    Files,
 }
 
 /// Who takes part.
@@ -115,6 +117,7 @@ pub(crate) fn run(plan: &Plan, case: Case) -> (Vec<Row>, Option<Fault>) {
         Case::Rotation => rotation(plan),
         Case::Paced => paced(plan),
         Case::Idle => idle(plan),
+        Case::Files => scraper_files::run(plan),
     };
     match outcome {
         Ok(figures) => (rows(case, &figures), None),
@@ -147,6 +150,7 @@ fn rows(case: Case, figures: &[Figures]) -> Vec<Row> {
             ("nothing is written, wake-ups per second", Bar::AtMost(1.0), 2),
             ("nothing is written, peak RSS, MB", Bar::AtMost(1.6), 2),
         ],
+        Case::Files => &scraper_files::ROWS,
     };
     report::fill(shape, figures)
 }
@@ -472,17 +476,17 @@ fn latencies(batches: &[(u64, Duration)], arrivals: &[(u64, Duration)]) -> Vec<f
     latencies
 }
 
-fn unusable(path: &Path, error: &std::io::Error) -> Fault {
+pub(crate) fn unusable(path: &Path, error: &std::io::Error) -> Fault {
     Fault::new(format!("{}: {error}", path.display()))
 }
 
 /// A new, empty folder, removed with all in it at the end of a case.
-struct Folder {
-    path: PathBuf,
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
 }
 
 impl Folder {
-    fn new(path: PathBuf) -> Result<Self, Fault> {
+    pub(crate) fn new(path: PathBuf) -> Result<Self, Fault> {
         if path.exists() {
             fs::remove_dir_all(&path).map_err(|error| unusable(&path, &error))?;
         }
