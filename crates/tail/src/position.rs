@@ -154,6 +154,17 @@ mod tests {
     }
 
     #[test]
+    fn a_position_that_knows_more_of_the_head_than_it_passed_adds_only_the_rest() {
+        let all = bytes(2000);
+        for count in [5, 20, 21, 1000, 1014, 1015, 1500] {
+            let mut position = Position { head: Sum::of(&all[..30]), ..at(&all, &[10]) };
+            position.advance(&all[..10 + count], count);
+            let head_len = (10 + count).clamp(30, HEAD_BYTES_MAX);
+            assert_eq!(position.head, Sum::of(&all[..head_len]), "{count}");
+        }
+    }
+
+    #[test]
     fn verdict_tells_the_four_cases_apart() {
         let all = bytes(1000);
         let position = at(&all, &[600]);

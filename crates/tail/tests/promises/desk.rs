@@ -1,0 +1,310 @@
+//! A disk, a sink and an engine on one desk. Nothing happens on it that the test does not do.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use tail::engine::{Engine, Options, Outcome, Wake};
+use tail::format::Format;
+use tail::fs::{Fault, FileId, Fs, Handle, Probe, Sink, SinkFault, Taken};
+
+/// Bytes per turn.
+const BUDGET_BYTES: usize = 256 << 10;
+/// The checkpoint file may have large holes.
+const PAGE_BYTES: u64 = 4096;
+/// Turns after which it must have come to rest.
+const TURNS_MAX: u32 = 1000;
+
+/// Options of every test: a checkpoint every 200 ms at the latest.
+pub fn options(paths: &[&str]) -> Options {
+    Options {
+        paths: paths.iter().map(PathBuf::from).collect(),
+        exclude: Vec::new(),
+        from_end: false,
+        ignore_older_ms: None,
+        rotated: vec!["{path}.*".to_owned()],
+        checkpoint: true,
+        checkpoint_interval_ms: 200,
+        checkpoint_bytes: 1 << 30,
+        partial_line_ms: 1000,
+        format: Format::default(),
+        poll_ms: 1000,
+        exit_on_eof: false,
+    }
+}
+
+#[derive(Debug)]
+struct File {
+    number: u64,
+    born_ns: u64,
+    written_ns: u64,
+    is_linked: bool,
+    data: Vec<u8>,
+}
+
+/// The disk, and what is wrong with it.
+#[derive(Debug, Default)]
+pub struct Disk {
+    names: BTreeMap<PathBuf, usize>,
+    files: Vec<File>,
+    open: BTreeMap<u64, usize>,
+    handles: u64,
+    clock_ns: u64,
+    /// The checkpoint file's pages that were written.
+    checkpoint: BTreeMap<u64, Vec<u8>>,
+    /// Checkpoints written so far.
+    pub checkpoints: u64,
+    /// Number of the device.
+    pub device: u64,
+    /// Bytes at each file's end that are not seen at present.
+    pub hidden_bytes: usize,
+    /// The same for reads only: the size is right.
+    pub unread_bytes: usize,
+    pub list_fault: Option<Fault>,
+    /// A path at which nothing can be opened for lack of descriptors.
+    pub unopenable: Option<&'static str>,
+    pub checkpoint_fault: Option<Fault>,
+    /// A file whose reads fail.
+    pub unreadable: Option<usize>,
+    /// The next read of a file ends where it ended before; then this is all the file has.
+    pub before_second_read: Option<String>,
+    /// When this file is asked about next, it has just grown.
+    pub grow_on_probe: Option<(usize, String)>,
+    /// When the first file is read next, these have just grown, in this order.
+    pub grow_on_read: Option<(usize, [(usize, String); 2])>,
+}
+
+/// Where the bytes go.
+#[derive(Debug)]
+pub struct Memory {
+    pub bytes: Vec<u8>,
+    /// Most it takes at once.
+    pub most: usize,
+    pub fault: Option<SinkFault>,
+    /// What it takes is not safe, and nothing is ever acknowledged.
+    pub never_safe: bool,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub struct Desk {
+    pub engine: Engine,
+    pub disk: Disk,
+    pub sink: Memory,
+    options: Options,
+}
+
+impl Desk {
+    pub fn new(paths: &[&str]) -> Desk {
+        Desk::with(options(paths))
+    }
+
+    pub fn with(options: Options) -> Desk {
+        let sink = Memory { bytes: Vec::new(), most: usize::MAX, fault: None, never_safe: false };
+        Desk { engine: Engine::new(options.clone()), disk: Disk::default(), sink, options }
+    }
+
+    /// The process dies and begins anew, with an empty output.
+    pub fn restart(&mut self) {
+        self.engine = Engine::new(self.options.clone());
+        self.disk.open.clear();
+        self.sink.bytes.clear();
+    }
+
+    pub fn turn(&mut self, now_ms: u64) -> Wake {
+        self.engine.turn(&mut self.disk, &mut self.sink, now_ms, BUDGET_BYTES)
+    }
+
+    /// Everything is looked at, then turns follow as they are due, for a second and a half.
+    pub fn settle(&mut self, now_ms: u64) -> Outcome {
+        self.engine.hint_all();
+        let mut at_ms = now_ms;
+        for _ in 0..TURNS_MAX {
+            let wake = self.turn(at_ms);
+            at_ms = wake.at_ms.max(at_ms);
+            if wake.outcome != Outcome::Following || at_ms > now_ms + 1500 {
+                return wake.outcome;
+            }
+        }
+        unreachable!("it never comes to rest")
+    }
+
+    pub fn output(&self) -> String {
+        String::from_utf8(self.sink.bytes.clone()).unwrap()
+    }
+
+    pub fn append(&mut self, path: &str, text: &str) -> usize {
+        let file = match self.disk.names.get(Path::new(path)) {
+            Some(file) => *file,
+            None => self.disk.create(path, None),
+        };
+        self.append_to(file, text);
+        file
+    }
+
+    pub fn append_to(&mut self, file: usize, text: &str) {
+        self.disk.clock_ns += 1;
+        self.disk.files[file].data.extend_from_slice(text.as_bytes());
+        self.disk.files[file].written_ns = self.disk.clock_ns;
+    }
+
+    /// Makes a file with the same bytes.
+    pub fn copy(&mut self, from: &str, to: &str) {
+        let bytes = self.disk.files[self.disk.names[Path::new(from)]].data.clone();
+        let file = self.disk.create(to, None);
+        self.disk.files[file].data = bytes;
+    }
+
+    pub fn cut(&mut self, path: &str) {
+        let file = self.disk.names[Path::new(path)];
+        self.disk.files[file].data.clear();
+    }
+
+    /// Writes other bytes over all that a file has.
+    pub fn overwrite(&mut self, path: &str, text: &str) {
+        self.cut(path);
+        self.append(path, text);
+    }
+
+    pub fn rename(&mut self, from: &str, to: &str) -> usize {
+        let file = self.disk.names.remove(Path::new(from)).unwrap();
+        self.disk.names.insert(to.into(), file);
+        file
+    }
+
+    pub fn delete(&mut self, path: &str) -> usize {
+        let file = self.disk.names.remove(Path::new(path)).unwrap();
+        self.disk.files[file].is_linked = false;
+        file
+    }
+
+    /// Deletes a file and makes an empty one that gets its number.
+    pub fn replace(&mut self, path: &str) {
+        let old = self.delete(path);
+        let number = self.disk.files[old].number;
+        self.disk.create(path, Some(number));
+    }
+}
+
+impl Disk {
+    fn create(&mut self, path: &str, number: Option<u64>) -> usize {
+        self.clock_ns += 1;
+        let number = number.unwrap_or(self.files.len() as u64 + 1);
+        let (born_ns, written_ns) = (self.clock_ns, self.clock_ns);
+        self.files.push(File { number, born_ns, written_ns, is_linked: true, data: Vec::new() });
+        self.names.insert(path.into(), self.files.len() - 1);
+        self.files.len() - 1
+    }
+
+    pub fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    fn look(&mut self, file: usize) -> Probe {
+        if let Some((grown, text)) = self.grow_on_probe.take_if(|(grown, _)| *grown == file) {
+            self.files[grown].data.extend_from_slice(text.as_bytes());
+        }
+        let one = &self.files[file];
+        Probe {
+            id: FileId { dev: self.device, ino: one.number, born_ns: one.born_ns },
+            size: one.data.len().saturating_sub(self.hidden_bytes) as u64,
+            written_ns: one.written_ns,
+            linked: one.is_linked,
+        }
+    }
+}
+
+impl Fs for Disk {
+    fn list(&mut self, dir: &Path) -> Result<Vec<OsString>, Fault> {
+        if let Some(fault) = self.list_fault {
+            return Err(fault);
+        }
+        let names = self.names.keys().filter(|path| path.parent() == Some(dir));
+        Ok(names.filter_map(|path| path.file_name()).map(OsString::from).collect())
+    }
+
+    fn probe_path(&mut self, path: &Path) -> Result<Probe, Fault> {
+        let file = self.names.get(path).copied().ok_or(Fault::Missing)?;
+        Ok(self.look(file))
+    }
+
+    fn open(&mut self, path: &Path) -> Result<Handle, Fault> {
+        if self.unopenable.is_some_and(|one| Path::new(one) == path) {
+            return Err(Fault::TooManyOpen);
+        }
+        let file = self.names.get(path).copied().ok_or(Fault::Missing)?;
+        self.handles += 1;
+        self.open.insert(self.handles, file);
+        Ok(Handle(self.handles))
+    }
+
+    fn probe(&mut self, file: Handle) -> Result<Probe, Fault> {
+        let file = self.open[&file.0];
+        Ok(self.look(file))
+    }
+
+    fn read_at(&mut self, file: Handle, offset: u64, buf: &mut [u8]) -> Result<usize, Fault> {
+        let number = self.open[&file.0];
+        if self.unreadable == Some(number) {
+            return Err(Fault::Other(5));
+        }
+        if let Some((_, grown)) = self.grow_on_read.take_if(|(read, _)| *read == number) {
+            for (file, text) in grown {
+                self.files[file].data.extend_from_slice(text.as_bytes());
+            }
+        }
+        let file = &mut self.files[number];
+        let end = file.data.len().saturating_sub(self.hidden_bytes + self.unread_bytes);
+        let rest = file.data[..end].get(offset as usize..).unwrap_or_default();
+        let count = rest.len().min(buf.len());
+        buf[..count].copy_from_slice(&rest[..count]);
+        if let Some(text) = self.before_second_read.take() {
+            file.data = text.into_bytes();
+        }
+        Ok(count)
+    }
+
+    fn close(&mut self, file: Handle) {
+        self.open.remove(&file.0);
+    }
+
+    fn read_checkpoint(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Fault> {
+        let Some((last, page)) = self.checkpoint.last_key_value() else {
+            return Err(Fault::Missing);
+        };
+        let end = last * PAGE_BYTES + page.len() as u64;
+        let count = end.saturating_sub(offset).min(buf.len() as u64) as usize;
+        for (at, byte) in buf[..count].iter_mut().enumerate() {
+            let at = offset + at as u64;
+            let page = self.checkpoint.get(&(at / PAGE_BYTES));
+            *byte = page.and_then(|page| page.get((at % PAGE_BYTES) as usize)).map_or(0, |b| *b);
+        }
+        Ok(count)
+    }
+
+    fn write_checkpoint(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Fault> {
+        if let Some(fault) = self.checkpoint_fault {
+            return Err(fault);
+        }
+        for (at, byte) in bytes.iter().enumerate() {
+            let at = offset + at as u64;
+            let page = self.checkpoint.entry(at / PAGE_BYTES).or_default();
+            let at = (at % PAGE_BYTES) as usize;
+            page.resize(page.len().max(at + 1), 0);
+            page[at] = *byte;
+        }
+        self.checkpoints += 1;
+        Ok(())
+    }
+}
+
+impl Sink for Memory {
+    fn offer(&mut self, _: u64, bytes: &[u8]) -> Result<Taken, SinkFault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let count = bytes.len().min(self.most);
+        self.bytes.extend_from_slice(&bytes[..count]);
+        Ok(Taken { bytes: count, safe: !self.never_safe })
+    }
+}
