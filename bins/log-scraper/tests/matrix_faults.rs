@@ -385,6 +385,11 @@ fn without_change_events_it_looks_by_itself_and_says_so() {
 }
 
 #[test]
+fn without_watches_it_looks_by_itself_and_says_so() {
+    without("max_inotify_watches", "cannot be watched");
+}
+
+#[test]
 fn a_thousand_files_are_followed_over_a_rotation_of_all() {
     const FILES: u32 = 1000;
     let volume = Volume::memory();

@@ -201,7 +201,11 @@ impl Engine {
 
     /// Looks at everything this often from now on, or oftener where that was asked for.
     pub fn poll_at_least_every(&mut self, poll_ms: u64) {
-        self.options.poll_ms = self.options.poll_ms.min(poll_ms);
+        if poll_ms < self.options.poll_ms {
+            self.options.poll_ms = poll_ms;
+            // The look that is due next was put off for as long as it was then.
+            self.look_at_ms = 0;
+        }
     }
 
     /// Why a named path cannot be read at present, if one cannot.
