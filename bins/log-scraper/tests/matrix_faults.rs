@@ -164,6 +164,11 @@ fn a_checkpoint_with_changed_bytes_loses_nothing() {
 }
 
 #[test]
+fn a_checkpoint_that_became_zeros_loses_nothing() {
+    check_damaged(|bytes| bytes.fill(0));
+}
+
+#[test]
 fn a_checkpoint_of_a_later_version_loses_nothing() {
     check_damaged(|bytes| {
         // Where the parts of it begin, in all versions there were.
