@@ -300,3 +300,17 @@ fn what_changed_while_it_did_not_run_comes_once_in_memory() {
 fn what_changed_while_it_did_not_run_comes_once_on_an_overlay() {
     on_an_overlay(changed_while_stopped);
 }
+
+#[test]
+fn a_file_of_an_image_that_is_written_to_is_followed_on() {
+    let before = texts(0, 0..100);
+    let Some(volume) = Volume::overlay(&[("app.log", &before)]) else { return };
+    let (checkpoint, log) = (volume.argument("checkpoint"), volume.argument("app.log"));
+    let scraper = Scraper::start(&["--checkpoint-file", &checkpoint, &log]);
+    scraper.wait_for_output(before.as_bytes());
+    // The first write copies it into the upper layer.
+    append(&volume.path("app.log"), texts(0, 100..200).as_bytes());
+    wait_until("the new lines", || scraper.output_len() >= texts(0, 0..200).len());
+    let output = String::from_utf8(scraper.terminate()).unwrap();
+    assert_eq!(output, texts(0, 0..200));
+}

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::fs::{Fault, FileId, Fs, Handle};
 use crate::position::{GUARD_BYTES_MAX, HEAD_BYTES_MAX, Position};
 use crate::rotation::Likeness;
+use crate::stream::Generation;
 
 /// Opens a path if it still leads to `id`. `Err(None)` if it does not.
 pub(crate) fn open_same(fs: &mut dyn Fs, path: &Path, id: FileId) -> Result<Handle, Option<Fault>> {
@@ -59,4 +60,22 @@ pub(crate) fn likeness(fs: &mut dyn Fs, file: Handle, cut: &Position) -> Option<
         false if cut.guard.is_of(guard) => Likeness::Copy,
         false => Likeness::None,
     })
+}
+
+/// Notes that a generation's file is `seen` now, if it is; then its old identity and the new one.
+/// An overlay gives a file another one when it is written to for the first time, and whoever has
+/// it open sees that, too.
+pub(crate) fn renumber(
+    fs: &mut dyn Fs,
+    one: &mut Generation,
+    seen: FileId,
+) -> Option<(FileId, FileId)> {
+    let old = one.id();
+    if old == seen || !fs.probe(one.file).is_ok_and(|probe| probe.id == seen) {
+        return None;
+    }
+    for position in [&mut one.written, &mut one.resume, &mut one.settled] {
+        position.id = seen;
+    }
+    Some((old, seen))
 }

@@ -94,7 +94,14 @@ impl Engine {
             let files = (stream.generations.len(), stream.live);
             let shared = around.then_some(&mut listings);
             let one = stream.look(fs, shared, now_ms, &mut self.notices);
-            let rotated = files.1.is_some() && stream.live.is_some() && files.1 != stream.live;
+            let renumbered = stream.renumbered.take();
+            if let Some((old, new)) = renumbered {
+                self.outgoing.renumber(stream.key, old, new);
+            }
+            let rotated = renumbered.is_none()
+                && files.1.is_some()
+                && stream.live.is_some()
+                && files.1 != stream.live;
             if rotated {
                 let more = stream.generations.len().saturating_sub(files.0).max(1);
                 self.stats.rotations += more as u64;

@@ -75,6 +75,14 @@ impl Outgoing {
         self.pending.is_none() && self.batch.is_empty() && self.ledger.is_empty()
     }
 
+    /// A file of a stream has another identity now.
+    pub(crate) fn renumber(&mut self, key: u64, old: FileId, new: FileId) {
+        let pending = self.pending.as_mut().filter(|sent| (sent.key, sent.id) == (key, old));
+        pending.into_iter().for_each(|sent| sent.id = new);
+        let open = self.open_line.as_mut().filter(|open| (open.key, open.id) == (key, old));
+        open.into_iter().for_each(|open| open.id = new);
+    }
+
     fn is_open(&self, key: u64, id: FileId) -> bool {
         self.open_line.is_some_and(|open| (open.key, open.id) == (key, id))
     }

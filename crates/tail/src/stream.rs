@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
-use crate::content::{likeness, open_same, read_exact};
+use crate::content::{likeness, open_same, read_exact, renumber};
 use crate::fs::{Fault, FileId, Fs, Handle, Probe};
 use crate::pattern::RotatedNames;
 use crate::position::{GUARD_BYTES_MAX, Position, Verdict, verdict};
@@ -128,6 +128,8 @@ pub struct Stream {
     pub recovering: bool,
     #[cfg(test)]
     pub(crate) planted: Option<crate::planted::Bug>,
+    /// The newest file had the first identity before the last look, and has the second.
+    pub(crate) renumbered: Option<(FileId, FileId)>,
     /// It was said that nothing is there.
     waiting: bool,
     rotated_names: Vec<RotatedNames>,
@@ -153,6 +155,7 @@ impl Stream {
             recovering: false,
             #[cfg(test)]
             planted: None,
+            renumbered: None,
             waiting: false,
             rotated_names,
         }
@@ -190,6 +193,8 @@ impl Stream {
     ) -> Look {
         let seen = fs.probe_path(&self.path);
         self.note_fault(seen.as_ref().err().copied(), notices);
+        let newest = self.generations.last_mut().zip(seen.ok());
+        self.renumbered = newest.and_then(|(newest, seen)| renumber(fs, newest, seen.id));
         let newest = self.generations.last().map(Generation::id);
         if newest.is_some() && seen.ok().map(|probe| probe.id) == newest {
             let settled = match listings {

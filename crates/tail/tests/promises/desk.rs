@@ -178,6 +178,15 @@ impl Desk {
         file
     }
 
+    /// Gives a file another number and time of birth, as an overlay does when it is written to for
+    /// the first time.
+    pub fn renumber(&mut self, path: &str) {
+        self.disk.clock_ns += 1;
+        let file = self.disk.names[Path::new(path)];
+        self.disk.files[file].number += 1000;
+        self.disk.files[file].born_ns = self.disk.clock_ns;
+    }
+
     /// Deletes a file and makes an empty one that gets its number.
     pub fn replace(&mut self, path: &str) {
         let old = self.delete(path);

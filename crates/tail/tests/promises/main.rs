@@ -314,6 +314,19 @@ fn a_rotated_file_that_was_written_over_while_it_did_not_run_is_read() {
 }
 
 #[test]
+fn a_file_that_gets_another_identity_while_it_is_open_goes_on() {
+    let mut desk = Desk::new(&[LOG]);
+    desk.append(LOG, "one\n");
+    desk.turn(0);
+    desk.renumber(LOG);
+    desk.append(LOG, "two\n");
+    desk.settle(10);
+    desk.append(LOG, "three\n");
+    desk.settle(2000);
+    assert_eq!(desk.output(), "one\ntwo\nthree\n");
+}
+
+#[test]
 fn a_file_with_the_number_of_another_one_is_read_from_its_start() {
     let mut desk = Desk::new(&[LOG]);
     let text = "the same text in both\n".repeat(20);
