@@ -310,7 +310,7 @@ fn the_end_while_lines_come_loses_and_doubles_nothing_over_two_lives() {
         let size = fs::metadata(&path).unwrap().len();
         let start = Instant::now();
         output.extend(scraper.terminate());
-        assert!(start.elapsed() < Duration::from_secs(5), "it ends though lines come");
+        assert!(start.elapsed() < Duration::from_secs(15), "it ends though lines come");
         assert!(output.len() as u64 >= size, "what was there at the signal is out");
     }
     done.store(true, Ordering::Relaxed);
@@ -321,8 +321,8 @@ fn the_end_while_lines_come_loses_and_doubles_nothing_over_two_lives() {
     ledger.assert_nothing_lost(0, written);
 }
 
-/// How long a line may take that waits for no poll.
-const SOON: Duration = Duration::from_millis(1500);
+/// How long a line may take on a busy machine, if it waits for no poll, which is a minute away.
+const SOON: Duration = Duration::from_secs(15);
 
 /// Lines written one after the other, with a rotation among them, come soon, each.
 fn check_lines_come_soon(scraper: &Scraper, volume: &Volume, count: u64) {

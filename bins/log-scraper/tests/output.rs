@@ -37,14 +37,15 @@ fn wait_for_other_file(arguments: &[&str], mut write: impl FnMut(u64) -> Vec<u8>
             scraper.terminate();
             return asked.elapsed();
         }
-        assert!(asked.elapsed() < Duration::from_secs(20), "the line of b never comes");
+        assert!(asked.elapsed() < Duration::from_secs(30), "the line of b never comes");
     }
     unreachable!("the loop has no end")
 }
 
-/// The time that unfinished lines get, and what may be added to it on a busy machine.
+/// The time that unfinished lines get.
 const PATIENCE: [&str; 2] = ["--partial-line-timeout", "300ms"];
-const BOUND: Duration = Duration::from_millis(2500);
+/// Far beyond it even on a busy machine, and far below for ever.
+const BOUND: Duration = Duration::from_secs(15);
 
 #[test]
 fn a_progress_bar_keeps_no_other_file_waiting() {

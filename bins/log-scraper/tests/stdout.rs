@@ -59,7 +59,7 @@ fn a_reader_that_leaves_ends_it_although_nothing_is_written() {
     drop(stdout);
     let start = Instant::now();
     assert_eq!(scraper.wait().0.code(), Some(2));
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(15));
     append(&folder.path("app.log"), line(1).as_bytes());
     assert_eq!(numbers(&Scraper::start(&arguments).terminate()), [1], "it remembered");
 }
@@ -121,7 +121,7 @@ fn stalled(kind: &str, as_other: bool) {
     let start = Instant::now();
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     let status = wait_for(&mut child);
-    assert!(start.elapsed() < Duration::from_secs(5), "{kind}: {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(15), "{kind}: {:?}", start.elapsed());
     assert_eq!(status.code(), Some(2), "{kind}");
     drop(kept);
 }
