@@ -62,9 +62,10 @@ fn check_checkpoint_on_bad_volume(volume: &Volume, checkpoint: &Path, mend: impl
     wait_until("a failure that is counted", || {
         metric(&address, "log_scraper_checkpoint_failures_total") > 0
     });
-    let said = scraper.messages();
-    let warnings = said.lines().filter(|line| line.contains("WARN") && line.contains("checkpoint"));
-    assert_eq!(warnings.count(), 1, "{said}");
+    let is_warning = |line: &&str| line.contains("WARN") && line.contains("checkpoint");
+    let warnings = || scraper.messages().lines().filter(is_warning).count();
+    wait_until("a failure that is said", || warnings() > 0);
+    assert_eq!(warnings(), 1, "{}", scraper.messages());
     ledger.life(&scraper.kill(), true);
 
     append(&path, texts(0, 200..300).as_bytes());
@@ -144,6 +145,7 @@ fn check_damaged(damage: impl FnOnce(&mut Vec<u8>)) {
     let scraper = Scraper::start(&arguments);
     let last = texts(0, 299..300);
     wait_until("the last line", || scraper.output().ends_with(last.as_bytes()));
+    scraper.wait_for_message("reading from the beginning");
     let said = scraper.messages();
     assert_eq!(said.matches("reading from the beginning").count(), 1, "{said}");
     ledger.life(&scraper.terminate(), false);
