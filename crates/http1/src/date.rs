@@ -30,7 +30,7 @@ pub fn imf_fixdate(unix_s: u64) -> [u8; 29] {
 
 /// Year, month from 1 and day from 1 of a count of days since 1970. The year is counted from
 /// March, so that the day that comes and goes is its last.
-fn civil(days: u64) -> (u64, u64, u64) {
+pub fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
     let year_of_era =

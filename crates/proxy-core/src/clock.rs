@@ -27,21 +27,13 @@ const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 impl Civil {
-    /// Days to a date by the well-known era arithmetic (400 years are 146,097 days; years begin in March).
     fn from_unix_s(unix_s: u64) -> Civil {
-        let days = unix_s / 86_400 + 719_468;
-        let era = days / 146_097;
-        let day_of_era = days % 146_097;
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let shifted_month = (5 * day_of_year + 2) / 153;
-        let month = if shifted_month < 10 { shifted_month + 2 } else { shifted_month - 10 };
+        let (year, month, day) = http1::civil(unix_s / 86_400);
         let time = unix_s % 86_400;
         Civil {
-            year: year_of_era + era * 400 + u64::from(month < 2),
-            month: usize::try_from(month).unwrap_or(0).min(11),
-            day: day_of_year - (153 * shifted_month + 2) / 5 + 1,
+            year,
+            month: usize::try_from(month - 1).unwrap_or(0),
+            day,
             hour: time / 3_600,
             minute: time / 60 % 60,
             second: time % 60,
