@@ -19,6 +19,11 @@ fn fields(fields: &[u8]) -> Vec<u8> {
     [b"HTTP/1.1 200 OK\r\n", fields, b"\r\nContent-Length: 2\r\n\r\nok"].concat()
 }
 
+/// A head with this field is read by nginx as by us: with that one.
+fn same_field(field: &[u8], expected: &str) {
+    same(&fields(field), &format!("HTTP/1.1 200 OK | {expected} | ok"));
+}
+
 #[test]
 fn status_lines_with_any_minor_version_and_many_spaces() {
     for version in [
@@ -148,9 +153,7 @@ fn lines_that_end_with_a_line_feed_alone() {
 
 #[test]
 fn carriage_returns_that_do_not_belong() {
-    let check = |field: &[u8], expected: &str| {
-        same(&fields(field), &format!("HTTP/1.1 200 OK | {expected} | ok"));
-    };
+    let check = same_field;
     check(b"X: a\r", "X: a");
     check(b"X: a\r\r", "X: a");
     check(b"X: \r", "X: ");
@@ -237,9 +240,7 @@ fn a_second_status_line_among_the_fields() {
 
 #[test]
 fn values_with_any_byte_that_does_not_end_the_line() {
-    let check = |field: &[u8], expected: &str| {
-        same(&fields(field), &format!("HTTP/1.1 200 OK | {expected} | ok"));
-    };
+    let check = same_field;
     check(b"X:1", "X: 1");
     check(b"X:  1  ", "X: 1");
     check(b"X:", "X: ");
