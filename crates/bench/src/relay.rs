@@ -13,13 +13,8 @@ use sys::poller::{Events, Interest, Poller};
 use sys::socket::{self, Outcome};
 
 use crate::Fault;
+use crate::upstream::{BACKLOG, EVENTS_MAX, LISTENER};
 
-/// Key of the listening socket; the others' are their places in the table.
-const LISTENER: u64 = u64::MAX;
-/// Length of the queue of connections that wait to be accepted.
-const BACKLOG: i32 = 4096;
-/// Most reports taken from one wait, as in nginx (`epoll_events`).
-const EVENTS_MAX: usize = 512;
 /// Largest message that goes in one piece.
 const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 

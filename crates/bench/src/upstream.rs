@@ -30,9 +30,12 @@ pub(crate) const WAIT: Duration = Duration::from_secs(5);
 
 /// Field of the last answer of a connection.
 const LAST: &str = "Connection: close\r\n";
-const LISTENER: u64 = u64::MAX;
-const BACKLOG: i32 = 4096;
-const EVENTS_MAX: usize = 512;
+/// Key of the listening socket among the poller's; the others' are numbers or places.
+pub(crate) const LISTENER: u64 = u64::MAX;
+/// Length of the queue of connections that wait to be accepted.
+pub(crate) const BACKLOG: i32 = 4096;
+/// Most reports taken from one wait, as in nginx (`epoll_events`).
+pub(crate) const EVENTS_MAX: usize = 512;
 /// Longest request head of a proxy; ours and nginx send some hundred bytes.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 
