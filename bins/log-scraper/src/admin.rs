@@ -79,9 +79,15 @@ fn metrics(stats: &Stats) -> String {
         ),
         (
             "log_scraper_nul_bytes_skipped_total",
-            "NUL bytes left out where a file was cut under its writer.",
+            "NUL bytes left out: holes, and where a file was cut under its writer.",
             Counter,
             stats.nul_bytes_skipped,
+        ),
+        (
+            "log_scraper_files_left_out",
+            "Files a pattern leads to, not followed for want of room.",
+            Gauge,
+            stats.left_out,
         ),
     ];
     let mut text = Text::new();
@@ -136,9 +142,10 @@ mod tests {
             checkpoint_failures: 7,
             read_errors: 8,
             nul_bytes_skipped: 9,
+            left_out: 10,
         };
         let text = metrics(&stats);
-        for value in 1..=9 {
+        for value in 1..=10 {
             assert!(text.lines().any(|line| line.ends_with(&format!(" {value}"))), "{value}");
         }
         assert!(text.contains("log_scraper_build_info{version=\""));

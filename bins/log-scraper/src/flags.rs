@@ -6,11 +6,14 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use sidecar::check::Check;
 use sidecar::cli::{self, ListenAddress};
-use tail::engine::Options;
+use tail::engine::{FILES_MAX, Options};
 use tail::format::{Format, JsonLines};
 use tail::multiline::Multiline;
 
 use crate::roots::Roots;
+
+/// Descriptors that are not for followed files.
+const RESERVED_FILES: usize = 24;
 
 /// Follows log files to stdout from their beginning, through every kind of rotation.
 ///
@@ -96,7 +99,7 @@ pub(crate) struct Arguments {
         long,
         env = "LOG_SCRAPER_ROTATED_GLOB",
         value_name = "PATTERN",
-        default_value = "{path}.*",
+        default_value = "{path}.*,{path}-[0-9]*,{dir}/{stem}-[0-9]*{ext},{dir}/{stem}.[0-9]*{ext}",
         value_delimiter = ','
     )]
     pub(crate) rotated_glob: Vec<String>,
@@ -307,6 +310,9 @@ impl Arguments {
             from_end: self.read_from == ReadFrom::End,
             ignore_older_ms: self.ignore_older.map(millis),
             rotated: self.rotated_glob.clone(),
+            files_max: FILES_MAX,
+            // Descriptors are kept for the checkpoint, listings, stdout and the endpoint.
+            open_files_max: sys::limits::open_files().saturating_sub(RESERVED_FILES),
             checkpoint: self.checkpoint_file.is_some(),
             checkpoint_interval_ms: millis(self.checkpoint_interval),
             checkpoint_bytes: self.checkpoint_bytes,

@@ -105,6 +105,14 @@ impl Fs for OsFs {
         to_probe(seen)
     }
 
+    fn resolve(&mut self, path: &Path) -> Result<PathBuf, Fault> {
+        std::fs::canonicalize(path).map_err(fault)
+    }
+
+    fn is_link(&mut self, path: &Path) -> bool {
+        std::fs::symlink_metadata(path).is_ok_and(|seen| seen.is_symlink())
+    }
+
     fn open(&mut self, path: &Path) -> Result<Handle, Fault> {
         let split = self.roots.split(path).map_err(|_| Fault::Outside)?;
         let opened = match split {
@@ -133,6 +141,10 @@ impl Fs for OsFs {
         file::read_at(self.get(handle)?, buf, offset).map_err(fault)
     }
 
+    fn data_from(&mut self, handle: Handle, offset: u64) -> Result<Option<u64>, Fault> {
+        Ok(file::data_from(self.get(handle)?, offset))
+    }
+
     fn close(&mut self, handle: Handle) {
         self.open.remove(&handle.0);
         self.links.retain(|_, (_, file)| *file != handle.0);
@@ -156,6 +168,7 @@ fn to_probe(seen: io::Result<file::Probe>) -> Result<Probe, Fault> {
         id: FileId { dev: seen.dev, ino: seen.ino, born_ns: seen.born_ns },
         size: seen.size,
         written_ns: seen.written_ns,
+        changed_ns: seen.changed_ns,
         linked: seen.links > 0,
     })
 }

@@ -22,6 +22,8 @@ pub struct Probe {
     pub born_ns: u64,
     /// Time of the last write in nanoseconds since 1970.
     pub written_ns: u64,
+    /// Time of the last change to the file or its names in nanoseconds since 1970.
+    pub changed_ns: u64,
     /// Size in bytes.
     pub size: u64,
     /// Names that lead to it.
@@ -61,6 +63,7 @@ fn probe_of(seen: &Statx) -> Probe {
         ino: seen.stx_ino,
         born_ns: if has_birth { nanos(seen.stx_btime.tv_sec, seen.stx_btime.tv_nsec) } else { 0 },
         written_ns: nanos(seen.stx_mtime.tv_sec, seen.stx_mtime.tv_nsec),
+        changed_ns: nanos(seen.stx_ctime.tv_sec, seen.stx_ctime.tv_nsec),
         size: seen.stx_size,
         links: seen.stx_nlink,
         regular: FileType::from_raw_mode(seen.stx_mode.into()) == FileType::RegularFile,
@@ -158,10 +161,14 @@ pub fn lock(fd: impl AsFd) -> io::Result<Lock> {
     }
 }
 
-/// Where data begins at or after `offset`, holes passed over. The file's end or anything unknown
-/// gives `offset` itself.
-pub fn data_from(fd: impl AsFd, offset: u64) -> u64 {
-    rustix::fs::seek(fd, rustix::fs::SeekFrom::Data(offset)).map_or(offset, |at| at.max(offset))
+/// Where data begins at or after `offset`, holes passed over; `None` if there is none up to the
+/// file's end. Where the file system cannot tell, that is `offset` itself.
+pub fn data_from(fd: impl AsFd, offset: u64) -> Option<u64> {
+    match rustix::fs::seek(fd, rustix::fs::SeekFrom::Data(offset)) {
+        Ok(at) => Some(at.max(offset)),
+        Err(Errno::NXIO) => None,
+        Err(_) => Some(offset),
+    }
 }
 
 #[cfg(test)]
@@ -195,9 +202,8 @@ mod tests {
         let path = std::env::temp_dir().join(format!("sys-hole-{}", std::process::id()));
         let fd = open_or_create(&path).unwrap();
         write_all_at(&fd, b"x", 1 << 20).unwrap();
-        let at = data_from(&fd, 0);
-        assert!(at <= 1 << 20, "never past data");
-        assert_eq!(data_from(&fd, (1 << 20) + 1), (1 << 20) + 1);
+        assert!(data_from(&fd, 0).is_some_and(|at| at <= 1 << 20), "never past data");
+        assert_eq!(data_from(&fd, (1 << 20) + 1), None);
         fs::remove_file(&path).unwrap();
     }
 }

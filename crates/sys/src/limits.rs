@@ -12,3 +12,9 @@ pub fn raise_open_files() -> io::Result<()> {
     }
     Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?)
 }
+
+/// How many files this process may have open.
+pub fn open_files() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}

@@ -5,9 +5,8 @@
 use std::path::Path;
 
 use crate::fs::{Fault, FileId, Fs, Handle};
-use crate::position::{GUARD_BYTES_MAX, HEAD_BYTES_MAX, Position};
+use crate::position::{GUARD_BYTES_MAX, HEAD_BYTES_MAX, Position, Sum};
 use crate::rotation::Likeness;
-use crate::stream::Generation;
 
 /// Opens a path if it still leads to `id`. `Err(None)` if it does not.
 pub(crate) fn open_same(fs: &mut dyn Fs, path: &Path, id: FileId) -> Result<Handle, Option<Fault>> {
@@ -55,27 +54,66 @@ pub(crate) fn likeness(fs: &mut dyn Fs, file: Handle, cut: &Position) -> Option<
     let mut seen = [0; GUARD_BYTES_MAX];
     let guard = &mut seen[..cut.guard.bytes()];
     let filled = read_exact(fs, file, cut.guard_start(), guard)?;
+    let is_hole = cut.head.is_of(&[0; HEAD_BYTES_MAX][..cut.head.bytes()]);
     Some(match filled < guard.len() {
+        // Any file may begin with a hole.
+        true if is_hole => Likeness::None,
         true => Likeness::ShorterCopy,
         false if cut.guard.is_of(guard) => Likeness::Copy,
         false => Likeness::None,
     })
 }
 
-/// Notes that a generation's file is `seen` now, if it is; then its old identity and the new one.
-/// An overlay gives a file another one when it is written to for the first time, and whoever has
-/// it open sees that, too.
-pub(crate) fn renumber(
-    fs: &mut dyn Fs,
-    one: &mut Generation,
-    seen: FileId,
-) -> Option<(FileId, FileId)> {
-    let old = one.id();
-    if old == seen || !fs.probe(one.file).is_ok_and(|probe| probe.id == seen) {
-        return None;
+/// Whether all of a file is what another one begins with: a copy of what is there still. An empty
+/// file is no evidence of anything, so it counts as one. `None` if one cannot be read.
+pub(crate) fn beginning_of(fs: &mut dyn Fs, copy: Handle, whole: Handle) -> Option<Likeness> {
+    let size = fs.probe(copy).ok()?.size;
+    let text = text_from(fs, copy)?;
+    if text >= size {
+        return Some(Likeness::ShorterCopy);
     }
-    for position in [&mut one.written, &mut one.resume, &mut one.settled] {
-        position.id = seen;
-    }
-    Some((old, seen))
+    let (mut seen, mut expected) = ([0; HEAD_BYTES_MAX], [0; HEAD_BYTES_MAX]);
+    let filled = read_exact(fs, copy, text, &mut seen)?;
+    let there = read_exact(fs, whole, text, &mut expected)?;
+    let is_within = size <= fs.probe(whole).ok()?.size && text == text_from(fs, whole)?;
+    let alike = expected[..there].starts_with(&seen[..filled]);
+    Some(if is_within && alike { Likeness::Copy } else { Likeness::None })
 }
+
+/// Where the first byte is that is no NUL, or the file's end; the search is bounded.
+fn text_from(fs: &mut dyn Fs, file: Handle) -> Option<u64> {
+    let mut seen = [0; HEAD_BYTES_MAX];
+    let mut from = 0;
+    for _ in 0..TEXT_READS_MAX {
+        let Some(data) = fs.data_from(file, from).ok()? else {
+            return Some(fs.probe(file).ok()?.size);
+        };
+        from = data;
+        let filled = read_exact(fs, file, from, &mut seen)?;
+        if let Some(at) = seen[..filled].iter().position(|byte| *byte != 0) {
+            return Some(from + at as u64);
+        }
+        from += filled as u64;
+        if filled == 0 {
+            break;
+        }
+    }
+    Some(from)
+}
+
+/// The position at a file's end, of a file that is not to be read: it proves what the file was.
+pub(crate) fn at_end(fs: &mut dyn Fs, file: Handle, id: FileId) -> Option<Position> {
+    let mut seen = [0; HEAD_BYTES_MAX];
+    let filled = read_exact(fs, file, 0, &mut seen)?;
+    let head = Sum::of(&seen[..filled]);
+    let is_short = filled < HEAD_BYTES_MAX;
+    let frontier =
+        if is_short { filled as u64 } else { fs.probe(file).ok()?.size.max(filled as u64) };
+    let mut seen = [0; GUARD_BYTES_MAX];
+    let guard = &mut seen[..frontier.min(GUARD_BYTES_MAX as u64) as usize];
+    let filled = read_exact(fs, file, frontier - guard.len() as u64, guard)?;
+    (filled == guard.len()).then_some(Position { id, head, guard: Sum::of(guard), frontier })
+}
+
+/// Reads for the first byte that is no NUL.
+const TEXT_READS_MAX: u32 = 256;

@@ -1,16 +1,19 @@
 //! Finding files: when names are looked at, which paths are followed, and whose a file is.
 //!
-//! Owns the list of streams. What is found for one path is [`crate::stream`]'s business.
+//! Owns the list of streams, the looks that are due and the indexes by path and by file. What is
+//! found for one path is [`crate::look`]'s business. Nothing here asks every stream about every
+//! path: a hint finds the streams it concerns by an index, and a look at many streams is one
+//! listing of each folder.
 
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::begin::is_excluded;
 use crate::engine::Engine;
-use crate::fs::{Fault, Fs};
-use crate::pattern;
-use crate::report::Notice;
-use crate::stream::{Listings, Look, Stream};
+use crate::folder::{Folders, dir_of, join};
+use crate::fs::{Fault, FileId, Fs};
+use crate::pattern::RotatedNames;
+use crate::stream::{Closeness, Look, Stream};
 
 /// Wait between two looks while files are being moved; it doubles as long as that lasts.
 pub(crate) const LOOK_AGAIN_MS: u64 = 5;
@@ -18,213 +21,314 @@ pub(crate) const LOOK_AGAIN_MS: u64 = 5;
 const LOOK_AGAIN_MS_MAX: u64 = 320;
 /// How often directories are listed although nothing was said to have changed.
 const LIST_INTERVAL_MS: u64 = 10_000;
+/// The same with very many files, for each of them: the looks cost a small share of the time.
+const LIST_MS_PER_STREAM: u64 = 10;
 /// Wait between two expansions of patterns.
-const EXPAND_INTERVAL_MS: u64 = 100;
+pub(crate) const EXPAND_INTERVAL_MS: u64 = 100;
+/// Streams that one turn looks at, so that the files already open are read in between.
+pub(crate) const LOOKS_PER_TURN: usize = 512;
+/// Files that one tick of the poll looks at; of more, each tick looks at the next.
+const POLLED_MAX: usize = 1000;
+/// Names hinted at between two turns; of more, everything is listed.
+const HINTS_MAX: usize = 4096;
+/// Paths found by a pattern that are remembered although their files are gone.
+const GONE_STREAMS_MAX: usize = 256;
+/// Looks in a row for two that agree, where one file was cut.
+pub(crate) const LOOKS_MAX: usize = 8;
 
-impl Look {
-    /// Settled only if both are.
-    #[must_use]
-    pub fn and(self, other: Look) -> Look {
-        if self == Look::Again { self } else { other }
-    }
+/// What is due to be looked at, and the indexes to find it by.
+#[derive(Debug, Default)]
+pub(crate) struct Finder {
+    pub(crate) folders: Folders,
+    /// The stream of each followed path.
+    pub(crate) by_path: HashMap<PathBuf, usize>,
+    /// The stream of each place that a path's links lead to.
+    by_target: HashMap<PathBuf, usize>,
+    /// The stream that last had a file; whether it still has is to be asked.
+    owners: HashMap<(u64, u64), usize>,
+    pub(crate) queue: VecDeque<usize>,
+    hints: Vec<PathBuf>,
+    /// Where the poll goes on.
+    poll_next: usize,
+    /// Everything is to be listed and looked at.
+    relist: bool,
+    /// Patterns are to be looked up.
+    pub(crate) expand: bool,
+    /// A look at everything is under way.
+    around: bool,
+    /// A look at everything is over, and nothing was written out since.
+    pub(crate) around_done: bool,
+    look_at_ms: u64,
+    list_at_ms: u64,
+    pub(crate) expand_at_ms: u64,
+    /// Patterns, as sets of directories that were listed for them.
+    pub(crate) pattern_dirs: BTreeSet<PathBuf>,
+    pub(crate) dirs_changed: bool,
 }
 
-/// Who reads the file at a stream's path.
-enum Owner {
-    This,
-    Other,
-    Unclear,
+impl Finder {
+    pub(crate) fn next_look_ms(&self) -> u64 {
+        match self.expand {
+            true => self.look_at_ms.min(self.expand_at_ms),
+            false => self.look_at_ms,
+        }
+    }
 }
 
 impl Engine {
-    /// Whether a path may be one that a pattern leads to.
-    pub(crate) fn is_wanted(&self, path: &Path) -> bool {
-        let is_wanted = |wanted: &PathBuf| pattern::matches_path(wanted, path);
-        self.options.paths.iter().any(is_wanted) && !is_excluded(&self.options.exclude, path)
+    /// Names may have changed: files appeared, vanished or were moved.
+    pub fn hint_names(&mut self) {
+        self.finder.relist = true;
+    }
+
+    /// This name came, went, or leads to another file now.
+    pub fn hint_name(&mut self, path: &Path) {
+        match self.finder.hints.len() < HINTS_MAX {
+            true => self.finder.hints.push(path.to_owned()),
+            false => self.finder.relist = true,
+        }
+    }
+
+    /// A file was written to.
+    pub fn hint_data(&mut self, path: &Path) {
+        let at = self.finder.by_path.get(path).or_else(|| self.finder.by_target.get(path));
+        match at.copied() {
+            Some(at) => {
+                self.streams[at].written_to = true;
+                self.set_dirty(at);
+                if self.streams[at].live_generation().is_none() {
+                    self.queue(at, Closeness::Path);
+                }
+            }
+            None => {
+                for at in self.rotated_of(path) {
+                    self.set_dirty(at);
+                    self.queue(at, Closeness::Around);
+                }
+            }
+        }
+    }
+
+    /// Everything may have changed: hints were lost.
+    pub fn hint_all(&mut self) {
+        self.finder.relist = true;
+        (0..self.streams.len()).for_each(|at| self.set_dirty(at));
+    }
+
+    /// Directories whose changes are worth a hint, in no order.
+    pub fn dirs(&self) -> &[PathBuf] {
+        &self.dirs
+    }
+
+    pub(crate) fn set_dirty(&mut self, at: usize) {
+        if !std::mem::replace(&mut self.streams[at].dirty, true) {
+            self.dirty.push_back(at);
+        }
+    }
+
+    pub(crate) fn queue(&mut self, at: usize, due: Closeness) {
+        let stream = &mut self.streams[at];
+        if stream.due == Closeness::None {
+            self.finder.queue.push_back(at);
+        }
+        stream.due = stream.due.max(due);
+    }
+
+    /// Streams of which a path may be a rotated file: its name begins with their stem.
+    fn rotated_of(&self, path: &Path) -> Vec<usize> {
+        let (dir, Some(name)) = (dir_of(path), path.file_name()) else { return Vec::new() };
+        let name = name.as_bytes();
+        let ext = name.iter().rposition(|byte| *byte == b'.').map_or(&[][..], |at| &name[at..]);
+        let mut found = BTreeSet::new();
+        for end in 1..name.len() {
+            for ext in [&[][..], ext] {
+                let of = [&name[..end], ext].concat();
+                let of = join(dir, std::ffi::OsStr::from_bytes(&of));
+                let by_path = self.finder.by_path.get(&of);
+                let ats = [by_path, self.finder.by_target.get(&of)];
+                let is_rotated = || {
+                    let names = self.options.rotated.iter();
+                    names
+                        .filter_map(|template| RotatedNames::new(template, &of))
+                        .any(|names| names.contains_path(path))
+                };
+                if ats.iter().any(Option::is_some) && is_rotated() {
+                    found.extend(ats.into_iter().flatten());
+                }
+            }
+        }
+        found.into_iter().collect()
     }
 
     pub(crate) fn add_stream(&mut self, path: PathBuf, named: bool) -> usize {
-        if let Some(at) = self.streams.iter().position(|stream| stream.path == path) {
-            return at;
+        if let Some(at) = self.finder.by_path.get(&path) {
+            return *at;
         }
-        let mut stream = Stream::new(self.next_key, path, named, &self.options.rotated);
+        let mut stream = Stream::new(self.next_key, path.clone(), named);
         stream.first = self.first_start && !self.started;
         stream.from_end = stream.first && self.options.from_end;
-        stream.recovering = self.recovering;
         #[cfg(test)]
         {
             stream.planted = self.planted;
         }
         self.next_key += 1;
         self.streams.push(stream);
-        self.streams.len() - 1
+        let at = self.streams.len() - 1;
+        self.finder.by_path.insert(path, at);
+        self.finder.dirs_changed = true;
+        self.queue(at, Closeness::Around);
+        at
     }
 
     /// Looks at names if that is due.
     pub(crate) fn look(&mut self, fs: &mut dyn Fs, now_ms: u64) -> Look {
-        let tick = now_ms >= self.look_at_ms;
-        if !tick && !self.names_hinted && !self.ending {
-            return Look::Settled;
+        if now_ms >= self.finder.look_at_ms {
+            self.finder.look_at_ms = now_ms + self.options.poll_ms;
+            self.drop_empty_streams();
+            self.poll();
         }
-        let around = self.names_hinted || self.ending || now_ms >= self.list_at_ms;
-        if around {
-            self.list_at_ms = now_ms + LIST_INTERVAL_MS;
-        }
-        let mut look = Look::Settled;
-        if now_ms >= self.expand_at_ms || self.ending {
-            self.expand(fs, now_ms);
-        } else if self.names_hinted && self.options.paths.iter().any(|p| pattern::is_pattern(p)) {
-            look = Look::Again;
-        }
-        if tick {
-            self.look_at_ms = now_ms + self.options.poll_ms;
-            self.streams.iter_mut().for_each(|stream| stream.dirty = true);
-        }
-        let mut listings = Listings::new();
-        for at in 0..self.streams.len() {
-            match self.give_over(fs, at) {
-                Owner::This => {}
-                Owner::Other => continue,
-                Owner::Unclear => {
-                    look = Look::Again;
-                    continue;
+        let ends = self.ending && !self.finder.around && !self.finder.around_done;
+        if self.finder.relist || ends || now_ms >= self.finder.list_at_ms {
+            self.finder.relist = false;
+            self.try_more_open();
+            let interval_ms = LIST_INTERVAL_MS.max(self.streams.len() as u64 * LIST_MS_PER_STREAM);
+            self.finder.list_at_ms = now_ms + interval_ms;
+            self.finder.folders.forget();
+            self.finder.hints.clear();
+            self.finder.expand = true;
+            self.finder.around = true;
+            self.index_owners();
+            for at in 0..self.streams.len() {
+                self.queue(at, Closeness::Around);
+                if self.ending {
+                    self.set_dirty(at);
                 }
             }
-            let stream = &mut self.streams[at];
-            let files = (stream.generations.len(), stream.live);
-            let shared = around.then_some(&mut listings);
-            let one = stream.look(fs, shared, now_ms, &mut self.notices);
-            let renumbered = stream.renumbered.take();
-            if let Some((old, new)) = renumbered {
-                self.outgoing.renumber(stream.key, old, new);
-            }
-            let rotated = renumbered.is_none()
-                && files.1.is_some()
-                && stream.live.is_some()
-                && files.1 != stream.live;
-            if rotated {
-                let more = stream.generations.len().saturating_sub(files.0).max(1);
-                self.stats.rotations += more as u64;
-            }
-            self.changed |= files != (stream.generations.len(), stream.live);
-            look = look.and(one);
         }
-        self.drop_empty_streams();
-        self.names_hinted = look == Look::Again;
+        self.take_hints(fs);
+        if self.finder.expand && (now_ms >= self.finder.expand_at_ms || self.ending) {
+            self.expand(fs, now_ms);
+        }
+        let mut look = self.look_at_queued(fs, now_ms);
+        if self.finder.expand {
+            look = look.and(Look::Again);
+        }
+        self.finder.around_done |= self.finder.around && look == Look::Settled;
+        self.finder.around &= look != Look::Settled;
+        if std::mem::take(&mut self.finder.dirs_changed) {
+            self.collect_dirs();
+        }
         self.look_again_ms = match look {
-            Look::Settled => LOOK_AGAIN_MS,
+            Look::Settled | Look::More => LOOK_AGAIN_MS,
             Look::Again => (self.look_again_ms * 2).min(LOOK_AGAIN_MS_MAX),
         };
         look
     }
 
-    /// A path found by a pattern may be a file that another path had before. What is known of it
-    /// moves over then. Two paths that lead to one file: the first has it.
-    fn give_over(&mut self, fs: &mut dyn Fs, at: usize) -> Owner {
-        if self.streams.len() < 2 {
-            return Owner::This;
+    /// Looks at the next files, whatever was hinted.
+    fn poll(&mut self) {
+        let count = self.streams.len();
+        let first = self.finder.poll_next % count.max(1);
+        for i in 0..count.min(POLLED_MAX) {
+            let at = (first + i) % count;
+            self.set_dirty(at);
+            self.queue(at, Closeness::Path);
         }
-        let Ok(probe) = fs.probe_path(&self.streams[at].path) else { return Owner::This };
-        let has = |stream: &Stream| {
-            let open = stream.generations.iter().any(|one| one.id() == probe.id);
-            open || stream.closed.iter().any(|known| known.position.id == probe.id)
-        };
-        if has(&self.streams[at]) {
-            return Owner::This;
-        }
-        let others = (0..self.streams.len()).filter(|other| *other != at);
-        let Some(other) = others.into_iter().find(|other| has(&self.streams[*other])) else {
-            return Owner::This;
-        };
-        let theirs = fs.probe_path(&self.streams[other].path).map(|theirs| theirs.id);
-        if theirs == Ok(probe.id) {
-            self.notices.push(Notice::SameFile(self.streams[at].path.clone()));
-            return Owner::Other;
-        }
-        if self.streams[other].live == Some(probe.id) {
-            return Owner::Unclear;
-        }
-        let (key, other) = (self.streams[at].key, &mut self.streams[other]);
-        let open = other.generations.iter().position(|one| one.id() == probe.id);
-        let closed = other.closed.iter().position(|known| known.position.id == probe.id);
-        let open = open.map(|place| other.generations.remove(place));
-        let closed = closed.map(|place| other.closed.remove(place));
-        self.streams[at].generations.extend(open);
-        // Without a time of birth a number says little about a file that is not open.
-        let believed = closed.filter(|known| !known.foreign && probe.id.born_ns != 0);
-        self.streams[at].closed.extend(believed);
-        self.streams[at].dirty = true;
-        if let Some(pending) =
-            self.outgoing.pending.as_mut().filter(|pending| pending.id == probe.id)
-        {
-            pending.key = key;
-        }
-        Owner::This
+        self.finder.poll_next = first + count.min(POLLED_MAX);
     }
 
-    fn expand(&mut self, fs: &mut dyn Fs, now_ms: u64) {
-        self.expand_at_ms = now_ms + EXPAND_INTERVAL_MS;
-        let mut dirs = Vec::new();
-        let mut found = Vec::new();
-        for wanted in self.options.paths.clone() {
-            if !pattern::is_pattern(&wanted) {
-                continue;
+    /// Finds out whom the hinted names concern.
+    fn take_hints(&mut self, fs: &mut dyn Fs) {
+        let mut hints = std::mem::take(&mut self.finder.hints);
+        hints.sort();
+        hints.dedup();
+        for path in hints {
+            let Some(name) = path.file_name() else { continue };
+            let seen = fs.probe_path(&path);
+            let is_there = seen != Err(Fault::Missing);
+            self.finder.folders.hint(dir_of(&path), name, is_there);
+            let at = [self.finder.by_path.get(&path), self.finder.by_target.get(&path)];
+            let at: Vec<usize> = at.into_iter().flatten().copied().collect();
+            let followed = self.finder.by_path.contains_key(&path);
+            let mut concerned = self.rotated_of(&path);
+            concerned.extend(at);
+            if let Ok(probe) = seen {
+                concerned.extend(self.owner_of(probe.id));
             }
-            let expansion = pattern::expand(fs, &wanted);
-            dirs.extend(expansion.dirs);
-            found.extend(expansion.paths);
-            if let Some((dir, fault)) = expansion.fault {
-                self.stats.read_errors += 1;
-                self.notices.push(Notice::Unreadable(dir, fault));
+            for at in concerned {
+                self.set_dirty(at);
+                self.queue(at, Closeness::Around);
             }
-        }
-        found.sort();
-        found.dedup();
-        found.retain(|path| !is_excluded(&self.options.exclude, path));
-        for path in &found {
-            let known =
-                self.streams.iter().any(|stream| stream.path.as_os_str() == path.as_os_str());
-            if known || self.streams.len() >= pattern::MATCHES_MAX {
-                continue;
-            }
-            let rotated = self.streams.iter().any(|stream| stream.rotates_to(path));
-            let of_found = || found.iter().any(|other| self.is_rotated_name(other, path));
-            if !rotated
-                && !of_found()
-                && fs.probe_path(path) != Err(Fault::NotAFile)
-                && !self.is_too_old(fs, path)
-            {
-                self.add_stream(path.clone(), false);
+            let is_file = matches!(seen, Ok(_) | Err(Fault::Denied));
+            match is_file {
+                true if !followed && self.is_wanted(&path) => self.follow_found(fs, &[path]),
+                false if self.finder.wild_dirs(&self.options.paths) => self.finder.expand = true,
+                _ => {}
             }
         }
-        for stream in &self.streams {
-            dirs.extend(stream.dirs());
-        }
-        dirs.sort();
-        dirs.dedup();
-        self.dirs = dirs;
     }
 
-    fn is_rotated_name(&self, of: &Path, path: &Path) -> bool {
-        let (path_bytes, of_bytes) = (path.as_os_str().as_bytes(), of.as_os_str().as_bytes());
-        path_bytes != of_bytes
-            && self.options.rotated.iter().any(|template| {
-                let may_be = !template.starts_with("{path}") || path_bytes.starts_with(of_bytes);
-                may_be
-                    && pattern::RotatedNames::new(template, of)
-                        .is_some_and(|names| names.contains_path(path))
-            })
+    pub(crate) fn owner_of(&self, id: FileId) -> Option<usize> {
+        let at = *self.finder.owners.get(&(id.ino, id.born_ns))?;
+        self.streams.get(at).is_some_and(|stream| stream.has(id)).then_some(at)
+    }
+
+    pub(crate) fn note_owned(&mut self, at: usize) {
+        for id in self.streams[at].ids() {
+            self.finder.owners.insert((id.ino, id.born_ns), at);
+        }
+        for target in &self.streams[at].targets {
+            if !self.finder.by_target.contains_key(target) {
+                self.finder.by_target.insert(target.clone(), at);
+                self.finder.dirs_changed = true;
+            }
+        }
+    }
+
+    fn index_owners(&mut self) {
+        self.finder.owners.clear();
+        self.finder.by_target.clear();
+        (0..self.streams.len()).for_each(|at| self.note_owned(at));
     }
 
     fn drop_empty_streams(&mut self) {
         let pending = self.outgoing.pending.map(|pending| pending.key);
+        let before = self.streams.len();
+        // The last ones of those whose file is gone are kept: it may come back.
+        let is_gone = |stream: &Stream| !stream.gone.is_empty() && stream.live.is_none();
+        let gone = self.streams.iter().filter(|stream| is_gone(stream)).count();
+        let mut too_many = gone.saturating_sub(GONE_STREAMS_MAX);
         self.streams.retain(|stream| {
-            let empty = stream.generations.is_empty() && stream.closed.is_empty();
+            let mut empty = stream.generations.is_empty() && stream.closed.is_empty();
+            if empty && is_gone(stream) {
+                empty = too_many > 0;
+                too_many = too_many.saturating_sub(1);
+            }
             stream.named
                 || !empty
                 || stream.live.is_some()
+                || stream.due != Closeness::None
                 || pending == Some(stream.key)
                 || stream.fault.is_some()
         });
+        if self.streams.len() == before {
+            return;
+        }
+        let paths = self.streams.iter().enumerate();
+        self.finder.by_path = paths.map(|(at, stream)| (stream.path.clone(), at)).collect();
+        self.index_owners();
+        let due = |(at, stream): (usize, &Stream)| (stream.due != Closeness::None).then_some(at);
+        self.finder.queue = self.streams.iter().enumerate().filter_map(due).collect();
+        let dirty = |(at, stream): (usize, &Stream)| stream.dirty.then_some(at);
+        self.dirty = self.streams.iter().enumerate().filter_map(dirty).collect();
+        self.finder.dirs_changed = true;
+    }
+
+    fn collect_dirs(&mut self) {
+        let streams = self.streams.iter();
+        let mut dirs: BTreeSet<_> =
+            streams.flat_map(|stream| stream.dirs(&self.options.rotated)).collect();
+        dirs.extend(self.finder.pattern_dirs.iter().cloned());
+        self.dirs = dirs.into_iter().collect();
     }
 }

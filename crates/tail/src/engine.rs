@@ -3,13 +3,15 @@
 //! Owns the one buffer and the order of a turn. It
 //! knows no clock and no system: time and effects are brought to every turn.
 
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
+use std::path::PathBuf;
 
 use crate::checkpoint_log::Log;
-use crate::discover::LOOK_AGAIN_MS;
+use crate::discover::{Finder, LOOK_AGAIN_MS};
 use crate::format::Format;
 use crate::fs::{Fs, Sink};
 use crate::offer::Outgoing;
+use crate::pattern;
 use crate::position::GUARD_BYTES_MAX;
 use crate::report::{Notice, Stats};
 use crate::stream::{Look, Stream};
@@ -21,6 +23,14 @@ pub const READ_BYTES_MAX: usize = 128 << 10;
 const START_MS: u64 = 1000;
 /// Wait after a failure of the sink.
 const RETRY_MS: u64 = 1000;
+/// Files that are followed, unless it is said otherwise.
+pub const FILES_MAX: usize = 100_000;
+/// Names that rotators give, unless it is said otherwise.
+pub const ROTATED: [&str; 4] =
+    ["{path}.*", "{path}-[0-9]*", "{dir}/{stem}-[0-9]*{ext}", "{dir}/{stem}.[0-9]*{ext}"];
+/// The least number of files that are held open, however few descriptors there are.
+pub const OPEN_FILES_MIN: usize = 8;
+
 /// What the engine is asked to do.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -35,6 +45,11 @@ pub struct Options {
     pub ignore_older_ms: Option<u64>,
     /// Names of rotated generations, `{path}` standing for the followed path.
     pub rotated: Vec<String>,
+    /// Paths that are followed at most; what is left out is said, and counted.
+    pub files_max: usize,
+    /// Files that are held open at most, at least [`OPEN_FILES_MIN`]: of more, the longest idle
+    /// ones are closed and looked at by their names.
+    pub open_files_max: usize,
     /// Whether there is a checkpoint file.
     pub checkpoint: bool,
     /// A checkpoint is written this long after something changed, at the latest.
@@ -101,15 +116,21 @@ pub struct Engine {
     pub(crate) started: bool,
     pub(crate) start_by_ms: u64,
     pub(crate) first_start: bool,
-    pub(crate) recovering: bool,
     pub(crate) end_by_ms: u64,
     pub(crate) next_key: u64,
-    pub(crate) next_stream: usize,
-    pub(crate) names_hinted: bool,
-    pub(crate) look_at_ms: u64,
+    /// What is due to be looked at.
+    pub(crate) finder: Finder,
+    /// Streams that may have something to read, in the order they are read in.
+    pub(crate) dirty: VecDeque<usize>,
+    /// Files held open now.
+    pub(crate) open_files: usize,
+    /// Files that may be open at present.
+    pub(crate) open_files_max: usize,
+    /// More files were to be opened than may be open.
+    pub(crate) no_room: bool,
     pub(crate) look_again_ms: u64,
-    pub(crate) list_at_ms: u64,
-    pub(crate) expand_at_ms: u64,
+    pub(crate) retire_at_ms: u64,
+    pub(crate) lag_at_ms: u64,
     pub(crate) sink_retry_ms: u64,
     pub(crate) checkpoint_at_ms: u64,
     pub(crate) log: Log,
@@ -140,8 +161,13 @@ impl Engine {
     }
 
     /// The same with reads of another size.
-    pub(crate) fn with_read_bytes(options: Options, read_bytes: usize) -> Engine {
+    pub(crate) fn with_read_bytes(mut options: Options, read_bytes: usize) -> Engine {
+        options.paths = options.paths.iter().flat_map(|path| pattern::alternatives(path)).collect();
+        let excludes = options.exclude.iter().flat_map(|path| pattern::alternatives(path));
+        options.exclude = excludes.collect();
+        options.open_files_max = options.open_files_max.max(OPEN_FILES_MIN);
         Engine {
+            open_files_max: options.open_files_max,
             options,
             streams: Vec::new(),
             buf: vec![0; GUARD_BYTES_MAX + read_bytes],
@@ -158,15 +184,15 @@ impl Engine {
             started: false,
             start_by_ms: 0,
             first_start: false,
-            recovering: false,
             end_by_ms: u64::MAX,
             next_key: 0,
-            next_stream: 0,
-            names_hinted: true,
-            look_at_ms: 0,
+            finder: Finder::default(),
+            dirty: VecDeque::new(),
+            open_files: 0,
+            no_room: false,
             look_again_ms: LOOK_AGAIN_MS,
-            list_at_ms: 0,
-            expand_at_ms: 0,
+            retire_at_ms: 0,
+            lag_at_ms: 0,
             sink_retry_ms: 0,
             checkpoint_at_ms: 0,
             log: Log::default(),
@@ -182,11 +208,6 @@ impl Engine {
     /// What there is to tell since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
-    }
-
-    /// Directories whose changes are worth a hint, in no order, some perhaps twice.
-    pub fn dirs(&self) -> &[PathBuf] {
-        &self.dirs
     }
 
     /// The time of day, in milliseconds since 1970, for the records of the next turn and for the ages of files.
@@ -214,36 +235,6 @@ impl Engine {
         Some(format!("{}: {}", stream.path.display(), stream.fault?))
     }
 
-    /// Names may have changed: files appeared, vanished or were moved.
-    pub fn hint_names(&mut self) {
-        self.names_hinted = true;
-    }
-
-    /// This name came, went, or leads to another file now.
-    pub fn hint_name(&mut self, path: &Path) {
-        let concerns = |stream: &Stream| stream.path == path || stream.rotates_to(path);
-        self.names_hinted |= self.streams.iter().any(concerns) || self.is_wanted(path);
-    }
-
-    /// A file was written to.
-    pub fn hint_data(&mut self, path: &Path) {
-        for stream in &mut self.streams {
-            if stream.path == path {
-                stream.dirty = true;
-            } else if stream.rotates_to(path) {
-                stream.dirty = true;
-                self.names_hinted = true;
-            }
-        }
-    }
-
-    /// Everything may have changed: hints were lost.
-    pub fn hint_all(&mut self) {
-        self.names_hinted = true;
-        self.list_at_ms = 0;
-        self.streams.iter_mut().for_each(|stream| stream.dirty = true);
-    }
-
     /// From the next turn on: read what is there to its end, unfinished lines too, and finish, at
     /// the latest at `by_ms`.
     pub fn end(&mut self, by_ms: u64) {
@@ -267,8 +258,9 @@ impl Engine {
         }
         let settled = self.look(fs, now_ms);
         if !self.started {
-            if settled == Look::Again && now_ms < self.start_by_ms {
-                let at_ms = now_ms + self.look_again_ms;
+            if settled != Look::Settled && now_ms < self.start_by_ms && !self.no_room {
+                let wait_ms = if settled == Look::More { 0 } else { self.look_again_ms };
+                let at_ms = now_ms + wait_ms;
                 return Wake { at_ms, sink_blocked: false, outcome: Outcome::Following };
             }
             // What is there now is ours from here on, even if the process dies before it wrote.
@@ -284,7 +276,7 @@ impl Engine {
             self.sink_retry_ms = now_ms + RETRY_MS;
         }
         self.retire(fs, now_ms);
-        self.measure_lag(fs, pass);
+        self.measure_lag(fs, pass, now_ms);
         let outcome = self.outcome(pass, settled, now_ms);
         let due = self.bytes_since_checkpoint >= self.options.checkpoint_bytes
             || now_ms >= self.checkpoint_at_ms + self.options.checkpoint_interval_ms;
@@ -303,7 +295,9 @@ impl Engine {
         if !self.ending {
             return Outcome::Following;
         }
-        if pass == Pass::Ends && settled == Look::Settled && self.outgoing.is_settled() {
+        let all_seen = settled == Look::Settled && self.finder.around_done;
+        self.finder.around_done &= pass == Pass::Ends;
+        if pass == Pass::Ends && all_seen && self.outgoing.is_settled() {
             for stream in &mut self.streams {
                 // Unfinished lines were written out: going on behind them doubles nothing.
                 for one in &mut stream.generations {
@@ -320,17 +314,20 @@ impl Engine {
     }
 
     fn next_turn(&self, pass: Pass, settled: Look, now_ms: u64) -> u64 {
-        let mut at_ms = self.look_at_ms;
-        if settled == Look::Again {
-            at_ms = at_ms.min(now_ms + self.look_again_ms);
+        let mut at_ms = self.finder.next_look_ms();
+        match settled {
+            Look::Settled => {}
+            Look::More => at_ms = now_ms,
+            Look::Again => at_ms = at_ms.min(now_ms + self.look_again_ms),
         }
         match pass {
             Pass::More => at_ms = now_ms,
             Pass::Failed => at_ms = at_ms.min(self.sink_retry_ms),
             Pass::Waits => {
-                let holds = self.streams.iter().flat_map(|stream| &stream.generations);
+                let dirty = self.dirty.iter().map(|at| &self.streams[*at]);
+                let holds = dirty.flat_map(|stream| &stream.generations);
                 let at = holds.filter_map(|one| match (one.suspect_since_ms, one.partial) {
-                    (Some(since_ms), _) => Some(since_ms + crate::read::SUSPECT_MS),
+                    (Some(since_ms), _) => Some(since_ms + crate::cut::SUSPECT_MS),
                     (None, Some((since_ms, _))) => Some(since_ms + self.options.partial_line_ms),
                     (None, None) => None,
                 });
@@ -348,15 +345,13 @@ impl Engine {
         at_ms.max(now_ms)
     }
 
-    /// The order streams are read in: each turn begins behind where the last one ended.
-    pub(crate) fn first_to_read(&mut self) -> usize {
-        self.next_stream = (self.next_stream + 1) % self.streams.len().max(1);
-        self.next_stream
-    }
-
     /// What must hold between turns.
     fn check_invariants(&self) {
-        for one in self.streams.iter().flat_map(|stream| &stream.generations) {
+        let generations = self.streams.iter().flat_map(|stream| &stream.generations);
+        debug_assert!(generations.clone().count() == self.open_files, "open files are counted");
+        let dirty = || self.streams.iter().filter(|stream| stream.dirty).count();
+        debug_assert!(dirty() == self.dirty.len(), "what is dirty is in line to be read");
+        for one in generations {
             debug_assert!(one.settled.frontier <= one.resume.frontier, "settled is behind");
             debug_assert!(one.resume.frontier <= one.written.frontier, "resume is behind");
             debug_assert!(one.settled.id == one.written.id, "one generation, one file");

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// An open file, as its [`Fs`] numbers it. It outlives the name the file was opened by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +34,8 @@ pub struct Probe {
     pub size: u64,
     /// Time of the last write in nanoseconds since 1970.
     pub written_ns: u64,
+    /// Time of the last change to the file or its names in nanoseconds since 1970.
+    pub changed_ns: u64,
     /// False once no name leads to the file any more.
     pub linked: bool,
 }
@@ -91,6 +93,10 @@ pub trait Fs {
     /// Looks at what a path leads to, symbolic links followed. [`Fault::NotAFile`] for anything
     /// but a regular file.
     fn probe_path(&mut self, path: &Path) -> Result<Probe, Fault>;
+    /// The path without links in it: where it leads to.
+    fn resolve(&mut self, path: &Path) -> Result<PathBuf, Fault>;
+    /// Whether the path itself is a symbolic link, wherever it leads.
+    fn is_link(&mut self, path: &Path) -> bool;
     /// Opens a regular file for reading.
     fn open(&mut self, path: &Path) -> Result<Handle, Fault>;
     /// Looks at an open file.
@@ -98,6 +104,9 @@ pub trait Fs {
     /// Reads at `offset` into `buf`. Returns how much; it may be less than there is, and 0 means
     /// that the file ends at or before `offset`.
     fn read_at(&mut self, file: Handle, offset: u64, buf: &mut [u8]) -> Result<usize, Fault>;
+    /// Where data begins at or after `offset`, which is `offset` itself where the file system does
+    /// not tell holes from data. `None` if there is none up to the file's end.
+    fn data_from(&mut self, file: Handle, offset: u64) -> Result<Option<u64>, Fault>;
     /// Closes. The handle is never used again.
     fn close(&mut self, file: Handle);
     /// Reads from the checkpoint file at `offset`; 0 past its end, [`Fault::Missing`] if there is

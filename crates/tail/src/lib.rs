@@ -13,18 +13,24 @@
 //! can still be found and read; a checkpoint holds only what the sink acknowledged; after a death
 //! at any point, what was not acknowledged by the last checkpoint is written again, and nothing else.
 
+mod admission;
 mod begin;
 pub mod checkpoint;
 pub mod checkpoint_log;
 mod checkpoint_v1;
 mod content;
+mod cut;
 mod discover;
 pub mod engine;
+mod expand;
+mod folder;
 pub mod format;
 pub mod frame;
 pub mod fs;
+mod gap;
 mod json;
 mod ledger;
+mod look;
 pub mod multiline;
 mod offer;
 pub mod pattern;
@@ -37,8 +43,10 @@ pub mod position;
 mod read;
 mod records;
 pub mod report;
+mod room;
 pub mod rotation;
 pub mod stream;
+mod survey;
 
 #[cfg(test)]
 #[path = "../tests/sim/mod.rs"]

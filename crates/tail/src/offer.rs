@@ -83,8 +83,30 @@ impl Outgoing {
         open.into_iter().for_each(|open| open.id = new);
     }
 
-    fn is_open(&self, key: u64, id: FileId) -> bool {
+    pub(crate) fn is_open(&self, key: u64, id: FileId) -> bool {
         self.open_line.is_some_and(|open| (open.key, open.id) == (key, id))
+    }
+}
+
+impl Outgoing {
+    /// The file of a stream whose line is in the output without its end, and since when.
+    pub(crate) fn open_in(&self, key: u64) -> Option<(FileId, u64)> {
+        let open = self.open_line.filter(|open| open.key == key)?;
+        Some((open.id, open.begun_ms))
+    }
+
+    /// A file was given over from one stream to another.
+    pub(crate) fn give_over(&mut self, id: FileId, from: u64, to: u64) {
+        let pending = self.pending.as_mut().filter(|one| (one.key, one.id) == (from, id));
+        pending.into_iter().for_each(|one| one.key = to);
+        let open = self.open_line.as_mut().filter(|one| (one.key, one.id) == (from, id));
+        open.into_iter().for_each(|one| one.key = to);
+    }
+
+    /// What of one file waits to be taken is in another one, too, at the same place.
+    pub(crate) fn take_from(&mut self, old: &Generation, new: FileId, file: Handle) {
+        let pending = self.pending.as_mut().filter(|one| one.file == old.file);
+        pending.into_iter().for_each(|one| (one.id, one.file) = (new, file));
     }
 }
 
@@ -297,7 +319,7 @@ impl Engine {
     }
 
     /// The place of a stream. They are in the order of their keys.
-    fn stream_of(&self, key: u64) -> Option<usize> {
+    pub(crate) fn stream_of(&self, key: u64) -> Option<usize> {
         self.streams.binary_search_by_key(&key, |stream| stream.key).ok()
     }
 

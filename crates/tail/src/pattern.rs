@@ -1,17 +1,21 @@
-//! Path patterns: `*`, `?` and `[…]` within one path component, as a shell has them.
+//! Path patterns: `*`, `?` and `[…]` within one path component, `**` for any number of them, and
+//! `{a,b}`, as a shell has them.
 //!
-//! Owns matching and the walk that finds what matches. It follows no `**`, and a leading dot is
-//! matched only by a dot. Directories are listed through [`Fs`].
+//! Owns matching and the walk that finds what matches. A leading dot is matched only by a dot, and
+//! `**` follows no links. Directories are listed through [`Folders`].
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::folder::{Folders, join};
 use crate::fs::{Fault, Fs};
 
-/// Paths one pattern may lead to; a limit against a pattern that names half the disk.
-pub const MATCHES_MAX: usize = 4096;
+/// Directories that one pattern is looked for in; a limit against `**` over half the disk.
+pub const DIRS_MAX: usize = 4096;
+/// How many patterns one with braces may stand for.
+pub const ALTERNATIVES_MAX: usize = 1024;
 
 /// Whether the path has to be looked for in directories.
 pub fn is_pattern(path: &Path) -> bool {
@@ -42,23 +46,6 @@ pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
         }
     }
     pattern[at..].iter().all(|byte| *byte == b'*')
-}
-
-/// Whether each component of `path` is what the one of `pattern` is, or describes.
-pub fn matches_path(pattern: &Path, path: &Path) -> bool {
-    let (mut ours, mut theirs) = (pattern.components(), path.components());
-    loop {
-        match (ours.next(), theirs.next()) {
-            (None, None) => return true,
-            (Some(ours), Some(theirs)) => {
-                let (ours, theirs) = (ours.as_os_str().as_bytes(), theirs.as_os_str().as_bytes());
-                if ours != theirs && !matches(ours, theirs) {
-                    return false;
-                }
-            }
-            _ => return false,
-        }
-    }
 }
 
 /// Matches one byte against the pattern's first element; returns the element's length.
@@ -118,38 +105,125 @@ pub struct Expansion {
     pub dirs: BTreeSet<PathBuf>,
     /// A directory that could not be listed, for another reason than that it is not there.
     pub fault: Option<(PathBuf, Fault)>,
+    /// There were more directories than [`DIRS_MAX`].
+    pub left_out: bool,
 }
 
 /// Finds the paths that match.
-pub fn expand(fs: &mut dyn Fs, pattern: &Path) -> Expansion {
+pub(crate) fn expand(fs: &mut dyn Fs, folders: &mut Folders, pattern: &Path) -> Expansion {
     let mut expansion = Expansion::default();
     let mut found: Vec<PathBuf> = vec![PathBuf::new()];
     for component in pattern.components() {
         let name = match component {
-            Component::Normal(name) if is_pattern(Path::new(name)) => name,
+            Component::Normal(name) if is_pattern(Path::new(name)) => name.as_bytes(),
             literal => {
                 found.iter_mut().for_each(|path| path.push(literal));
                 continue;
             }
         };
         let mut next = Vec::new();
-        for dir in found {
+        let mut dirs = found;
+        while let Some(dir) = dirs.pop() {
             let listed = if dir.as_os_str().is_empty() { Path::new(".") } else { &dir };
-            match fs.list(listed) {
-                Ok(names) => {
-                    expansion.dirs.insert(listed.to_owned());
-                    let names =
-                        names.iter().filter(|found| matches(name.as_bytes(), found.as_bytes()));
-                    next.extend(names.map(|name| dir.join(name)).take(MATCHES_MAX - next.len()));
+            if expansion.dirs.len() >= DIRS_MAX && !expansion.dirs.contains(listed) {
+                expansion.left_out = true;
+                continue;
+            }
+            let names = match folders.names(fs, listed) {
+                Ok(names) => names.clone(),
+                Err(Fault::Missing | Fault::NotAFile) => continue,
+                Err(fault) => {
+                    expansion.fault = Some((dir, fault));
+                    continue;
                 }
-                Err(Fault::Missing | Fault::NotAFile) => {}
-                Err(fault) => expansion.fault = Some((dir, fault)),
+            };
+            expansion.dirs.insert(listed.to_owned());
+            let fitting = names.iter().filter(|found| matches(name, found.as_bytes()));
+            let fitting: Vec<_> = fitting.map(|found| join(listed, found)).collect();
+            if name == ANY_DEPTH {
+                let below = fitting.into_iter().filter(|path| {
+                    fs.probe_path(path) == Err(Fault::NotAFile) && !fs.is_link(path)
+                });
+                dirs.extend(below);
+                next.push(dir);
+            } else {
+                next.extend(fitting);
             }
         }
         found = next;
     }
     expansion.paths = found.into_iter().collect();
     expansion
+}
+
+/// Stands for any number of directories.
+const ANY_DEPTH: &[u8] = b"**";
+
+/// Whether a path is one that the pattern describes.
+pub fn matches_path(pattern: &Path, path: &Path) -> bool {
+    let pattern: Vec<_> = pattern.components().map(|one| one.as_os_str().as_bytes()).collect();
+    let path: Vec<_> = path.components().map(|one| one.as_os_str().as_bytes()).collect();
+    matches_components(&pattern, &path)
+}
+
+fn matches_components(pattern: &[&[u8]], path: &[&[u8]]) -> bool {
+    match (pattern.first(), path.first()) {
+        (None, None) => true,
+        (Some(&ANY_DEPTH), _) if pattern.len() > 1 => {
+            matches_components(&pattern[1..], path)
+                || path.first().is_some_and(|name| matches(b"*", name))
+                    && matches_components(pattern, &path[1..])
+        }
+        (Some(ours), Some(theirs)) => {
+            (ours == theirs || matches(ours, theirs))
+                && matches_components(&pattern[1..], &path[1..])
+        }
+        _ => false,
+    }
+}
+
+/// The patterns that one with `{a,b}` stands for. Braces without a comma, or without an end, are
+/// plain text. What goes beyond [`ALTERNATIVES_MAX`] stays as it is.
+pub fn alternatives(pattern: &Path) -> Vec<PathBuf> {
+    let mut done = Vec::new();
+    let mut left = vec![pattern.as_os_str().as_bytes().to_vec()];
+    while let Some(next) = left.pop() {
+        match braces(&next) {
+            Some((start, end, parts))
+                if done.len() + left.len() + parts.len() <= ALTERNATIVES_MAX =>
+            {
+                let parts = parts.into_iter().rev();
+                left.extend(parts.map(|part| [&next[..start], part, &next[end + 1..]].concat()));
+            }
+            _ => done.push(PathBuf::from(OsStr::from_bytes(&next))),
+        }
+    }
+    done
+}
+
+/// The first braces with a comma of their own: where they begin and end, and their parts.
+fn braces(pattern: &[u8]) -> Option<(usize, usize, Vec<&[u8]>)> {
+    let starts = (0..pattern.len()).filter(|at| pattern[*at] == b'{');
+    starts.into_iter().find_map(|start| {
+        let (mut depth, mut from, mut parts) = (0, start + 1, Vec::new());
+        for at in start..pattern.len() {
+            match pattern[at] {
+                b'{' => depth += 1,
+                b',' if depth == 1 => {
+                    parts.push(&pattern[from..at]);
+                    from = at + 1;
+                }
+                b'}' if depth == 1 => {
+                    let whole = !parts.is_empty();
+                    parts.push(&pattern[from..at]);
+                    return whole.then_some((start, at, parts));
+                }
+                b'}' => depth -= 1,
+                _ => {}
+            }
+        }
+        None
+    })
 }
 
 /// The names a path's rotated generations may have: one directory, one pattern in it.
@@ -161,24 +235,48 @@ pub struct RotatedNames {
 }
 
 impl RotatedNames {
-    /// From a template in which `{path}` stands for the followed path; wildcards count only in
+    /// From a template in which `{path}` stands for the followed path, `{dir}` for its directory,
+    /// `{stem}` and `{ext}` for its name before and from its last dot on. Wildcards count only in
     /// the last component. `None` if the template names no file.
     pub fn new(template: &str, path: &Path) -> Option<RotatedNames> {
-        let bytes = path.as_os_str().as_bytes();
-        let escaped = literal(bytes);
+        let name = path.file_name().unwrap_or_default().as_bytes();
+        let stem_len = name.iter().rposition(|byte| *byte == b'.').filter(|at| *at > 0);
+        let (stem, ext) = name.split_at(stem_len.unwrap_or(name.len()));
+        let dir = match path.parent() {
+            Some(dir) if !dir.as_os_str().is_empty() => dir.as_os_str().as_bytes(),
+            _ => b".",
+        };
         let (mut plain, mut pattern) = (Vec::new(), Vec::new());
-        for (i, piece) in template.split("{path}").enumerate() {
-            if i > 0 {
-                plain.extend_from_slice(bytes);
-                pattern.extend_from_slice(&escaped);
+        let mut rest = template;
+        while !rest.is_empty() {
+            let words: [(&str, &[u8]); 4] = [
+                ("{path}", path.as_os_str().as_bytes()),
+                ("{dir}", dir),
+                ("{stem}", stem),
+                ("{ext}", ext),
+            ];
+            if let Some((word, value)) = words.iter().find(|(word, _)| rest.starts_with(word)) {
+                plain.extend_from_slice(value);
+                pattern.extend_from_slice(&literal(value));
+                rest = &rest[word.len()..];
+                continue;
             }
-            plain.extend_from_slice(piece.as_bytes());
-            pattern.extend_from_slice(piece.as_bytes());
+            let next = rest.char_indices().skip(1).find(|(_, letter)| *letter == '{');
+            let next = next.map_or(rest.len(), |(at, _)| at);
+            plain.extend_from_slice(&rest.as_bytes()[..next]);
+            pattern.extend_from_slice(&rest.as_bytes()[..next]);
+            rest = &rest[next..];
         }
         let dir = Path::new(OsStr::from_bytes(&plain)).parent()?.to_owned();
         let dir = if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir };
         let name = Path::new(OsStr::from_bytes(&pattern)).file_name()?.as_bytes().to_vec();
         Some(RotatedNames { dir, name })
+    }
+
+    /// The bytes that all of the names begin with.
+    pub fn prefix(&self) -> &[u8] {
+        let wild = |byte: &u8| matches!(byte, b'*' | b'?' | b'[');
+        &self.name[..self.name.iter().position(wild).unwrap_or(self.name.len())]
     }
 
     /// Whether a name in the directory is one of them. What was compressed is none: its bytes are
@@ -230,6 +328,38 @@ mod tests {
     }
 
     #[test]
+    fn two_stars_stand_for_any_number_of_directories() {
+        let check = |pattern: &str, path: &str, expected: bool| {
+            let seen = matches_path(Path::new(pattern), Path::new(path));
+            assert_eq!(seen, expected, "{pattern} {path}");
+        };
+        check("/a/**/*.log", "/a/0.log", true);
+        check("/a/**/*.log", "/a/b/c/0.log", true);
+        check("/a/**/*.log", "/a/.b/0.log", false);
+        check("/a/**/*.log", "/b/0.log", false);
+        check("/a/**/c/*.log", "/a/b/c/0.log", true);
+        check("/a/**/c/*.log", "/a/b/0.log", false);
+        check("/a/*", "/a/b/c", false);
+        check("/a/b", "/a/b", true);
+    }
+
+    #[test]
+    fn braces_stand_for_each_of_their_parts() {
+        let check = |pattern: &str, expected: &[&str]| {
+            let expected: Vec<_> = expected.iter().map(PathBuf::from).collect();
+            assert_eq!(alternatives(Path::new(pattern)), expected, "{pattern}");
+        };
+        check("/a/{b,c}.log", &["/a/b.log", "/a/c.log"]);
+        check("{a,b}/{c,d}", &["a/c", "a/d", "b/c", "b/d"]);
+        check("{a{b,c},d}", &["ab", "ac", "d"]);
+        check("/a/{x}.log", &["/a/{x}.log"]);
+        check("/a/{b,c", &["/a/{b,c"]);
+        check("{x}{,y}", &["{x}", "{x}y"]);
+        let many = alternatives(Path::new(&"{a,b}".repeat(20)));
+        assert!(many.len() <= ALTERNATIVES_MAX, "bounded");
+    }
+
+    #[test]
     fn many_stars_do_not_take_for_ever() {
         assert!(!matches("*a".repeat(60).as_bytes(), &b"a".repeat(59)));
         assert!(matches("*a".repeat(60).as_bytes(), &b"ab".repeat(60)[..119]));
@@ -256,5 +386,11 @@ mod tests {
         assert_eq!(bare.dir, Path::new("."));
         assert!(bare.contains_path(Path::new("x.log-20260101")));
         assert!(RotatedNames::new("/", Path::new("x")).is_none());
+        let stem = RotatedNames::new("{dir}/{stem}-[0-9]*{ext}", Path::new("/l/a.b.log")).unwrap();
+        assert_eq!((stem.dir.as_path(), stem.prefix()), (Path::new("/l"), &b"a.b-"[..]));
+        assert!(stem.contains(OsStr::new("a.b-2026-11-25.log")));
+        assert!(!stem.contains(OsStr::new("a.b-error.log")));
+        let bare = RotatedNames::new("{dir}/old/{stem}.*{ext}", Path::new("x")).unwrap();
+        assert_eq!((bare.dir.as_path(), bare.prefix()), (Path::new("./old"), &b"x."[..]));
     }
 }

@@ -74,6 +74,23 @@ impl Position {
             && self.guard.is_of(&[0; GUARD_BYTES_MAX][..self.guard.bytes()])
     }
 
+    /// Whether the file's content can show that it is another one, or was cut: where nothing was
+    /// read, or NULs only, anything fits.
+    pub fn proves_something(&self) -> bool {
+        !self.is_nuls()
+    }
+
+    /// Moves the frontier over `count` NULs of a hole, which are at least [`GUARD_BYTES_MAX`].
+    pub fn pass_nuls(&mut self, count: u64) {
+        debug_assert!(count >= GUARD_BYTES_MAX as u64, "the guard is within what is passed");
+        let behind = (self.frontier + count).min(HEAD_BYTES_MAX as u64) as usize;
+        if self.frontier <= u64::from(self.head.len) && behind > self.head.bytes() {
+            self.head = self.head.extended(&[0; HEAD_BYTES_MAX][self.head.bytes()..behind]);
+        }
+        self.frontier += count;
+        self.guard = Sum::of(&[0; GUARD_BYTES_MAX]);
+    }
+
     /// Moves the frontier over the end of `seen`: the guard's bytes as far as they are before the
     /// frontier, then the `count` bytes that became safe.
     pub fn advance(&mut self, seen: &[u8], count: usize) {

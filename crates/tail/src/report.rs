@@ -28,8 +28,11 @@ pub struct Stats {
     pub checkpoint_failures: u64,
     /// Reads and listings that failed.
     pub read_errors: u64,
-    /// NUL bytes left out at the start of a file that was cut under a writer that does not append.
+    /// NUL bytes left out: holes, and the start of a file that was cut under a writer that does not
+    /// append.
     pub nul_bytes_skipped: u64,
+    /// Gauge: paths that a pattern leads to and that are left out for want of room.
+    pub left_out: u64,
 }
 
 /// Something an operator may want to know.
@@ -53,6 +56,8 @@ pub enum Notice {
     Truncated(PathBuf),
     /// A generation that the checkpoint knew is gone.
     Gone(PathBuf),
+    /// So many paths that a pattern leads to are left out; so many are followed at most.
+    LeftOut(usize, usize),
     /// Two followed paths lead to one file, which is read once.
     SameFile(PathBuf),
     /// The sink failed. It is tried again.
@@ -68,6 +73,7 @@ impl Notice {
             | Notice::CheckpointFailed(_)
             | Notice::Unreadable(..)
             | Notice::Gone(_)
+            | Notice::LeftOut(..)
             | Notice::SinkFailed(_) => true,
             Notice::Following(_)
             | Notice::Waiting(_)
@@ -89,6 +95,7 @@ impl Notice {
             Notice::Rotated(path) => ("rotated", Some(path)),
             Notice::Truncated(path) => ("truncated", Some(path)),
             Notice::Gone(path) => ("gone", Some(path)),
+            Notice::LeftOut(..) => ("left-out", None),
             Notice::SameFile(path) => ("same-file", Some(path)),
             Notice::SinkFailed(_) => ("sink", None),
         }
@@ -116,6 +123,9 @@ impl fmt::Display for Notice {
             }
             Notice::Gone(path) => {
                 write!(f, "{}: a file the checkpoint knows is gone", path.display())
+            }
+            Notice::LeftOut(count, max) => {
+                write!(f, "{count} files are left out: {max} are followed at most")
             }
             Notice::SameFile(path) => {
                 write!(f, "{}: is another followed file too, read once", path.display())

@@ -26,6 +26,15 @@ impl Files {
 }
 
 impl Fs for Files {
+    fn resolve(&mut self, path: &Path) -> Result<PathBuf, Fault> {
+        Ok(path.to_owned())
+    }
+    fn is_link(&mut self, _path: &Path) -> bool {
+        false
+    }
+    fn data_from(&mut self, _file: Handle, offset: u64) -> Result<Option<u64>, Fault> {
+        Ok(Some(offset))
+    }
     fn list(&mut self, _: &Path) -> Result<Vec<OsString>, Fault> {
         let names = self.0.borrow();
         Ok(names.keys().filter_map(|path| path.file_name()).map(OsString::from).collect())
@@ -40,7 +49,7 @@ impl Fs for Files {
     fn probe(&mut self, Handle(place): Handle) -> Result<Probe, Fault> {
         let id = FileId { dev: 1, ino: place + 1, born_ns: place + 1 };
         let size = self.bytes(place).len() as u64;
-        Ok(Probe { id, size, written_ns: 1, linked: true })
+        Ok(Probe { id, size, written_ns: 1, changed_ns: 1, linked: true })
     }
     fn read_at(&mut self, file: Handle, offset: u64, buf: &mut [u8]) -> Result<usize, Fault> {
         let bytes = self.bytes(file.0);
@@ -87,6 +96,8 @@ impl Scene {
     /// Two empty files, `/a` and `/b`; a line is waited for 1000 ms.
     fn new() -> Scene {
         let options = Options {
+            files_max: 10,
+            open_files_max: 100,
             exclude: Vec::new(),
             from_end: false,
             ignore_older_ms: None,

@@ -2,6 +2,7 @@
 //! and a checkpoint file that can be torn. No faults: those are the world's.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::PLACE_BYTES;
@@ -15,6 +16,11 @@ pub(crate) struct Inode {
     pub(crate) links: u32,
     /// Descriptors of writers.
     pub(crate) writers: u32,
+    /// The process under test may not open it.
+    pub(crate) denied: bool,
+    /// Zeros in it are holes.
+    pub(crate) sparse: bool,
+    pub(crate) changed_ns: u64,
     pub(crate) data: Vec<u8>,
 }
 
@@ -22,6 +28,8 @@ pub(crate) struct Inode {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk {
     pub(crate) names: BTreeMap<PathBuf, usize>,
+    /// Symbolic links, and where they lead to.
+    pub(crate) links: BTreeMap<PathBuf, PathBuf>,
     pub(crate) inodes: Vec<Inode>,
     /// Open files of the process under test.
     pub(crate) open: BTreeMap<u64, usize>,
@@ -33,17 +41,46 @@ pub(crate) struct Disk {
     next_number: u64,
     next_handle: u64,
     clock_ns: u64,
+    serial: u64,
 }
+
+/// Bytes of a hole, at least.
+const BLOCK_BYTES: usize = 16;
+/// Steps of the clock are so far apart that times never repeat.
+const CLOCK_STEP_NS: u64 = 1 << 24;
 
 impl Disk {
     /// An empty disk, with or without times of birth.
     pub(crate) fn new(has_births: bool) -> Disk {
-        Disk { has_births, ..Disk::default() }
+        Disk { has_births, clock_ns: CLOCK_STEP_NS << 8, ..Disk::default() }
     }
 
     fn tick(&mut self) -> u64 {
-        self.clock_ns += 1;
-        self.clock_ns
+        self.serial += 1;
+        self.clock_ns + self.serial
+    }
+
+    /// The wall clock is set back or forth; no time comes twice.
+    pub(crate) fn step_clock(&mut self, back: bool) {
+        match back {
+            true => self.clock_ns -= CLOCK_STEP_NS,
+            false => self.clock_ns += CLOCK_STEP_NS + CLOCK_STEP_NS / 2,
+        }
+    }
+
+    /// Where a path leads to.
+    pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
+        let target = self.links.get(path).map_or(path, PathBuf::as_path);
+        target.to_owned()
+    }
+
+    /// The file that a path leads to.
+    pub(crate) fn lookup(&self, path: &Path) -> Option<usize> {
+        self.names.get(&self.resolve(path)).copied()
+    }
+
+    pub(crate) fn is_free(&self, path: &Path) -> bool {
+        !self.names.contains_key(path) && !self.links.contains_key(path)
     }
 
     pub(crate) fn create(&mut self, path: &Path) -> usize {
@@ -85,15 +122,51 @@ impl Disk {
         self.inodes[inode].written_ns = now_ns;
     }
 
+    /// What was at the new name has lost it.
     pub(crate) fn rename(&mut self, from: &Path, to: &Path) {
+        let now_ns = self.tick();
         let inode = self.names.remove(from).expect("there is a file to rename");
-        assert!(self.names.insert(to.to_owned(), inode).is_none(), "nothing is replaced");
+        self.inodes[inode].changed_ns = now_ns;
+        if let Some(old) = self.names.insert(to.to_owned(), inode) {
+            self.lose_link(old, now_ns);
+        }
+    }
+
+    /// A second name.
+    pub(crate) fn link(&mut self, inode: usize, path: &Path) {
+        self.inodes[inode].changed_ns = self.tick();
+        self.inodes[inode].links += 1;
+        assert!(self.names.insert(path.to_owned(), inode).is_none(), "the name is free");
     }
 
     pub(crate) fn unlink(&mut self, path: &Path) {
+        let now_ns = self.tick();
         let inode = self.names.remove(path).expect("there is a file to delete");
-        self.inodes[inode].links = 0;
+        self.lose_link(inode, now_ns);
+    }
+
+    fn lose_link(&mut self, inode: usize, now_ns: u64) {
+        self.inodes[inode].changed_ns = now_ns;
+        self.inodes[inode].links -= 1;
         self.free_if_unused(inode);
+    }
+
+    /// Names in a directory.
+    pub(crate) fn list(&self, dir: &Path) -> Vec<OsString> {
+        let paths = self.names.keys().chain(self.links.keys());
+        let within = paths.filter(|path| path.parent() == Some(dir));
+        within.filter_map(|path| path.file_name()).map(OsString::from).collect()
+    }
+
+    /// Where data begins at or behind an offset.
+    pub(crate) fn data_from(&self, inode: usize, offset: u64) -> Option<u64> {
+        let file = &self.inodes[inode];
+        let rest = file.data.get(offset as usize..).filter(|rest| !rest.is_empty())?;
+        if !file.sparse {
+            return Some(offset);
+        }
+        let first = rest.iter().position(|byte| *byte != 0)? + offset as usize;
+        Some((first / BLOCK_BYTES * BLOCK_BYTES).max(offset as usize) as u64)
     }
 
     pub(crate) fn open_for_writing(&mut self, inode: usize) {
@@ -106,7 +179,7 @@ impl Disk {
     }
 
     pub(crate) fn open(&mut self, path: &Path) -> Option<u64> {
-        let inode = *self.names.get(path)?;
+        let inode = self.lookup(path)?;
         self.next_handle += 1;
         self.open.insert(self.next_handle, inode);
         Some(self.next_handle)
@@ -136,6 +209,7 @@ impl Disk {
             id: FileId { dev: 1, ino: file.number, born_ns: file.born_ns },
             size: file.data.len() as u64,
             written_ns: file.written_ns,
+            changed_ns: file.changed_ns.max(file.written_ns),
             linked: file.links > 0,
         }
     }

@@ -68,6 +68,12 @@ impl Output {
         bytes
     }
 
+    /// All that was acknowledged, in the order of the offers.
+    pub(crate) fn told(&self) -> Vec<u8> {
+        let told = self.offers.values().filter(|offer| offer.told);
+        told.flat_map(|offer| offer.bytes.iter().copied()).collect()
+    }
+
     /// Offers that were taken and not acknowledged.
     pub(crate) fn under_way(&self) -> usize {
         self.offers.range(self.first_untold..).filter(|(_, offer)| !offer.told).count()

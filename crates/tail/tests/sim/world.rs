@@ -4,24 +4,37 @@
 //! the process. After that end no call has an effect, so the engine may finish its turn in peace.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::actors::Odd;
 use super::disk::Disk;
 use super::prng::Prng;
 use super::store::Output;
 use crate::fs::{Fault, Fs, Handle, Probe};
 
-/// Rotations of one path in all: they are never deleted, and each is looked at again and again.
-const ROTATIONS_MAX: u32 = 12;
-
 /// How a path is rotated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
+    /// Copied to a new file, then cut.
     Copy,
+    /// Renamed to a name with a date or a number that stays.
+    Date,
     Delete,
     Rename,
+    /// Replaced by a longer copy of itself.
+    Replace,
+}
+
+/// How far a copy and the cut that follows it have come; nothing is written meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copying {
+    /// None is under way.
+    No,
+    /// The copy is in this file, and has so much of the original.
+    Under(usize, usize),
 }
 
 /// One that writes numbered lines to a path.
@@ -38,6 +51,9 @@ pub(crate) struct Writer {
     /// The rest of a line it has begun.
     pub(crate) rest: Vec<u8>,
     pub(crate) rotations: u32,
+    pub(crate) copying: Copying,
+    /// Zeros are put before what is to be written, so many at a time; 0 for none.
+    pub(crate) ahead: usize,
 }
 
 /// Everything outside the engine.
@@ -58,8 +74,18 @@ pub(crate) struct World {
     /// How often they may until the turn ends.
     pub(crate) acts_left: u32,
     pub(crate) line_bytes_max: u64,
-    /// Files, and their sizes, that were read to their end when the last turn ended.
-    pub(crate) caught_up: Vec<(usize, u64)>,
+    /// Open files, and how far they were read when the last turn ended.
+    pub(crate) read_to: Vec<(usize, u64)>,
+    /// Lines written out in earlier lives.
+    pub(crate) delivered: BTreeSet<(usize, u64)>,
+    /// What else may happen.
+    pub(crate) odd: Odd,
+    /// Rotated files that were moved away, and where they were.
+    pub(crate) away: Vec<(PathBuf, PathBuf)>,
+    /// Paths that were touched since the last turn.
+    pub(crate) touched: Vec<PathBuf>,
+    /// Files that the process may have open.
+    pub(crate) open_max: usize,
 }
 
 /// The bytes of a line; its length follows from its numbers, too.
@@ -81,137 +107,6 @@ pub(crate) fn trace(what: impl FnOnce() -> String) {
 }
 
 impl World {
-    /// One of the others does something.
-    pub(crate) fn act(&mut self) {
-        let at = self.rng.below(self.writers.len() as u64) as usize;
-        match self.rng.below(12) {
-            0 => self.rotate(at),
-            1 => self.reopen(at),
-            _ => self.write(at),
-        }
-    }
-
-    fn put(&mut self, at: usize, bytes: &[u8]) {
-        let writer = &mut self.writers[at];
-        let Some(file) = writer.file else { return };
-        match writer.appends {
-            true => self.disk.append(file, bytes),
-            false => self.disk.write_at(file, writer.offset, bytes),
-        }
-        writer.offset += bytes.len();
-    }
-
-    pub(crate) fn finish_line(&mut self, at: usize) {
-        let rest = std::mem::take(&mut self.writers[at].rest);
-        self.put(at, &rest);
-    }
-
-    fn write(&mut self, at: usize) {
-        if self.writers[at].file.is_none() {
-            return self.reopen(at);
-        }
-        if !self.writers[at].rest.is_empty() {
-            return self.finish_line(at);
-        }
-        for _ in 0..self.rng.between(1, 6) {
-            let writer = &mut self.writers[at];
-            let line = line(writer.number, writer.lines, self.line_bytes_max);
-            writer.lines += 1;
-            self.put(at, &line);
-        }
-        if self.rng.once_in(4) {
-            let writer = &mut self.writers[at];
-            let line = line(writer.number, writer.lines, self.line_bytes_max);
-            writer.lines += 1;
-            let cut = self.rng.between(1, line.len() as u64 - 1) as usize;
-            self.put(at, &line[..cut]);
-            self.writers[at].rest = line[cut..].to_vec();
-        }
-    }
-
-    /// The writer goes over to the file that is at its path now.
-    pub(crate) fn reopen(&mut self, at: usize) {
-        self.finish_line(at);
-        trace(|| format!("  reopen {at} line {}", self.writers[at].lines));
-        let path = self.writers[at].path.clone();
-        let file = match self.disk.names.get(&path) {
-            Some(file) => *file,
-            None => self.disk.create(&path),
-        };
-        self.disk.open_for_writing(file);
-        if let Some(old) = self.writers[at].file.replace(file) {
-            self.disk.close_for_writing(old);
-        }
-        self.writers[at].offset = self.disk.inodes[file].data.len();
-    }
-
-    fn rotate(&mut self, at: usize) {
-        let path = self.writers[at].path.clone();
-        trace(|| {
-            format!(
-                "  rotate? {} {:?} file {:?} names {:?}",
-                path.display(),
-                self.writers[at].style,
-                self.writers[at].file,
-                self.disk.names
-            )
-        });
-        // Until the first checkpoint is there, nothing that is rotated is known to be ours.
-        let often = self.writers[at].rotations >= ROTATIONS_MAX;
-        if self.checkpoints == 0 || often || !self.disk.names.contains_key(&path) {
-            return;
-        }
-        match self.writers[at].style {
-            Style::Rename => {
-                self.shift(&path);
-                self.disk.rename(&path, &with_suffix(&path, 1));
-                // The new file may be made at once or by the writer, which may come late.
-                if self.rng.once_in(2) {
-                    self.disk.create(&path);
-                }
-                if self.rng.once_in(2) {
-                    self.reopen(at);
-                }
-            }
-            Style::Delete => {
-                let file = self.disk.names[&path];
-                // What nobody holds is lost with its name, to whoever reads.
-                if self.dead || !self.disk.is_open(file) {
-                    return;
-                }
-                self.disk.unlink(&path);
-                self.reopen(at);
-            }
-            Style::Copy => self.copy_and_cut(at, &path),
-        }
-        self.writers[at].rotations += 1;
-    }
-
-    fn copy_and_cut(&mut self, at: usize, path: &Path) {
-        self.finish_line(at);
-        let file = self.disk.names[path];
-        // Only what was read before is promised to survive a cut.
-        let size = self.disk.inodes[file].data.len() as u64;
-        if self.dead || !self.caught_up.contains(&(file, size)) {
-            return;
-        }
-        self.shift(path);
-        let copy = self.disk.create(&with_suffix(path, 1));
-        let data = self.disk.inodes[file].data.clone();
-        self.disk.append(copy, &data);
-        self.disk.cut(file);
-        if self.rng.once_in(3) {
-            self.write(at);
-        }
-    }
-
-    fn shift(&mut self, path: &Path) {
-        let count = (1..).take_while(|n| self.disk.names.contains_key(&with_suffix(path, *n)));
-        for n in (1..=count.count() as u32).rev() {
-            self.disk.rename(&with_suffix(path, n), &with_suffix(path, n + 1));
-        }
-    }
-
     /// Lines that can no longer be had by anybody, after the process died.
     pub(crate) fn unreachable_files(&self) -> Vec<usize> {
         let open = self.disk.open.values();
@@ -246,10 +141,6 @@ impl World {
     }
 }
 
-fn with_suffix(path: &Path, number: u32) -> PathBuf {
-    PathBuf::from(format!("{}.{number}", path.display()))
-}
-
 /// The traits of the engine over a shared world.
 #[derive(Clone, Debug)]
 pub(crate) struct Hands(pub(crate) Rc<RefCell<World>>);
@@ -262,8 +153,7 @@ impl Fs for Hands {
         if !world.enter() || world.fault(100) {
             return Err(EIO);
         }
-        let names = world.disk.names.keys().filter(|path| path.parent() == Some(dir));
-        Ok(names.filter_map(|path| path.file_name()).map(OsString::from).collect())
+        Ok(world.disk.list(dir))
     }
 
     fn probe_path(&mut self, path: &Path) -> Result<Probe, Fault> {
@@ -271,8 +161,18 @@ impl Fs for Hands {
         if !world.enter() {
             return Err(EIO);
         }
-        let file = world.disk.names.get(path).copied().ok_or(Fault::Missing)?;
+        let file = world.disk.lookup(path).ok_or(Fault::Missing)?;
         Ok(world.disk.probe(file))
+    }
+
+    fn resolve(&mut self, path: &Path) -> Result<PathBuf, Fault> {
+        let world = self.0.borrow();
+        world.disk.lookup(path).ok_or(Fault::Missing)?;
+        Ok(world.disk.resolve(path))
+    }
+
+    fn is_link(&mut self, path: &Path) -> bool {
+        self.0.borrow().disk.links.contains_key(path)
     }
 
     fn open(&mut self, path: &Path) -> Result<Handle, Fault> {
@@ -280,8 +180,11 @@ impl Fs for Hands {
         if !world.enter() {
             return Err(EIO);
         }
-        if world.fault(100) {
+        if world.fault(100) || world.disk.open.len() >= world.open_max {
             return Err(Fault::TooManyOpen);
+        }
+        if world.disk.lookup(path).is_some_and(|file| world.disk.inodes[file].denied) {
+            return Err(Fault::Denied);
         }
         world.disk.open(path).map(Handle).ok_or(Fault::Missing)
     }
@@ -309,6 +212,15 @@ impl Fs for Hands {
         let data = world.disk.inodes[file].data.get(offset as usize..).unwrap_or_default();
         buf[..count].copy_from_slice(&data[..count]);
         Ok(count)
+    }
+
+    fn data_from(&mut self, file: Handle, offset: u64) -> Result<Option<u64>, Fault> {
+        let mut world = self.0.borrow_mut();
+        if !world.enter() {
+            return Err(EIO);
+        }
+        let file = world.disk.open[&file.0];
+        Ok(world.disk.data_from(file, offset))
     }
 
     fn close(&mut self, file: Handle) {

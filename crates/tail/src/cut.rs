@@ -1,0 +1,250 @@
+//! Files that were cut, and files that are over.
+//!
+//! Owns the proof that a file was cut, and the retirement of files that were read to their end.
+//! Where the copies of what was cut are is [`crate::look`]'s business.
+
+use crate::checkpoint::Known;
+use crate::content::{at_end, beginning_of, likeness};
+use crate::engine::{Engine, Pass};
+use crate::fs::{FileId, Fs};
+use crate::gap::has_more;
+use crate::position::{Position, Verdict};
+use crate::read::Step;
+use crate::report::Notice;
+use crate::rotation::Likeness;
+use crate::stream::{Generation, Look, Stream};
+
+/// A file must look cut for this long before it is believed: a network file system may show an
+/// old size for a moment.
+pub(crate) const SUSPECT_MS: u64 = 20;
+/// How long, and how many tries, a consistent look around a file that was cut is waited for.
+const CUT_LOOK_MS: u64 = 5000;
+const CUT_LOOKS: u32 = 10;
+/// A rotated file is kept open this long after its last byte: its writer may not know yet.
+const RETIRED_IDLE_MS: u64 = 10_000;
+/// The same for a file that was deleted and has no successor.
+const DELETED_IDLE_MS: u64 = 60_000;
+/// How often it is looked whether files are over, and how much there is to be read.
+const RETIRE_MS: u64 = 250;
+/// A file that is longer is not believed to have been written anew with the same text.
+const ANEW_BYTES_MAX: u64 = 64 << 10;
+
+impl Engine {
+    /// Other bytes, or none, are where the guard was. Believed when it lasts.
+    pub(crate) fn suspect(
+        &mut self,
+        fs: &mut dyn Fs,
+        at: usize,
+        place: usize,
+        judged: Verdict,
+        now_ms: u64,
+    ) -> Step {
+        let stream = &mut self.streams[at];
+        let one = &mut stream.generations[place];
+        let size = fs.probe(one.file).map_or(u64::MAX, |probe| probe.size);
+        if judged == Verdict::Shorter && size >= one.written.frontier {
+            // Size and content contradict each other: one of them is out of date.
+            one.suspect_since_ms = None;
+            return Step::Suspect;
+        }
+        let since_ms = *one.suspect_since_ms.get_or_insert(now_ms);
+        if now_ms < since_ms + SUSPECT_MS && !self.ending {
+            return Step::Suspect;
+        }
+        let id = one.id();
+        if stream.live != Some(id) || place + 1 != stream.generations.len() {
+            return self.cut_elsewhere(fs, at, place);
+        }
+        let snapshot = self.snapshot(fs, at, now_ms);
+        let before = (self.streams[at].generations.len(), self.streams[at].live);
+        let (mut scene, streams) = self.scene(fs, now_ms);
+        let look = streams[at].look_after_cut(&mut scene, snapshot);
+        self.note_settled(at, before);
+        let is_cut = |one: &&Generation| one.id() == id;
+        let cut = self.streams[at].generations.iter().find(is_cut).cloned();
+        cut.iter().for_each(|cut| self.go_on_in_copy(at, cut));
+        let stream = &mut self.streams[at];
+        let tries = stream.generations.last_mut().map_or(0, |one| {
+            one.cut_looks += 1;
+            one.cut_looks
+        });
+        let lasts = now_ms >= since_ms + CUT_LOOK_MS && tries >= CUT_LOOKS;
+        if look == Look::Again && !lasts {
+            return Step::Suspect;
+        }
+        self.begin_anew(at, id)
+    }
+
+    /// A file is read from its beginning.
+    fn begin_anew(&mut self, at: usize, id: FileId) -> Step {
+        let stream = &mut self.streams[at];
+        if let Some(one) = stream.generations.iter_mut().find(|one| one.id() == id) {
+            one.move_to(Position::start(id));
+            one.look_first = stream.live == Some(id);
+        }
+        stream.proven = stream.proven.filter(|proven| *proven != id);
+        self.notices.push(Notice::Truncated(stream.path.clone()));
+        self.stats.truncations += 1;
+        self.changed = true;
+        Step::Restarted
+    }
+
+    /// Before anything is written out of a file that was cut: looks for what it held meanwhile, with
+    /// the bytes at hand. `None` if there is nothing else.
+    pub(crate) fn look_first(&mut self, fs: &mut dyn Fs, at: usize, now_ms: u64) -> Option<Step> {
+        let before: Vec<_> = self.streams[at].generations.iter().map(Generation::id).collect();
+        let Some(snapshot) = self.snapshot(fs, at, now_ms) else { return Some(Step::Suspect) };
+        if self.bring_together(fs, at, snapshot, now_ms) == Look::Again {
+            return Some(Step::Suspect);
+        }
+        let stream = &mut self.streams[at];
+        if !stream.generations.iter().map(Generation::id).eq(before) {
+            return Some(Step::Restarted);
+        }
+        let live = stream.live;
+        let newest = stream.generations.last_mut().filter(|one| Some(one.id()) == live);
+        newest.into_iter().for_each(|one| one.look_first = false);
+        None
+    }
+
+    /// A file that is not at the path was cut. It may have been written over with a copy of the one
+    /// that is, which has all of it.
+    fn cut_elsewhere(&mut self, fs: &mut dyn Fs, at: usize, place: usize) -> Step {
+        let one = &mut self.streams[at].generations[place];
+        let id = one.id();
+        let step = self.begin_anew(at, id);
+        if let Some(one) = self.streams[at].generations.get_mut(place) {
+            one.may_be_copy = true;
+        }
+        match self.wait_for_copy(fs, at, place) {
+            true => Step::End,
+            false => step,
+        }
+    }
+
+    /// Of a file that may be a copy of the one at the path: whether it is to be left alone, because
+    /// it is one (then it is given up) or because that cannot be told yet.
+    pub(crate) fn wait_for_copy(&mut self, fs: &mut dyn Fs, at: usize, place: usize) -> bool {
+        let stream = &mut self.streams[at];
+        let Some(live) = stream.live_generation() else { return false };
+        let (position, whole) = (live.written, live.file);
+        let one = &mut stream.generations[place];
+        let proves = position.proves_something();
+        let mut alike = likeness(fs, one.file, &position).filter(|_| proves);
+        if alike.is_none_or(|alike| alike == Likeness::None) {
+            // Half a copy is like nothing but what is at the path now.
+            alike = beginning_of(fs, one.file, whole);
+            if proves && likeness(fs, whole, &position) != Some(Likeness::Copy) {
+                // That was cut: a look for copies is about to come.
+                alike = None;
+            }
+        }
+        let is_empty = fs.probe(one.file).is_ok_and(|probe| probe.size == 0);
+        match alike {
+            _ if is_empty => true,
+            None => true,
+            Some(Likeness::Copy | Likeness::ShorterCopy) if proves => {
+                let id = one.id();
+                let position = at_end(fs, one.file, id).unwrap_or(Position::start(id));
+                let one = stream.generations.remove(place);
+                fs.close(one.file);
+                stream.closed.push(Known { position, foreign: true });
+                self.open_files -= 1;
+                self.changed = true;
+                true
+            }
+            Some(Likeness::Copy | Likeness::ShorterCopy) => true,
+            Some(Likeness::None) => {
+                one.may_be_copy = false;
+                false
+            }
+        }
+    }
+
+    /// The guard holds and nothing follows it: the end, unless the same text was written anew.
+    pub(crate) fn meet_end(&mut self, fs: &mut dyn Fs, at: usize, place: usize) -> Step {
+        let stream = &mut self.streams[at];
+        let is_live = stream.live == Some(stream.generations[place].id());
+        let written_to = is_live && std::mem::take(&mut stream.written_to);
+        let one = &mut stream.generations[place];
+        one.suspect_since_ms = None;
+        one.partial = None;
+        one.at_end = true;
+        if !written_to && one.seen_ns != 0 {
+            return Step::End;
+        }
+        let Ok(probe) = fs.probe(one.file) else { return Step::End };
+        if probe.size != one.written.frontier {
+            return Step::End;
+        }
+        let anew = one.seen_ns != 0 && probe.written_ns != one.seen_ns;
+        one.seen_ns = probe.written_ns;
+        let id = one.id();
+        match anew && (1..=ANEW_BYTES_MAX).contains(&probe.size) {
+            true => self.begin_anew(at, id),
+            false => Step::End,
+        }
+    }
+
+    /// Closes what was read to its end and will hardly grow again; it is remembered.
+    pub(crate) fn retire(&mut self, fs: &mut dyn Fs, now_ms: u64) {
+        if now_ms < self.retire_at_ms && !self.ending {
+            return;
+        }
+        self.retire_at_ms = now_ms + RETIRE_MS;
+        for stream in &mut self.streams {
+            let mut place = 0;
+            while place < stream.generations.len() {
+                let one = &stream.generations[place];
+                let busy = self.outgoing.is_busy(one.file);
+                if busy || !is_over(stream, place, fs, now_ms) {
+                    place += 1;
+                    continue;
+                }
+                let one = stream.generations.remove(place);
+                let linked = fs.probe(one.file).is_ok_and(|probe| probe.linked);
+                fs.close(one.file);
+                self.open_files -= 1;
+                let known = Known { position: one.written, foreign: false };
+                match linked {
+                    true => stream.closed.push(known),
+                    false => stream.note_gone(known),
+                }
+                self.changed = true;
+            }
+        }
+    }
+
+    /// Brings the gauges up to date.
+    pub(crate) fn measure_lag(&mut self, fs: &mut dyn Fs, pass: Pass, now_ms: u64) {
+        self.stats.files = self.open_files as u64;
+        if pass == Pass::Ends {
+            self.stats.lag_bytes = 0;
+        } else if now_ms >= self.lag_at_ms || self.ending {
+            self.lag_at_ms = now_ms + RETIRE_MS;
+            let dirty = self.dirty.iter().map(|at| &self.streams[*at]);
+            let generations = dirty.flat_map(|stream| &stream.generations);
+            let lags = generations.map(|one| {
+                let size = fs.probe(one.file).map_or(0, |probe| probe.size);
+                size.saturating_sub(one.written.frontier.max(one.nul_to))
+            });
+            self.stats.lag_bytes = lags.sum();
+        }
+    }
+}
+
+/// Whether a generation may be closed.
+fn is_over(stream: &Stream, place: usize, fs: &mut dyn Fs, now_ms: u64) -> bool {
+    let one = &stream.generations[place];
+    if !one.at_end || stream.live == Some(one.id()) {
+        return false;
+    }
+    let idle_ms = now_ms.saturating_sub(one.moved_ms);
+    let has_successor = place + 1 < stream.generations.len();
+    if idle_ms < if has_successor { RETIRED_IDLE_MS } else { DELETED_IDLE_MS } {
+        return false;
+    }
+    // The last read may be long ago, and what came since then would be gone with a deleted file.
+    let linked = fs.probe(one.file).map(|probe| probe.linked);
+    linked.is_ok_and(|linked| has_successor || !linked) && !has_more(fs, one)
+}

@@ -1,0 +1,97 @@
+//! Patterns: the paths that they lead to become streams, and what is left out is counted.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::begin::is_excluded;
+use crate::discover::{EXPAND_INTERVAL_MS, Finder};
+use crate::engine::Engine;
+use crate::fs::{Fault, Fs};
+use crate::pattern::{self, RotatedNames};
+use crate::report::Notice;
+
+impl Finder {
+    /// Whether a new or lost directory may change what the patterns lead to.
+    pub(crate) fn wild_dirs(&self, patterns: &[PathBuf]) -> bool {
+        let has_wild_dir = |path: &PathBuf| path.parent().is_some_and(pattern::is_pattern);
+        patterns.iter().any(has_wild_dir)
+    }
+}
+
+impl Engine {
+    /// Whether a path is one that was named or that a pattern leads to.
+    pub(crate) fn is_wanted(&self, path: &Path) -> bool {
+        let excluded = is_excluded(&self.options.exclude, path);
+        !excluded && self.options.paths.iter().any(|one| pattern::matches_path(one, path))
+    }
+
+    /// Looks up all patterns.
+    pub(crate) fn expand(&mut self, fs: &mut dyn Fs, now_ms: u64) {
+        self.finder.expand = false;
+        self.finder.expand_at_ms = now_ms + EXPAND_INTERVAL_MS;
+        let mut found = BTreeSet::new();
+        let mut dirs = BTreeSet::new();
+        for wanted in self.options.paths.clone() {
+            if !pattern::is_pattern(&wanted) {
+                continue;
+            }
+            let expansion = pattern::expand(fs, &mut self.finder.folders, &wanted);
+            dirs.extend(expansion.dirs);
+            found.extend(expansion.paths);
+            if let Some((dir, fault)) = expansion.fault {
+                self.stats.read_errors += 1;
+                self.notices.push(Notice::Unreadable(dir, fault));
+            }
+        }
+        let excludes = &self.options.exclude;
+        found.retain(|path| !is_excluded(excludes, path));
+        self.finder.dirs_changed |= dirs != self.finder.pattern_dirs;
+        self.finder.pattern_dirs = dirs;
+        let found: Vec<_> = found.into_iter().collect();
+        self.follow_found(fs, &found);
+    }
+
+    /// Follows what a pattern led to, but for rotated files of what is followed.
+    pub(crate) fn follow_found(&mut self, fs: &mut dyn Fs, found: &[PathBuf]) {
+        let mut left_out = 0;
+        for path in found {
+            if self.finder.by_path.contains_key(path) || self.is_rotated(path, found) {
+                continue;
+            }
+            if self.streams.len() >= self.options.files_max {
+                left_out += 1;
+            } else if fs.probe_path(path) != Err(Fault::NotAFile) && !self.is_too_old(fs, path) {
+                self.add_stream(path.clone(), false);
+            }
+        }
+        if left_out > self.stats.left_out as usize {
+            self.notices.push(Notice::LeftOut(left_out, self.options.files_max));
+        }
+        if left_out > 0 || found.len() > 1 {
+            self.stats.left_out = left_out as u64;
+        }
+    }
+
+    /// Whether a name is one for a rotated file of a path that is followed, or found as well. Only
+    /// names that begin with a whole path's are: `app-1.log` may be another program's log.
+    fn is_rotated(&self, path: &Path, found: &[PathBuf]) -> bool {
+        let Some(name) = path.file_name() else { return false };
+        let bytes = path.as_os_str().as_encoded_bytes();
+        let name_at = bytes.len() - name.len();
+        let templates = self.options.rotated.iter().filter(|one| one.starts_with("{path}"));
+        let templates: Vec<_> = templates.collect();
+        (name_at + 1..bytes.len()).any(|end| {
+            use std::os::unix::ffi::OsStrExt;
+            let of = Path::new(std::ffi::OsStr::from_bytes(&bytes[..end]));
+            let followed = || {
+                self.finder.by_path.contains_key(of)
+                    || found.binary_search_by(|one| one.as_path().cmp(of)).is_ok()
+            };
+            let names = |template: &&String| {
+                let names = RotatedNames::new(template, of);
+                names.is_some_and(|names| names.contains_path(path))
+            };
+            followed() && templates.iter().any(names)
+        })
+    }
+}

@@ -1,0 +1,370 @@
+//! The looks that find a path's files: at the path, around it, and where they are known to be.
+//!
+//! Owns how what is on the disk is brought together with what is known of one path. What a file
+//! is taken for is decided in [`crate::rotation`]; whose file it is, in [`crate::discover`].
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use crate::checkpoint::Known;
+use crate::content::{likeness, open_same, read_exact};
+use crate::folder::{Folders, Moving};
+use crate::fs::{Fault, FileId, Fs, Probe};
+use crate::position::{GUARD_BYTES_MAX, Position, Verdict, verdict};
+use crate::report::Notice;
+use crate::rotation::{Decision, Likeness, Situation, Snapshot, admit};
+use crate::stream::{Generation, Look, Stream, same_file};
+
+/// What a look at one path needs of everything else.
+pub(crate) struct Scene<'a> {
+    pub(crate) fs: &'a mut dyn Fs,
+    pub(crate) folders: &'a mut Folders,
+    pub(crate) templates: &'a [String],
+    /// The stream of each followed path.
+    pub(crate) followed: &'a HashMap<PathBuf, usize>,
+    pub(crate) now_ms: u64,
+    pub(crate) notices: &'a mut Vec<Notice>,
+}
+
+impl Stream {
+    /// A first, cheap look. True if it settles all there is to see.
+    pub(crate) fn glance(&mut self, scene: &mut Scene<'_>, around: bool) -> bool {
+        let seen = scene.fs.probe_path(&self.path);
+        self.note_fault(seen.as_ref().err().copied(), scene.notices);
+        let Ok(seen) = seen else { return false };
+        let open = self.generations.last().is_some_and(|newest| newest.id() == seen.id);
+        let parked = || self.closed.iter().any(|known| is_at_end(known, &seen));
+        if !open && !parked() || self.restored || around && !self.knows_all(scene) {
+            return false;
+        }
+        self.live = Some(seen.id);
+        if around {
+            self.note_proven();
+        }
+        true
+    }
+
+    /// All around is accounted for.
+    fn note_proven(&mut self) {
+        let proves = self.live_generation().filter(|one| one.written.proves_something());
+        self.proven = proves.map(Generation::id);
+    }
+
+    /// Whether every rotated file is accounted for, by a listing that may be a moment old: what it
+    /// does not have yet is told of by a later hint.
+    fn knows_all(&self, scene: &mut Scene<'_>) -> bool {
+        let followed = scene.followed;
+        let mut closed_seen = HashSet::new();
+        for names in self.rotated_names(scene.templates) {
+            let Ok(paths) = scene.folders.rotated(scene.fs, &names) else { return false };
+            for path in paths.iter().filter(|path| self.may_rotate_to(path, followed)) {
+                let probe = match scene.fs.probe_path(path) {
+                    Ok(probe) => probe,
+                    Err(Fault::Missing) if !scene.fs.is_link(path) => return false,
+                    Err(_) => continue,
+                };
+                if self.closed.iter().any(|known| is_at_end(known, &probe)) {
+                    closed_seen.insert(probe.id);
+                } else if !self.generations.iter().any(|one| one.id() == probe.id) {
+                    return false;
+                }
+            }
+        }
+        let parked = self.closed.iter().filter(|known| Some(known.position.id) == self.live);
+        // What is gone is remembered as such by a full look.
+        closed_seen.len() + parked.count() == self.closed.len()
+    }
+
+    fn may_rotate_to(&self, path: &Path, followed: &HashMap<PathBuf, usize>) -> bool {
+        !followed.contains_key(path) && self.spots().all(|spot| spot != path)
+    }
+
+    pub(crate) fn note_fault(&mut self, fault: Option<Fault>, notices: &mut Vec<Notice>) {
+        let fault = fault.filter(|fault| *fault != Fault::Missing);
+        if fault != self.fault {
+            notices.push(match fault {
+                Some(fault) => Notice::Unreadable(self.path.clone(), fault),
+                None => Notice::Following(self.path.clone()),
+            });
+        }
+        self.fault = fault;
+    }
+
+    /// Rotated names first, the path last: what is found under a rotated name while the newest
+    /// generation is still at the path cannot be newer than it. `None` on an error.
+    pub(crate) fn look_once(&mut self, scene: &mut Scene<'_>) -> Option<Snapshot> {
+        if let Ok(target) = scene.fs.resolve(&self.path) {
+            self.note_target(target);
+        }
+        let followed = scene.followed;
+        let mut snapshot = Snapshot::default();
+        for names in self.rotated_names(scene.templates) {
+            let paths = match scene.folders.rotated(scene.fs, &names) {
+                Ok(paths) => paths,
+                Err(fault) => {
+                    // It may be that only names that are known can be opened there.
+                    snapshot.unlisted = true;
+                    if fault == Fault::Missing {
+                        continue;
+                    }
+                    scene.notices.push(Notice::Unreadable(names.dir.clone(), fault));
+                    if fault == Fault::Denied {
+                        continue;
+                    }
+                    return None;
+                }
+            };
+            for path in paths.into_iter().filter(|path| self.may_rotate_to(path, followed)) {
+                match scene.fs.probe_path(&path) {
+                    Ok(probe) => snapshot.rotated.push((path, probe)),
+                    Err(Fault::Missing) => snapshot.missing.push(path),
+                    Err(_) => {}
+                }
+            }
+        }
+        snapshot.live = scene.fs.probe_path(&self.path).ok();
+        let mut seen: HashSet<FileId> = snapshot.live.iter().map(|live| live.id).collect();
+        // Second names of one file.
+        snapshot.rotated.sort_by(|a, b| a.0.as_os_str().cmp(b.0.as_os_str()));
+        snapshot.rotated.retain(|(_, probe)| seen.insert(probe.id));
+        Some(snapshot)
+    }
+
+    /// Brings together what was seen, twice the same, and what is known.
+    pub(crate) fn settle(&mut self, scene: &mut Scene<'_>, snapshot: &mut Snapshot) -> Look {
+        let live = snapshot.live.map(|live| live.id);
+        if live != self.live {
+            // Its writer may not know yet that it was moved, however long it was silent.
+            let moved = self.generations.iter_mut().filter(|one| Some(one.id()) == self.live);
+            moved.for_each(|one| one.moved_ms = scene.now_ms);
+        }
+        self.live = live;
+        self.note_what_is_back(snapshot);
+        if self.locate(scene, snapshot).is_err() {
+            return Look::Again;
+        }
+        if self.reopen(scene, snapshot) == Look::Again {
+            return Look::Again;
+        }
+        let Some(situation) = self.situation(scene.fs, snapshot) else { return Look::Again };
+        let look = self.reconcile(scene, snapshot, situation);
+        let is_empty = self.generations.is_empty() && self.closed.is_empty();
+        if is_empty && self.fault.is_none() && !self.waiting {
+            scene.notices.push(Notice::Waiting(self.path.clone()));
+        }
+        self.waiting = is_empty;
+        look
+    }
+
+    /// The newest generation was cut: looks for what copies of it still hold.
+    pub(crate) fn look_after_cut(
+        &mut self,
+        scene: &mut Scene<'_>,
+        snapshot: Option<Snapshot>,
+    ) -> Look {
+        let Some(snapshot) = snapshot else { return Look::Again };
+        let newest = self.generations.last().map(Generation::id);
+        if snapshot.live.map(|live| live.id) != newest {
+            // The path went on to another file: an ordinary look sorts that out.
+            return Look::Settled;
+        }
+        self.reconcile(scene, &snapshot, Situation::Cut)
+    }
+
+    fn note_what_is_back(&mut self, snapshot: &Snapshot) {
+        let is_back = |known: &Known| snapshot.has(|id| same_file(known.position.id, id));
+        let (back, gone) = self.gone.drain(..).partition(is_back);
+        self.gone = gone;
+        self.closed.splice(0..0, Vec::into_iter(back));
+    }
+
+    /// Looks for closed files that have no name one would expect, among all files of the folders.
+    /// What is not there is gone.
+    fn locate(&mut self, scene: &mut Scene<'_>, snapshot: &mut Snapshot) -> Result<(), Moving> {
+        if snapshot.unlisted {
+            return Ok(());
+        }
+        let dirs = self.dirs(scene.templates);
+        let mut kept = Vec::new();
+        let mut gone = Vec::new();
+        for known in self.closed.iter().copied() {
+            let id = known.position.id;
+            let open = self.generations.iter().any(|one| same_file(id, one.id()));
+            if open {
+                // Its number was given to another file, which is open: the old one is gone.
+                continue;
+            }
+            let mut found = snapshot.has(|seen| same_file(id, seen));
+            for dir in dirs.iter().filter(|_| !known.foreign) {
+                if found {
+                    break;
+                }
+                let at = scene.folders.find(scene.fs, dir, |seen| same_file(id, seen), id.ino)?;
+                found = at.is_some();
+                snapshot.others.extend(at);
+            }
+            if found { kept.push(known) } else { gone.push(known) }
+        }
+        self.closed = kept;
+        let newest = gone.last().filter(|known| self.restored && !known.foreign);
+        if newest.is_some() && self.closed.iter().all(|known| known.foreign) {
+            scene.notices.push(Notice::Gone(self.path.clone()));
+        }
+        gone.into_iter().for_each(|known| self.note_gone(known));
+        Ok(())
+    }
+
+    /// Opens again what was closed and is not at its end, each at its position.
+    fn reopen(&mut self, scene: &mut Scene<'_>, snapshot: &Snapshot) -> Look {
+        let mut look = Look::Settled;
+        let mut opened = Vec::new();
+        let mut kept = Vec::new();
+        for known in std::mem::take(&mut self.closed) {
+            let found = snapshot.find(&self.path, |id| same_file(known.position.id, id));
+            let Some((path, probe)) = found.filter(|_| look == Look::Settled) else {
+                kept.push(known);
+                continue;
+            };
+            let is_live = snapshot.live.is_some_and(|live| live.id == probe.id);
+            // Another stream reads what is at its path.
+            let theirs = !is_live && scene.followed.contains_key(&path);
+            if known.foreign && !is_live || theirs || is_at_end(&known, &probe) && !self.restored {
+                kept.push(known);
+                continue;
+            }
+            match self.open_known(scene, &path, &probe, &known, is_live) {
+                Ok(Some(one)) => opened.push(one),
+                Ok(None) => kept.push(known),
+                Err(fault @ (None | Some(Fault::TooManyOpen))) => {
+                    // None of its successors before it.
+                    self.too_many_open |= fault.is_some();
+                    look = Look::Again;
+                    kept.push(known);
+                }
+                Err(Some(_)) => kept.push(known),
+            }
+        }
+        self.closed = kept;
+        let is_live = |one: &Generation| snapshot.live.is_some_and(|live| live.id == one.id());
+        let (live, older): (Vec<_>, Vec<_>) = opened.into_iter().partition(is_live);
+        let proves = live.iter().find(|one: &&Generation| one.written.proves_something());
+        self.proven = proves.map(Generation::id).or(self.proven);
+        // What was opened before in the same order is older; what has grown after all is, too.
+        let open = usize::from(self.live_generation().is_some());
+        let place = if self.restored { self.generations.len() - open } else { 0 };
+        self.generations.splice(place..place, older);
+        self.generations.extend(live);
+        look
+    }
+
+    /// Opens a known file at its position. `None` if it is at its end, as its content proves.
+    fn open_known(
+        &self,
+        scene: &mut Scene<'_>,
+        path: &Path,
+        probe: &Probe,
+        known: &Known,
+        is_live: bool,
+    ) -> Result<Option<Generation>, Option<Fault>> {
+        let file = open_same(scene.fs, path, probe.id)?;
+        let position = match known.foreign {
+            true => Position::start(probe.id),
+            false => Position { id: probe.id, ..known.position },
+        };
+        let proves = !is_live && position.frontier > 0 && probe.size == position.frontier;
+        if proves && likeness(scene.fs, file, &position) == Some(Likeness::Copy) {
+            scene.fs.close(file);
+            return Ok(None);
+        }
+        let mut one = Generation::new(file, position, scene.now_ms);
+        one.look_first = is_live && !known.foreign && !position.proves_something();
+        Ok(Some(one))
+    }
+
+    /// `None` if the newest generation is at the path and does not look as it should: the reader
+    /// will find out what happened, and until then nothing can be said about strays.
+    fn situation(&self, fs: &mut dyn Fs, snapshot: &Snapshot) -> Option<Situation> {
+        let live = snapshot.live.map(|live| live.id);
+        let parked = self.closed.iter().find(|known| Some(known.position.id) == live);
+        if let Some(parked) = parked.filter(|known| !known.foreign) {
+            let at_end = snapshot.live.is_some_and(|live| is_at_end(parked, &live));
+            return match parked.position.proves_something() && at_end && !self.restored {
+                true => Some(Situation::Unchanged),
+                false => self.fault.map(|_| Situation::Changed),
+            };
+        }
+        let Some(newest) = self.generations.last() else {
+            return Some(if self.first { Situation::First } else { Situation::Changed });
+        };
+        if live != Some(newest.id()) {
+            return Some(Situation::Changed);
+        }
+        let mut seen = [0; GUARD_BYTES_MAX];
+        let guard = &mut seen[..newest.written.guard.bytes()];
+        let filled = read_exact(fs, newest.file, newest.written.guard_start(), guard)?;
+        let intact = verdict(&newest.written, &guard[..filled]) == Verdict::Same;
+        // Nothing that was read before the last look was settled shows that it was not cut since.
+        let proves = newest.written.proves_something() && self.proven == Some(newest.id());
+        intact.then_some(if proves { Situation::Unchanged } else { Situation::Unproven })
+    }
+
+    /// Accounts for every file of a snapshot.
+    fn reconcile(
+        &mut self,
+        scene: &mut Scene<'_>,
+        snapshot: &Snapshot,
+        situation: Situation,
+    ) -> Look {
+        let mut look = Look::Settled;
+        for (path, probe) in self.strays(snapshot, situation) {
+            #[cfg(test)]
+            if self.planted == Some(crate::planted::Bug::ForgetRotated) {
+                continue;
+            }
+            match self.take_in(scene, &path, &probe, situation) {
+                Ok(None) => {}
+                Ok(Some(generation)) => {
+                    // Behind what is older, before what is at the path.
+                    let live = usize::from(self.live_generation().is_some());
+                    self.generations.insert(self.generations.len() - live, generation);
+                }
+                Err(Some(fault)) if fault != Fault::TooManyOpen => {
+                    // It is owed: to be read once it can be.
+                    let position = Position::start(probe.id);
+                    let foreign = admit(situation, Likeness::None) == Decision::Foreign;
+                    if !self.has(probe.id) {
+                        self.closed.push(Known { position, foreign });
+                    }
+                    scene.notices.push(Notice::Unreadable(path, fault));
+                }
+                Err(fault) => {
+                    self.too_many_open |= fault.is_some();
+                    scene.notices.extend(fault.map(|fault| Notice::Unreadable(path, fault)));
+                    // None of its successors before it.
+                    look = Look::Again;
+                    break;
+                }
+            }
+        }
+        if look == Look::Settled {
+            // Only now: what the older ones still hold comes first.
+            look = self.open_live(scene, snapshot);
+        }
+        if look == Look::Settled {
+            self.first = false;
+            let newest = self.generations.last().map(Generation::id);
+            let live = snapshot.live.map(|live| live.id);
+            if live.is_none() || live == newest {
+                self.restored = false;
+            }
+            self.note_proven();
+        }
+        look
+    }
+}
+
+/// Whether a closed file needs no look: it is not ours, or has nothing that was not read.
+pub(crate) fn is_at_end(known: &Known, probe: &Probe) -> bool {
+    let unchanged = known.position.frontier == probe.size && probe.id.born_ns != 0;
+    known.position.id == probe.id && (known.foreign || unchanged)
+}

@@ -1,0 +1,66 @@
+//! Room among the open files: which ones are closed when there are too few descriptors.
+//!
+//! A file at the path that is closed is remembered like a rotated one, and opened again when its
+//! name says that it has grown.
+
+use crate::checkpoint::Known;
+use crate::engine::{Engine, OPEN_FILES_MIN};
+use crate::fs::Fs;
+use crate::stream::Generation;
+
+/// Open files that one look at one path may add, but for rotated ones in great number.
+const ROOM_MIN: usize = 2;
+
+impl Engine {
+    /// Sees to it that a look at a stream can open files. False if none can be closed for them now.
+    pub(crate) fn make_room(&mut self, fs: &mut dyn Fs) -> bool {
+        let max = self.open_files_max;
+        if self.open_files + ROOM_MIN <= max {
+            return true;
+        }
+        let mut idle = Vec::new();
+        for (at, stream) in self.streams.iter().enumerate() {
+            let idle_here = stream.generations.iter().filter(|one| self.is_idle(stream.key, one));
+            idle.extend(idle_here.map(|one| (one.moved_ms, at, one.id())));
+        }
+        idle.sort_unstable();
+        let mut closed = 0;
+        for (_, at, id) in idle {
+            // An eighth at once: the search is dear where there are many.
+            if closed > max / 8 {
+                break;
+            }
+            let generations = &mut self.streams[at].generations;
+            let Some(place) = generations.iter().position(|one| one.id() == id) else { continue };
+            let read = generations[place].written.frontier;
+            let probe = fs.probe(generations[place].file);
+            if !probe.is_ok_and(|probe| probe.linked && probe.size == read) {
+                continue;
+            }
+            let one = generations.remove(place);
+            fs.close(one.file);
+            self.streams[at].closed.push(Known { position: one.written, foreign: false });
+            self.open_files -= 1;
+            closed += 1;
+        }
+        self.open_files + ROOM_MIN <= max
+    }
+
+    /// The system has no descriptor left: so many as are open now, less a few, must be enough.
+    pub(crate) fn note_too_many_open(&mut self) {
+        let fewer = self.open_files.saturating_sub(ROOM_MIN).max(OPEN_FILES_MIN);
+        self.open_files_max = self.open_files_max.min(fewer);
+    }
+
+    /// Others may have given descriptors back since then.
+    pub(crate) fn try_more_open(&mut self) {
+        let more = self.open_files_max.saturating_add(self.open_files_max / 8 + 1);
+        self.open_files_max = more.min(self.options.open_files_max);
+    }
+
+    fn is_idle(&self, key: u64, one: &Generation) -> bool {
+        let busy = self.outgoing.is_busy(one.file) || self.outgoing.is_open(key, one.id());
+        let whole = one.settled.frontier == one.written.frontier;
+        one.at_end && whole && !busy && one.suspect_since_ms.is_none()
+    }
+}

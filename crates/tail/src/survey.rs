@@ -1,0 +1,218 @@
+//! Looks that are due, many paths at a time, and whose file is whose.
+//!
+//! Owns the order of a look: twice at each path with one new listing of each folder in between,
+//! then the giving over of files between paths, then what each path makes of what it has.
+
+use crate::discover::{LOOKS_MAX, LOOKS_PER_TURN};
+use crate::engine::Engine;
+use crate::fs::{FileId, Fs};
+use crate::look::Scene;
+use crate::report::Notice;
+use crate::rotation::Snapshot;
+use crate::stream::{Closeness, Look, Stream, same_file};
+
+/// Who reads the file at a stream's path.
+enum Owner {
+    This,
+    Other,
+    Unclear,
+}
+
+impl Engine {
+    /// Looks at the streams that are due, as many as one turn may.
+    pub(crate) fn look_at_queued(&mut self, fs: &mut dyn Fs, now_ms: u64) -> Look {
+        let count = self.finder.queue.len();
+        let mut batch = Vec::new();
+        for _ in 0..count {
+            if batch.len() >= LOOKS_PER_TURN {
+                break;
+            }
+            let Some(at) = self.finder.queue.pop_front() else { break };
+            let due = std::mem::replace(&mut self.streams[at].due, Closeness::None);
+            let (mut scene, streams) = self.scene(fs, now_ms);
+            if !streams[at].glance(&mut scene, due == Closeness::Around) {
+                batch.push(at);
+            }
+        }
+        let mut look = match self.finder.queue.is_empty() {
+            true => Look::Settled,
+            false => Look::More,
+        };
+        if batch.is_empty() {
+            return look;
+        }
+        for (at, snapshot) in self.look_twice(fs, &batch, now_ms) {
+            let settled = match snapshot {
+                // What is open is read to its end first, and closed then.
+                Some(_) if !self.make_room(fs) => {
+                    self.no_room = true;
+                    Look::Again
+                }
+                Some(snapshot) => self.bring_together(fs, at, snapshot, now_ms),
+                None => Look::Again,
+            };
+            if settled == Look::Again {
+                self.queue(at, Closeness::Around);
+            }
+            look = look.and(settled);
+        }
+        look
+    }
+
+    pub(crate) fn scene<'a>(
+        &'a mut self,
+        fs: &'a mut dyn Fs,
+        now_ms: u64,
+    ) -> (Scene<'a>, &'a mut [Stream]) {
+        let scene = Scene {
+            fs,
+            folders: &mut self.finder.folders,
+            templates: &self.options.rotated,
+            followed: &self.finder.by_path,
+            now_ms,
+            notices: &mut self.notices,
+        };
+        (scene, &mut self.streams)
+    }
+
+    /// Two looks at each of the streams, with a listing of their folders in between. What they do
+    /// not agree in was being moved.
+    fn look_twice(
+        &mut self,
+        fs: &mut dyn Fs,
+        batch: &[usize],
+        now_ms: u64,
+    ) -> Vec<(usize, Option<Snapshot>)> {
+        let mut look = |engine: &mut Engine, at: usize| {
+            let (mut scene, streams) = engine.scene(fs, now_ms);
+            streams[at].look_once(&mut scene)
+        };
+        let first: Vec<_> = batch.iter().map(|at| look(self, *at)).collect();
+        let templates = &self.options.rotated;
+        let dirs = batch.iter().flat_map(|at| self.streams[*at].dirs(templates)).collect();
+        self.finder.folders.forget_some(&dirs);
+        let pairs = batch.iter().zip(first);
+        let looks = pairs.map(|(at, first)| {
+            let second = look(self, *at);
+            let agree = matches!((&first, &second), (Some(a), Some(b)) if a.same_files(b));
+            (*at, second.filter(|_| agree))
+        });
+        looks.collect()
+    }
+
+    /// Two looks at one stream that agree; `None` if there is too much movement or an error.
+    pub(crate) fn snapshot(&mut self, fs: &mut dyn Fs, at: usize, now_ms: u64) -> Option<Snapshot> {
+        (0..LOOKS_MAX).find_map(|_| {
+            let dirs = self.streams[at].dirs(&self.options.rotated);
+            self.finder.folders.forget_some(&dirs);
+            self.look_twice(fs, &[at], now_ms).pop()?.1
+        })
+    }
+
+    /// Brings together what was seen of one stream and what is known of it.
+    pub(crate) fn bring_together(
+        &mut self,
+        fs: &mut dyn Fs,
+        at: usize,
+        mut snapshot: Snapshot,
+        now_ms: u64,
+    ) -> Look {
+        match self.give_over(fs, at, &snapshot) {
+            Owner::This => {}
+            Owner::Other => return Look::Settled,
+            Owner::Unclear => return Look::Again,
+        }
+        for (_, probe) in &snapshot.rotated {
+            // Without a time of birth a number says too little.
+            let sure = probe.id.born_ns != 0;
+            let other = self.owner_of(probe.id).filter(|other| sure && *other != at);
+            if let Some(other) = other.filter(|_| !self.streams[at].has(probe.id)) {
+                self.move_over(other, at, probe.id);
+            }
+        }
+        let stream = &self.streams[at];
+        let unproven = stream.live_generation().filter(|one| !one.written.proves_something());
+        let busy = self.outgoing.pending.map(|pending| pending.file);
+        if unproven.is_some_and(|one| busy == Some(one.file)) {
+            // What waits to be taken by the sink is what would prove something.
+            return Look::Again;
+        }
+        let before = (self.streams[at].generations.len(), self.streams[at].live);
+        let (mut scene, streams) = self.scene(fs, now_ms);
+        let look = streams[at].settle(&mut scene, &mut snapshot);
+        self.note_settled(at, before);
+        look
+    }
+
+    pub(crate) fn note_settled(&mut self, at: usize, before: (usize, Option<FileId>)) {
+        let stream = &mut self.streams[at];
+        let after = (stream.generations.len(), stream.live);
+        self.open_files = self.open_files + after.0 - before.0;
+        let renumbered = stream.renumbered.take();
+        if let Some((old, new)) = renumbered {
+            self.outgoing.renumber(stream.key, old, new);
+        } else if before.1.is_some() && after.1.is_some() && before.1 != after.1 {
+            self.stats.rotations += after.0.saturating_sub(before.0).max(1) as u64;
+        }
+        self.changed |= before != after;
+        let too_many = std::mem::take(&mut stream.too_many_open);
+        let newest = stream.generations.last().map(|newest| (newest.id(), newest.file));
+        if let (Some(old), Some((new, file))) = (stream.replaced.take(), newest) {
+            // What of the old one is under way is in the new one, too.
+            self.outgoing.take_from(&old, new, file);
+            self.go_on_in_copy(at, &old);
+        }
+        if too_many {
+            self.note_too_many_open();
+        }
+        self.note_owned(at);
+        self.set_dirty(at);
+    }
+
+    /// A path may lead to a file that another path had before. What is known of it moves over
+    /// then. Two paths that lead to one file: the first has it.
+    fn give_over(&mut self, fs: &mut dyn Fs, at: usize, snapshot: &Snapshot) -> Owner {
+        let Some(live) = snapshot.live else { return Owner::This };
+        if self.streams[at].has(live.id) {
+            return Owner::This;
+        }
+        let Some(other) = self.owner_of(live.id).filter(|other| *other != at) else {
+            return Owner::This;
+        };
+        let theirs = fs.probe_path(&self.streams[other].path).map(|theirs| theirs.id);
+        if theirs == Ok(live.id) {
+            if self.streams[at].live != Some(live.id) {
+                self.notices.push(Notice::SameFile(self.streams[at].path.clone()));
+                self.streams[at].live = Some(live.id);
+            }
+            return Owner::Other;
+        }
+        if fs.probe_path(&self.streams[at].path).map(|ours| ours.id) != Ok(live.id) {
+            return Owner::Unclear;
+        }
+        self.move_over(other, at, live.id);
+        Owner::This
+    }
+
+    /// What one stream knows of a file goes to the one among whose files it is now.
+    fn move_over(&mut self, from: usize, to: usize, id: FileId) {
+        let (key, giver) = (self.streams[to].key, &mut self.streams[from]);
+        let open = giver.generations.iter().position(|one| one.id() == id);
+        let closed = giver.closed.iter().position(|known| same_file(known.position.id, id));
+        let open = open.map(|place| giver.generations.remove(place));
+        let closed = closed.map(|place| giver.closed.remove(place));
+        let (old_key, restored) = (giver.key, giver.restored);
+        let taker = &mut self.streams[to];
+        let live = usize::from(taker.live_generation().is_some());
+        let place = taker.generations.len() - live;
+        taker.generations.splice(place..place, open);
+        // Should its number be all that they have in common, its content will say so.
+        let believed = closed.filter(|known| !known.foreign);
+        taker.restored |= restored && believed.is_some();
+        taker.closed.extend(believed);
+        self.outgoing.give_over(id, old_key, key);
+        self.note_owned(to);
+        self.changed = true;
+        self.queue(from, Closeness::Around);
+    }
+}
