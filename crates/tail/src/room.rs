@@ -43,7 +43,8 @@ impl Engine {
             self.open_files -= 1;
             closed += 1;
         }
-        self.open_files + ROOM_MIN <= max
+        // Where nothing is left to be read, waiting makes no room: more are opened then.
+        self.open_files + ROOM_MIN <= max || self.dirty.is_empty()
     }
 
     /// The system has no descriptor left: so many as are open now, less a few, must be enough.
