@@ -220,6 +220,20 @@ impl Engine {
         {
             return step;
         }
+        self.pass_or_hand_on(fs, sink, (at, place), filled, older, now_ms)
+    }
+
+    /// Passes over what is no data, and hands on what is; only up to the line's end if older files
+    /// are to be read first.
+    fn pass_or_hand_on(
+        &mut self,
+        fs: &mut dyn Fs,
+        sink: &mut dyn Sink,
+        (at, place): (usize, usize),
+        filled: usize,
+        older: bool,
+        now_ms: u64,
+    ) -> Step {
         let one = &mut self.streams[at].generations[place];
         let from = one.written.guard.bytes();
         let filled = match gap::judge(fs, one, &mut self.buf, filled, self.ending) {
