@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
 use crate::content::{at_end, beginning_of, likeness, open_same};
-use crate::fs::{Fault, Fs, Handle, Probe};
+use crate::fs::{Fault, FileId, Fs, Handle, Probe};
 use crate::look::{Scene, is_at_end};
 use crate::position::{HEAD_BYTES_MAX, Position};
 use crate::report::Notice;

@@ -58,7 +58,7 @@ pub(crate) struct Finder {
     around: bool,
     /// A look at everything is over, and nothing was written out since.
     pub(crate) around_done: bool,
-    look_at_ms: u64,
+    pub(crate) look_at_ms: u64,
     list_at_ms: u64,
     pub(crate) expand_at_ms: u64,
     /// Patterns, as sets of directories that were listed for them.

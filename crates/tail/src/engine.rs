@@ -225,7 +225,7 @@ impl Engine {
         if poll_ms < self.options.poll_ms {
             self.options.poll_ms = poll_ms;
             // The look that is due next was put off for as long as it was then.
-            self.look_at_ms = 0;
+            self.finder.look_at_ms = 0;
         }
     }
 

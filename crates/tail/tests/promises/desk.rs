@@ -23,6 +23,8 @@ pub fn options(paths: &[&str]) -> Options {
         from_end: false,
         ignore_older_ms: None,
         rotated: vec!["{path}.*".to_owned()],
+        files_max: 100,
+        open_files_max: 100,
         checkpoint: true,
         checkpoint_interval_ms: 200,
         checkpoint_bytes: 1 << 30,
@@ -218,6 +220,7 @@ impl Disk {
             id: FileId { dev: self.device, ino: one.number, born_ns: one.born_ns },
             size: one.data.len().saturating_sub(self.hidden_bytes) as u64,
             written_ns: one.written_ns,
+            changed_ns: one.written_ns,
             linked: one.is_linked,
         }
     }
@@ -271,6 +274,19 @@ impl Fs for Disk {
             file.data = text.into_bytes();
         }
         Ok(count)
+    }
+
+    fn resolve(&mut self, path: &Path) -> Result<PathBuf, Fault> {
+        self.names.get(path).map(|_| path.to_owned()).ok_or(Fault::Missing)
+    }
+
+    fn is_link(&mut self, _: &Path) -> bool {
+        false
+    }
+
+    fn data_from(&mut self, file: Handle, offset: u64) -> Result<Option<u64>, Fault> {
+        let end = self.files[self.open[&file.0]].data.len() as u64;
+        Ok((offset < end).then_some(offset))
     }
 
     fn close(&mut self, file: Handle) {
