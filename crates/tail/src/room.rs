@@ -33,13 +33,16 @@ impl Engine {
             let generations = &mut self.streams[at].generations;
             let Some(place) = generations.iter().position(|one| one.id() == id) else { continue };
             let read = generations[place].written.frontier;
-            let probe = fs.probe(generations[place].file);
-            if !probe.is_ok_and(|probe| probe.linked && probe.size == read) {
+            let Ok(probe) = fs.probe(generations[place].file) else { continue };
+            // What has no name cannot be opened again; at the end nobody waits for more of it.
+            if probe.size != read || !probe.linked && !self.ending {
                 continue;
             }
             let one = generations.remove(place);
             fs.close(one.file);
-            self.streams[at].closed.push(Known { position: one.written, foreign: false });
+            if probe.linked {
+                self.streams[at].closed.push(Known { position: one.written, foreign: false });
+            }
             self.open_files -= 1;
             closed += 1;
         }
