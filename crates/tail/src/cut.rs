@@ -17,9 +17,10 @@ use crate::stream::{Generation, Look, Stream};
 /// A file must look cut for this long before it is believed: a network file system may show an
 /// old size for a moment.
 pub(crate) const SUSPECT_MS: u64 = 20;
-/// How long, and how many tries, a consistent look around a file that was cut is waited for.
+/// How long, and how many tries, a consistent look around a file that was cut is waited for. Many,
+/// for the time may have passed while the process was stopped.
 const CUT_LOOK_MS: u64 = 5000;
-const CUT_LOOKS: u32 = 10;
+const CUT_LOOKS: u32 = 100;
 /// A rotated file is kept open this long after its last byte: its writer may not know yet.
 const RETIRED_IDLE_MS: u64 = 10_000;
 /// The same for a file that was deleted and has no successor.
@@ -59,6 +60,7 @@ impl Engine {
         let before = (self.streams[at].generations.len(), self.streams[at].live);
         let (mut scene, streams) = self.scene(fs, now_ms);
         let look = streams[at].look_after_cut(&mut scene, snapshot);
+        let is_short = streams[at].too_many_open;
         self.note_settled(at, before);
         let is_cut = |one: &&Generation| one.id() == id;
         let cut = self.streams[at].generations.iter().find(is_cut).cloned();
@@ -68,7 +70,8 @@ impl Engine {
             one.cut_looks += 1;
             one.cut_looks
         });
-        let lasts = now_ms >= since_ms + CUT_LOOK_MS && tries >= CUT_LOOKS;
+        // A copy that no descriptor is left for is there, and would be taken for another file later.
+        let lasts = !is_short && now_ms >= since_ms + CUT_LOOK_MS && tries >= CUT_LOOKS;
         if look == Look::Again && !lasts {
             return Step::Suspect;
         }
