@@ -48,8 +48,22 @@ pub struct Record<'a> {
     pub time_ms: u64,
     /// The path that is followed.
     pub source: &'a Path,
-    /// Its line goes on in the next record of that path.
-    pub is_partial: bool,
+    /// It is a part of a line that was written out in several.
+    pub part: Option<Part>,
+}
+
+/// A part of a line. All parts of one line name the same beginning, whatever became of the file's
+/// path or of the file meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Number of the file in which the line begins.
+    pub ino: u64,
+    /// Where in it the first part began.
+    pub offset: u64,
+    /// Which part it is, from 1.
+    pub number: u32,
+    /// The line goes on in another part.
+    pub goes_on: bool,
 }
 
 impl Format {
@@ -86,7 +100,7 @@ impl Format {
 fn push_json(out: &mut Vec<u8>, record: &Record, json_lines: JsonLines) {
     let object = match json_lines {
         JsonLines::Text => None,
-        JsonLines::Nest | JsonLines::Merge if record.is_partial => None,
+        JsonLines::Nest | JsonLines::Merge if record.part.is_some() => None,
         JsonLines::Nest | JsonLines::Merge => json::object(record.text),
     };
     let merged = object.filter(|object| json_lines == JsonLines::Merge && !object.has_escaped_key);
@@ -119,8 +133,13 @@ fn push_json(out: &mut Vec<u8>, record: &Record, json_lines: JsonLines) {
             json::push_string(out, record.text);
         }
     }
-    if record.is_partial {
-        out.extend_from_slice(b",\"partial\":true");
+    if let Some(part) = record.part {
+        let Part { ino, offset, number, goes_on } = part;
+        let text = format!(",\"part\":{number},\"part_of\":\"{ino}-{offset}\"");
+        out.extend_from_slice(text.as_bytes());
+        if goes_on {
+            out.extend_from_slice(b",\"partial\":true");
+        }
     }
     out.push(b'}');
 }
@@ -164,7 +183,7 @@ mod tests {
 
     fn record(text: &[u8]) -> Record<'_> {
         let source = Path::new("/log/a.log");
-        Record { text, offset: 0, time_ms: 1_764_100_800_123, source, is_partial: false }
+        Record { text, offset: 0, time_ms: 1_764_100_800_123, source, part: None }
     }
 
     fn written(format: &Format, record: &Record) -> String {
@@ -205,8 +224,14 @@ mod tests {
     #[test]
     fn a_part_of_a_line_is_marked() {
         let format = Format::Json { json_lines: JsonLines::Merge, multiline: Multiline::Off };
-        let part = Record { is_partial: true, ..record(b"{}") };
-        assert!(written(&format, &part).ends_with(",\"line\":\"{}\",\"partial\":true}\n"));
+        let check = |goes_on: bool, expected: &str| {
+            let part = Part { ino: 7, offset: 4096, number: 2, goes_on };
+            let seen = written(&format, &Record { part: Some(part), ..record(b"{}") });
+            let expected = format!(r#","line":"{{}}","part":2,"part_of":"7-4096"{expected}}}"#);
+            assert_eq!(seen.trim_end().strip_suffix(&*expected).map(str::len), Some(62), "{seen}");
+        };
+        check(true, ",\"partial\":true");
+        check(false, "");
     }
 
     #[test]

@@ -375,6 +375,7 @@ impl Engine {
         let Some(copy) = stream.generations.iter_mut().find(is_copy) else { return };
         copy.resume = Position { id: copy.id(), ..cut.resume };
         copy.settled = Position { id: copy.id(), ..cut.settled };
+        copy.part = cut.part;
         let (from, to) = (cut.source(), copy.source());
         self.outgoing.ledger.hand_over(from, to);
         let ends = self.outgoing.batch.ends_mut();

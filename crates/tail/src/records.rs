@@ -7,12 +7,13 @@
 use std::ops::Range;
 
 use crate::engine::{Engine, Pass};
-use crate::format::Record;
+use crate::format::{Part, Record};
 use crate::frame::first_record;
 use crate::fs::{Handle, Sink};
 use crate::ledger::End;
 use crate::offer::move_over;
 use crate::read::Step;
+use crate::stream::Generation;
 
 /// A batch of this size is offered before anything more is read.
 const BATCH_BYTES: usize = 64 << 10;
@@ -60,6 +61,18 @@ impl Batch {
     }
 }
 
+impl Generation {
+    /// What a record that begins at `offset` is a part of, if it is one.
+    fn next_part(&self, offset: u64, is_whole: bool) -> Option<Part> {
+        let goes_on = !is_whole;
+        match self.part {
+            Some(last) => Some(Part { number: last.number.saturating_add(1), goes_on, ..last }),
+            None if is_whole => None,
+            None => Some(Part { ino: self.id().ino, offset, number: 1, goes_on }),
+        }
+    }
+}
+
 impl Engine {
     /// Puts the finished records that a range of the buffer begins with into the batch.
     pub(crate) fn hand_on_records(
@@ -84,14 +97,18 @@ impl Engine {
         // beginning: it may go on behind what was read this time.
         while let Some(piece) = first_record(multiline, &data[used..], is_over && used == 0) {
             let since_ms = if used == 0 { begun_ms } else { now_ms };
+            let offset = one.written.frontier + used as u64;
+            // Only the first one can be a part, or the rest of a line of which parts are out.
+            let part = one.next_part(offset, piece.is_whole);
             let record = Record {
                 text: &data[used..used + piece.text_len],
-                offset: one.written.frontier + used as u64,
+                offset,
                 time_ms: self.unix_ms.saturating_sub(now_ms.saturating_sub(since_ms)),
                 source: &stream.path,
-                is_partial: !piece.is_whole,
+                part,
             };
             self.options.format.push(&mut batch.bytes, &record);
+            one.part = part.filter(|part| part.goes_on);
             used += piece.len;
             if piece.is_whole {
                 line_end = Some(used);

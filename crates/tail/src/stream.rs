@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
 use crate::folder::dir_of;
+use crate::format::Part;
 use crate::fs::{Fault, FileId, Handle};
 use crate::pattern::RotatedNames;
 use crate::position::Position;
@@ -57,6 +58,8 @@ pub struct Generation {
     pub cut_looks: u32,
     /// Since when an unfinished line or record is held back, and where it begins.
     pub partial: Option<(u64, u64)>,
+    /// The last part that was handed on of a line whose end was not.
+    pub part: Option<Part>,
     /// When its reads began to fail, and how many did.
     pub failing: Option<(u64, u32)>,
     /// When bytes of it last became safe, or it was opened.
@@ -84,6 +87,7 @@ impl Generation {
             suspect_since_ms: None,
             cut_looks: 0,
             partial: None,
+            part: None,
             failing: None,
             moved_ms: now_ms,
             seen_ns: 0,

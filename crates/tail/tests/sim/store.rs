@@ -4,7 +4,7 @@
 //! in any order and some of them twice. With the process die acknowledgements that were not told,
 //! and offers that had not arrived: each such gap is one NUL byte in what is judged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::prng::Prng;
 use super::world::{Hands, trace};
@@ -119,23 +119,25 @@ impl Output {
     }
 }
 
-/// The lines that JSON records stand for, put together again from their parts. Behind a gap each
-/// file's first line may lack its beginning and is left out.
+fn push_line(lines: &mut Vec<u8>, text: &str) {
+    lines.extend(text.replace("\\n", "\n").into_bytes());
+    lines.push(b'\n');
+}
+
+/// The lines that JSON records stand for, put together again from their parts. What lacks a part,
+/// in a gap or before it, is left out.
 pub(crate) fn lines_of_records(output: &[u8], died: bool) -> Vec<u8> {
     let mut lines = Vec::new();
-    let mut begun: BTreeMap<&str, String> = BTreeMap::new();
-    let mut clean = BTreeSet::new();
+    let mut begun: BTreeMap<&str, (u32, String)> = BTreeMap::new();
     let mut gap = false;
     for one in output.split_inclusive(|byte| *byte == b'\n') {
         if one.contains(&0) {
             gap = true;
-            begun.clear();
-            clean.clear();
             continue;
         }
         let record = std::str::from_utf8(one).ok().and_then(|one| one.strip_suffix("}\n"));
         let parts = record.and_then(|record| record.split_once("\",\"line\":\""));
-        let Some((head, text)) = parts else {
+        let Some((_, text)) = parts else {
             // Only what a life died in may be cut off.
             if !died || one.ends_with(b"\n") {
                 lines.extend_from_slice(b"no record: ");
@@ -143,19 +145,24 @@ pub(crate) fn lines_of_records(output: &[u8], died: bool) -> Vec<u8> {
             }
             continue;
         };
-        let file = head.rsplit('"').next().unwrap_or_default();
-        let (text, is_partial) = match text.strip_suffix("\",\"partial\":true") {
-            Some(text) => (text, true),
-            None => (text.strip_suffix('"').unwrap_or("no string"), false),
+        let Some((text, part)) = text.split_once("\",\"part\":") else {
+            push_line(&mut lines, text.strip_suffix('"').unwrap_or("no string"));
+            continue;
         };
-        begun.entry(file).or_default().push_str(text);
-        if !is_partial {
-            let text = begun.remove(file).unwrap_or_default();
-            if !gap || clean.contains(file) {
-                lines.extend(text.replace("\\n", "\n").into_bytes());
-                lines.push(b'\n');
-            }
-            clean.insert(file);
+        let (number, of) = part.split_once(",\"part_of\":\"").unwrap_or_default();
+        let (of, goes_on) = match of.strip_suffix("\",\"partial\":true") {
+            Some(of) => (of, true),
+            None => (of.trim_end_matches('"'), false),
+        };
+        let number: u32 = number.parse().unwrap_or_default();
+        let before = begun.remove(of).filter(|_| number > 1);
+        let (last, line) = before.unwrap_or_default();
+        if last + 1 != number && !gap {
+            push_line(&mut lines, "a part is missing");
+        } else if last + 1 == number && goes_on {
+            begun.insert(of, (number, line + text));
+        } else if last + 1 == number {
+            push_line(&mut lines, &(line + text));
         }
     }
     lines
