@@ -105,10 +105,10 @@ impl Engine {
     /// The file of a stream in whose line the output is, if that may well go on soon.
     fn open_place(&self, at: usize, now_ms: u64) -> Option<usize> {
         let stream = &self.streams[at];
-        let (id, begun_ms) = self.outgoing.open_in(stream.key).filter(|_| !self.ending)?;
+        let (id, begun_ms) = self.outgoing.open_in(stream.key)?;
         let place = stream.generations.iter().position(|one| one.id() == id)?;
         let due_ms = begun_ms.saturating_add(self.options.partial_line_ms);
-        (now_ms < due_ms).then_some(place)
+        (self.ending || now_ms < due_ms).then_some(place)
     }
 
     /// Reads a stream's generations in their order. Returns how many bytes were written, too.
@@ -123,14 +123,17 @@ impl Engine {
         let mut used = 0;
         let mut place = 0;
         let mut pass = Pass::Ends;
+        // At the end a line is not waited for, but what is there of it comes before all else.
+        let mut open_is_over = false;
         while place < self.streams[at].generations.len() {
             // An older file that was found late does not come between the parts of a line.
-            let open = self.open_place(at, now_ms).filter(|open| *open > place);
+            let open = self.open_place(at, now_ms).filter(|open| *open > place && !open_is_over);
             if let Some(open) = open {
                 match self.pump(fs, sink, at, open, now_ms) {
                     Step::Wrote(count) | Step::Passed(count) => used += count.max(1),
                     Step::Restarted => place = 0,
                     Step::Stopped(pass) => return (pass, used),
+                    _ if self.ending => open_is_over = true,
                     Step::End | Step::Failing | Step::Held | Step::Suspect => {
                         return (Pass::Waits, used);
                     }
@@ -189,6 +192,8 @@ impl Engine {
             }
             (_, judged) => judged,
         };
+        #[cfg(test)]
+        if std::env::var_os("SIM_TRACE").is_some() { println!("  pump {at} {place} {judged:?} id {:?} frontier {} open {:?}", one.id(), one.written.frontier, self.outgoing.open_in(stream.key)); }
         match judged {
             Verdict::Shorter | Verdict::Different => {
                 return self.suspect(fs, at, place, judged, now_ms);
