@@ -61,13 +61,15 @@ impl Stream {
             scene.fs.close(file);
             return Err(None);
         };
+        #[cfg(test)]
+        if std::env::var_os("SIM_TRACE").is_some() { println!("  admit {} {:?} size {} {decision:?} {situation:?} known {known:?} newest {:?}", path.display(), probe.id, probe.size, self.generations.last().map(|one| (one.written.frontier, one.settled.frontier))); }
         let position = match decision {
             Decision::Later => None,
             Decision::Foreign => {
                 let position = at_end(scene.fs, file, probe.id);
                 let position = position.unwrap_or(Position::start(probe.id));
                 self.closed.retain(|known| !same_file(known.position.id, probe.id));
-                self.closed.push(Known { position, foreign: true });
+                self.closed.push(Known::foreign(position));
                 None
             }
             Decision::Remainder => {
@@ -129,9 +131,26 @@ impl Stream {
         }
         let proves = newest.is_some_and(|newest| newest.written.proves_something());
         match admit(situation, likeness_seen) {
-            Decision::Later if proves && probe.size > 0 => Some(Decision::Foreign),
+            Decision::Later if !proves => Some(Decision::Later),
+            Decision::Later | Decision::Foreign if self.may_be_needed(fs, file, probe)? => {
+                Some(Decision::Later)
+            }
+            Decision::Later => Some(Decision::Foreign),
             decision => Some(decision),
         }
+    }
+
+    /// Whether a file is a copy of the one at the path that has more than was acknowledged: should
+    /// that be cut and the process die, the copy is all there is. `None` if it cannot be read.
+    fn may_be_needed(&self, fs: &mut dyn Fs, file: Handle, probe: &Probe) -> Option<bool> {
+        let Some(newest) = self.live_generation() else { return Some(false) };
+        if probe.size > 0 && probe.size <= newest.settled.frontier {
+            return Some(false);
+        }
+        let is_copy = beginning_of(fs, file, newest.file)? != Likeness::None;
+        // Should it be cut by now, what the copy is like will be asked again.
+        let is_intact = likeness(fs, newest.file, &newest.written)? == Likeness::Copy;
+        (is_copy || is_intact).then_some(is_copy)
     }
 
     /// After a cut: a file that is open may have become the copy that was made before it.

@@ -25,7 +25,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::fs::FileId;
+use crate::fs::{FileId, Probe};
 use crate::position::{GUARD_BYTES_MAX, HEAD_BYTES_MAX, Position, Sum};
 
 /// Room for one log; the file is sparse. About half a million files fit.
@@ -52,6 +52,25 @@ pub struct Known {
     pub position: Position,
     /// It carries a rotated file's name, yet is none of this path's generations: never read.
     pub foreign: bool,
+    /// Its size and its last write when nothing but NULs followed. Not in the checkpoint.
+    pub zeros: Option<(u64, u64)>,
+}
+
+impl Known {
+    /// A generation of the path.
+    pub fn ours(position: Position) -> Known {
+        Known { position, foreign: false, zeros: None }
+    }
+
+    /// None of its generations.
+    pub fn foreign(position: Position) -> Known {
+        Known { position, foreign: true, zeros: None }
+    }
+
+    /// Whether all of a file was read that is as `probe` says.
+    pub(crate) fn is_all_of(&self, probe: &Probe) -> bool {
+        self.position.frontier == probe.size || self.zeros == Some((probe.size, probe.written_ns))
+    }
 }
 
 /// Followed paths and what is known of their files, oldest first.
@@ -235,7 +254,7 @@ fn decode_known(reader: &mut Reader) -> Result<Known, Damage> {
     if guard.bytes() != guard_len || !(head_len_min..=HEAD_BYTES_MAX).contains(&head.bytes()) {
         return Err(Damage::Inconsistent);
     }
-    Ok(Known { position: Position { id, head, guard, frontier }, foreign })
+    Ok(Known { position: Position { id, head, guard, frontier }, foreign, zeros: None })
 }
 
 /// Takes numbers from the front of bytes.
@@ -277,7 +296,7 @@ pub(crate) mod tests {
         let mut position = Position::start(id);
         let bytes = vec![ino as u8; 1500];
         position.advance(&bytes, 1500);
-        Known { position, foreign }
+        Known { position, foreign, zeros: None }
     }
 
     /// This many paths, each with another number of files.

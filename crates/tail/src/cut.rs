@@ -82,6 +82,10 @@ impl Engine {
     fn begin_anew(&mut self, at: usize, id: FileId) -> Step {
         let stream = &mut self.streams[at];
         if let Some(one) = stream.generations.iter_mut().find(|one| one.id() == id) {
+            if !one.at_end {
+                // What else there was of a line is gone; what comes is the beginning of another.
+                self.outgoing.break_off(stream.key, id);
+            }
             one.move_to(Position::start(id));
             one.look_first = stream.live == Some(id);
         }
@@ -151,7 +155,7 @@ impl Engine {
                 let position = at_end(fs, one.file, id).unwrap_or(Position::start(id));
                 let one = stream.generations.remove(place);
                 fs.close(one.file);
-                stream.closed.push(Known { position, foreign: true });
+                stream.closed.push(Known::foreign(position));
                 self.open_files -= 1;
                 self.changed = true;
                 true
@@ -205,13 +209,12 @@ impl Engine {
                     continue;
                 }
                 let one = stream.generations.remove(place);
-                let linked = fs.probe(one.file).is_ok_and(|probe| probe.linked);
+                let probe = fs.probe(one.file).ok().filter(|probe| probe.linked);
                 fs.close(one.file);
                 self.open_files -= 1;
-                let known = Known { position: one.written, foreign: false };
-                match linked {
-                    true => stream.closed.push(known),
-                    false => stream.note_gone(known),
+                match probe {
+                    Some(probe) => stream.closed.push(one.remembered(&probe)),
+                    None => stream.note_gone(Known::ours(one.written)),
                 }
                 self.changed = true;
             }

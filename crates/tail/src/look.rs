@@ -271,7 +271,7 @@ impl Stream {
             true => Position::start(probe.id),
             false => Position { id: probe.id, ..known.position },
         };
-        let proves = !is_live && position.frontier > 0 && probe.size == position.frontier;
+        let proves = !is_live && position.frontier > 0 && known.is_all_of(probe);
         if proves && likeness(scene.fs, file, &position) == Some(Likeness::Copy) {
             scene.fs.close(file);
             return Ok(None);
@@ -333,7 +333,7 @@ impl Stream {
                     let position = Position::start(probe.id);
                     let foreign = admit(situation, Likeness::None) == Decision::Foreign;
                     if !self.has(probe.id) {
-                        self.closed.push(Known { position, foreign });
+                        self.closed.push(Known { position, foreign, zeros: None });
                     }
                     scene.notices.push(Notice::Unreadable(path, fault));
                 }
@@ -365,6 +365,6 @@ impl Stream {
 
 /// Whether a closed file needs no look: it is not ours, or has nothing that was not read.
 pub(crate) fn is_at_end(known: &Known, probe: &Probe) -> bool {
-    let unchanged = known.position.frontier == probe.size && probe.id.born_ns != 0;
-    known.position.id == probe.id && (known.foreign || unchanged)
+    let is_read = probe.id.born_ns != 0 && known.is_all_of(probe);
+    known.position.id == probe.id && (known.foreign || is_read)
 }

@@ -95,6 +95,14 @@ impl Outgoing {
         Some((open.id, open.begun_ms))
     }
 
+    /// The rest of a line that is in the output will not come.
+    pub(crate) fn break_off(&mut self, key: u64, id: FileId) {
+        if self.is_open(key, id) {
+            self.open_line = None;
+            self.line_end_due = true;
+        }
+    }
+
     /// A file was given over from one stream to another.
     pub(crate) fn give_over(&mut self, id: FileId, from: u64, to: u64) {
         let pending = self.pending.as_mut().filter(|one| (one.key, one.id) == (from, id));
@@ -179,11 +187,9 @@ impl Engine {
         let stream = &self.streams[at];
         let (key, one) = (stream.key, &stream.generations[place]);
         let (id, file) = (one.id(), one.file);
-        if self.outgoing.open_line.is_some() && !self.outgoing.is_open(key, id) {
-            // Another file's line is unfinished for good: its rest must not run into this one.
-            self.outgoing.line_end_due = true;
-            self.outgoing.open_line = None;
-        }
+        // Another file's line is unfinished for good: its rest must not run into this one.
+        let other = self.outgoing.open_line.filter(|_| !self.outgoing.is_open(key, id));
+        other.into_iter().for_each(|open| self.outgoing.break_off(open.key, open.id));
         let pending = Pending { key, id, file, from: range.start, to, begun_ms };
         #[cfg(test)]
         if self.planted == Some(crate::planted::Bug::CheckpointAhead) {

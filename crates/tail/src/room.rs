@@ -3,9 +3,9 @@
 //! A file at the path that is closed is remembered like a rotated one, and opened again when its
 //! name says that it has grown.
 
-use crate::checkpoint::Known;
 use crate::engine::{Engine, OPEN_FILES_MIN};
 use crate::fs::Fs;
+use crate::gap::has_more;
 use crate::stream::Generation;
 
 /// Open files that one look at one path may add, but for rotated ones in great number.
@@ -32,16 +32,15 @@ impl Engine {
             }
             let generations = &mut self.streams[at].generations;
             let Some(place) = generations.iter().position(|one| one.id() == id) else { continue };
-            let read = generations[place].written.frontier;
             let Ok(probe) = fs.probe(generations[place].file) else { continue };
             // What has no name cannot be opened again; at the end nobody waits for more of it.
-            if probe.size != read || !probe.linked && !self.ending {
+            if has_more(fs, &generations[place]) || !probe.linked && !self.ending {
                 continue;
             }
             let one = generations.remove(place);
             fs.close(one.file);
             if probe.linked {
-                self.streams[at].closed.push(Known { position: one.written, foreign: false });
+                self.streams[at].closed.push(one.remembered(&probe));
             }
             self.open_files -= 1;
             closed += 1;

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::checkpoint::Known;
 use crate::folder::dir_of;
 use crate::format::Part;
-use crate::fs::{Fault, FileId, Handle};
+use crate::fs::{Fault, FileId, Handle, Probe};
 use crate::pattern::RotatedNames;
 use crate::position::Position;
 
@@ -98,6 +98,12 @@ impl Generation {
     /// Which file it is.
     pub fn id(&self) -> FileId {
         self.written.id
+    }
+
+    /// What is remembered of it when it is closed.
+    pub(crate) fn remembered(&self, probe: &Probe) -> Known {
+        let zeros = (self.nul_to > self.written.frontier).then_some((probe.size, probe.written_ns));
+        Known { zeros, ..Known::ours(self.written) }
     }
 
     /// Goes on at another position, of which nothing is known but the position.
@@ -253,7 +259,7 @@ impl Stream {
     /// What a checkpoint has to say about it, oldest first.
     pub fn known(&self) -> impl Iterator<Item = Known> + '_ {
         let open = self.generations.iter();
-        let open = open.map(|one| Known { position: one.settled, foreign: false });
+        let open = open.map(|one| Known::ours(one.settled));
         self.gone.iter().chain(&self.closed).copied().chain(open)
     }
 

@@ -123,9 +123,10 @@ impl Engine {
             Owner::Unclear => return Look::Again,
         }
         for (_, probe) in &snapshot.rotated {
-            // Without a time of birth a number says too little.
-            let sure = probe.id.born_ns != 0;
-            let other = self.owner_of(probe.id).filter(|other| sure && *other != at);
+            // Without a time of birth a number says too little, unless the file is open.
+            let is_open = |other: &Stream| other.generations.iter().any(|one| one.id() == probe.id);
+            let sure = |other: &usize| probe.id.born_ns != 0 || is_open(&self.streams[*other]);
+            let other = self.owner_of(probe.id).filter(|other| *other != at && sure(other));
             if let Some(other) = other.filter(|_| !self.streams[at].has(probe.id)) {
                 self.move_over(other, at, probe.id);
             }
@@ -196,6 +197,8 @@ impl Engine {
 
     /// What one stream knows of a file goes to the one among whose files it is now.
     fn move_over(&mut self, from: usize, to: usize, id: FileId) {
+        #[cfg(test)]
+        if std::env::var_os("SIM_TRACE").is_some() { println!("  move_over {id:?} from {from} to {to}"); }
         let (key, giver) = (self.streams[to].key, &mut self.streams[from]);
         let open = giver.generations.iter().position(|one| one.id() == id);
         let closed = giver.closed.iter().position(|known| same_file(known.position.id, id));

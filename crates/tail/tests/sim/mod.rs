@@ -2,7 +2,8 @@
 //!
 //! Replay one seed with `SIM_SEED=n`, run more with `SIM_SEEDS=n`. A failure names its seed.
 //!
-//! Longer runs, `SIM_SEEDS=100000`, are for a machine that has nothing else to do.
+//! Longer runs, `SIM_SEEDS=100000`, are for a machine that has nothing else to do; `SIM_FIRST=n`
+//! begins with another seed than 0.
 //!
 //! Oracle: every line of every writer is written out whole; within one life of the process each
 //! writer's lines come in order, none twice; what a life writes again, the one before wrote after
@@ -435,14 +436,20 @@ impl Run {
             let Some((writer, number)) = numbers(one) else {
                 return Err(format!("torn line {:?}", String::from_utf8_lossy(one)));
             };
-            if one != line(writer, number, self.line_bytes_max) {
+            let expected = line(writer, number, self.line_bytes_max);
+            let births = self.world.borrow().disk.has_births;
+            let is_cut = one != expected && expected.starts_with(&one[..one.len() - 1]);
+            if is_cut && !births && self.checkpoint_lost {
+                // Read once more from a file that was about to be cut, which nothing could tell.
+                continue;
+            }
+            if one != expected {
                 return Err(format!("changed line {:?}", String::from_utf8_lossy(one)));
             }
             if last.insert(writer, number).is_some_and(|before| self.ordered() && before >= number)
             {
                 return Err(format!("writer {writer}: line {number} out of order"));
             }
-            let births = self.world.borrow().disk.has_births;
             if !once.insert((writer, number)) && births {
                 return Err(format!("writer {writer}: line {number} doubled"));
             }
@@ -504,7 +511,10 @@ fn env(name: &str) -> Option<u64> {
 fn no_line_is_lost_whatever_happens() {
     let seeds = match env("SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..env("SIM_SEEDS").unwrap_or(1024),
+        None => {
+            let first = env("SIM_FIRST").unwrap_or(0);
+            first..first + env("SIM_SEEDS").unwrap_or(1024)
+        }
     };
     let failures = seeds.filter_map(|seed| {
         let failure = simulate(seed, None).err()?;
