@@ -283,7 +283,7 @@ impl Stream {
 
     /// `None` if the newest generation is at the path and does not look as it should: the reader
     /// will find out what happened, and until then nothing can be said about strays.
-    fn situation(&self, fs: &mut dyn Fs, snapshot: &Snapshot) -> Option<Situation> {
+    fn situation(&mut self, fs: &mut dyn Fs, snapshot: &Snapshot) -> Option<Situation> {
         let live = snapshot.live.map(|live| live.id);
         let parked = self.closed.iter().find(|known| Some(known.position.id) == live);
         if let Some(parked) = parked.filter(|known| !known.foreign) {
@@ -293,7 +293,7 @@ impl Stream {
                 false => self.fault.map(|_| Situation::Changed),
             };
         }
-        let Some(newest) = self.generations.last() else {
+        let Some(newest) = self.generations.last_mut() else {
             return Some(if self.first { Situation::First } else { Situation::Changed });
         };
         if live != Some(newest.id()) {
@@ -303,6 +303,13 @@ impl Stream {
         let guard = &mut seen[..newest.written.guard.bytes()];
         let filled = read_exact(fs, newest.file, newest.written.guard_start(), guard)?;
         let intact = verdict(&newest.written, &guard[..filled]) == Verdict::Same;
+        #[cfg(test)]
+        if std::env::var_os("SIM_TRACE").is_some() { println!("  situation intact {intact} frontier {} guard {:?} proven {:?}", newest.written.frontier, newest.written.guard, self.proven); }
+        // What was written anew may be the same before the frontier: then its beginning tells.
+        let begins_alike = newest.written.head.bytes() == 0
+            || likeness(fs, newest.file, &newest.written)? == Likeness::Copy;
+        newest.head_differs = intact && !begins_alike;
+        let intact = intact && begins_alike;
         // Nothing that was read before the last look was settled shows that it was not cut since.
         let proves = newest.written.proves_something() && self.proven == Some(newest.id());
         intact.then_some(if proves { Situation::Unchanged } else { Situation::Unproven })

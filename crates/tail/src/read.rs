@@ -183,7 +183,10 @@ impl Engine {
             Err(fault) => return self.note_failed(at, place, fault, now_ms),
         };
         one.failing = None;
-        let judged = verdict(&one.written, &self.buf[..filled]);
+        let judged = match one.head_differs {
+            true => Verdict::Different,
+            false => verdict(&one.written, &self.buf[..filled]),
+        };
         #[cfg(test)]
         let judged = match (self.planted, judged) {
             (Some(crate::planted::Bug::SkipGuard), Verdict::Different) => {

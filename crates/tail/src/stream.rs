@@ -52,6 +52,8 @@ pub struct Generation {
     /// It was cut, and before anything of it is written out again it is looked for what the file
     /// held meanwhile.
     pub look_first: bool,
+    /// Though the guard holds, it does not begin as it did: it was cut.
+    pub head_differs: bool,
     /// When it was first seen with other bytes than were read before.
     pub suspect_since_ms: Option<u64>,
     /// How often it was looked for copies of what was cut, in vain.
@@ -84,6 +86,7 @@ impl Generation {
             gap: false,
             may_be_copy: false,
             look_first: false,
+            head_differs: false,
             suspect_since_ms: None,
             cut_looks: 0,
             partial: None,
