@@ -182,6 +182,7 @@ impl Engine {
 
     /// Looks at names if that is due.
     pub(crate) fn look(&mut self, fs: &mut dyn Fs, now_ms: u64) -> Look {
+        self.finder.folders.begin_look();
         if now_ms >= self.finder.look_at_ms {
             self.finder.look_at_ms = now_ms + self.options.poll_ms;
             self.drop_empty_streams();

@@ -19,12 +19,16 @@ struct Folder {
     names: Result<BTreeSet<OsString>, Fault>,
     /// The names of each inode number, once somebody asked for a file by what it is.
     by_number: Option<HashMap<u64, Vec<OsString>>>,
+    /// The look in which it was listed.
+    listed_in: u64,
 }
 
 /// All directories that followed paths are in.
 #[derive(Debug, Default)]
 pub(crate) struct Folders {
     map: BTreeMap<PathBuf, Folder>,
+    /// The present look.
+    look: u64,
 }
 
 /// Files are being moved: what was seen is not a state that ever was.
@@ -32,6 +36,16 @@ pub(crate) struct Folders {
 pub(crate) struct Moving;
 
 impl Folders {
+    /// Looks at paths begin, with what was read before.
+    pub(crate) fn begin_look(&mut self) {
+        self.look += 1;
+    }
+
+    /// Whether a directory was listed since the present look began.
+    pub(crate) fn is_listed_anew(&self, dir: &Path) -> bool {
+        self.map.get(dir).is_some_and(|folder| folder.listed_in == self.look)
+    }
+
     /// Lists anew what is asked for from now on.
     pub(crate) fn forget(&mut self) {
         self.map.clear();
@@ -54,9 +68,11 @@ impl Folders {
     }
 
     fn folder(&mut self, fs: &mut dyn Fs, dir: &Path) -> &mut Folder {
+        let listed_in = self.look;
         self.map.entry(dir.to_owned()).or_insert_with(|| Folder {
             names: fs.list(dir).map(|names| names.into_iter().collect()),
             by_number: None,
+            listed_in,
         })
     }
 

@@ -38,7 +38,8 @@ impl Stream {
             return false;
         }
         self.live = Some(seen.id);
-        if around {
+        let names = self.rotated_names(scene.templates);
+        if around && names.iter().all(|names| scene.folders.is_listed_anew(&names.dir)) {
             self.note_proven();
         }
         true
@@ -284,6 +285,9 @@ impl Stream {
     /// `None` if the newest generation is at the path and does not look as it should: the reader
     /// will find out what happened, and until then nothing can be said about strays.
     fn situation(&mut self, fs: &mut dyn Fs, snapshot: &Snapshot) -> Option<Situation> {
+        if self.moved_in {
+            return Some(Situation::Changed);
+        }
         let live = snapshot.live.map(|live| live.id);
         let parked = self.closed.iter().find(|known| Some(known.position.id) == live);
         if let Some(parked) = parked.filter(|known| !known.foreign) {
@@ -359,6 +363,7 @@ impl Stream {
         }
         if look == Look::Settled {
             self.first = false;
+            self.moved_in = false;
             let newest = self.generations.last().map(Generation::id);
             let live = snapshot.live.map(|live| live.id);
             if live.is_none() || live == newest {

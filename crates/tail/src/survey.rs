@@ -206,6 +206,7 @@ impl Engine {
         let closed = closed.map(|place| giver.closed.remove(place));
         let (old_key, restored) = (giver.key, giver.restored);
         let taker = &mut self.streams[to];
+        taker.moved_in = true;
         let live = usize::from(taker.live_generation().is_some());
         let place = taker.generations.len() - live;
         taker.generations.splice(place..place, open);
