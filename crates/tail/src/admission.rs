@@ -49,12 +49,17 @@ impl Stream {
         path: &Path,
         probe: &Probe,
         situation: Situation,
+        live: Option<Probe>,
     ) -> Result<Option<Generation>, Option<Fault>> {
         if let Some(at) = self.generations.iter().position(|one| one.id() == probe.id) {
             self.judge_open(scene.fs, at, situation);
             return Ok(None);
         }
         let file = open_same(scene.fs, path, probe.id)?;
+        if situation == Situation::Changed && self.is_copy_of(scene.fs, file, probe, live)? {
+            scene.fs.close(file);
+            return Ok(None);
+        }
         let known = self.closed.iter().find(|known| same_file(known.position.id, probe.id));
         let known = known.copied();
         let Some(decision) = self.judge(scene.fs, file, probe, situation, known) else {
@@ -83,6 +88,34 @@ impl Stream {
         };
         self.closed.retain(|known| !same_file(known.position.id, probe.id));
         Ok(Some(Generation::new(file, position, scene.now_ms)))
+    }
+
+    /// Whether a file is a copy of the one at the path: it was made later, and all of it is there.
+    /// Closes it if that cannot be told.
+    fn is_copy_of(
+        &self,
+        fs: &mut dyn Fs,
+        file: Handle,
+        probe: &Probe,
+        live: Option<Probe>,
+    ) -> Result<bool, Option<Fault>> {
+        let Some(live) = live.filter(|live| (1..probe.id.born_ns).contains(&live.id.born_ns)) else {
+            return Ok(false);
+        };
+        let whole = match open_same(fs, &self.path, live.id) {
+            Ok(whole) => whole,
+            Err(fault @ (None | Some(Fault::TooManyOpen))) => {
+                fs.close(file);
+                return Err(fault);
+            }
+            Err(_) => return Ok(false),
+        };
+        let alike = beginning_of(fs, file, whole);
+        fs.close(whole);
+        if alike.is_none() {
+            fs.close(file);
+        }
+        Ok(alike.ok_or(None)? != Likeness::None)
     }
 
     /// What a stray is taken for. `None` if it cannot be read.

@@ -248,8 +248,6 @@ impl Stream {
         self.closed = kept;
         let is_live = |one: &Generation| snapshot.live.is_some_and(|live| live.id == one.id());
         let (live, older): (Vec<_>, Vec<_>) = opened.into_iter().partition(is_live);
-        let proves = live.iter().find(|one: &&Generation| one.written.proves_something());
-        self.proven = proves.map(Generation::id).or(self.proven);
         // What was opened before in the same order is older; what has grown after all is, too.
         let open = usize::from(self.live_generation().is_some());
         let place = if self.restored { self.generations.len() - open } else { 0 };
@@ -332,7 +330,7 @@ impl Stream {
             if self.planted == Some(crate::planted::Bug::ForgetRotated) {
                 continue;
             }
-            match self.take_in(scene, &path, &probe, situation) {
+            match self.take_in(scene, &path, &probe, situation, snapshot.live) {
                 Ok(None) => {}
                 Ok(Some(generation)) => {
                     // Behind what is older, before what is at the path.
