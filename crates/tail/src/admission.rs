@@ -66,8 +66,6 @@ impl Stream {
             scene.fs.close(file);
             return Err(None);
         };
-        #[cfg(test)]
-        if std::env::var_os("SIM_TRACE").is_some() { println!("  admit {} {:?} size {} {decision:?} {situation:?} known {known:?} newest {:?}", path.display(), probe.id, probe.size, self.generations.last().map(|one| (one.written.frontier, one.settled.frontier))); }
         let position = match decision {
             Decision::Later => None,
             Decision::Foreign => {
@@ -99,7 +97,8 @@ impl Stream {
         probe: &Probe,
         live: Option<Probe>,
     ) -> Result<bool, Option<Fault>> {
-        let Some(live) = live.filter(|live| (1..probe.id.born_ns).contains(&live.id.born_ns)) else {
+        let Some(live) = live.filter(|live| (1..probe.id.born_ns).contains(&live.id.born_ns))
+        else {
             return Ok(false);
         };
         let whole = match open_same(fs, &self.path, live.id) {

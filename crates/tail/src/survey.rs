@@ -197,8 +197,6 @@ impl Engine {
 
     /// What one stream knows of a file goes to the one among whose files it is now.
     fn move_over(&mut self, from: usize, to: usize, id: FileId) {
-        #[cfg(test)]
-        if std::env::var_os("SIM_TRACE").is_some() { println!("  move_over {id:?} from {from} to {to}"); }
         let (key, giver) = (self.streams[to].key, &mut self.streams[from]);
         let open = giver.generations.iter().position(|one| one.id() == id);
         let closed = giver.closed.iter().position(|known| same_file(known.position.id, id));
