@@ -10,7 +10,7 @@ mod ledger;
 #[path = "common/volume.rs"]
 mod volume;
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -149,6 +149,7 @@ enum Rotation {
     Rename,
     /// After this the file is missing for 5 to 50 ms.
     Delete,
+    CopyAndCut,
 }
 
 /// Whether the program holds the file open that is at `path` now.
@@ -184,6 +185,11 @@ fn many_rotated(volume: &Volume, rotation: Rotation) {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             match rotation {
                 Rotation::Rename => shift(&path(writer)),
+                Rotation::CopyAndCut => {
+                    let copy = PathBuf::from(format!("{}.{turn:03}", path(writer).display()));
+                    fs::copy(path(writer), copy).unwrap();
+                    File::options().write(true).truncate(true).open(path(writer)).unwrap();
+                }
                 Rotation::Delete => {
                     // What nobody holds is lost with its name, to whoever reads.
                     wait_until("the file to be held", || holds(&scraper, &path(writer)));
@@ -209,6 +215,11 @@ fn ten_files_renamed_twice_a_second_lose_and_double_nothing() {
 #[test]
 fn ten_files_deleted_and_made_again_twice_a_second_lose_and_double_nothing() {
     many_rotated(&Volume::usual(), Rotation::Delete);
+}
+
+#[test]
+fn ten_files_copied_and_cut_twice_a_second_lose_and_double_nothing() {
+    many_rotated(&Volume::usual(), Rotation::CopyAndCut);
 }
 
 /// A first life reads `before`, `change` happens while nothing runs, and a second life writes
