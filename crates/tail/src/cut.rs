@@ -209,13 +209,10 @@ impl Engine {
                     continue;
                 }
                 let one = stream.generations.remove(place);
-                let probe = fs.probe(one.file).ok().filter(|probe| probe.linked);
+                let probe = fs.probe(one.file).ok();
                 fs.close(one.file);
                 self.open_files -= 1;
-                match probe {
-                    Some(probe) => stream.closed.push(one.remembered(&probe)),
-                    None => stream.note_gone(Known::ours(one.written)),
-                }
+                stream.remember(&one, probe.as_ref());
                 self.changed = true;
             }
         }

@@ -229,7 +229,10 @@ impl Stream {
             let is_live = snapshot.live.is_some_and(|live| live.id == probe.id);
             // Another stream reads what is at its path.
             let theirs = !is_live && scene.followed.contains_key(&path);
-            if known.foreign && !is_live || theirs || is_at_end(&known, &probe) && !self.restored {
+            // Of a file at the path that proves nothing it must be seen whether it was cut.
+            let needs_look = self.restored || is_live && !known.position.proves_something();
+            let is_over = is_at_end(&known, &probe) && !needs_look;
+            if known.foreign && !is_live || theirs || is_over {
                 kept.push(known);
                 continue;
             }
@@ -305,6 +308,8 @@ impl Stream {
         let guard = &mut seen[..newest.written.guard.bytes()];
         let filled = read_exact(fs, newest.file, newest.written.guard_start(), guard)?;
         let intact = verdict(&newest.written, &guard[..filled]) == Verdict::Same;
+        #[cfg(test)]
+        if std::env::var_os("SIM_TRACE").is_some() { println!("  situation intact {intact} frontier {} guard {:?} proven {:?}", newest.written.frontier, newest.written.guard, self.proven); }
         // What was written anew may be the same before the frontier: then its beginning tells.
         let begins_alike = newest.written.head.bytes() == 0
             || likeness(fs, newest.file, &newest.written)? == Likeness::Copy;

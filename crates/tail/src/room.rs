@@ -39,9 +39,7 @@ impl Engine {
             }
             let one = generations.remove(place);
             fs.close(one.file);
-            if probe.linked {
-                self.streams[at].closed.push(one.remembered(&probe));
-            }
+            self.streams[at].remember(&one, Some(&probe));
             self.open_files -= 1;
             closed += 1;
         }

@@ -103,12 +103,6 @@ impl Generation {
         self.written.id
     }
 
-    /// What is remembered of it when it is closed.
-    pub(crate) fn remembered(&self, probe: &Probe) -> Known {
-        let zeros = (self.nul_to > self.written.frontier).then_some((probe.size, probe.written_ns));
-        Known { zeros, ..Known::ours(self.written) }
-    }
-
     /// Goes on at another position, of which nothing is known but the position.
     pub fn move_to(&mut self, position: Position) {
         let fresh = Generation::new(self.file, position, self.moved_ms);
@@ -284,6 +278,16 @@ impl Stream {
     /// The open file at the path.
     pub(crate) fn live_generation(&self) -> Option<&Generation> {
         self.generations.last().filter(|newest| self.live == Some(newest.id()))
+    }
+
+    /// Remembers a file that was read to its end and closed, being as `probe` says.
+    pub(crate) fn remember(&mut self, one: &Generation, probe: Option<&Probe>) {
+        let Some(probe) = probe.filter(|probe| probe.linked) else {
+            return self.note_gone(Known::ours(one.written));
+        };
+        let is_zeros = one.nul_to > one.written.frontier;
+        let zeros = is_zeros.then_some((probe.size, probe.written_ns));
+        self.closed.push(Known { zeros, ..Known::ours(one.written) });
     }
 
     /// Remembers a file that is nowhere to be found.

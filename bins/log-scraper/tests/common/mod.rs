@@ -185,6 +185,17 @@ pub fn line(number: u64) -> String {
     format!("line {number:09} the quick brown fox jumps over the lazy dog\n")
 }
 
+/// Checks that the output has the lines `0..count`, each once and in order.
+pub fn assert_all_lines(output: &[u8], count: u64) {
+    let seen = numbers(output);
+    let wrong = seen.iter().zip(0..).position(|(seen, expected)| *seen != expected);
+    if wrong.is_some() || seen.len() as u64 != count {
+        let at = wrong.unwrap_or(seen.len().min(count as usize));
+        let around = seen.get(at.saturating_sub(3)..(at + 5).min(seen.len()));
+        panic!("{} lines of {count}, the first wrong one at {at}: {around:?}", seen.len());
+    }
+}
+
 /// The numbers of whole lines; anything else in the output is a failure, but for what may follow
 /// the last line end.
 pub fn numbers(output: &[u8]) -> Vec<u64> {
