@@ -33,6 +33,9 @@ pub(crate) struct OsFs {
     said: Vec<&'static str>,
 }
 
+/// Links in a row that are followed, as many as the system follows.
+const LINKS_MAX: u32 = 40;
+
 impl OsFs {
     /// With the checkpoint in this file, if there is to be one.
     pub(crate) fn new(checkpoint: Option<CheckpointFile>, roots: Roots) -> OsFs {
@@ -106,7 +109,10 @@ impl Fs for OsFs {
     }
 
     fn resolve(&mut self, path: &Path) -> Result<PathBuf, Fault> {
-        std::fs::canonicalize(path).map_err(fault)
+        match std::fs::canonicalize(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => end_of_links(path),
+            resolved => resolved.map_err(fault),
+        }
     }
 
     fn is_link(&mut self, path: &Path) -> bool {
@@ -159,6 +165,22 @@ impl Fs for OsFs {
     }
 }
 
+/// Where a link leads to at whose end there is no file; its folder has to be there.
+fn end_of_links(path: &Path) -> Result<PathBuf, Fault> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let name = path.file_name().ok_or(Fault::Missing)?;
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let dir = std::fs::canonicalize(dir.unwrap_or(Path::new("."))).map_err(fault)?;
+        path = dir.join(name);
+        match std::fs::read_link(&path) {
+            Ok(target) => path = dir.join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(Fault::Missing)
+}
+
 fn to_probe(seen: io::Result<file::Probe>) -> Result<Probe, Fault> {
     let seen = seen.map_err(fault)?;
     if !seen.regular {
@@ -183,5 +205,33 @@ pub(crate) fn fault(error: io::Error) -> Fault {
         Some(Errno::MFILE | Errno::NFILE) => Fault::TooManyOpen,
         Some(errno) => Fault::Other(errno.raw_os_error()),
         None => Fault::Other(Errno::IO.raw_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_leads_to_nothing_yet_tells_where_it_leads() {
+        let folder = std::env::temp_dir().join(format!("links-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("pods")).unwrap();
+        let folder = std::fs::canonicalize(folder).unwrap();
+        let link = |name: &str, target: &str| {
+            std::os::unix::fs::symlink(target, folder.join(name)).unwrap();
+        };
+        link("first", "second");
+        link("second", "pods/app.log");
+        link("loop", "loop");
+        link("lost", "nowhere/app.log");
+        let check = |name: &str, expected: Result<&str, Fault>| {
+            let seen = end_of_links(&folder.join(name));
+            assert_eq!(seen, expected.map(|name| folder.join(name)), "{name}");
+        };
+        check("first", Ok("pods/app.log"));
+        check("pods/app.log", Ok("pods/app.log"));
+        check("loop", Err(Fault::Missing));
+        check("lost", Err(Fault::Missing));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

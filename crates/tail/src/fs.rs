@@ -93,7 +93,7 @@ pub trait Fs {
     /// Looks at what a path leads to, symbolic links followed. [`Fault::NotAFile`] for anything
     /// but a regular file.
     fn probe_path(&mut self, path: &Path) -> Result<Probe, Fault>;
-    /// The path without links in it: where it leads to.
+    /// The path without links in it: where it leads to, whether there is a file or not.
     fn resolve(&mut self, path: &Path) -> Result<PathBuf, Fault>;
     /// Whether the path itself is a symbolic link, wherever it leads.
     fn is_link(&mut self, path: &Path) -> bool;
