@@ -236,7 +236,13 @@ impl Stream {
                 kept.push(known);
                 continue;
             }
+            let is_expected = snapshot.others.iter().all(|(other, _)| *other != path);
             match self.open_known(scene, &path, &probe, &known, is_live) {
+                Ok(Some(one)) if !is_expected && is_another(scene.fs, &one) => {
+                    // Its number was given to a file that nobody would take for it.
+                    scene.fs.close(one.file);
+                    self.note_gone(known);
+                }
                 Ok(Some(one)) => opened.push(one),
                 Ok(None) => kept.push(known),
                 Err(fault @ (None | Some(Fault::TooManyOpen))) => {
@@ -374,6 +380,11 @@ impl Stream {
         }
         look
     }
+}
+
+/// Whether a file is not the one that its position is of.
+fn is_another(fs: &mut dyn Fs, one: &Generation) -> bool {
+    one.written.proves_something() && likeness(fs, one.file, &one.written) == Some(Likeness::None)
 }
 
 /// Whether a closed file needs no look: it is not ours, or has nothing that was not read.
