@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, retry_on_intr};
 
-use crate::file::READING;
+use crate::file::{FOLDER, READING};
 
 /// Links in one path, as the system counts.
 const LINKS_MAX: usize = 40;
@@ -23,22 +23,42 @@ const LINKS_MAX: usize = 40;
 /// # Errors
 /// As open(2), and `EXDEV` for a link that leads out.
 pub fn open(root: &Path, path: &Path) -> io::Result<OwnedFd> {
-    let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let base = retry_on_intr(|| rustix::fs::openat(CWD, root, folder, Mode::empty()))?;
+    open_as(root, path, Wanted::File)
+}
+
+/// The same for a folder, to look up names in; the root itself for an empty path.
+///
+/// # Errors
+/// As open(2), and `EXDEV` for a link that leads out.
+pub fn open_folder(root: &Path, path: &Path) -> io::Result<OwnedFd> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    open_as(root, path, Wanted::Folder)
+}
+
+/// What is to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    File,
+    Folder,
+}
+
+fn open_as(root: &Path, path: &Path, wanted: Wanted) -> io::Result<OwnedFd> {
+    let base = retry_on_intr(|| rustix::fs::openat(CWD, root, FOLDER, Mode::empty()))?;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    match rustix::fs::openat2(&base, path, READING, Mode::empty(), resolve) {
+    let flags = if wanted == Wanted::File { READING } else { FOLDER };
+    match rustix::fs::openat2(&base, path, flags, Mode::empty(), resolve) {
         Ok(file) => Ok(file),
         // A link that is absolute or leads out; no such call; a filter that does not know it.
         Err(
             Errno::XDEV | Errno::LOOP | Errno::AGAIN | Errno::INTR | Errno::NOSYS | Errno::PERM,
-        ) => Ok(walk(&base, root, path)?),
+        ) => Ok(walk(base, root, path, wanted)?),
         Err(errno) => Err(errno.into()),
     }
 }
 
 /// The same step by step: no step follows a link by itself, and one upwards goes back on the way
 /// that was come.
-fn walk(base: &OwnedFd, root: &Path, path: &Path) -> Result<OwnedFd, Errno> {
+fn walk(base: OwnedFd, root: &Path, path: &Path, wanted: Wanted) -> Result<OwnedFd, Errno> {
     let mut ahead: Vec<OsString> = Vec::new();
     push(&mut ahead, path);
     let mut way: Vec<OwnedFd> = Vec::new();
@@ -48,7 +68,7 @@ fn walk(base: &OwnedFd, root: &Path, path: &Path) -> Result<OwnedFd, Errno> {
             way.pop().ok_or(Errno::XDEV)?;
             continue;
         }
-        let here = way.last().unwrap_or(base);
+        let here = way.last().unwrap_or(&base);
         let look = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let entry = retry_on_intr(|| rustix::fs::openat(here, &name, look, Mode::empty()))?;
         match FileType::from_raw_mode(rustix::fs::fstat(&entry)?.st_mode) {
@@ -67,7 +87,7 @@ fn walk(base: &OwnedFd, root: &Path, path: &Path) -> Result<OwnedFd, Errno> {
                 }
             }
             FileType::Directory => way.push(entry),
-            _ if ahead.is_empty() => {
+            _ if ahead.is_empty() && wanted == Wanted::File => {
                 let flags = READING | OFlags::NOFOLLOW;
                 let file =
                     retry_on_intr(|| rustix::fs::openat(here.as_fd(), &name, flags, Mode::empty()));
@@ -76,7 +96,10 @@ fn walk(base: &OwnedFd, root: &Path, path: &Path) -> Result<OwnedFd, Errno> {
             _ => return Err(Errno::NOTDIR),
         }
     }
-    Err(Errno::ISDIR)
+    match wanted {
+        Wanted::File => Err(Errno::ISDIR),
+        Wanted::Folder => Ok(way.pop().unwrap_or(base)),
+    }
 }
 
 /// What is ahead of the way, the next component last.
@@ -106,17 +129,29 @@ mod tests {
 
     /// By the system's call where there is one, and step by step.
     fn check(root: &Path, path: &str, expected: Result<&str, Errno>) {
-        let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let base = rustix::fs::open(root, folder, Mode::empty()).unwrap();
+        let base = crate::file::open_folder(root).unwrap();
         let by_call = open(root, Path::new(path));
         let by_call = by_call.map_err(|error| Errno::from_io_error(&error).unwrap());
-        for opened in [by_call, walk(&base, root, Path::new(path))] {
+        for opened in [by_call, walk(base, root, Path::new(path), Wanted::File)] {
             let content = opened.map(|fd| {
                 let mut buf = [0; 16];
                 let count = crate::file::read_at(fd, &mut buf, 0).unwrap();
                 String::from_utf8_lossy(&buf[..count]).into_owned()
             });
             assert_eq!(content.as_deref().map_err(|errno| *errno), expected, "{path}");
+        }
+    }
+
+    /// Whether a folder is opened, both ways, and is the one at `expected`.
+    fn check_folder(root: &Path, path: &str, expected: Result<&str, Errno>) {
+        let base = crate::file::open_folder(root).unwrap();
+        let by_call = open_folder(root, Path::new(path));
+        let by_call = by_call.map_err(|error| Errno::from_io_error(&error).unwrap());
+        for opened in [by_call, walk(base, root, Path::new(path), Wanted::Folder)] {
+            let number = opened.map(|fd| crate::file::probe(fd).unwrap().ino);
+            let expected =
+                expected.map(|path| crate::file::probe_path(&root.join(path)).unwrap().ino);
+            assert_eq!(number, expected, "{path}");
         }
     }
 
@@ -151,6 +186,11 @@ mod tests {
         check(&root, "loop.log", Err(Errno::LOOP));
         check(&root, "dangling.log", Err(Errno::NOENT));
         check(&root, "logs/old/app.log/x", Err(Errno::NOTDIR));
+        check_folder(&root, "", Ok(""));
+        check_folder(&root, "logs/old", Ok("logs/old"));
+        check_folder(&root, "current", Ok("logs/old"));
+        check_folder(&root, "logs/out", Err(Errno::XDEV));
+        check_folder(&root, "logs/old/app.log", Err(Errno::NOTDIR));
         // By another name of the folder.
         symlink(&root, top.join("alias")).unwrap();
         check(&top.join("alias"), "absolute.log", Ok("ours"));

@@ -3,11 +3,14 @@
 //! Owns no position and no cache. Everything is one system call, repeated when a signal cut it
 //! short before it did anything.
 
+use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Statx, StatxFlags};
+use rustix::fs::{
+    AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, OFlags, Statx, StatxFlags,
+};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
@@ -171,6 +174,51 @@ pub fn data_from(fd: impl AsFd, offset: u64) -> Option<u64> {
     }
 }
 
+/// Gives the space of the bytes from `from` to `to` back; NULs are read there from then on, and the
+/// file's size stays. The descriptor may be for reading: this opens the file anew, by
+/// `/proc/self/fd`, for this alone.
+///
+/// # Errors
+/// As open(2) for writing, and as fallocate(2): `EOPNOTSUPP` where the file system cannot do it.
+pub fn free(fd: impl AsFd, from: u64, to: u64) -> io::Result<()> {
+    let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let fd = retry_on_intr(|| rustix::fs::open(&path, flags, Mode::empty()))?;
+    let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    let len = to.saturating_sub(from);
+    Ok(retry_on_intr(|| rustix::fs::fallocate(&fd, hole, from, len))?)
+}
+
+/// Removes a name from a folder if a regular file has it, itself and not by a link, that is the one
+/// meant. False if another one has it.
+///
+/// # Errors
+/// As statx(2) and unlink(2).
+pub fn remove(
+    folder: impl AsFd,
+    name: &OsStr,
+    is_it: impl FnOnce(&Probe) -> bool,
+) -> io::Result<bool> {
+    let folder = folder.as_fd();
+    let look = || rustix::fs::statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, WANTED);
+    let seen = probe_of(&retry_on_intr(look)?);
+    if !seen.regular || !is_it(&seen) {
+        return Ok(false);
+    }
+    retry_on_intr(|| rustix::fs::unlinkat(folder, name, AtFlags::empty()))?;
+    Ok(true)
+}
+
+/// Opens a folder, to look up names in.
+///
+/// # Errors
+/// As open(2).
+pub fn open_folder(path: &Path) -> io::Result<OwnedFd> {
+    Ok(retry_on_intr(|| rustix::fs::open(path, FOLDER, Mode::empty()))?)
+}
+
+pub(crate) const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +244,47 @@ mod tests {
         assert_eq!(&buf[..8], b"\0\0\0hello");
         assert_eq!(read_at(&fd, &mut buf, 8).unwrap(), 0);
         assert!(!probe_path(Path::new("/")).unwrap().regular);
+    }
+
+    #[test]
+    fn space_that_is_freed_is_nuls_and_the_size_stays() {
+        let path = std::env::temp_dir().join(format!("sys-free-{}", std::process::id()));
+        write_all_at(open_or_create(&path).unwrap(), &[b'x'; 64 << 10], 0).unwrap();
+        let blocks = || std::os::unix::fs::MetadataExt::blocks(&fs::metadata(&path).unwrap());
+        sync_all(open(&path).unwrap()).unwrap();
+        let before = blocks();
+        let fd = open(&path).unwrap();
+        match free(&fd, 5000, 60_000) {
+            Err(error) => assert_eq!(Errno::from_io_error(&error), Some(Errno::OPNOTSUPP)),
+            Ok(()) => {
+                let mut seen = vec![1; 64 << 10];
+                assert_eq!(read_at(&fd, &mut seen, 0).unwrap(), 64 << 10);
+                assert!(seen[5000..60_000].iter().all(|byte| *byte == 0));
+                assert!(seen[..5000].iter().chain(&seen[60_000..]).all(|byte| *byte == b'x'));
+                assert!(blocks() + 96 <= before, "{} of {before} are left", blocks());
+            }
+        }
+        assert_eq!(probe(&fd).unwrap().size, 64 << 10);
+        // The descriptor itself is for reading, and stays so.
+        assert!(write_all_at(&fd, b"y", 0).is_err());
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn only_the_file_that_is_meant_is_removed_and_no_link() {
+        let folder = std::env::temp_dir().join(format!("sys-remove-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("file"), "x").unwrap();
+        std::os::unix::fs::symlink("file", folder.join("link")).unwrap();
+        let fd = open_folder(&folder).unwrap();
+        let id = probe_path(&folder.join("file")).unwrap().ino;
+        assert!(!remove(&fd, OsStr::new("link"), |seen| seen.ino == id).unwrap());
+        assert!(!remove(&fd, OsStr::new("file"), |seen| seen.ino != id).unwrap());
+        assert!(remove(&fd, OsStr::new("file"), |seen| seen.ino == id).unwrap());
+        let gone = remove(&fd, OsStr::new("file"), |_| true).unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::NotFound);
+        assert!(folder.join("link").is_symlink());
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
