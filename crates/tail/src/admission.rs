@@ -272,6 +272,9 @@ impl Stream {
     fn replaced(&mut self, scene: &mut Scene<'_>, file: Handle, live: &Probe) -> Generation {
         for at in 0..self.generations.len() {
             let one = &self.generations[at];
+            if one.is_removed {
+                continue;
+            }
             let Ok(old) = scene.fs.probe(one.file) else { continue };
             // Made before the old one lost its name: it was put in its place, not written anew.
             let in_place = !old.linked && live.id.born_ns <= old.changed_ns;

@@ -199,6 +199,7 @@ impl Engine {
             return;
         }
         self.retire_at_ms = now_ms + RETIRE_MS;
+        let removes = self.options.reclaim.keep_rotated.is_some();
         for stream in &mut self.streams {
             let mut place = 0;
             while place < stream.generations.len() {
@@ -212,7 +213,7 @@ impl Engine {
                 let probe = fs.probe(one.file).ok();
                 fs.close(one.file);
                 self.open_files -= 1;
-                stream.remember(&one, probe.as_ref());
+                stream.remember(&one, probe.as_ref(), removes);
                 self.changed = true;
             }
         }

@@ -13,6 +13,7 @@ use crate::fs::{Fs, Sink};
 use crate::offer::Outgoing;
 use crate::pattern;
 use crate::position::GUARD_BYTES_MAX;
+use crate::reclaim::{Reclaim, Reclaimer};
 use crate::report::{Notice, Stats};
 use crate::stream::{Look, Stream};
 
@@ -65,6 +66,8 @@ pub struct Options {
     pub poll_ms: u64,
     /// End when all files were read to their end.
     pub exit_on_eof: bool,
+    /// Disk space that is given back; with a checkpoint only.
+    pub reclaim: Reclaim,
 }
 
 /// Whether, and why, the engine has come to its end.
@@ -134,6 +137,7 @@ pub struct Engine {
     pub(crate) sink_retry_ms: u64,
     pub(crate) checkpoint_at_ms: u64,
     pub(crate) log: Log,
+    pub(crate) reclaimer: Reclaimer,
     pub(crate) dirs: Vec<PathBuf>,
 }
 
@@ -196,6 +200,7 @@ impl Engine {
             sink_retry_ms: 0,
             checkpoint_at_ms: 0,
             log: Log::default(),
+            reclaimer: Reclaimer::default(),
             dirs: Vec::new(),
         }
     }
@@ -283,6 +288,7 @@ impl Engine {
         if outcome != Outcome::Following || self.changed && due {
             self.write_checkpoint(fs, now_ms);
         }
+        self.reclaim(fs, now_ms);
         self.check_invariants();
         let sink_blocked = pass == Pass::Blocked;
         Wake { at_ms: self.next_turn(pass, settled, now_ms), sink_blocked, outcome }

@@ -57,6 +57,8 @@ pub enum Fault {
     Outside,
     /// The file belongs to another program, or another process has it.
     Foreign,
+    /// The file system cannot do it.
+    Unsupported,
     /// Any other error, with the system's number for it.
     Other(i32),
 }
@@ -71,6 +73,7 @@ impl fmt::Display for Fault {
             Fault::TooManyOpen => f.write_str("too many open files"),
             Fault::Outside => f.write_str("a link leads out of its root folder"),
             Fault::Foreign => f.write_str("it is somebody else's file"),
+            Fault::Unsupported => f.write_str("the file system cannot do it"),
             Fault::Other(number) => f.write_str(&words(*number)),
         }
     }
@@ -107,6 +110,16 @@ pub trait Fs {
     /// Where data begins at or after `offset`, which is `offset` itself where the file system does
     /// not tell holes from data. `None` if there is none up to the file's end.
     fn data_from(&mut self, file: Handle, offset: u64) -> Result<Option<u64>, Fault>;
+    /// Removes the name of a rotated file, if it still leads, by itself and not by a link, to this
+    /// file of this size. False if it does not.
+    fn remove(&mut self, _path: &Path, _id: FileId, _size: u64) -> Result<bool, Fault> {
+        Err(Fault::Unsupported)
+    }
+    /// Gives the space of a range of the file back: NULs are read there from now on, and its size
+    /// stays. The content was proven just before; nothing else ever changes a followed file.
+    fn free(&mut self, _file: Handle, _from: u64, _to: u64) -> Result<(), Fault> {
+        Err(Fault::Unsupported)
+    }
     /// Closes. The handle is never used again.
     fn close(&mut self, file: Handle);
     /// Reads from the checkpoint file at `offset`; 0 past its end, [`Fault::Missing`] if there is

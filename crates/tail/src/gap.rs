@@ -2,8 +2,8 @@
 //!
 //! Owns what is passed over, what is waited at and what is data. A hole is passed in one step
 //! whatever its size, zeros up to the end of the file may still be written to and are waited at,
-//! and NULs at the start of a file are what a writer left that does not append. All other NULs
-//! are data.
+//! and NULs at the start of a file are what a writer left that does not append. Where space is
+//! freed in files, so long a run is the copy of what was freed. All other NULs are data.
 
 use crate::fs::{Fault, Fs};
 use crate::position::{GUARD_BYTES_MAX, Position};
@@ -31,12 +31,14 @@ pub(crate) enum Gap {
     Zeros,
 }
 
-/// Looks at what `seen` has behind the guard, which is not empty.
+/// Looks at what `seen` has behind the guard, which is not empty. Where space is freed in files,
+/// it is so much at a time, at least.
 pub(crate) fn judge(
     fs: &mut dyn Fs,
     one: &mut Generation,
     seen: &mut [u8],
     filled: usize,
+    freed_bytes_min: u64,
     ending: bool,
 ) -> Result<Gap, Fault> {
     let guard_len = one.written.guard.bytes();
@@ -47,6 +49,8 @@ pub(crate) fn judge(
         let last = fresh.iter().rposition(|byte| *byte != 0).unwrap_or(0);
         return Ok(Gap::Data(guard_len + last + 1));
     }
+    // The program may have begun anew while it passed over what was freed.
+    one.gap |= freed_bytes_min < u64::MAX && one.written.is_amid_nuls();
     let end = one.written.frontier + run as u64;
     let is_leading = one.written.is_nuls();
     if run < fresh.len() {
@@ -75,7 +79,7 @@ pub(crate) fn judge(
             one.gap = true;
             Ok(Gap::Hole(data))
         }
-        Some(_) => search(fs, one, seen, end, is_leading),
+        Some(_) => search(fs, one, seen, end, if is_leading { 0 } else { freed_bytes_min }),
     }
 }
 
@@ -85,7 +89,7 @@ fn search(
     one: &mut Generation,
     seen: &mut [u8],
     end: u64,
-    is_leading: bool,
+    gap_bytes_min: u64,
 ) -> Result<Gap, Fault> {
     let from = one.nul_to.max(end);
     let count = fs.read_at(one.file, from, seen)?;
@@ -97,7 +101,7 @@ fn search(
         None => one.nul_to = from + count as u64,
         Some(at) => {
             one.gap_to = from + at as u64;
-            one.gap |= is_leading;
+            one.gap |= one.gap_to - one.written.frontier >= gap_bytes_min;
             one.nul_to = 0;
         }
     }

@@ -41,6 +41,7 @@ mod persist;
 pub(crate) mod planted;
 pub mod position;
 mod read;
+pub mod reclaim;
 mod records;
 pub mod report;
 mod room;

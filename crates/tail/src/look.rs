@@ -76,7 +76,7 @@ impl Stream {
         closed_seen.len() + parked.count() == self.closed.len()
     }
 
-    fn may_rotate_to(&self, path: &Path, followed: &HashMap<PathBuf, usize>) -> bool {
+    pub(crate) fn may_rotate_to(&self, path: &Path, followed: &HashMap<PathBuf, usize>) -> bool {
         !followed.contains_key(path) && self.spots().all(|spot| spot != path)
     }
 

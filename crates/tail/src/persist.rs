@@ -87,8 +87,13 @@ impl Engine {
             written = self.write_log(fs);
         }
         match written {
-            Ok(()) => self.changed = false,
+            Ok(()) => {
+                self.changed = false;
+                self.reclaimer.is_saved = true;
+                self.reclaimer.is_due = true;
+            }
             Err(fault) => {
+                self.reclaimer.is_saved = false;
                 self.stats.checkpoint_failures += 1;
                 self.notices.push(Notice::CheckpointFailed(fault));
             }
@@ -281,6 +286,7 @@ mod tests {
             format: crate::format::Format::Raw,
             poll_ms: 1000,
             exit_on_eof: false,
+            reclaim: crate::reclaim::Reclaim::default(),
         });
         engine.start(memory, 0);
         engine

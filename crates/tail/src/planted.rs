@@ -7,6 +7,10 @@ pub(crate) enum Bug {
     CheckpointAhead,
     /// A rotated file that was overlooked is never read.
     ForgetRotated,
+    /// Space is freed up to what was not acknowledged.
+    FreeAhead,
+    /// A file is removed though the checkpoint does not say yet that it is delivered.
+    RemoveAhead,
     /// Content before the frontier is not checked.
     SkipGuard,
     /// An acknowledgement counts for the offers before it, too.

@@ -74,6 +74,11 @@ impl Position {
             && self.guard.is_of(&[0; GUARD_BYTES_MAX][..self.guard.bytes()])
     }
 
+    /// Whether the frontier is in a run of NULs, or behind one, that is as long as a guard.
+    pub(crate) fn is_amid_nuls(&self) -> bool {
+        self.guard.bytes() == GUARD_BYTES_MAX && self.guard.is_of(&[0; GUARD_BYTES_MAX])
+    }
+
     /// Whether the file's content can show that it is another one, or was cut: where nothing was
     /// read, or NULs only, anything fits.
     pub fn proves_something(&self) -> bool {

@@ -242,9 +242,10 @@ impl Engine {
         older: bool,
         now_ms: u64,
     ) -> Step {
+        let freed_min = self.options.reclaim.freeing.map_or(u64::MAX, |steps| steps.freed_min());
         let one = &mut self.streams[at].generations[place];
         let from = one.written.guard.bytes();
-        let filled = match gap::judge(fs, one, &mut self.buf, filled, self.ending) {
+        let filled = match gap::judge(fs, one, &mut self.buf, filled, freed_min, self.ending) {
             // The line's end, if older files are to be read first.
             Ok(Gap::Data(to)) if older => {
                 memchr::memchr(b'\n', &self.buf[from..to]).map_or(to, |end| from + end + 1)

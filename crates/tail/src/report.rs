@@ -33,6 +33,14 @@ pub struct Stats {
     pub nul_bytes_skipped: u64,
     /// Gauge: paths that a pattern leads to and that are left out for want of room.
     pub left_out: u64,
+    /// Rotated files that were removed, delivered.
+    pub removed_files: u64,
+    /// Rotated files that could not be removed.
+    pub remove_failures: u64,
+    /// Bytes of files at their paths whose space was freed.
+    pub freed_bytes: u64,
+    /// Space that could not be freed.
+    pub free_failures: u64,
 }
 
 /// Something an operator may want to know.
@@ -62,6 +70,12 @@ pub enum Notice {
     SameFile(PathBuf),
     /// The sink failed. It is tried again.
     SinkFailed(Fault),
+    /// A rotated file was removed: all of it is out, and a checkpoint says so.
+    Removed(PathBuf),
+    /// A rotated file of a followed path cannot be removed. It is tried again.
+    NotRemoved(PathBuf, PathBuf, Fault),
+    /// What was read of a file keeps its space. It is tried again where the file system can do it.
+    NotFreed(PathBuf, Fault),
 }
 
 impl Notice {
@@ -74,10 +88,13 @@ impl Notice {
             | Notice::Unreadable(..)
             | Notice::Gone(_)
             | Notice::LeftOut(..)
+            | Notice::NotRemoved(..)
+            | Notice::NotFreed(..)
             | Notice::SinkFailed(_) => true,
             Notice::Following(_)
             | Notice::Waiting(_)
             | Notice::Rotated(_)
+            | Notice::Removed(_)
             | Notice::Truncated(_)
             | Notice::SameFile(_) => false,
         }
@@ -98,6 +115,9 @@ impl Notice {
             Notice::LeftOut(..) => ("left-out", None),
             Notice::SameFile(path) => ("same-file", Some(path)),
             Notice::SinkFailed(_) => ("sink", None),
+            Notice::Removed(path) => ("removed", Some(path)),
+            Notice::NotRemoved(_, of, _) => ("not-removed", Some(of)),
+            Notice::NotFreed(path, _) => ("not-freed", Some(path)),
         }
     }
 }
@@ -131,6 +151,13 @@ impl fmt::Display for Notice {
                 write!(f, "{}: is another followed file too, read once", path.display())
             }
             Notice::SinkFailed(fault) => write!(f, "stdout: {fault}; trying again"),
+            Notice::Removed(path) => write!(f, "{}: removed, delivered", path.display()),
+            Notice::NotRemoved(path, _, fault) => {
+                write!(f, "{}: cannot be removed: {fault}; trying again", path.display())
+            }
+            Notice::NotFreed(path, fault) => {
+                write!(f, "{}: space cannot be freed: {fault}", path.display())
+            }
         }
     }
 }

@@ -39,7 +39,8 @@ impl Engine {
             }
             let one = generations.remove(place);
             fs.close(one.file);
-            self.streams[at].remember(&one, Some(&probe));
+            let removes = self.options.reclaim.keep_rotated.is_some();
+            self.streams[at].remember(&one, Some(&probe), removes);
             self.open_files -= 1;
             closed += 1;
         }

@@ -99,7 +99,7 @@ pub fn sort_by_age(strays: &mut [(PathBuf, Probe)], known: &[&Path]) {
 }
 
 /// By birth, else by last write, else by name.
-fn drain_order(a: (&Path, &Probe), b: (&Path, &Probe)) -> Ordering {
+pub(crate) fn drain_order(a: (&Path, &Probe), b: (&Path, &Probe)) -> Ordering {
     let born = match (a.1.id.born_ns, b.1.id.born_ns) {
         (0, _) | (_, 0) => Ordering::Equal,
         (a, b) => a.cmp(&b),

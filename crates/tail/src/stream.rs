@@ -20,6 +20,7 @@ use crate::format::Part;
 use crate::fs::{Fault, FileId, Handle, Probe};
 use crate::pattern::RotatedNames;
 use crate::position::Position;
+use crate::reclaim::QUIET_MS;
 
 /// Generations one path may hold open; a limit against a directory full of rotated files.
 pub const GENERATIONS_MAX: usize = 512;
@@ -70,6 +71,12 @@ pub struct Generation {
     pub seen_ns: u64,
     /// The last read met its end.
     pub at_end: bool,
+    /// Space before this offset was freed by this process; 0 if none was.
+    pub freed_to: u64,
+    /// Before that no space is freed in it: it could not be.
+    pub free_at_ms: u64,
+    /// It was read to its end and removed; whatever its writer adds meanwhile is still read.
+    pub is_removed: bool,
 }
 
 impl Generation {
@@ -95,6 +102,9 @@ impl Generation {
             moved_ms: now_ms,
             seen_ns: 0,
             at_end: false,
+            freed_to: 0,
+            free_at_ms: 0,
+            is_removed: false,
         }
     }
 
@@ -174,6 +184,8 @@ pub struct Stream {
     pub(crate) renumbered: Option<(FileId, FileId)>,
     /// The file at the path replaced this one, of which it is a longer copy.
     pub replaced: Option<Generation>,
+    /// From when on a closed file may be removed, should it not change until then.
+    pub(crate) quiet_at: Vec<(FileId, u64)>,
     /// A file could not be opened for want of descriptors.
     pub too_many_open: bool,
     /// The look that is due.
@@ -212,6 +224,7 @@ impl Stream {
             written_to: false,
             renumbered: None,
             replaced: None,
+            quiet_at: Vec::new(),
             too_many_open: false,
             due: Closeness::None,
             fault: None,
@@ -280,14 +293,22 @@ impl Stream {
         self.generations.last().filter(|newest| self.live == Some(newest.id()))
     }
 
-    /// Remembers a file that was read to its end and closed, being as `probe` says.
-    pub(crate) fn remember(&mut self, one: &Generation, probe: Option<&Probe>) {
+    /// Remembers a file that was read to its end and closed, being as `probe` says, and when it may
+    /// be removed if such files are.
+    pub(crate) fn remember(&mut self, one: &Generation, probe: Option<&Probe>, removes: bool) {
         let Some(probe) = probe.filter(|probe| probe.linked) else {
-            return self.note_gone(Known::ours(one.written));
+            // What was removed does not come back.
+            if !one.is_removed {
+                self.note_gone(Known::ours(one.written));
+            }
+            return;
         };
         let is_zeros = one.nul_to > one.written.frontier;
         let zeros = is_zeros.then_some((probe.size, probe.written_ns));
         self.closed.push(Known { zeros, ..Known::ours(one.written) });
+        if removes {
+            self.note_quiet(one.id(), one.moved_ms + QUIET_MS);
+        }
     }
 
     /// Remembers a file that is nowhere to be found.

@@ -110,6 +110,7 @@ impl Scene {
             format: Format::Raw,
             poll_ms: 1000,
             exit_on_eof: false,
+            reclaim: tail::reclaim::Reclaim::default(),
         };
         let files = Files::default();
         for path in ["/a", "/b"] {

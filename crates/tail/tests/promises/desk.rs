@@ -32,6 +32,7 @@ pub fn options(paths: &[&str]) -> Options {
         format: Format::default(),
         poll_ms: 1000,
         exit_on_eof: false,
+        reclaim: tail::reclaim::Reclaim::default(),
     }
 }
 

@@ -38,7 +38,8 @@ impl World {
             return self.go_on_copying(at);
         }
         match self.rng.below(14) {
-            0 => self.rotate(at),
+            0 if self.calm == 0 || self.rng.once_in(self.calm) => self.rotate(at),
+            0 => self.write(at),
             1 => self.reopen(at),
             2 => self.meddle(at),
             _ => self.write(at),
@@ -245,6 +246,18 @@ impl World {
         let data = self.disk.inodes[file].data[count..count + part].to_vec();
         self.disk.append(copy, &data);
         self.writers[at].copying = Copying::Under(copy, count + part);
+    }
+
+    /// A copy of a file that is under way has all of it now, and the cut is still to come.
+    pub(crate) fn finish_copy(&mut self, file: usize) {
+        for at in 0..self.writers.len() {
+            let Copying::Under(copy, count) = self.writers[at].copying else { continue };
+            if self.disk.lookup(&self.writers[at].path) == Some(file) {
+                let data = self.disk.inodes[file].data[count..].to_vec();
+                self.disk.append(copy, &data);
+                self.writers[at].copying = Copying::Under(copy, count + data.len());
+            }
+        }
     }
 
     /// Whether all lines of a file were written out.

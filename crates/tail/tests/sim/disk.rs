@@ -1,7 +1,7 @@
 //! A model disk: names, inodes that outlive their names while they are open, numbers used again,
 //! and a checkpoint file that can be torn. No faults: those are the world's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,18 @@ pub(crate) struct Inode {
     pub(crate) sparse: bool,
     pub(crate) changed_ns: u64,
     pub(crate) data: Vec<u8>,
+    /// Blocks that take no space any more.
+    freed: BTreeSet<usize>,
+}
+
+impl Inode {
+    /// Space that the first `len` bytes take, what is NULs not counted.
+    pub(crate) fn used_bytes(&self, len: usize) -> usize {
+        let blocks = self.data[..len].chunks(BLOCK_BYTES).enumerate();
+        let is_used = |block: &[u8]| block.iter().any(|byte| *byte != 0);
+        let used = blocks.filter(|(at, block)| !self.freed.contains(at) && is_used(block));
+        used.count() * BLOCK_BYTES
+    }
 }
 
 /// The disk. Inodes are never forgotten, only their numbers are given away again.
@@ -119,7 +131,17 @@ impl Disk {
     pub(crate) fn cut(&mut self, inode: usize) {
         let now_ns = self.tick();
         self.inodes[inode].data.clear();
+        self.inodes[inode].freed.clear();
         self.inodes[inode].written_ns = now_ns;
+    }
+
+    /// Frees what whole blocks there are in a range, all of which is NULs afterwards.
+    pub(crate) fn free(&mut self, inode: usize, from: usize, to: usize) {
+        let now_ns = self.tick();
+        let file = &mut self.inodes[inode];
+        file.data[from..to].fill(0);
+        file.freed.extend(from.div_ceil(BLOCK_BYTES)..to / BLOCK_BYTES);
+        file.written_ns = now_ns;
     }
 
     /// What was at the new name has lost it.
@@ -161,10 +183,15 @@ impl Disk {
     /// Where data begins at or behind an offset.
     pub(crate) fn data_from(&self, inode: usize, offset: u64) -> Option<u64> {
         let file = &self.inodes[inode];
-        let rest = file.data.get(offset as usize..).filter(|rest| !rest.is_empty())?;
+        file.data.get(offset as usize..).filter(|rest| !rest.is_empty())?;
+        let mut offset = offset;
+        while file.freed.contains(&(offset as usize / BLOCK_BYTES)) {
+            offset = ((offset as usize / BLOCK_BYTES + 1) * BLOCK_BYTES) as u64;
+        }
         if !file.sparse {
             return Some(offset);
         }
+        let rest = &file.data[offset as usize..];
         let first = rest.iter().position(|byte| *byte != 0)? + offset as usize;
         Some((first / BLOCK_BYTES * BLOCK_BYTES).max(offset as usize) as u64)
     }

@@ -13,6 +13,7 @@
 mod actors;
 mod disk;
 mod prng;
+mod reclaim;
 mod store;
 mod world;
 
@@ -30,6 +31,7 @@ use crate::position::GUARD_BYTES_MAX;
 use actors::Odd;
 use disk::Disk;
 use prng::Prng;
+use reclaim::Given;
 use store::{Output, lines_of_records};
 use world::{Copying, Hands, Style, World, Writer, line, trace};
 
@@ -63,18 +65,7 @@ struct Run {
 fn simulate(seed: u64, planted: Option<Bug>) -> Result<(), String> {
     let mut rng = Prng::new(seed);
     let mut run = set_up(&mut rng, planted);
-    run.all_lives(&mut rng).map_err(|failure| {
-        let world = run.world.borrow();
-        let styles = world.writers.iter().map(|writer| (writer.style, writer.appends));
-        let styles: Vec<_> = styles.collect();
-        let json = !run.options.format.is_raw();
-        let late = world.output.late_max;
-        let births = world.disk.has_births;
-        format!(
-            "{failure}; births {births}, json {json}, late {late:?}, {styles:?} {:?}",
-            world.odd
-        )
-    })
+    run.tell(|run| run.all_lives(&mut rng))
 }
 
 fn set_up(rng: &mut Prng, planted: Option<Bug>) -> Run {
@@ -117,6 +108,8 @@ fn set_up(rng: &mut Prng, planted: Option<Bug>) -> Run {
         away: Vec::new(),
         touched: Vec::new(),
         open_max: open_max + 6,
+        calm: 0,
+        given: Given::default(),
     };
     Run {
         world: Rc::new(RefCell::new(world)),
@@ -195,6 +188,7 @@ fn options(rng: &mut Prng, writers: &[Writer], open_max: usize) -> Options {
         format: if json { json_format(rng) } else { Format::Raw },
         poll_ms: 1000,
         exit_on_eof: false,
+        reclaim: crate::reclaim::Reclaim::default(),
     }
 }
 
@@ -204,6 +198,19 @@ fn json_format(rng: &mut Prng) -> Format {
 }
 
 impl Run {
+    /// Adds to a failure what kind of a world it was in.
+    fn tell(&mut self, judge: impl FnOnce(&mut Run) -> Result<(), String>) -> Result<(), String> {
+        judge(self).map_err(|failure| {
+            let world = self.world.borrow();
+            let styles = world.writers.iter().map(|writer| (writer.style, writer.appends));
+            let styles: Vec<_> = styles.collect();
+            let json = !self.options.format.is_raw();
+            let (late, births) = (world.output.late_max, world.disk.has_births);
+            let odd = world.odd;
+            format!("{failure}; births {births}, json {json}, late {late:?}, {styles:?} {odd:?}")
+        })
+    }
+
     fn engine(&self) -> Engine {
         let mut engine = Engine::with_read_bytes(self.options.clone(), self.read_bytes);
         engine.planted = self.planted;
@@ -395,6 +402,7 @@ impl Run {
                 world.tidy_up();
                 engine.hint_all();
             } else if turn > 200 && rng.once_in(20) {
+                self.check_space(&engine)?;
                 engine.end(u64::MAX);
             }
         }

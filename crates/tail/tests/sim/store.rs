@@ -74,6 +74,12 @@ impl Output {
         told.flat_map(|offer| offer.bytes.iter().copied()).collect()
     }
 
+    /// All that was acknowledged before the first offer that was not.
+    pub(crate) fn told_first(&self) -> Vec<u8> {
+        let told = self.offers.range(..self.first_untold);
+        told.flat_map(|(_, offer)| offer.bytes.iter().copied()).collect()
+    }
+
     /// Offers that were taken and not acknowledged.
     pub(crate) fn under_way(&self) -> usize {
         self.offers.range(self.first_untold..).filter(|(_, offer)| !offer.told).count()

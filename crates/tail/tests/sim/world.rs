@@ -12,8 +12,9 @@ use std::rc::Rc;
 use super::actors::Odd;
 use super::disk::Disk;
 use super::prng::Prng;
+use super::reclaim::Given;
 use super::store::Output;
-use crate::fs::{Fault, Fs, Handle, Probe};
+use crate::fs::{Fault, FileId, Fs, Handle, Probe};
 
 /// How a path is rotated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,10 @@ pub(crate) struct World {
     pub(crate) touched: Vec<PathBuf>,
     /// Files that the process may have open.
     pub(crate) open_max: usize,
+    /// One rotation in so many takes place; 0 for all.
+    pub(crate) calm: u64,
+    /// Disk space that was given back.
+    pub(crate) given: Given,
 }
 
 /// The bytes of a line; its length follows from its numbers, too.
@@ -220,6 +225,14 @@ impl Fs for Hands {
         }
         let file = world.disk.open[&file.0];
         Ok(world.disk.data_from(file, offset))
+    }
+
+    fn remove(&mut self, path: &Path, id: FileId, size: u64) -> Result<bool, Fault> {
+        self.0.borrow_mut().remove(path, id, size)
+    }
+
+    fn free(&mut self, file: Handle, from: u64, to: u64) -> Result<(), Fault> {
+        self.0.borrow_mut().free(file.0, from, to)
     }
 
     fn close(&mut self, file: Handle) {
