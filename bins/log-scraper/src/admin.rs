@@ -89,6 +89,30 @@ fn metrics(stats: &Stats) -> String {
             Gauge,
             stats.left_out,
         ),
+        (
+            "log_scraper_rotated_files_removed_total",
+            "Rotated files removed, delivered.",
+            Counter,
+            stats.removed_files,
+        ),
+        (
+            "log_scraper_remove_failures_total",
+            "Rotated files that could not be removed.",
+            Counter,
+            stats.remove_failures,
+        ),
+        (
+            "log_scraper_reclaimed_bytes_total",
+            "Bytes of followed files whose disk space was given back.",
+            Counter,
+            stats.freed_bytes,
+        ),
+        (
+            "log_scraper_reclaim_failures_total",
+            "Disk space that could not be given back.",
+            Counter,
+            stats.free_failures,
+        ),
     ];
     let mut text = Text::new();
     for (name, help, kind, value) in families {
@@ -143,9 +167,13 @@ mod tests {
             read_errors: 8,
             nul_bytes_skipped: 9,
             left_out: 10,
+            removed_files: 11,
+            remove_failures: 12,
+            freed_bytes: 13,
+            free_failures: 14,
         };
         let text = metrics(&stats);
-        for value in 1..=10 {
+        for value in 1..=14 {
             assert!(text.lines().any(|line| line.ends_with(&format!(" {value}"))), "{value}");
         }
         assert!(text.contains("log_scraper_build_info{version=\""));

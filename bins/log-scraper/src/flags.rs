@@ -10,6 +10,7 @@ use tail::engine::{FILES_MAX, Options};
 use tail::format::{Format, JsonLines};
 use tail::multiline::Multiline;
 
+use crate::reclaim::{ReclaimHow, RemoveRotated};
 use crate::roots::Roots;
 
 /// Descriptors that are not for followed files.
@@ -55,16 +56,11 @@ pub(crate) struct Arguments {
         value_parser = cli::bytes
     )]
     pub(crate) checkpoint_bytes: u64,
-    /// Have each checkpoint reach the disk, which takes about 2 ms (data), or let
-    /// the system write it when it sees fit (none): the difference counts when the machine goes down
-    #[arg(
-        long,
-        env = "LOG_SCRAPER_CHECKPOINT_SYNC",
-        value_name = "WHAT",
-        default_value = "none",
-        value_enum
-    )]
-    pub(crate) checkpoint_sync: CheckpointSync,
+    /// Have each checkpoint reach the disk, which takes about 2 ms (data; with --remove-rotated and
+    /// --reclaim), or let the system write it when it sees fit (none; else): the difference counts
+    /// when the machine goes down
+    #[arg(long, env = "LOG_SCRAPER_CHECKPOINT_SYNC", value_name = "WHAT", value_enum)]
+    pub(crate) checkpoint_sync: Option<CheckpointSync>,
     /// Leave out files whose path, or name, this pattern describes; may be repeated
     #[arg(long, env = "LOG_SCRAPER_EXCLUDE", value_name = "GLOB")]
     pub(crate) exclude: Vec<PathBuf>,
@@ -103,6 +99,18 @@ pub(crate) struct Arguments {
         value_delimiter = ','
     )]
     pub(crate) rotated_glob: Vec<String>,
+    /// Remove rotated files: delivered, once every byte is written out, a checkpoint on the disk says
+    /// so, and nobody wrote to them for ten seconds. Needs --checkpoint-file
+    #[arg(long, env = "LOG_SCRAPER_REMOVE_ROTATED", value_name = "WHEN", value_enum)]
+    pub(crate) remove_rotated: Option<RemoveRotated>,
+    /// With --remove-rotated, leave so many of the newest rotated files of each path (0)
+    #[arg(long, env = "LOG_SCRAPER_KEEP_ROTATED", value_name = "COUNT")]
+    pub(crate) keep_rotated: Option<usize>,
+    /// Give back the disk space of what was read of the files themselves: punch-hole, once it is
+    /// written out and a checkpoint on the disk says so; their size stays. Needs --checkpoint-file,
+    /// and the right to write to the files
+    #[arg(long, env = "LOG_SCRAPER_RECLAIM", value_name = "HOW", value_enum)]
+    pub(crate) reclaim: Option<ReclaimHow>,
     /// Write the name of its file, a colon and a blank before each line
     #[arg(long, env = "LOG_SCRAPER_PREFIX")]
     pub(crate) prefix: bool,
@@ -241,7 +249,10 @@ impl Arguments {
                 path.display()
             ));
         }
-        if self.checkpoint_file.is_none() && self.checkpoint_sync == CheckpointSync::Data {
+        if let Some(why) = self.reclaim_contradiction() {
+            return Some(why);
+        }
+        if self.checkpoint_file.is_none() && self.sync() == CheckpointSync::Data {
             return Some("--checkpoint-sync data needs a --checkpoint-file".to_owned());
         }
         let checkpoint = self.checkpoint_file.as_ref().filter(|path| !path.exists());
@@ -320,6 +331,7 @@ impl Arguments {
             format: self.output_format(),
             poll_ms: millis(self.poll_interval),
             exit_on_eof: self.exit_on_eof,
+            reclaim: self.what_to_reclaim(),
         }
     }
 }
@@ -396,7 +408,7 @@ fn poll_interval(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use clap::CommandFactory;
 
@@ -417,7 +429,7 @@ mod tests {
         }
     }
 
-    fn arguments(words: &[&str]) -> Arguments {
+    pub(crate) fn arguments(words: &[&str]) -> Arguments {
         Arguments::try_parse_from([&["log-scraper"], words].concat()).unwrap()
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
     let sink = Stdout::new()?;
     let checkpoint = arguments.checkpoint_file.as_ref();
     let checkpoint =
-        checkpoint.map(|path| CheckpointFile::claim(path, arguments.checkpoint_sync)).transpose();
+        checkpoint.map(|path| CheckpointFile::claim(path, arguments.sync())).transpose();
     let checkpoint = match checkpoint {
         Ok(checkpoint) => checkpoint,
         Err(refusal) => {

@@ -10,6 +10,7 @@ mod flags;
 mod follow;
 mod os_fs;
 mod pace;
+mod reclaim;
 mod roots;
 mod stdout;
 mod voice;

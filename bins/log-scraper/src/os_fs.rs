@@ -125,10 +125,7 @@ impl Fs for OsFs {
             Some((root, path)) => sys::beneath::open(&root, &path),
             None => file::open(path),
         };
-        let fd = opened.map_err(|error| match Errno::from_io_error(&error) {
-            Some(Errno::XDEV) => Fault::Outside,
-            _ => fault(error),
-        })?;
+        let fd = opened.map_err(fault_beneath)?;
         self.next += 1;
         self.open.insert(self.next, fd);
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|seen| seen.is_symlink());
@@ -149,6 +146,25 @@ impl Fs for OsFs {
 
     fn data_from(&mut self, handle: Handle, offset: u64) -> Result<Option<u64>, Fault> {
         Ok(file::data_from(self.get(handle)?, offset))
+    }
+
+    fn remove(&mut self, path: &Path, id: FileId, size: u64) -> Result<bool, Fault> {
+        let name = path.file_name().ok_or(Fault::Missing)?;
+        let folder_of = |path: &Path| path.parent().unwrap_or(Path::new("")).to_owned();
+        let folder = match self.roots.split(path).map_err(|_| Fault::Outside)? {
+            Some((root, path)) => sys::beneath::open_folder(&root, &folder_of(&path)),
+            None => file::open_folder(&Path::new(".").join(folder_of(path))),
+        };
+        let folder = folder.map_err(fault_beneath)?;
+        let is_it = |seen: &file::Probe| {
+            let seen_id = FileId { dev: seen.dev, ino: seen.ino, born_ns: seen.born_ns };
+            (seen_id, seen.size) == (id, size)
+        };
+        file::remove(folder, name, is_it).map_err(fault)
+    }
+
+    fn free(&mut self, handle: Handle, from: u64, to: u64) -> Result<(), Fault> {
+        file::free(self.get(handle)?, from, to).map_err(fault)
     }
 
     fn close(&mut self, handle: Handle) {
@@ -195,6 +211,14 @@ fn to_probe(seen: io::Result<file::Probe>) -> Result<Probe, Fault> {
     })
 }
 
+/// The same where links must stay beneath a folder.
+fn fault_beneath(error: io::Error) -> Fault {
+    match Errno::from_io_error(&error) {
+        Some(Errno::XDEV) => Fault::Outside,
+        _ => fault(error),
+    }
+}
+
 /// The engine's words for the system's errors.
 pub(crate) fn fault(error: io::Error) -> Fault {
     match Errno::from_io_error(&error) {
@@ -203,6 +227,7 @@ pub(crate) fn fault(error: io::Error) -> Fault {
         Some(Errno::ISDIR) => Fault::NotAFile,
         Some(Errno::NOSPC | Errno::DQUOT) => Fault::Full,
         Some(Errno::MFILE | Errno::NFILE) => Fault::TooManyOpen,
+        Some(Errno::OPNOTSUPP | Errno::NOSYS) => Fault::Unsupported,
         Some(errno) => Fault::Other(errno.raw_os_error()),
         None => Fault::Other(Errno::IO.raw_os_error()),
     }
