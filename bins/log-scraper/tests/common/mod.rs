@@ -85,6 +85,10 @@ impl Scraper {
         self.out.lock().unwrap().clone()
     }
 
+    pub fn output_ends_with(&self, end: &str) -> bool {
+        self.out.lock().unwrap().ends_with(end.as_bytes())
+    }
+
     pub fn output_len(&self) -> usize {
         self.out.lock().unwrap().len()
     }

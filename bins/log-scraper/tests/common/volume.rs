@@ -71,6 +71,13 @@ impl Volume {
         volume.mount("tmpfs", &options).then_some(volume)
     }
 
+    /// In memory, where no space of a file can be freed.
+    pub fn without_holes() -> Option<Volume> {
+        let mut volume = Volume::usual();
+        fs::create_dir(volume.folder.join("root")).unwrap();
+        volume.mount("ramfs", "mode=777").then_some(volume)
+    }
+
     fn within(parent: &Path) -> Volume {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -67,6 +67,10 @@ pub struct Disk {
     /// A path at which nothing can be opened for lack of descriptors.
     pub unopenable: Option<&'static str>,
     pub checkpoint_fault: Option<Fault>,
+    /// Nothing can be removed, and no space be freed.
+    pub reclaim_fault: Option<Fault>,
+    /// Bytes of files that were freed, by file.
+    pub freed: BTreeMap<usize, Vec<(u64, u64)>>,
     /// A file whose reads fail.
     pub unreadable: Option<usize>,
     /// The next read of a file ends where it ended before; then this is all the file has.
@@ -208,6 +212,20 @@ impl Disk {
         self.files.len() - 1
     }
 
+    pub fn has(&self, path: &str) -> bool {
+        self.names.contains_key(Path::new(path))
+    }
+
+    /// Bytes of a file, NULs where space was freed.
+    pub fn bytes(&self, path: &str) -> &[u8] {
+        &self.files[self.names[Path::new(path)]].data
+    }
+
+    /// The checkpoint file is gone.
+    pub fn lose_checkpoint(&mut self) {
+        self.checkpoint.clear();
+    }
+
     pub fn open_count(&self) -> usize {
         self.open.len()
     }
@@ -288,6 +306,32 @@ impl Fs for Disk {
     fn data_from(&mut self, file: Handle, offset: u64) -> Result<Option<u64>, Fault> {
         let end = self.files[self.open[&file.0]].data.len() as u64;
         Ok((offset < end).then_some(offset))
+    }
+
+    fn remove(&mut self, path: &Path, id: FileId, size: u64) -> Result<bool, Fault> {
+        let file = self.names.get(path).copied().ok_or(Fault::Missing)?;
+        let seen = self.look(file);
+        match self.reclaim_fault {
+            Some(fault) => Err(fault),
+            None if (seen.id, seen.size) != (id, size) => Ok(false),
+            None => {
+                self.names.remove(path);
+                self.files[file].is_linked = false;
+                Ok(true)
+            }
+        }
+    }
+
+    fn free(&mut self, file: Handle, from: u64, to: u64) -> Result<(), Fault> {
+        if let Some(fault) = self.reclaim_fault {
+            return Err(fault);
+        }
+        let file = self.open[&file.0];
+        self.files[file].data[from as usize..to as usize].fill(0);
+        self.clock_ns += 1;
+        self.files[file].written_ns = self.clock_ns;
+        self.freed.entry(file).or_default().push((from, to));
+        Ok(())
     }
 
     fn close(&mut self, file: Handle) {

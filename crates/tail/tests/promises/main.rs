@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod desk;
+mod reclaim;
 
 use desk::{Desk, options};
 use tail::engine::{Options, Outcome, READ_BYTES_MAX};

@@ -112,8 +112,8 @@ impl World {
         trace(|| format!("  removes {} {file}", path.display()));
         let known = self.known_of(file);
         let data = &self.disk.inodes[file].data;
-        let is_rest_nuls = |from: usize| data[from..].iter().all(|byte| *byte == 0);
-        let is_whole = known.iter().any(|known| is_rest_nuls(known.position.frontier as usize));
+        let rest = |known: &Known| data.get(known.position.frontier as usize..);
+        let is_whole = known.iter().filter_map(rest).any(|rest| rest.iter().all(|byte| *byte == 0));
         let live = self.writers.iter().any(|one| self.disk.lookup(&one.path) == Some(file));
         let why = match () {
             () if live => Some("at its path"),
