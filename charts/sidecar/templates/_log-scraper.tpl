@@ -28,7 +28,10 @@ lifecycle:
 volumeMounts:
   - name: logs
     mountPath: {{ include "sidecar.logFolder" . | quote }}
+    {{- /* It changes nothing there unless it is asked to give disk space back. */}}
+    {{- if not (or $scraper.removeRotated $scraper.reclaim) }}
     readOnly: true
+    {{- end }}
   - name: checkpoint
     mountPath: /var/lib/log-scraper
 {{- with $scraper.extraVolumeMounts }}
@@ -59,6 +62,11 @@ volumeMounts:
 {{- if eq $scraper.readFrom "end" }}{{ $args = append $args "--read-from=end" }}{{ end -}}
 {{- with $scraper.ignoreOlder }}{{ $args = append $args (printf "--ignore-older=%s" .) }}{{ end -}}
 {{- if eq $scraper.checkpointSync "data" }}{{ $args = append $args "--checkpoint-sync=data" }}{{ end -}}
+{{- with $scraper.removeRotated -}}
+{{- $args = append $args (printf "--remove-rotated=%s" .) -}}
+{{- with int $scraper.keepRotated }}{{ $args = append $args (printf "--keep-rotated=%d" .) }}{{ end -}}
+{{- end -}}
+{{- with $scraper.reclaim }}{{ $args = append $args (printf "--reclaim=%s" .) }}{{ end -}}
 {{- with $scraper.shutdownGracePeriod }}{{ $args = append $args (printf "--shutdown-grace-period=%s" .) }}{{ end -}}
 {{- with $scraper.exitOnFile }}{{ $args = append $args (printf "--exit-on-file=%s" .) }}{{ end -}}
 {{- with .Values.logScraper -}}

@@ -4,6 +4,7 @@
 {{- include "sidecar.validatePorts" . -}}
 {{- include "sidecar.validateLogPaths" . -}}
 {{- include "sidecar.validateLogFormat" . -}}
+{{- include "sidecar.validateKeepRotated" . -}}
 {{- include "sidecar.validateGracePeriod" . -}}
 {{- end -}}
 
@@ -62,6 +63,14 @@
 {{- end -}}
 {{- if and (eq .format "raw") (or (ne .multiline "off") (ne .jsonLines "nest")) -}}
 {{- fail "logScraper.multiline and logScraper.jsonLines are for logScraper.format json: raw lines stay as they are" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "sidecar.validateKeepRotated" -}}
+{{- with .Values.logScraper -}}
+{{- if and .keepRotated (not .removeRotated) -}}
+{{- fail "logScraper.keepRotated is for logScraper.removeRotated delivered: nothing is removed without that" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
