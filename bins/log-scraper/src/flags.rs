@@ -10,7 +10,7 @@ use tail::engine::{FILES_MAX, Options};
 use tail::format::{Format, JsonLines};
 use tail::multiline::Multiline;
 
-use crate::reclaim::{ReclaimHow, RemoveRotated};
+use crate::reclaim::{Delivered, PunchHole, delivered, punch_hole};
 use crate::roots::Roots;
 
 /// Descriptors that are not for followed files.
@@ -101,16 +101,16 @@ pub(crate) struct Arguments {
     pub(crate) rotated_glob: Vec<String>,
     /// Remove rotated files: delivered, once every byte is written out, a checkpoint on the disk says
     /// so, and nobody wrote to them for ten seconds. Needs --checkpoint-file
-    #[arg(long, env = "LOG_SCRAPER_REMOVE_ROTATED", value_name = "WHEN", value_enum)]
-    pub(crate) remove_rotated: Option<RemoveRotated>,
+    #[arg(long, env = "LOG_SCRAPER_REMOVE_ROTATED", value_name = "delivered", value_parser = delivered)]
+    pub(crate) remove_rotated: Option<Delivered>,
     /// With --remove-rotated, leave so many of the newest rotated files of each path (0)
     #[arg(long, env = "LOG_SCRAPER_KEEP_ROTATED", value_name = "COUNT")]
     pub(crate) keep_rotated: Option<usize>,
     /// Give back the disk space of what was read of the files themselves: punch-hole, once it is
     /// written out and a checkpoint on the disk says so; their size stays. Needs --checkpoint-file,
     /// and the right to write to the files
-    #[arg(long, env = "LOG_SCRAPER_RECLAIM", value_name = "HOW", value_enum)]
-    pub(crate) reclaim: Option<ReclaimHow>,
+    #[arg(long, env = "LOG_SCRAPER_RECLAIM", value_name = "punch-hole", value_parser = punch_hole)]
+    pub(crate) reclaim: Option<PunchHole>,
     /// Write the name of its file, a colon and a blank before each line
     #[arg(long, env = "LOG_SCRAPER_PREFIX")]
     pub(crate) prefix: bool,

@@ -1,22 +1,31 @@
 //! The flags by which disk space is given back, what they mean together, and what cannot be meant.
 
-use clap::ValueEnum;
 use tail::reclaim::{Reclaim, Steps};
 
 use crate::flags::{Arguments, CheckpointSync};
 
-/// When rotated files are removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RemoveRotated {
-    /// Once they are delivered.
-    Delivered,
+/// When rotated files are removed: once they are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Delivered;
+
+/// How the space of what was read is given back: by holes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PunchHole;
+
+/// The value of `--remove-rotated`.
+///
+/// # Errors
+/// With what would be right.
+pub(crate) fn delivered(text: &str) -> Result<Delivered, String> {
+    if text == "delivered" { Ok(Delivered) } else { Err(format!("{text:?} is not delivered")) }
 }
 
-/// How the space of what was read is given back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReclaimHow {
-    /// By holes.
-    PunchHole,
+/// The value of `--reclaim`.
+///
+/// # Errors
+/// With what would be right.
+pub(crate) fn punch_hole(text: &str) -> Result<PunchHole, String> {
+    if text == "punch-hole" { Ok(PunchHole) } else { Err(format!("{text:?} is not punch-hole")) }
 }
 
 impl Arguments {

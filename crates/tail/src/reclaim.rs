@@ -12,7 +12,7 @@
 //!              └ behind a line's end          └ behind a line's end
 //! ```
 
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
 use std::path::PathBuf;
 
 use crate::checkpoint::Known;
@@ -104,7 +104,7 @@ pub(crate) struct Reclaimer {
     next_looked_at: usize,
     look_at_ms: u64,
     /// Devices that cannot do it.
-    unable: BTreeSet<u64>,
+    unable: Vec<u64>,
 }
 
 impl Engine {
@@ -149,7 +149,8 @@ impl Engine {
         let Some(one) = newest.filter(|one| now_ms >= one.free_at_ms) else { return false };
         let is_clear = one.suspect_since_ms.is_none() && !one.head_differs;
         let is_clear = is_clear && !one.look_first && !one.may_be_copy;
-        if !is_clear || self.reclaimer.unable.contains(&one.id().dev) {
+        let dev = one.id().dev;
+        if !is_clear || self.reclaimer.unable.contains(&dev) {
             return false;
         }
         let safe = one.settled;
@@ -183,10 +184,10 @@ impl Engine {
             Err(fault) => {
                 self.stats.free_failures += 1;
                 one.free_at_ms = now_ms + RETRY_MS;
-                let is_unable = fault == Fault::Unsupported;
-                if !is_unable || self.reclaimer.unable.insert(one.id().dev) {
-                    self.notices.push(Notice::NotFreed(stream.path.clone(), fault));
+                if fault == Fault::Unsupported {
+                    self.reclaimer.unable.push(dev);
                 }
+                self.notices.push(Notice::NotFreed(stream.path.clone(), fault));
             }
         }
         true
@@ -229,8 +230,7 @@ impl Engine {
     ) -> Vec<(PathBuf, Probe)> {
         let (mut scene, streams) = self.scene(fs, now_ms);
         let stream = &mut streams[at];
-        let mut rotated = stream.rotated_ours(&mut scene);
-        rotated.sort_by(|a, b| drain_order((&b.0, &b.1), (&a.0, &a.1)));
+        let rotated = stream.rotated_ours(&mut scene);
         let mut removable: Vec<_> = rotated.into_iter().skip(keep).collect();
         removable.retain(|(_, probe)| stream.is_quiet(probe, now_ms));
         // The oldest one first, so that none is missing in between.
@@ -305,8 +305,8 @@ impl Stream {
         closed > 0 && closed + open.count() > keep
     }
 
-    /// Rotated files that are this stream's own, open or closed, by one name each. A name that is
-    /// a link is none of the file's own.
+    /// Rotated files that are this stream's own, open or closed, by one name each, the newest first.
+    /// A name that is a link is none of the file's own.
     fn rotated_ours(&self, scene: &mut crate::look::Scene<'_>) -> Vec<(PathBuf, Probe)> {
         let mut ours: Vec<(PathBuf, Probe)> = Vec::new();
         for names in self.rotated_names(scene.templates) {
@@ -322,7 +322,10 @@ impl Stream {
                     || self.generations.iter().any(|one| one.id() == id);
                 let is_live = self.live.is_some_and(|live| same_file(live, id));
                 if is_ours && !is_live && ours.iter().all(|(_, known)| known.id != id) {
-                    ours.push((path, probe));
+                    let is_newer = |one: &(PathBuf, Probe)| {
+                        drain_order((&one.0, &one.1), (&path, &probe)) == Ordering::Greater
+                    };
+                    ours.insert(ours.partition_point(is_newer), (path, probe));
                 }
             }
         }

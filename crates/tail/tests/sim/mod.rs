@@ -342,6 +342,7 @@ impl Run {
         let output = world.output.arrived(rng);
         let beyond_checkpoint = world.output.beyond_checkpoint();
         world.output = Output::new(world.output.late_max, self.promised_bytes);
+        world.given.looked_to = 0;
         drop(world);
         let again = self.judge_life(&output, true)?;
         let mut world = shared.borrow_mut();

@@ -38,6 +38,10 @@ pub(crate) struct Given {
     refused: bool,
     /// The output is JSON.
     json: bool,
+    /// Lines of this life that are out and acknowledged, and up to where of the output they were
+    /// looked for.
+    out: BTreeSet<(usize, u64)>,
+    pub(crate) looked_to: usize,
 }
 
 impl Run {
@@ -110,6 +114,7 @@ impl World {
             return Ok(false);
         }
         trace(|| format!("  removes {} {file}", path.display()));
+        self.look_what_is_out();
         let known = self.known_of(file);
         let data = &self.disk.inodes[file].data;
         let rest = |known: &Known| data.get(known.position.frontier as usize..);
@@ -151,6 +156,7 @@ impl World {
         // A copy that is made meanwhile may have the first part of a line and NULs for its rest.
         self.finish_copy(file);
         trace(|| format!("  frees {file} from {from} to {to}"));
+        self.look_what_is_out();
         let known = self.known_of(file);
         let is_before = |known: &Known| known.position.guard_start() >= to;
         let data = &self.disk.inodes[file].data;
@@ -176,9 +182,7 @@ impl World {
     /// Whether all lines in a part of a file were written out and acknowledged, or written out by
     /// an earlier life.
     fn is_out(&self, file: usize, from: usize, to: usize) -> bool {
-        let told = self.output.told_first();
-        let told = if self.given.json { lines_of_records(&told, true) } else { told };
-        let out: BTreeSet<_> = lines_of(&told).filter_map(numbers).collect();
+        let out = &self.given.out;
         let part = self.disk.inodes[file].data[from..to].iter();
         let part: Vec<u8> = part.copied().filter(|byte| *byte != 0).collect();
         lines_of(&part).all(|line| {
@@ -189,6 +193,19 @@ impl World {
             }
             is_out
         })
+    }
+
+    /// Notes which lines are out and acknowledged.
+    fn look_what_is_out(&mut self) {
+        let mut told = self.output.told_first();
+        if self.given.json {
+            told = lines_of_records(&told, true);
+            self.given.looked_to = 0;
+        }
+        let fresh = &told[self.given.looked_to..];
+        let whole = fresh.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        self.given.looked_to += whole;
+        self.given.out.extend(lines_of(&fresh[..whole]).filter_map(numbers));
     }
 
     /// What the checkpoint knows of a file, as a restart would read it.
