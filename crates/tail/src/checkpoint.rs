@@ -309,8 +309,12 @@ pub(crate) mod tests {
 
     /// What the log writes next, as (offset, bytes).
     fn written(log: &mut Log, entries: &Entries) -> Option<(u64, Vec<u8>)> {
-        let all = entries.iter().map(|(path, known)| (path.as_path(), known.iter().copied()));
-        let write = log.write(all).unwrap();
+        write(log, entries, &[])
+    }
+
+    fn write(log: &mut Log, entries: &Entries, forgotten: &[&Path]) -> Option<(u64, Vec<u8>)> {
+        let entries = entries.iter().map(|(path, known)| (path.as_path(), known.iter().copied()));
+        let write = log.write(entries, forgotten.iter().copied()).unwrap();
         let write = write.map(|write| (write.offset, write.bytes.to_vec()));
         if write.is_some() {
             log.written(true);
@@ -347,10 +351,9 @@ pub(crate) mod tests {
         let mut log = Log::after(4, 0);
         let (offset, mut bytes) = written(&mut log, &entries(3)).unwrap();
         assert_eq!(offset, 0);
-        let mut changed = entries(3);
-        changed.insert("/new".into(), vec![known(9, false)]);
-        changed.remove(Path::new("/var/log/app/1.log"));
-        let (offset, more) = written(&mut log, &changed).unwrap();
+        let changed = Entries::from([("/new".into(), vec![known(9, false)])]);
+        let forgotten = [Path::new("/var/log/app/1.log"), Path::new("/new")];
+        let (offset, more) = write(&mut log, &changed, &forgotten).unwrap();
         let first_end = offset as usize;
         bytes.truncate(first_end);
         bytes.extend_from_slice(&more);

@@ -1,12 +1,10 @@
 //! The checkpoint's log as it is written: what changed since the last write, and where it goes.
 //!
-//! Owns what the file is believed to say, one hash a path. Pure: the engine writes the bytes, and
+//! Owns when all is written instead. Pure: the engine says what changed, writes the bytes, and
 //! tells whether that went well. The format is [`crate::checkpoint`]'s.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::checkpoint::{
     FOLLOWED, FORGOTTEN, Known, MAGIC, PLACE_BYTES, RECORD_HEAD_BYTES, VERSION, record_crc,
@@ -14,6 +12,8 @@ use crate::checkpoint::{
 
 /// A log is not begun anew for less.
 const ADDED_BYTES_MIN: usize = if cfg!(test) { 512 } else { 64 << 10 };
+/// Memory that an unusually long record took is given back down to this.
+const RECORD_BYTES_KEPT: usize = 64 << 10;
 
 /// What is to be written, and where.
 #[derive(Debug)]
@@ -36,9 +36,6 @@ pub struct Log {
     /// Bytes of its first record and header.
     first_len: usize,
     records: u32,
-    /// Hash of what the log says of each path, and the round it was last seen in.
-    said: HashMap<PathBuf, (u64, u32)>,
-    round: u32,
     bytes: Vec<u8>,
 }
 
@@ -50,15 +47,20 @@ impl Log {
         Log { generation, place: 1 - (place as u64).min(1), anew: true, ..Log::default() }
     }
 
-    /// What has to be written so that the file says this, if anything. The caller writes it and
-    /// says what became of it by [`Log::written`]. `Err` if it does not fit.
+    /// Whether the next write is to be of everything, not only of what changed.
+    pub fn is_due_anew(&self) -> bool {
+        self.anew || self.len > self.first_len + self.first_len.max(ADDED_BYTES_MIN)
+    }
+
+    /// What has to be written so that the file says this of these paths and nothing of the
+    /// forgotten ones, if anything. The caller writes it and says what became of it by
+    /// [`Log::written`]. `Err` if it does not fit.
     pub fn write<'a, K: Iterator<Item = Known>>(
         &mut self,
         entries: impl Iterator<Item = (&'a Path, K)>,
+        forgotten: impl Iterator<Item = &'a Path>,
     ) -> Result<Option<Write<'_>>, TooLarge> {
-        let is_long = self.len > self.first_len + self.first_len.max(ADDED_BYTES_MIN);
-        if self.anew || is_long {
-            self.said.clear();
+        if self.is_due_anew() {
             (self.len, self.records) = (0, 0);
             self.generation += 1;
             self.place = 1 - self.place;
@@ -74,7 +76,7 @@ impl Log {
         }
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; RECORD_HEAD_BYTES]);
-        if !self.add_changes(entries) {
+        if !self.add_changes(entries, forgotten) {
             self.written(false);
             return Err(TooLarge);
         }
@@ -109,44 +111,27 @@ impl Log {
         self.first_len = if self.anew { self.len } else { self.first_len };
         self.records += 1;
         self.anew = false;
+        if self.bytes.capacity() > RECORD_BYTES_KEPT {
+            self.bytes = Vec::new();
+        }
     }
 
-    /// Adds what differs from what the log says. False if a path is too long.
+    /// Adds what has changed. False if a path is too long.
     fn add_changes<'a, K: Iterator<Item = Known>>(
         &mut self,
         entries: impl Iterator<Item = (&'a Path, K)>,
+        forgotten: impl Iterator<Item = &'a Path>,
     ) -> bool {
-        self.round = self.round.wrapping_add(1);
-        let mut count = 0;
+        let mut fits = true;
+        // First: a path may have come back since.
+        for path in forgotten.take_while(|_| !self.anew) {
+            fits &= encode_path(FORGOTTEN, path, &mut self.bytes);
+        }
         for (path, known) in entries {
-            let start = self.bytes.len();
-            if !encode_path(FOLLOWED, path, &mut self.bytes) {
-                return false;
-            }
-            let known_at = self.bytes.len();
+            fits &= encode_path(FOLLOWED, path, &mut self.bytes);
             encode_all_known(known, &mut self.bytes);
-            let mut hasher = DefaultHasher::new();
-            hasher.write(&self.bytes[known_at..]);
-            let hash = hasher.finish();
-            count += 1;
-            match self.said.get_mut(path) {
-                Some((said, round)) => {
-                    *round = self.round;
-                    if std::mem::replace(said, hash) == hash {
-                        self.bytes.truncate(start);
-                    }
-                }
-                None => {
-                    self.said.insert(path.to_owned(), (hash, self.round));
-                }
-            }
         }
-        if count < self.said.len() {
-            let (round, bytes) = (self.round, &mut self.bytes);
-            self.said
-                .retain(|path, (_, seen)| *seen == round || !encode_path(FORGOTTEN, path, bytes));
-        }
-        true
+        fits
     }
 }
 
@@ -188,14 +173,19 @@ fn encode_known(known: &Known, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use super::*;
     use crate::checkpoint::Entries;
     use crate::checkpoint::tests::entries;
 
-    /// Writes, well or not, and gives where and how much.
+    /// Writes, well or not, and gives where and how much. Of the entries only the one that changes
+    /// is given if that is enough.
     fn write(log: &mut Log, entries: &Entries, is_whole: bool) -> Option<(u64, usize)> {
-        let all = entries.iter().map(|(path, known)| (path.as_path(), known.iter().copied()));
-        let write = log.write(all).unwrap();
+        let all = log.is_due_anew();
+        let given = entries.iter().filter(|(path, _)| all || path.ends_with("changing"));
+        let given = given.map(|(path, known)| (path.as_path(), known.iter().copied()));
+        let write = log.write(given, iter::empty()).unwrap();
         let write = write.map(|write| (write.offset, write.bytes.len()));
         if write.is_some() {
             log.written(is_whole);
@@ -219,7 +209,7 @@ mod tests {
         let (at, one) = write(&mut log, &with(many.clone(), 1), true).unwrap();
         assert_eq!(at, (all - RECORD_HEAD_BYTES) as u64, "behind what is there");
         assert!(one < 120, "{one} bytes of {all}");
-        assert_eq!(write(&mut log, &with(many, 1), true), None, "nothing changed");
+        assert_eq!(write(&mut log, &many, true), None, "nothing changed");
     }
 
     #[test]
@@ -261,7 +251,7 @@ mod tests {
         let mut long = few.clone();
         long.insert("x".repeat(70_000).into(), Vec::new());
         let all = long.iter().map(|(path, known)| (path.as_path(), known.iter().copied()));
-        assert_eq!(log.write(all).err(), Some(TooLarge));
+        assert_eq!(log.write(all, iter::empty()).err(), Some(TooLarge));
         let (at, _) = write(&mut log, &few, true).unwrap();
         assert_eq!(at, PLACE_BYTES);
     }

@@ -92,7 +92,7 @@ impl Engine {
         stream.proven = stream.proven.filter(|proven| *proven != id);
         self.notices.push(Notice::Truncated(stream.path.clone()));
         self.stats.truncations += 1;
-        self.changed = true;
+        self.note_changed(at);
         Step::Restarted
     }
 
@@ -157,7 +157,8 @@ impl Engine {
                 fs.close(one.file);
                 stream.closed.push(Known::foreign(position));
                 self.open_files -= 1;
-                self.changed = true;
+                self.note_state(at);
+                self.note_changed(at);
                 true
             }
             Some(Likeness::Copy | Likeness::ShorterCopy) => true,
@@ -200,9 +201,10 @@ impl Engine {
         }
         self.retire_at_ms = now_ms + RETIRE_MS;
         let removes = self.options.reclaim.keep_rotated.is_some();
-        for stream in &mut self.streams {
+        for at in Vec::from_iter(self.finder.index.old.iter().copied()) {
             let mut place = 0;
-            while place < stream.generations.len() {
+            while place < self.streams[at].generations.len() {
+                let stream = &mut self.streams[at];
                 let one = &stream.generations[place];
                 let busy = self.outgoing.is_busy(one.file);
                 if busy || !is_over(stream, place, fs, now_ms) {
@@ -214,7 +216,8 @@ impl Engine {
                 fs.close(one.file);
                 self.open_files -= 1;
                 stream.remember(&one, probe.as_ref(), removes);
-                self.changed = true;
+                self.note_state(at);
+                self.note_changed(at);
             }
         }
     }
@@ -225,7 +228,8 @@ impl Engine {
         if pass == Pass::Ends {
             self.stats.lag_bytes = 0;
         } else if now_ms >= self.lag_at_ms || self.ending {
-            self.lag_at_ms = now_ms + RETIRE_MS;
+            // Each file is asked: of very many, less often.
+            self.lag_at_ms = now_ms + RETIRE_MS.max(self.dirty.len() as u64);
             let dirty = self.dirty.iter().map(|at| &self.streams[*at]);
             let generations = dirty.flat_map(|stream| &stream.generations);
             let lags = generations.map(|one| {

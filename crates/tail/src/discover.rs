@@ -1,17 +1,17 @@
 //! Finding files: when names are looked at, which paths are followed, and whose a file is.
 //!
-//! Owns the list of streams, the looks that are due and the indexes by path and by file. What is
-//! found for one path is [`crate::look`]'s business. Nothing here asks every stream about every
-//! path: a hint finds the streams it concerns by an index, and a look at many streams is one
-//! listing of each folder.
+//! Owns the list of streams and the looks that are due. What is found for one path is
+//! [`crate::look`]'s business. Nothing here asks every stream about every path: a hint finds the
+//! streams it concerns by the [`Index`], and a look at many streams is one listing of each folder.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::engine::Engine;
 use crate::folder::{Folders, dir_of, join};
-use crate::fs::{Fault, FileId, Fs};
+use crate::fs::{Fault, Fs};
+use crate::index::Index;
 use crate::pattern::RotatedNames;
 use crate::stream::{Closeness, Look, Stream};
 
@@ -31,8 +31,6 @@ pub(crate) const LOOKS_PER_TURN: usize = 512;
 const POLLED_MAX: usize = 1000;
 /// Names hinted at between two turns; of more, everything is listed.
 const HINTS_MAX: usize = 4096;
-/// Paths found by a pattern that are remembered although their files are gone.
-const GONE_STREAMS_MAX: usize = 256;
 /// Looks in a row for two that agree, where one file was cut.
 pub(crate) const LOOKS_MAX: usize = 8;
 
@@ -40,12 +38,7 @@ pub(crate) const LOOKS_MAX: usize = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Finder {
     pub(crate) folders: Folders,
-    /// The stream of each followed path.
-    pub(crate) by_path: HashMap<PathBuf, usize>,
-    /// The stream of each place that a path's links lead to.
-    by_target: HashMap<PathBuf, usize>,
-    /// The stream that last had a file; whether it still has is to be asked.
-    owners: HashMap<(u64, u64), usize>,
+    pub(crate) index: Index,
     pub(crate) queue: VecDeque<usize>,
     hints: Vec<PathBuf>,
     /// Where the poll goes on.
@@ -61,9 +54,8 @@ pub(crate) struct Finder {
     pub(crate) look_at_ms: u64,
     list_at_ms: u64,
     pub(crate) expand_at_ms: u64,
-    /// Patterns, as sets of directories that were listed for them.
+    /// Directories that were listed for patterns.
     pub(crate) pattern_dirs: BTreeSet<PathBuf>,
-    pub(crate) dirs_changed: bool,
 }
 
 impl Finder {
@@ -91,8 +83,7 @@ impl Engine {
 
     /// A file was written to.
     pub fn hint_data(&mut self, path: &Path) {
-        let at = self.finder.by_path.get(path).or_else(|| self.finder.by_target.get(path));
-        match at.copied() {
+        match self.finder.index.at(path) {
             Some(at) => {
                 self.streams[at].written_to = true;
                 self.set_dirty(at);
@@ -113,11 +104,6 @@ impl Engine {
     pub fn hint_all(&mut self) {
         self.finder.relist = true;
         (0..self.streams.len()).for_each(|at| self.set_dirty(at));
-    }
-
-    /// Directories whose changes are worth a hint, in no order.
-    pub fn dirs(&self) -> &[PathBuf] {
-        &self.dirs
     }
 
     pub(crate) fn set_dirty(&mut self, at: usize) {
@@ -144,8 +130,7 @@ impl Engine {
             for ext in [&[][..], ext] {
                 let of = [&name[..end], ext].concat();
                 let of = join(dir, std::ffi::OsStr::from_bytes(&of));
-                let by_path = self.finder.by_path.get(&of);
-                let ats = [by_path, self.finder.by_target.get(&of)];
+                let ats = self.finder.index.both_at(&of);
                 let is_rotated = || {
                     let names = self.options.rotated.iter();
                     names
@@ -161,7 +146,7 @@ impl Engine {
     }
 
     pub(crate) fn add_stream(&mut self, path: PathBuf, named: bool) -> usize {
-        if let Some(at) = self.finder.by_path.get(&path) {
+        if let Some(at) = self.finder.index.by_path.get(&path) {
             return *at;
         }
         let mut stream = Stream::new(self.next_key, path.clone(), named);
@@ -174,8 +159,9 @@ impl Engine {
         self.next_key += 1;
         self.streams.push(stream);
         let at = self.streams.len() - 1;
-        self.finder.by_path.insert(path, at);
-        self.finder.dirs_changed = true;
+        self.finder.index.by_path.insert(path, at);
+        self.note_state(at);
+        self.note_dirs(at);
         self.queue(at, Closeness::Around);
         at
     }
@@ -198,7 +184,7 @@ impl Engine {
             self.finder.hints.clear();
             self.finder.expand = true;
             self.finder.around = true;
-            self.index_owners();
+            self.index_anew();
             for at in 0..self.streams.len() {
                 self.queue(at, Closeness::Around);
                 if self.ending {
@@ -216,9 +202,6 @@ impl Engine {
         }
         self.finder.around_done |= self.finder.around && look == Look::Settled;
         self.finder.around &= look != Look::Settled;
-        if std::mem::take(&mut self.finder.dirs_changed) {
-            self.collect_dirs();
-        }
         self.look_again_ms = match look {
             Look::Settled | Look::More => LOOK_AGAIN_MS,
             Look::Again => (self.look_again_ms * 2).min(LOOK_AGAIN_MS_MAX),
@@ -248,11 +231,10 @@ impl Engine {
             let seen = fs.probe_path(&path);
             let is_there = seen != Err(Fault::Missing);
             self.finder.folders.hint(dir_of(&path), name, is_there);
-            let at = [self.finder.by_path.get(&path), self.finder.by_target.get(&path)];
-            let at: Vec<usize> = at.into_iter().flatten().copied().collect();
-            let followed = self.finder.by_path.contains_key(&path);
+            let ats = self.finder.index.both_at(&path);
+            let followed = ats[0].is_some();
             let mut concerned = self.rotated_of(&path);
-            concerned.extend(at);
+            concerned.extend(ats.into_iter().flatten());
             if let Ok(probe) = seen {
                 concerned.extend(self.owner_of(probe.id));
             }
@@ -267,69 +249,5 @@ impl Engine {
                 _ => {}
             }
         }
-    }
-
-    pub(crate) fn owner_of(&self, id: FileId) -> Option<usize> {
-        let at = *self.finder.owners.get(&(id.ino, id.born_ns))?;
-        self.streams.get(at).is_some_and(|stream| stream.has(id)).then_some(at)
-    }
-
-    pub(crate) fn note_owned(&mut self, at: usize) {
-        for id in self.streams[at].ids() {
-            self.finder.owners.insert((id.ino, id.born_ns), at);
-        }
-        for target in &self.streams[at].targets {
-            if !self.finder.by_target.contains_key(target) {
-                self.finder.by_target.insert(target.clone(), at);
-                self.finder.dirs_changed = true;
-            }
-        }
-    }
-
-    fn index_owners(&mut self) {
-        self.finder.owners.clear();
-        self.finder.by_target.clear();
-        (0..self.streams.len()).for_each(|at| self.note_owned(at));
-    }
-
-    fn drop_empty_streams(&mut self) {
-        let pending = self.outgoing.pending.map(|pending| pending.key);
-        let before = self.streams.len();
-        // The last ones of those whose file is gone are kept: it may come back.
-        let is_gone = |stream: &Stream| !stream.gone.is_empty() && stream.live.is_none();
-        let gone = self.streams.iter().filter(|stream| is_gone(stream)).count();
-        let mut too_many = gone.saturating_sub(GONE_STREAMS_MAX);
-        self.streams.retain(|stream| {
-            let mut empty = stream.generations.is_empty() && stream.closed.is_empty();
-            if empty && is_gone(stream) {
-                empty = too_many > 0;
-                too_many = too_many.saturating_sub(1);
-            }
-            stream.named
-                || !empty
-                || stream.live.is_some()
-                || stream.due != Closeness::None
-                || pending == Some(stream.key)
-                || stream.fault.is_some()
-        });
-        if self.streams.len() == before {
-            return;
-        }
-        let paths = self.streams.iter().enumerate();
-        self.finder.by_path = paths.map(|(at, stream)| (stream.path.clone(), at)).collect();
-        self.index_owners();
-        let due = |(at, stream): (usize, &Stream)| (stream.due != Closeness::None).then_some(at);
-        self.finder.queue = self.streams.iter().enumerate().filter_map(due).collect();
-        let dirty = |(at, stream): (usize, &Stream)| stream.dirty.then_some(at);
-        self.dirty = self.streams.iter().enumerate().filter_map(dirty).collect();
-        self.finder.dirs_changed = true;
-    }
-
-    fn collect_dirs(&mut self) {
-        let streams = self.streams.iter();
-        let mut dirs: BTreeSet<_> =
-            streams.flat_map(|stream| stream.dirs(&self.options.rotated)).collect();
-        dirs.extend(self.finder.pattern_dirs.iter().cloned());
-        self.dirs = dirs.into_iter().collect();
     }
 }

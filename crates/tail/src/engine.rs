@@ -110,7 +110,11 @@ pub struct Engine {
     pub(crate) notices: Vec<Notice>,
     pub(crate) ending: bool,
     pub(crate) bytes_since_checkpoint: u64,
+    /// The checkpoint is out of date.
     pub(crate) changed: bool,
+    /// Streams of which it may say something else, and paths that it need not know any more.
+    pub(crate) unsaved: Vec<usize>,
+    pub(crate) forgotten: Vec<PathBuf>,
     #[cfg(test)]
     pub(crate) planted: Option<crate::planted::Bug>,
     /// The checkpoint was read.
@@ -138,7 +142,6 @@ pub struct Engine {
     pub(crate) checkpoint_at_ms: u64,
     pub(crate) log: Log,
     pub(crate) reclaimer: Reclaimer,
-    pub(crate) dirs: Vec<PathBuf>,
 }
 
 /// What reading all streams came to.
@@ -182,6 +185,8 @@ impl Engine {
             ending: false,
             bytes_since_checkpoint: 0,
             changed: false,
+            unsaved: Vec::new(),
+            forgotten: Vec::new(),
             #[cfg(test)]
             planted: None,
             loaded: false,
@@ -201,7 +206,6 @@ impl Engine {
             checkpoint_at_ms: 0,
             log: Log::default(),
             reclaimer: Reclaimer::default(),
-            dirs: Vec::new(),
         }
     }
 
@@ -236,7 +240,7 @@ impl Engine {
 
     /// Why a named path cannot be read at present, if one cannot.
     pub fn fault(&self) -> Option<String> {
-        let stream = self.streams.iter().find(|stream| stream.fault.is_some())?;
+        let stream = self.streams.get(*self.finder.index.faulty.first()?)?;
         Some(format!("{}: {}", stream.path.display(), stream.fault?))
     }
 
@@ -304,14 +308,14 @@ impl Engine {
         let all_seen = settled == Look::Settled && self.finder.around_done;
         self.finder.around_done &= pass == Pass::Ends;
         if pass == Pass::Ends && all_seen && self.outgoing.is_settled() {
-            for stream in &mut self.streams {
+            for at in 0..self.streams.len() {
                 // Unfinished lines were written out: going on behind them doubles nothing.
-                for one in &mut stream.generations {
+                for one in &mut self.streams[at].generations {
                     one.resume = one.written;
                     one.settled = one.written;
                 }
+                self.note_changed(at);
             }
-            self.changed = true;
             let unread =
                 |stream: &Stream| stream.fault.is_some() || stream.named && stream.live.is_none();
             return Outcome::Finished { incomplete: self.streams.iter().any(unread) };
@@ -351,12 +355,18 @@ impl Engine {
         at_ms.max(now_ms)
     }
 
-    /// What must hold between turns.
+    /// What must hold between turns; in a build for production nobody asks all streams.
     fn check_invariants(&self) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
         let generations = self.streams.iter().flat_map(|stream| &stream.generations);
         debug_assert!(generations.clone().count() == self.open_files, "open files are counted");
         let dirty = || self.streams.iter().filter(|stream| stream.dirty).count();
         debug_assert!(dirty() == self.dirty.len(), "what is dirty is in line to be read");
+        let unsaved = || self.streams.iter().filter(|stream| stream.unsaved).count();
+        debug_assert!(unsaved() == self.unsaved.len(), "what is to be saved is known");
+        self.check_index();
         for one in generations {
             debug_assert!(one.settled.frontier <= one.resume.frontier, "settled is behind");
             debug_assert!(one.resume.frontier <= one.written.frontier, "resume is behind");

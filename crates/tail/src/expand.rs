@@ -45,8 +45,10 @@ impl Engine {
         }
         let excludes = &self.options.exclude;
         found.retain(|path| !is_excluded(excludes, path));
-        self.finder.dirs_changed |= dirs != self.finder.pattern_dirs;
-        self.finder.pattern_dirs = dirs;
+        if dirs != self.finder.pattern_dirs {
+            self.finder.pattern_dirs = dirs;
+            self.collect_dirs();
+        }
         let found: Vec<_> = found.into_iter().collect();
         self.follow_found(fs, &found);
     }
@@ -55,7 +57,7 @@ impl Engine {
     pub(crate) fn follow_found(&mut self, fs: &mut dyn Fs, found: &[PathBuf]) {
         let mut left_out = 0;
         for path in found {
-            if self.finder.by_path.contains_key(path) || self.is_rotated(path, found) {
+            if self.finder.index.by_path.contains_key(path) || self.is_rotated(path, found) {
                 continue;
             }
             if self.streams.len() >= self.options.files_max {
@@ -84,7 +86,7 @@ impl Engine {
             use std::os::unix::ffi::OsStrExt;
             let of = Path::new(std::ffi::OsStr::from_bytes(&bytes[..end]));
             let followed = || {
-                self.finder.by_path.contains_key(of)
+                self.finder.index.by_path.contains_key(of)
                     || found.binary_search_by(|one| one.as_path().cmp(of)).is_ok()
             };
             let names = |template: &&String| {

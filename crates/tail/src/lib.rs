@@ -28,6 +28,7 @@ pub mod format;
 pub mod frame;
 pub mod fs;
 mod gap;
+mod index;
 mod json;
 mod ledger;
 mod look;

@@ -316,7 +316,9 @@ impl Engine {
     fn settle(&mut self, released: Vec<End>) {
         for end in released {
             self.changed = true;
-            let Some(one) = self.generation_of(&end) else { continue };
+            let Some((at, place)) = self.place_of(&end) else { continue };
+            self.note_changed(at);
+            let one = &mut self.streams[at].generations[place];
             let resume = Position { id: one.id(), ..end.resume };
             if resume.frontier >= one.settled.frontier {
                 one.settled = resume;
@@ -329,16 +331,17 @@ impl Engine {
         self.streams.binary_search_by_key(&key, |stream| stream.key).ok()
     }
 
-    /// The generation an end is about, if it is still what it was.
-    fn generation_of(&mut self, end: &End) -> Option<&mut Generation> {
+    /// The stream of the generation an end is about, if that is still what it was, and its place
+    /// there.
+    fn place_of(&self, end: &End) -> Option<(usize, usize)> {
         let is_it = |one: &Generation| one.source() == end.source;
+        let place_in = |at: usize| {
+            let place = self.streams[at].generations.iter().position(is_it)?;
+            Some((at, place))
+        };
         // It may have been given to another stream since.
-        let at = self.stream_of(end.key);
-        let at = at.filter(|at| self.streams[*at].generations.iter().any(is_it));
-        let at = at.or_else(|| {
-            self.streams.iter().position(|stream| stream.generations.iter().any(is_it))
-        });
-        self.streams[at?].generations.iter_mut().find(|one| is_it(one))
+        let place = self.stream_of(end.key).and_then(place_in);
+        place.or_else(|| self.finder.index.open.iter().find_map(|at| place_in(*at)))
     }
 
     /// Moves a generation over bytes that were taken, and says where that is.

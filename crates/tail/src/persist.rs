@@ -51,7 +51,7 @@ impl Engine {
             // As paths are given to the engine; older programs kept the dot.
             let path = path.strip_prefix(".").map(PathBuf::from).unwrap_or(path);
             // Those that are followed already are named, and added but once.
-            let followed = self.finder.by_path.contains_key(&path);
+            let followed = self.finder.index.by_path.contains_key(&path);
             if !followed && !self.is_wanted(&path) {
                 continue;
             }
@@ -68,18 +68,26 @@ impl Engine {
         }
     }
 
+    /// What is to be remembered of a stream is other than it was.
+    pub(crate) fn note_changed(&mut self, at: usize) {
+        self.changed = true;
+        self.note_unsaved(at);
+    }
+
+    /// The same where it need not be written soon.
+    pub(crate) fn note_unsaved(&mut self, at: usize) {
+        if !std::mem::replace(&mut self.streams[at].unsaved, true) {
+            self.unsaved.push(at);
+        }
+    }
+
     pub(crate) fn write_checkpoint(&mut self, fs: &mut dyn Fs, now_ms: u64) {
         self.checkpoint_at_ms = now_ms;
         // What is not acknowledged is not in it.
         self.bytes_since_checkpoint = self.outgoing.ledger.bytes();
         if !self.options.checkpoint {
-            self.changed = false;
+            self.note_saved();
             return;
-        }
-        let generations = self.streams.iter().flat_map(|stream| &stream.generations);
-        for one in generations {
-            // A checkpoint ahead of the output loses lines with certainty, and silently.
-            assert!(one.settled.frontier <= one.written.frontier, "checkpoint behind the output");
         }
         let mut written = self.write_log(fs);
         if written == Err(Fault::Missing) {
@@ -88,7 +96,7 @@ impl Engine {
         }
         match written {
             Ok(()) => {
-                self.changed = false;
+                self.note_saved();
                 self.reclaimer.is_saved = true;
                 self.reclaimer.is_due = true;
             }
@@ -100,9 +108,27 @@ impl Engine {
         }
     }
 
+    fn note_saved(&mut self) {
+        self.changed = false;
+        self.forgotten = Vec::new();
+        for at in self.unsaved.drain(..) {
+            self.streams[at].unsaved = false;
+        }
+    }
+
     fn write_log(&mut self, fs: &mut dyn Fs) -> Result<(), Fault> {
-        let entries = self.streams.iter().map(|stream| (stream.path.as_path(), stream.known()));
-        let written = match self.log.write(entries) {
+        let all = if self.log.is_due_anew() { 0..self.streams.len() } else { 0..0 };
+        let some = if all.is_empty() { &self.unsaved[..] } else { &[] };
+        let streams = all.chain(some.iter().copied()).map(|at| &self.streams[at]);
+        let entries = streams.map(|stream| {
+            for one in &stream.generations {
+                // A checkpoint ahead of the output loses lines with certainty, and silently.
+                assert!(one.settled.frontier <= one.written.frontier, "checkpoint is behind");
+            }
+            (stream.path.as_path(), stream.known())
+        });
+        let forgotten = self.forgotten.iter().map(PathBuf::as_path);
+        let written = match self.log.write(entries, forgotten) {
             Ok(None) => return Ok(()),
             Ok(Some(write)) => fs.write_checkpoint(write.offset, write.bytes),
             Err(_) => return Err(Fault::Full),
@@ -332,6 +358,7 @@ mod tests {
         let mut engine = started(&mut memory, &many);
         engine.write_checkpoint(&mut memory, 0);
         engine.streams[500].closed[0].position.id.ino += 1;
+        engine.note_changed(500);
         engine.write_checkpoint(&mut memory, 0);
         engine.write_checkpoint(&mut memory, 0);
         let sizes: Vec<_> = memory.written.iter().map(|(_, len)| *len).collect();
@@ -395,6 +422,7 @@ mod tests {
         let mut engine = started(&mut memory, &all);
         engine.write_checkpoint(&mut memory, 0);
         engine.streams[4].closed[0].position.id.ino += 1;
+        engine.note_changed(4);
         memory.places = Default::default();
         memory.faults = vec![Fault::Missing];
         engine.write_checkpoint(&mut memory, 0);
@@ -403,7 +431,7 @@ mod tests {
 
         memory.faults = vec![Fault::Full];
         engine.streams[4].closed[0].position.id.ino += 1;
-        engine.changed = true;
+        engine.note_changed(4);
         engine.write_checkpoint(&mut memory, 0);
         assert_eq!(engine.take_notices(), [Notice::CheckpointFailed(Fault::Full)]);
         assert!(engine.changed, "it is tried again");

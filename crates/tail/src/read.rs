@@ -259,14 +259,14 @@ impl Engine {
             Ok(Gap::Pass(to)) => {
                 one.pass(&self.buf[..to]);
                 self.stats.nul_bytes_skipped += (to - from) as u64;
-                self.changed = true;
+                self.note_changed(at);
                 return Step::Passed(to - from);
             }
             Ok(Gap::Hole(data)) => {
                 let before = one.written.frontier;
                 let cost = one.pass_hole(&self.buf[..filled], data);
                 self.stats.nul_bytes_skipped += one.written.frontier - before;
-                self.changed = true;
+                self.note_changed(at);
                 return Step::Passed(cost);
             }
             Err(fault) => return self.note_failed(at, place, fault, now_ms),

@@ -268,7 +268,8 @@ impl Engine {
                 stream.generations.insert(0, one);
                 self.open_files += 1;
                 self.stats.removed_files += 1;
-                self.changed = true;
+                self.note_state(at);
+                self.note_changed(at);
                 self.notices.push(Notice::Removed(path));
                 self.set_dirty(at);
             }

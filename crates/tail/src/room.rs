@@ -19,7 +19,8 @@ impl Engine {
             return true;
         }
         let mut idle = Vec::new();
-        for (at, stream) in self.streams.iter().enumerate() {
+        for at in self.finder.index.open.iter().copied() {
+            let stream = &self.streams[at];
             let idle_here = stream.generations.iter().filter(|one| self.is_idle(stream.key, one));
             idle.extend(idle_here.map(|one| (one.moved_ms, at, one.id())));
         }
@@ -42,6 +43,8 @@ impl Engine {
             let removes = self.options.reclaim.keep_rotated.is_some();
             self.streams[at].remember(&one, Some(&probe), removes);
             self.open_files -= 1;
+            self.note_state(at);
+            self.note_changed(at);
             closed += 1;
         }
         // Where nothing is left to be read, waiting makes no room: more are opened then.

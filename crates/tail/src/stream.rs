@@ -178,6 +178,8 @@ pub struct Stream {
     pub proven: Option<FileId>,
     /// Something may be there to be read.
     pub dirty: bool,
+    /// The checkpoint may say something else of it.
+    pub(crate) unsaved: bool,
     /// It was said that the file was written to.
     pub written_to: bool,
     /// The newest file had the first identity before the last look, and has the second.
@@ -221,6 +223,7 @@ impl Stream {
             live: None,
             proven: None,
             dirty: false,
+            unsaved: false,
             written_to: false,
             renumbered: None,
             replaced: None,
@@ -281,6 +284,16 @@ impl Stream {
     pub(crate) fn ids(&self) -> impl Iterator<Item = FileId> + '_ {
         let closed = self.closed.iter().map(|known| known.position.id);
         self.generations.iter().map(Generation::id).chain(closed)
+    }
+
+    /// Whether it has no file, open or closed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.generations.is_empty() && self.closed.is_empty()
+    }
+
+    /// Whether it has an open file that is not at the path.
+    pub(crate) fn has_old(&self) -> bool {
+        self.generations.iter().any(|one| self.live != Some(one.id()))
     }
 
     /// Whether a file is one that it knows.

@@ -33,6 +33,7 @@ impl Engine {
             if !streams[at].glance(&mut scene, due == Closeness::Around) {
                 batch.push(at);
             }
+            self.note_state(at);
         }
         let mut look = match self.finder.queue.is_empty() {
             true => Look::Settled,
@@ -70,7 +71,7 @@ impl Engine {
             fs,
             folders: &mut self.finder.folders,
             templates: &self.options.rotated,
-            followed: &self.finder.by_path,
+            followed: &self.finder.index.by_path,
             now_ms,
             notices: &mut self.notices,
         };
@@ -148,16 +149,17 @@ impl Engine {
     }
 
     pub(crate) fn note_settled(&mut self, at: usize, before: (usize, Option<FileId>)) {
+        self.note_unsaved(at);
         let stream = &mut self.streams[at];
         let after = (stream.generations.len(), stream.live);
         self.open_files = self.open_files + after.0 - before.0;
         let renumbered = stream.renumbered.take();
+        self.changed |= before != after;
         if let Some((old, new)) = renumbered {
             self.outgoing.renumber(stream.key, old, new);
         } else if before.1.is_some() && after.1.is_some() && before.1 != after.1 {
             self.stats.rotations += after.0.saturating_sub(before.0).max(1) as u64;
         }
-        self.changed |= before != after;
         let too_many = std::mem::take(&mut stream.too_many_open);
         let newest = stream.generations.last().map(|newest| (newest.id(), newest.file));
         if let (Some(old), Some((new, file))) = (stream.replaced.take(), newest) {
@@ -187,6 +189,7 @@ impl Engine {
             if self.streams[at].live != Some(live.id) {
                 self.notices.push(Notice::SameFile(self.streams[at].path.clone()));
                 self.streams[at].live = Some(live.id);
+                self.note_state(at);
             }
             return Owner::Other;
         }
@@ -218,7 +221,9 @@ impl Engine {
         taker.closed.extend(believed);
         self.outgoing.give_over(id, old_key, key);
         self.note_owned(to);
-        self.changed = true;
+        self.note_state(from);
+        self.note_changed(to);
+        self.note_changed(from);
         self.queue(from, Closeness::Around);
     }
 }

@@ -1,0 +1,190 @@
+//! The index: the ways to a stream that do not ask every stream.
+//!
+//! Owns which stream has a path or a file, which ones somebody has to think of at each turn, and
+//! the folders of all. It decides nothing: what it says of a stream is a reason to look at that one
+//! closely. A stream is entered anew by whoever changed it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use crate::engine::Engine;
+use crate::fs::FileId;
+use crate::stream::{Closeness, Stream};
+
+/// Paths found by a pattern that are remembered although their files are gone.
+const GONE_STREAMS_MAX: usize = 256;
+/// Of so many streams one may be kept that nothing is known of any more: without them all others
+/// change their places.
+const STREAMS_PER_EMPTY: usize = 64;
+
+/// Streams, by their places in the list.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// The stream of each followed path.
+    pub(crate) by_path: HashMap<PathBuf, usize>,
+    /// The stream of each place that a path's links lead to.
+    by_target: HashMap<PathBuf, usize>,
+    /// The stream that last had a file; whether it still has is to be asked.
+    owners: HashMap<(u64, u64), usize>,
+    /// All with open files, perhaps others.
+    pub(crate) open: BTreeSet<usize>,
+    /// All with an open file that is not at their path, perhaps others.
+    pub(crate) old: BTreeSet<usize>,
+    /// All whose path cannot be read.
+    pub(crate) faulty: BTreeSet<usize>,
+    /// All without a file that a pattern led to, perhaps others.
+    empty: BTreeSet<usize>,
+    /// Directories whose changes are worth a hint.
+    dirs: BTreeSet<PathBuf>,
+    dirs_changed: bool,
+}
+
+impl Index {
+    /// The stream of a path, or of the place that its links lead to.
+    pub(crate) fn at(&self, path: &Path) -> Option<usize> {
+        let [by_path, by_target] = self.both_at(path);
+        by_path.or(by_target)
+    }
+
+    /// The stream of a path, and the one whose links lead to it.
+    pub(crate) fn both_at(&self, path: &Path) -> [Option<usize>; 2] {
+        [self.by_path.get(path).copied(), self.by_target.get(path).copied()]
+    }
+
+    fn note_state(&mut self, at: usize, stream: &Stream) {
+        let mut enter = |set: fn(&mut Index) -> &mut BTreeSet<usize>, is_in: bool| match is_in {
+            true => set(self).insert(at),
+            false => set(self).remove(&at),
+        };
+        enter(|index| &mut index.open, !stream.generations.is_empty());
+        enter(|index| &mut index.old, stream.has_old());
+        enter(|index| &mut index.faulty, stream.fault.is_some());
+        enter(|index| &mut index.empty, stream.is_empty() && !stream.named);
+    }
+}
+
+impl Engine {
+    /// Directories whose changes are worth a hint.
+    pub fn dirs(&self) -> &BTreeSet<PathBuf> {
+        &self.finder.index.dirs
+    }
+
+    /// Whether these are others than when this was asked last.
+    pub fn take_dirs_changed(&mut self) -> bool {
+        std::mem::take(&mut self.finder.index.dirs_changed)
+    }
+
+    /// Something about a stream may be other than it was.
+    pub(crate) fn note_state(&mut self, at: usize) {
+        self.finder.index.note_state(at, &self.streams[at]);
+    }
+
+    pub(crate) fn owner_of(&self, id: FileId) -> Option<usize> {
+        let at = *self.finder.index.owners.get(&(id.ino, id.born_ns))?;
+        self.streams.get(at).is_some_and(|stream| stream.has(id)).then_some(at)
+    }
+
+    /// A stream may have other files than it had.
+    pub(crate) fn note_owned(&mut self, at: usize) {
+        self.note_state(at);
+        let index = &mut self.finder.index;
+        for id in self.streams[at].ids() {
+            index.owners.insert((id.ino, id.born_ns), at);
+        }
+        let mut is_new = false;
+        for target in &self.streams[at].targets {
+            if !index.by_target.contains_key(target) {
+                index.by_target.insert(target.clone(), at);
+                is_new = true;
+            }
+        }
+        if is_new {
+            self.note_dirs(at);
+        }
+    }
+
+    /// Streams, or what is known of them, may be in other places.
+    pub(crate) fn index_anew(&mut self) {
+        let index = &mut self.finder.index;
+        index.owners.clear();
+        index.by_target.clear();
+        for set in [&mut index.open, &mut index.old, &mut index.faulty, &mut index.empty] {
+            set.clear();
+        }
+        (0..self.streams.len()).for_each(|at| self.note_owned(at));
+    }
+
+    /// Every stream that has to be thought of is known to the index.
+    pub(crate) fn check_index(&self) {
+        for (at, stream) in self.streams.iter().enumerate() {
+            let index = &self.finder.index;
+            let is_open = index.open.contains(&at) || stream.generations.is_empty();
+            debug_assert!(is_open, "what is open is known");
+            debug_assert!(
+                index.old.contains(&at) || !stream.has_old(),
+                "what may be over is known"
+            );
+            let is_faulty = index.faulty.contains(&at);
+            debug_assert!(is_faulty == stream.fault.is_some(), "what cannot be read is known");
+        }
+    }
+
+    /// A stream has folders of its own.
+    pub(crate) fn note_dirs(&mut self, at: usize) {
+        let index = &mut self.finder.index;
+        for dir in self.streams[at].dirs(&self.options.rotated) {
+            index.dirs_changed |= index.dirs.insert(dir);
+        }
+    }
+
+    /// The folders of all streams, and no others.
+    pub(crate) fn collect_dirs(&mut self) {
+        let before = std::mem::take(&mut self.finder.index.dirs);
+        self.finder.index.dirs = self.finder.pattern_dirs.clone();
+        (0..self.streams.len()).for_each(|at| self.note_dirs(at));
+        self.finder.index.dirs_changed |= self.finder.index.dirs != before;
+    }
+
+    /// Forgets paths that a pattern led to and that nothing is known of any more.
+    pub(crate) fn drop_empty_streams(&mut self) {
+        let pending = self.outgoing.pending.map(|pending| pending.key);
+        let candidates = self.finder.index.empty.iter().map(|at| (*at, &self.streams[*at]));
+        let empty = candidates.filter(|(_, stream)| {
+            stream.is_empty()
+                && stream.live.is_none()
+                && stream.due == Closeness::None
+                && pending != Some(stream.key)
+                && stream.fault.is_none()
+        });
+        let (gone, mut dropped): (Vec<_>, Vec<_>) =
+            empty.partition(|(_, stream)| !stream.gone.is_empty());
+        // The last ones of those whose file is gone are kept: it may come back.
+        dropped.extend(&gone[..gone.len().saturating_sub(GONE_STREAMS_MAX)]);
+        let dropped: BTreeSet<usize> = dropped.into_iter().map(|(at, _)| at).collect();
+        let has_room = self.streams.len() < self.options.files_max;
+        if dropped.is_empty() || has_room && dropped.len() <= self.streams.len() / STREAMS_PER_EMPTY
+        {
+            return;
+        }
+        let mut at = 0;
+        self.streams.retain(|stream| {
+            at += 1;
+            let is_dropped = dropped.contains(&(at - 1));
+            if is_dropped && self.options.checkpoint {
+                self.forgotten.push(stream.path.clone());
+            }
+            !is_dropped
+        });
+        let paths = self.streams.iter().enumerate();
+        self.finder.index.by_path = paths.map(|(at, stream)| (stream.path.clone(), at)).collect();
+        self.index_anew();
+        self.collect_dirs();
+        let places = |is_in: fn(&Stream) -> bool| {
+            let streams = self.streams.iter().enumerate();
+            streams.filter(move |(_, stream)| is_in(stream)).map(|(at, _)| at)
+        };
+        self.finder.queue = places(|stream| stream.due != Closeness::None).collect();
+        self.dirty = places(|stream| stream.dirty).collect();
+        self.unsaved = places(|stream| stream.unsaved).collect();
+    }
+}
