@@ -113,6 +113,12 @@ fn metrics(stats: &Stats) -> String {
             Counter,
             stats.free_failures,
         ),
+        (
+            "log_scraper_folders_left_out",
+            "Folders a pattern leads to, not listed for want of room.",
+            Gauge,
+            stats.folders_left_out,
+        ),
     ];
     let mut text = Text::new();
     for (name, help, kind, value) in families {
@@ -171,9 +177,10 @@ mod tests {
             remove_failures: 12,
             freed_bytes: 13,
             free_failures: 14,
+            folders_left_out: 15,
         };
         let text = metrics(&stats);
-        for value in 1..=14 {
+        for value in 1..=15 {
             assert!(text.lines().any(|line| line.ends_with(&format!(" {value}"))), "{value}");
         }
         assert!(text.contains("log_scraper_build_info{version=\""));

@@ -259,7 +259,7 @@ impl Stream {
         let Some(newest) = self.generations.last_mut() else { return false };
         let is_same = fs.probe(newest.file).is_ok_and(|probe| probe.id == live);
         if is_same {
-            self.renumbered = Some((newest.id(), live));
+            self.renumbered = Some(Box::new((newest.id(), live)));
             for position in [&mut newest.written, &mut newest.resume, &mut newest.settled] {
                 position.id = live;
             }
@@ -288,7 +288,7 @@ impl Stream {
             let old = self.generations.remove(at);
             scene.fs.close(old.file);
             let position = Position { id: live.id, ..old.written };
-            self.replaced = Some(old);
+            self.replaced = Some(Box::new(old));
             return Generation::new(file, position, scene.now_ms);
         }
         for at in (0..self.gone.len()).rev() {

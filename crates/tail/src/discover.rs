@@ -4,11 +4,12 @@
 //! [`crate::look`]'s business. Nothing here asks every stream about every path: a hint finds the
 //! streams it concerns by the [`Index`], and a look at many streams is one listing of each folder.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::engine::Engine;
+use crate::expand::hash_of;
 use crate::folder::{Folders, dir_of, join};
 use crate::fs::{Fault, Fs};
 use crate::index::Index;
@@ -27,6 +28,8 @@ const LIST_MS_PER_STREAM: u64 = 10;
 pub(crate) const EXPAND_INTERVAL_MS: u64 = 100;
 /// Streams that one turn looks at, so that the files already open are read in between.
 pub(crate) const LOOKS_PER_TURN: usize = 512;
+/// Streams that one turn looks at but cheaply.
+pub(crate) const GLANCES_PER_TURN: usize = 4096;
 /// Files that one tick of the poll looks at; of more, each tick looks at the next.
 const POLLED_MAX: usize = 1000;
 /// Names hinted at between two turns; of more, everything is listed.
@@ -54,6 +57,8 @@ pub(crate) struct Finder {
     pub(crate) look_at_ms: u64,
     list_at_ms: u64,
     pub(crate) expand_at_ms: u64,
+    /// Hashes of paths that a pattern leads to and that are left out for want of room.
+    pub(crate) left_out: HashSet<u64>,
     /// Directories that were listed for patterns.
     pub(crate) pattern_dirs: BTreeSet<PathBuf>,
 }
@@ -214,9 +219,8 @@ impl Engine {
         let count = self.streams.len();
         let first = self.finder.poll_next % count.max(1);
         for i in 0..count.min(POLLED_MAX) {
-            let at = (first + i) % count;
-            self.set_dirty(at);
-            self.queue(at, Closeness::Path);
+            // What is there to be read, the look tells.
+            self.queue((first + i) % count, Closeness::Path);
         }
         self.finder.poll_next = first + count.min(POLLED_MAX);
     }
@@ -243,8 +247,15 @@ impl Engine {
                 self.queue(at, Closeness::Around);
             }
             let is_file = matches!(seen, Ok(_) | Err(Fault::Denied));
+            if !is_file && self.finder.left_out.remove(&hash_of(&path)) {
+                self.stats.left_out = self.finder.left_out.len() as u64;
+            }
             match is_file {
-                true if !followed && self.is_wanted(&path) => self.follow_found(fs, &[path]),
+                true if !followed && self.is_wanted(&path) => {
+                    let before = self.finder.left_out.len();
+                    self.follow_found(fs, &[path]);
+                    self.note_left_out(before);
+                }
                 false if self.finder.wild_dirs(&self.options.paths) => self.finder.expand = true,
                 _ => {}
             }

@@ -17,6 +17,8 @@ use crate::pattern::RotatedNames;
 struct Folder {
     /// Names in it, or why there are none to be had.
     names: Result<BTreeSet<OsString>, Fault>,
+    /// Its own path without links in it, once somebody asked.
+    real: Option<Result<PathBuf, Fault>>,
     /// The names of each inode number, once somebody asked for a file by what it is.
     by_number: Option<HashMap<u64, Vec<OsString>>>,
     /// The look in which it was listed.
@@ -71,9 +73,21 @@ impl Folders {
         let listed_in = self.look;
         self.map.entry(dir.to_owned()).or_insert_with(|| Folder {
             names: fs.list(dir).map(|names| names.into_iter().collect()),
+            real: None,
             by_number: None,
             listed_in,
         })
+    }
+
+    /// Where a path leads to. Of one that is no link itself the folder alone is asked, once.
+    pub(crate) fn resolve(&mut self, fs: &mut dyn Fs, path: &Path) -> Result<PathBuf, Fault> {
+        let Some(name) = path.file_name().filter(|_| !fs.is_link(path)) else {
+            return fs.resolve(path);
+        };
+        let dir = dir_of(path);
+        let folder = self.folder(fs, dir);
+        let real = folder.real.get_or_insert_with(|| fs.resolve(dir));
+        real.as_ref().map(|real| real.join(name)).map_err(|fault| *fault)
     }
 
     /// A name came, went, or leads to another file now.

@@ -158,14 +158,17 @@ impl Engine {
         });
         let (gone, mut dropped): (Vec<_>, Vec<_>) =
             empty.partition(|(_, stream)| !stream.gone.is_empty());
-        // The last ones of those whose file is gone are kept: it may come back.
-        dropped.extend(&gone[..gone.len().saturating_sub(GONE_STREAMS_MAX)]);
+        // The last ones of those whose file is gone are kept, unless others want their room: it may
+        // come back.
+        let has_room = self.finder.left_out.is_empty();
+        let kept = if has_room { GONE_STREAMS_MAX } else { 0 };
+        dropped.extend(&gone[..gone.len().saturating_sub(kept)]);
         let dropped: BTreeSet<usize> = dropped.into_iter().map(|(at, _)| at).collect();
-        let has_room = self.streams.len() < self.options.files_max;
         if dropped.is_empty() || has_room && dropped.len() <= self.streams.len() / STREAMS_PER_EMPTY
         {
             return;
         }
+        self.finder.expand |= !has_room;
         let mut at = 0;
         self.streams.retain(|stream| {
             at += 1;

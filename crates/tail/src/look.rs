@@ -38,8 +38,12 @@ impl Stream {
             return false;
         }
         self.live = Some(seen.id);
-        let names = self.rotated_names(scene.templates);
-        if around && names.iter().all(|names| scene.folders.is_listed_anew(&names.dir)) {
+        self.unread = !self.is_read_to(&seen);
+        let is_listed_anew = || {
+            let names = self.rotated_names(scene.templates);
+            names.iter().all(|names| scene.folders.is_listed_anew(&names.dir))
+        };
+        if around && is_listed_anew() {
             self.note_proven();
         }
         true
@@ -94,7 +98,11 @@ impl Stream {
     /// Rotated names first, the path last: what is found under a rotated name while the newest
     /// generation is still at the path cannot be newer than it. `None` on an error.
     pub(crate) fn look_once(&mut self, scene: &mut Scene<'_>) -> Option<Snapshot> {
-        if let Ok(target) = scene.fs.resolve(&self.path) {
+        let target = match self.targets.is_empty() {
+            true => scene.folders.resolve(scene.fs, &self.path),
+            false => scene.fs.resolve(&self.path),
+        };
+        if let Ok(target) = target {
             self.note_target(target);
         }
         let followed = scene.followed;

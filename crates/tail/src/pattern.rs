@@ -12,8 +12,6 @@ use std::path::{Component, Path, PathBuf};
 use crate::folder::{Folders, join};
 use crate::fs::{Fault, Fs};
 
-/// Directories that one pattern is looked for in; a limit against `**` over half the disk.
-pub const DIRS_MAX: usize = 4096;
 /// How many patterns one with braces may stand for.
 pub const ALTERNATIVES_MAX: usize = 1024;
 
@@ -99,18 +97,23 @@ pub fn literal(bytes: &[u8]) -> Vec<u8> {
 /// What a pattern led to.
 #[derive(Debug, Default)]
 pub struct Expansion {
-    /// Paths whose last component matches, in byte order; they need not be regular files.
-    pub paths: BTreeSet<PathBuf>,
+    /// Paths whose last component matches, in no order; they need not be regular files.
+    pub paths: Vec<PathBuf>,
     /// Directories that were listed: a change in one of them may change the expansion.
     pub dirs: BTreeSet<PathBuf>,
     /// A directory that could not be listed, for another reason than that it is not there.
     pub fault: Option<(PathBuf, Fault)>,
-    /// There were more directories than [`DIRS_MAX`].
-    pub left_out: bool,
+    /// Directories that were not listed, for there were too many.
+    pub dirs_left_out: usize,
 }
 
-/// Finds the paths that match.
-pub(crate) fn expand(fs: &mut dyn Fs, folders: &mut Folders, pattern: &Path) -> Expansion {
+/// Finds the paths that match, in at most `dirs_max` directories.
+pub(crate) fn expand(
+    fs: &mut dyn Fs,
+    folders: &mut Folders,
+    pattern: &Path,
+    dirs_max: usize,
+) -> Expansion {
     let mut expansion = Expansion::default();
     let mut found: Vec<PathBuf> = vec![PathBuf::new()];
     for component in pattern.components() {
@@ -125,12 +128,12 @@ pub(crate) fn expand(fs: &mut dyn Fs, folders: &mut Folders, pattern: &Path) -> 
         let mut dirs = found;
         while let Some(dir) = dirs.pop() {
             let listed = if dir.as_os_str().is_empty() { Path::new(".") } else { &dir };
-            if expansion.dirs.len() >= DIRS_MAX && !expansion.dirs.contains(listed) {
-                expansion.left_out = true;
+            if expansion.dirs.len() >= dirs_max && !expansion.dirs.contains(listed) {
+                expansion.dirs_left_out += 1;
                 continue;
             }
             let names = match folders.names(fs, listed) {
-                Ok(names) => names.clone(),
+                Ok(names) => names,
                 Err(Fault::Missing | Fault::NotAFile) => continue,
                 Err(fault) => {
                     expansion.fault = Some((dir, fault));
@@ -152,7 +155,7 @@ pub(crate) fn expand(fs: &mut dyn Fs, folders: &mut Folders, pattern: &Path) -> 
         }
         found = next;
     }
-    expansion.paths = found.into_iter().collect();
+    expansion.paths = found;
     expansion
 }
 

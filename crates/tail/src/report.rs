@@ -41,6 +41,8 @@ pub struct Stats {
     pub freed_bytes: u64,
     /// Space that could not be freed.
     pub free_failures: u64,
+    /// Gauge: folders that a pattern leads to and that are left out for want of room.
+    pub folders_left_out: u64,
 }
 
 /// Something an operator may want to know.
@@ -66,6 +68,8 @@ pub enum Notice {
     Gone(PathBuf),
     /// So many paths that a pattern leads to are left out; so many are followed at most.
     LeftOut(usize, usize),
+    /// So many folders that a pattern leads to are left out; so many are listed at most.
+    FoldersLeftOut(usize, usize),
     /// Two followed paths lead to one file, which is read once.
     SameFile(PathBuf),
     /// The sink failed. It is tried again.
@@ -90,6 +94,7 @@ impl Notice {
             | Notice::LeftOut(..)
             | Notice::NotRemoved(..)
             | Notice::NotFreed(..)
+            | Notice::FoldersLeftOut(..)
             | Notice::SinkFailed(_) => true,
             Notice::Following(_)
             | Notice::Waiting(_)
@@ -113,6 +118,7 @@ impl Notice {
             Notice::Truncated(path) => ("truncated", Some(path)),
             Notice::Gone(path) => ("gone", Some(path)),
             Notice::LeftOut(..) => ("left-out", None),
+            Notice::FoldersLeftOut(..) => ("folders-left-out", None),
             Notice::SameFile(path) => ("same-file", Some(path)),
             Notice::SinkFailed(_) => ("sink", None),
             Notice::Removed(path) => ("removed", Some(path)),
@@ -146,6 +152,9 @@ impl fmt::Display for Notice {
             }
             Notice::LeftOut(count, max) => {
                 write!(f, "{count} files are left out: {max} are followed at most")
+            }
+            Notice::FoldersLeftOut(count, max) => {
+                write!(f, "{count} folders are left out: {max} are listed for a pattern at most")
             }
             Notice::SameFile(path) => {
                 write!(f, "{}: is another followed file too, read once", path.display())

@@ -180,12 +180,14 @@ pub struct Stream {
     pub dirty: bool,
     /// The checkpoint may say something else of it.
     pub(crate) unsaved: bool,
+    /// The last glance showed something that was not read.
+    pub(crate) unread: bool,
     /// It was said that the file was written to.
     pub written_to: bool,
     /// The newest file had the first identity before the last look, and has the second.
-    pub(crate) renumbered: Option<(FileId, FileId)>,
+    pub(crate) renumbered: Option<Box<(FileId, FileId)>>,
     /// The file at the path replaced this one, of which it is a longer copy.
-    pub replaced: Option<Generation>,
+    pub replaced: Option<Box<Generation>>,
     /// From when on a closed file may be removed, should it not change until then.
     pub(crate) quiet_at: Vec<(FileId, u64)>,
     /// A file could not be opened for want of descriptors.
@@ -217,13 +219,15 @@ impl Stream {
             path,
             targets: Vec::new(),
             named,
-            generations: Vec::new(),
+            // Hardly any has more than one: room for four of them would be most of its memory.
+            generations: Vec::with_capacity(1),
             closed: Vec::new(),
             gone: Vec::new(),
             live: None,
             proven: None,
             dirty: false,
             unsaved: false,
+            unread: false,
             written_to: false,
             renumbered: None,
             replaced: None,
@@ -289,6 +293,17 @@ impl Stream {
     /// Whether it has no file, open or closed.
     pub(crate) fn is_empty(&self) -> bool {
         self.generations.is_empty() && self.closed.is_empty()
+    }
+
+    /// Whether all that a look at the path shows was read.
+    pub(crate) fn is_read_to(&self, seen: &Probe) -> bool {
+        match (self.live_generation(), self.generations.len()) {
+            (Some(one), 1) => {
+                let is_at_end = one.at_end && one.written.frontier == seen.size;
+                is_at_end && !one.head_differs && one.seen_ns == seen.written_ns
+            }
+            (_, count) => count == 0,
+        }
     }
 
     /// Whether it has an open file that is not at the path.

@@ -3,7 +3,7 @@
 //! Owns the order of a look: twice at each path with one new listing of each folder in between,
 //! then the giving over of files between paths, then what each path makes of what it has.
 
-use crate::discover::{LOOKS_MAX, LOOKS_PER_TURN};
+use crate::discover::{GLANCES_PER_TURN, LOOKS_MAX, LOOKS_PER_TURN};
 use crate::engine::Engine;
 use crate::fs::{FileId, Fs};
 use crate::look::Scene;
@@ -23,17 +23,24 @@ impl Engine {
     pub(crate) fn look_at_queued(&mut self, fs: &mut dyn Fs, now_ms: u64) -> Look {
         let count = self.finder.queue.len();
         let mut batch = Vec::new();
-        for _ in 0..count {
-            if batch.len() >= LOOKS_PER_TURN {
+        // Where few may be open, files are read before more of them are looked at.
+        let looks_max = LOOKS_PER_TURN.min(self.open_files_max);
+        for _ in 0..count.min(GLANCES_PER_TURN) {
+            if batch.len() >= looks_max {
                 break;
             }
             let Some(at) = self.finder.queue.pop_front() else { break };
             let due = std::mem::replace(&mut self.streams[at].due, Closeness::None);
             let (mut scene, streams) = self.scene(fs, now_ms);
-            if !streams[at].glance(&mut scene, due == Closeness::Around) {
+            let is_settled = streams[at].glance(&mut scene, due == Closeness::Around);
+            self.note_state(at);
+            if !is_settled {
                 batch.push(at);
             }
-            self.note_state(at);
+            // A look that finds no rest for long does not keep the files from being read.
+            if !is_settled || self.streams[at].unread {
+                self.set_dirty(at);
+            }
         }
         let mut look = match self.finder.queue.is_empty() {
             true => Look::Settled,
@@ -155,8 +162,8 @@ impl Engine {
         self.open_files = self.open_files + after.0 - before.0;
         let renumbered = stream.renumbered.take();
         self.changed |= before != after;
-        if let Some((old, new)) = renumbered {
-            self.outgoing.renumber(stream.key, old, new);
+        if let Some(ids) = renumbered {
+            self.outgoing.renumber(stream.key, ids.0, ids.1);
         } else if before.1.is_some() && after.1.is_some() && before.1 != after.1 {
             self.stats.rotations += after.0.saturating_sub(before.0).max(1) as u64;
         }
