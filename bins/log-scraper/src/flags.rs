@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use sidecar::check::Check;
 use sidecar::cli::{self, ListenAddress};
-use tail::engine::{FILES_MAX, Options};
+use tail::engine::{FILES_MAX, OPEN_FILES_MIN, Options};
 use tail::format::{Format, JsonLines};
 use tail::multiline::Multiline;
 
@@ -111,6 +111,24 @@ pub(crate) struct Arguments {
     /// and the right to write to the files
     #[arg(long, env = "LOG_SCRAPER_RECLAIM", value_name = "punch-hole", value_parser = punch_hole)]
     pub(crate) reclaim: Option<PunchHole>,
+    /// Follow this many files that patterns find at most; what is left out is said and counted
+    #[arg(
+        long,
+        env = "LOG_SCRAPER_MAX_FILES",
+        value_name = "COUNT",
+        default_value_t = FILES_MAX,
+        value_parser = max_files
+    )]
+    pub(crate) max_files: usize,
+    /// Hold this many files open at most: of more, the longest idle ones are closed and opened again
+    /// when they grow; without it, and beyond it, what the system allows counts, less a reserve
+    #[arg(
+        long,
+        env = "LOG_SCRAPER_MAX_OPEN_FILES",
+        value_name = "COUNT",
+        value_parser = max_open_files
+    )]
+    pub(crate) max_open_files: Option<usize>,
     /// Write the name of its file, a colon and a blank before each line
     #[arg(long, env = "LOG_SCRAPER_PREFIX")]
     pub(crate) prefix: bool,
@@ -313,6 +331,13 @@ impl Arguments {
         }
     }
 
+    /// Files to hold open where the system allows the process so many descriptors: some of those are
+    /// kept for the checkpoint, listings, stdout and the endpoint.
+    fn open_files_max(&self, descriptors: usize) -> usize {
+        let room = descriptors.saturating_sub(RESERVED_FILES).max(OPEN_FILES_MIN);
+        self.max_open_files.map_or(room, |asked| asked.min(room))
+    }
+
     /// What the engine is to do.
     pub(crate) fn options(&self) -> Options {
         Options {
@@ -321,9 +346,8 @@ impl Arguments {
             from_end: self.read_from == ReadFrom::End,
             ignore_older_ms: self.ignore_older.map(millis),
             rotated: self.rotated_glob.clone(),
-            files_max: FILES_MAX,
-            // Descriptors are kept for the checkpoint, listings, stdout and the endpoint.
-            open_files_max: sys::limits::open_files().saturating_sub(RESERVED_FILES),
+            files_max: self.max_files,
+            open_files_max: self.open_files_max(sys::limits::open_files()),
             checkpoint: self.checkpoint_file.is_some(),
             checkpoint_interval_ms: millis(self.checkpoint_interval),
             checkpoint_bytes: self.checkpoint_bytes,
@@ -398,6 +422,19 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+fn max_files(text: &str) -> Result<usize, String> {
+    at_least(text, 1)
+}
+
+fn max_open_files(text: &str) -> Result<usize, String> {
+    at_least(text, OPEN_FILES_MIN)
+}
+
+fn at_least(text: &str, least: usize) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| *count >= least);
+    count.ok_or_else(|| format!("{text:?} is not a number of at least {least}"))
+}
+
 /// Below 10 ms it would be a busy loop, above a minute no backstop.
 fn poll_interval(text: &str) -> Result<Duration, String> {
     let interval = cli::duration(text)?;
@@ -465,6 +502,27 @@ pub(crate) mod tests {
         check("././a//b/./app.log", "a/b/app.log");
         check("/logs//app.log", "/logs/app.log");
         check("../x/../app.log", "../x/../app.log");
+    }
+
+    #[test]
+    fn limits_are_numbers_and_the_system_s_own_is_kept_below() {
+        let parse = |words: &[&str]| {
+            let words = [&["log-scraper", "a"], words].concat();
+            Arguments::try_parse_from(words).map(|arguments| arguments.options().files_max).ok()
+        };
+        assert_eq!(parse(&[]), Some(FILES_MAX));
+        assert_eq!(parse(&["--max-files", "1"]), Some(1));
+        assert_eq!(parse(&["--max-files", "0"]), None);
+        assert_eq!(parse(&["--max-files", "many"]), None);
+        assert!(parse(&["--max-open-files", "8"]).is_some());
+        assert_eq!(parse(&["--max-open-files", "7"]), None);
+        let check = |words: &[&str], descriptors: usize, expected: usize| {
+            assert_eq!(arguments(words).open_files_max(descriptors), expected, "{words:?}");
+        };
+        check(&["a"], 64, 40);
+        check(&["a"], 20, OPEN_FILES_MIN);
+        check(&["a", "--max-open-files", "39"], 64, 39);
+        check(&["a", "--max-open-files", "41"], 64, 40);
     }
 
     #[test]

@@ -93,6 +93,8 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
         signals,
         inotify,
         watched_ms: None,
+        watch_count: 0,
+        unwatched: false,
         blind: Throttle::per_minute(),
         voice: Voice::default(),
         state,
@@ -112,8 +114,11 @@ struct Follower {
     sink: Stdout,
     signals: Signals,
     inotify: Option<Inotify>,
-    /// When the watches were last brought up to date.
+    /// When the watches were last brought up to date, and how many there were.
     watched_ms: Option<u64>,
+    watch_count: u64,
+    /// There may be other folders to watch than there were.
+    unwatched: bool,
     blind: Throttle,
     voice: Voice,
     state: Arc<Mutex<State>>,
@@ -216,17 +221,34 @@ impl Follower {
         }
     }
 
-    /// Brings the watches up to date, once per poll interval: directories come and are replaced.
+    /// When the watches are to be brought up to date: soon if others are wanted, and once per poll
+    /// interval, for directories are replaced. Each takes a call: of very many, less often.
+    fn watch_at_ms(&self) -> u64 {
+        let Some(at_ms) = self.watched_ms else { return 0 };
+        let poll_ms = self.engine.poll_ms();
+        at_ms
+            + match self.unwatched {
+                true => poll_ms.min(self.watch_count),
+                false => poll_ms.max(self.watch_count),
+            }
+    }
+
+    /// Brings the watches up to date if that is due.
     fn watch(&mut self, now_ms: u64) {
-        let due = self.watched_ms.is_none_or(|at_ms| now_ms >= at_ms + self.engine.poll_ms())
-            || self.fs.take_links_changed();
-        if !due || self.engine.dirs().is_empty() {
+        self.unwatched |= self.fs.take_links_changed();
+        self.unwatched |= self.engine.take_dirs_changed();
+        if now_ms < self.watch_at_ms() {
             return;
         }
-        let mut dirs = self.engine.dirs().to_vec();
+        self.unwatched = false;
+        if self.engine.dirs().is_empty() {
+            return;
+        }
+        let mut dirs = self.engine.dirs().clone();
         dirs.extend(self.fs.link_folders());
         let end_file = self.end_file.as_deref().and_then(Path::parent);
         dirs.extend(end_file.filter(|dir| !dir.as_os_str().is_empty()).map(Path::to_owned));
+        self.watch_count = dirs.len() as u64;
         let Some(inotify) = &mut self.inotify else { return };
         let fresh = match inotify.watch(&dirs) {
             Ok(fresh) => fresh,
@@ -260,6 +282,7 @@ impl Follower {
     fn wait(&mut self, wake: Wake) -> io::Result<Ready> {
         let at_ms = self.ending.at_ms().map_or(wake.at_ms, |at_ms| at_ms.min(wake.at_ms));
         let first_turn = self.watched_ms.is_none() && self.inotify.is_some();
+        let at_ms = if self.unwatched { at_ms.min(self.watch_at_ms()) } else { at_ms };
         let timeout_ms = if first_turn { 0 } else { at_ms.saturating_sub(self.now_ms()) };
         let timeout = Duration::from_millis(timeout_ms);
         let mut ready = self.poll(timeout, true, wake.sink_blocked)?;
@@ -277,7 +300,7 @@ impl Follower {
 
     fn take_changes(&mut self) {
         let Some(inotify) = &mut self.inotify else { return };
-        let (engine, fs) = (&mut self.engine, &self.fs);
+        let (engine, fs, unwatched) = (&mut self.engine, &self.fs, &mut self.unwatched);
         let drained = inotify.drain(|event| match event {
             Event::Data(path) => {
                 fs.followed(&path).into_iter().for_each(|followed| engine.hint_data(followed));
@@ -287,7 +310,11 @@ impl Follower {
                 fs.followed(&path).into_iter().for_each(|followed| engine.hint_name(followed));
                 engine.hint_name(&path);
             }
-            Event::Names => engine.hint_names(),
+            Event::Names => {
+                // A watched folder may have another one in its place.
+                *unwatched = true;
+                engine.hint_names();
+            }
             Event::Overflow => engine.hint_all(),
         });
         if drained.is_err() {

@@ -26,6 +26,8 @@ pub(crate) struct OsFs {
     roots: Roots,
     /// Where followed links lead: the file's real path, the followed one, the open file.
     links: BTreeMap<PathBuf, (PathBuf, u64)>,
+    /// The real path of each open file that a link led to.
+    linked: BTreeMap<u64, PathBuf>,
     links_changed: bool,
     /// Files that stdout and stderr go to: device, inode, name.
     own: Vec<(u64, u64, &'static str)>,
@@ -50,6 +52,7 @@ impl OsFs {
             checkpoint,
             roots,
             links: BTreeMap::new(),
+            linked: BTreeMap::new(),
             links_changed: false,
             own: own.into_iter().flatten().collect(),
             said: Vec::new(),
@@ -130,6 +133,7 @@ impl Fs for OsFs {
         self.open.insert(self.next, fd);
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|seen| seen.is_symlink());
         if let (true, Ok(real)) = (is_link, std::fs::canonicalize(path)) {
+            self.linked.insert(self.next, real.clone());
             self.links.insert(real, (path.to_owned(), self.next));
             self.links_changed = true;
         }
@@ -169,7 +173,11 @@ impl Fs for OsFs {
 
     fn close(&mut self, handle: Handle) {
         self.open.remove(&handle.0);
-        self.links.retain(|_, (_, file)| *file != handle.0);
+        if let Some(real) = self.linked.remove(&handle.0)
+            && self.links.get(&real).is_some_and(|(_, file)| *file == handle.0)
+        {
+            self.links.remove(&real);
+        }
     }
 
     fn read_checkpoint(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Fault> {

@@ -51,7 +51,7 @@ impl Inotify {
     ///
     /// # Errors
     /// The first failure, after all were tried; what failed is not watched.
-    pub fn watch(&mut self, dirs: &[PathBuf]) -> io::Result<bool> {
+    pub fn watch<'a>(&mut self, dirs: impl IntoIterator<Item = &'a PathBuf>) -> io::Result<bool> {
         let mut now: BTreeMap<i32, Vec<PathBuf>> = BTreeMap::new();
         let mut first_error = None;
         let flags = WatchFlags::CREATE
@@ -170,8 +170,8 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("sys-inotify-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         let mut inotify = Inotify::new().unwrap();
-        assert!(inotify.watch(std::slice::from_ref(&dir)).unwrap());
-        assert!(!inotify.watch(std::slice::from_ref(&dir)).unwrap(), "nothing new");
+        assert!(inotify.watch([&dir]).unwrap());
+        assert!(!inotify.watch([&dir]).unwrap(), "nothing new");
         assert_eq!(events(&mut inotify), []);
 
         let file = dir.join("a");
@@ -184,7 +184,7 @@ mod tests {
         let away = dir.with_extension("away");
         fs::rename(&dir, &away).unwrap();
         fs::create_dir(&dir).unwrap();
-        assert!(inotify.watch(std::slice::from_ref(&dir)).unwrap(), "a new directory");
+        assert!(inotify.watch([&dir]).unwrap(), "a new directory");
         assert_eq!(events(&mut inotify), [Event::Names]);
         fs::write(dir.join("c"), "").unwrap();
         assert_eq!(events(&mut inotify), [Event::Name(dir.join("c"))]);
@@ -194,7 +194,7 @@ mod tests {
         // By a second name of the same directory, too.
         let alias = dir.with_extension("alias");
         std::os::unix::fs::symlink(&dir, &alias).unwrap();
-        assert!(inotify.watch(&[dir.clone(), alias.clone()]).unwrap());
+        assert!(inotify.watch([&dir, &alias]).unwrap());
         fs::write(dir.join("c"), "x").unwrap();
         let both = [Event::Data(dir.join("c")), Event::Data(alias.join("c"))];
         assert_eq!(events(&mut inotify), both);
@@ -202,6 +202,6 @@ mod tests {
 
         fs::remove_dir_all(&dir).unwrap();
         fs::remove_dir_all(&away).unwrap();
-        assert!(inotify.watch(&[dir]).is_err());
+        assert!(inotify.watch([&dir]).is_err());
     }
 }

@@ -145,6 +145,7 @@ struct Scene {
 
 fn options() -> Options {
     Options {
+        reclaim: tail::reclaim::Reclaim::default(),
         files_max: 1 << 20,
         open_files_max: 1 << 20,
         exclude: Vec::new(),
