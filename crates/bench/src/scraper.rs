@@ -31,7 +31,7 @@ pub(crate) enum Case {
     Paced,
     /// nothing is written: how often it wakes, and its memory.
     Idle,
-    /// 1,000 and 10,000 files by one pattern: processor time, wake-ups and memory.
+    /// 1, 1,000 and 10,000 files by one pattern: processor time, wake-ups and memory.
     Files,
 }
 

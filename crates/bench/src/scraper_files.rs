@@ -1,5 +1,5 @@
 //! Owns the scraper cases in which there are many files and little happens: memory, wake-ups and
-//! processor time that following costs by itself.
+//! processor time that following costs by itself, beside those of a single file.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -20,7 +20,8 @@ use crate::stats::Side;
 use crate::{Fault, Plan};
 
 /// What is measured.
-pub(crate) const ROWS: [Shape; 9] = [
+pub(crate) const ROWS: [Shape; 10] = [
+    ("1 file, peak RSS, MB", Bar::AtMost(1.6), 2),
     ("1,000 files, peak RSS, MB", Bar::AtMost(4.0), 2),
     ("1,000 files, idle, wake-ups per second", Bar::AtMost(1.0), 2),
     ("10,000 files, CPU until the first line, s", Bar::AtMost(2.0), 3),
@@ -29,7 +30,7 @@ pub(crate) const ROWS: [Shape; 9] = [
     ("10,000 files, idle CPU, %", Bar::AtMost(1.0), 2),
     ("10,000 files, idle, wake-ups per second", Bar::AtMost(1.0), 2),
     ("10,000 files, CPU for an unrelated new file, ms", Bar::AtMost(1.0), 3),
-    ("more than 1,000 files, bytes of memory for each", Bar::AtMost(1536.0), 0),
+    ("10,000 files, memory for each beyond the first, bytes", Bar::AtMost(1536.0), 0),
 ];
 
 /// Files of the smaller part.
@@ -69,12 +70,13 @@ struct Cost {
 /// If something could not be measured.
 pub(crate) fn run(plan: &Plan) -> Result<Vec<Figures>, Fault> {
     raise_file_limit();
-    let (some, many) = (worst(plan, SOME_FILES)?, worst(plan, MANY_FILES)?);
+    let [one, some, many] = [worst(plan, 1)?, worst(plan, SOME_FILES)?, worst(plan, MANY_FILES)?];
     let bytes_each = |side: usize| {
-        let megabytes = many[side].peak_megabytes - some[side].peak_megabytes;
-        megabytes * 1e6 / f64::from(MANY_FILES - SOME_FILES)
+        let megabytes = many[side].peak_megabytes - one[side].peak_megabytes;
+        megabytes * 1e6 / f64::from(MANY_FILES - 1)
     };
     Ok(vec![
+        row(one, |cost| cost.peak_megabytes),
         row(some, |cost| cost.peak_megabytes),
         row(some, |cost| cost.wake_ups_per_second),
         row(many, |cost| cost.first_line_cpu_seconds),
