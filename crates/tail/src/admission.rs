@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
-use crate::content::{at_end, beginning_of, likeness, open_same};
+use crate::content::{at_end, beginning_of, is_compressed_text, likeness, open_same};
 use crate::fs::{Fault, FileId, Fs, Handle, Probe};
 use crate::look::{Scene, is_at_end};
 use crate::position::{HEAD_BYTES_MAX, Position};
@@ -56,6 +56,11 @@ impl Stream {
             return Ok(None);
         }
         let file = open_same(scene.fs, path, probe.id)?;
+        if is_compressed_text(scene.fs, file) {
+            // It has another name than it will have: its bytes are no lines.
+            scene.fs.close(file);
+            return Ok(None);
+        }
         if situation == Situation::Changed && self.is_copy_of(scene.fs, file, probe, live)? {
             scene.fs.close(file);
             return Ok(None);

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use crate::compressed::{BEGINNING_BYTES, begins_compressed};
 use crate::fs::{Fault, FileId, Fs, Handle};
 use crate::position::{GUARD_BYTES_MAX, HEAD_BYTES_MAX, Position, Sum};
 use crate::rotation::Likeness;
@@ -40,6 +41,13 @@ pub(crate) fn read_exact(
         }
     }
     Some(filled)
+}
+
+/// Whether a file's first bytes say that it is compressed.
+pub(crate) fn is_compressed_text(fs: &mut dyn Fs, file: Handle) -> bool {
+    let mut first = [0; BEGINNING_BYTES];
+    let filled = read_exact(fs, file, 0, &mut first).unwrap_or(0);
+    begins_compressed(&first[..filled])
 }
 
 /// Compares a file's content with what is known of a generation that was cut. `None` if it cannot

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crate::begin::is_excluded;
+use crate::compressed::is_compressed;
 use crate::discover::{EXPAND_INTERVAL_MS, Finder};
 use crate::engine::Engine;
 use crate::fs::{Fault, Fs};
@@ -25,8 +26,8 @@ impl Finder {
 impl Engine {
     /// Whether a path is one that was named or that a pattern leads to.
     pub(crate) fn is_wanted(&self, path: &Path) -> bool {
-        let excluded = is_excluded(&self.options.exclude, path);
-        !excluded && self.options.paths.iter().any(|one| pattern::matches_path(one, path))
+        let is_found = |one: &PathBuf| pattern::matches_path(one, path);
+        !is_left_out(&self.options.exclude, path) && self.options.paths.iter().any(is_found)
     }
 
     /// Looks up all patterns.
@@ -51,7 +52,7 @@ impl Engine {
             }
         }
         let excludes = &self.options.exclude;
-        found.retain(|path| !is_excluded(excludes, path));
+        found.retain(|path| !is_left_out(excludes, path));
         if dirs != self.finder.pattern_dirs {
             self.finder.pattern_dirs = dirs;
             self.collect_dirs();
@@ -127,4 +128,10 @@ pub(crate) fn hash_of(path: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
     path.hash(&mut hasher);
     hasher.finish()
+}
+
+/// Whether what a pattern leads to is not followed: what is excluded, and compressed files, whose
+/// bytes are no lines.
+fn is_left_out(excludes: &[PathBuf], path: &Path) -> bool {
+    path.file_name().is_some_and(is_compressed) || is_excluded(excludes, path)
 }

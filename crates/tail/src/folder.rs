@@ -9,6 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::compressed::is_compressed;
 use crate::fs::{Fault, FileId, Fs, Probe};
 use crate::pattern::RotatedNames;
 
@@ -156,7 +157,10 @@ impl Folders {
     ) -> Result<HashMap<u64, Vec<OsString>>, Moving> {
         let mut by_number: HashMap<u64, Vec<OsString>> = HashMap::new();
         let mut missing = Vec::new();
-        for name in self.names(fs, dir).map_err(|_| Moving)?.clone() {
+        let mut names = self.names(fs, dir).map_err(|_| Moving)?.clone();
+        // A number that was given away again proves little, and what is compressed is no plain file.
+        names.retain(|name| !is_compressed(name));
+        for name in names {
             match fs.probe_path(&join(dir, &name)) {
                 Ok(probe) => by_number.entry(probe.id.ino).or_default().push(name),
                 Err(Fault::Missing) => missing.push(name),

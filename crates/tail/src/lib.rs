@@ -18,6 +18,7 @@ mod begin;
 pub mod checkpoint;
 pub mod checkpoint_log;
 mod checkpoint_v1;
+pub mod compressed;
 mod content;
 mod cut;
 mod discover;

@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::compressed::is_compressed;
 use crate::folder::{Folders, join};
 use crate::fs::{Fault, Fs};
 
@@ -285,9 +286,7 @@ impl RotatedNames {
     /// Whether a name in the directory is one of them. What was compressed is none: its bytes are
     /// not the log's, and it was a plain rotated file before.
     pub fn contains(&self, name: &OsStr) -> bool {
-        const COMPRESSED: [&[u8]; 6] = [b".gz", b".bz2", b".xz", b".zst", b".lz4", b".zip"];
-        let name = name.as_bytes();
-        matches(&self.name, name) && !COMPRESSED.iter().any(|suffix| name.ends_with(suffix))
+        matches(&self.name, name.as_bytes()) && !is_compressed(name)
     }
 
     /// Whether a path is one of them.

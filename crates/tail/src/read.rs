@@ -3,6 +3,7 @@
 //! Owns the order of reading and the holding back of unfinished lines where several files
 //! alternate. What becomes of files that were cut, or are over, is [`crate::cut`]'s business.
 
+use crate::compressed::begins_compressed;
 use crate::engine::{Engine, Pass};
 use crate::fs::{Fault, Fs, Sink};
 use crate::gap::{self, Gap, has_more};
@@ -208,6 +209,12 @@ impl Engine {
                 one.seen_ns = 0;
             }
         }
+        if one.written.frontier == 0
+            && stream.live != Some(one.id())
+            && begins_compressed(&self.buf[..filled])
+        {
+            return self.let_go(fs, at, place);
+        }
         let older = older_has_more(stream, place, fs);
         let open = self.open_place(at, now_ms) == Some(place);
         if older && !open {
@@ -272,6 +279,15 @@ impl Engine {
             Err(fault) => return self.note_failed(at, place, fault, now_ms),
         };
         self.hand_on(sink, at, place, from..filled, now_ms)
+    }
+
+    /// A file that was taken for a rotated one, empty as it was, is what a compressor makes of one.
+    fn let_go(&mut self, fs: &mut dyn Fs, at: usize, place: usize) -> Step {
+        let one = self.streams[at].generations.remove(place);
+        fs.close(one.file);
+        self.open_files -= 1;
+        self.changed = true;
+        Step::Restarted
     }
 
     fn note_failed(&mut self, at: usize, place: usize, fault: Fault, now_ms: u64) -> Step {

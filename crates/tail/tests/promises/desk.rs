@@ -59,6 +59,8 @@ pub struct Disk {
     pub checkpoints: u64,
     /// Number of the device.
     pub device: u64,
+    /// No file's time of birth is known.
+    pub has_no_births: bool,
     /// Bytes at each file's end that are not seen at present.
     pub hidden_bytes: usize,
     /// The same for reads only: the size is right.
@@ -150,8 +152,12 @@ impl Desk {
     }
 
     pub fn append_to(&mut self, file: usize, text: &str) {
+        self.append_bytes_to(file, text.as_bytes());
+    }
+
+    pub fn append_bytes_to(&mut self, file: usize, bytes: &[u8]) {
         self.disk.clock_ns += 1;
-        self.disk.files[file].data.extend_from_slice(text.as_bytes());
+        self.disk.files[file].data.extend_from_slice(bytes);
         self.disk.files[file].written_ns = self.disk.clock_ns;
     }
 
@@ -196,9 +202,14 @@ impl Desk {
 
     /// Deletes a file and makes an empty one that gets its number.
     pub fn replace(&mut self, path: &str) {
+        self.replace_as(path, path);
+    }
+
+    /// Deletes a file and makes an empty one elsewhere that gets its number.
+    pub fn replace_as(&mut self, path: &str, new: &str) {
         let old = self.delete(path);
         let number = self.disk.files[old].number;
-        self.disk.create(path, Some(number));
+        self.disk.create(new, Some(number));
     }
 }
 
@@ -235,8 +246,9 @@ impl Disk {
             self.files[grown].data.extend_from_slice(text.as_bytes());
         }
         let one = &self.files[file];
+        let born_ns = if self.has_no_births { 0 } else { one.born_ns };
         Probe {
-            id: FileId { dev: self.device, ino: one.number, born_ns: one.born_ns },
+            id: FileId { dev: self.device, ino: one.number, born_ns },
             size: one.data.len().saturating_sub(self.hidden_bytes) as u64,
             written_ns: one.written_ns,
             changed_ns: one.written_ns,

@@ -5,6 +5,7 @@
 
 mod desk;
 mod reclaim;
+mod packed;
 
 use desk::{Desk, options};
 use tail::engine::{Options, Outcome, READ_BYTES_MAX};
