@@ -50,6 +50,7 @@ mod room;
 pub mod rotation;
 pub mod stream;
 mod survey;
+pub mod template;
 
 #[cfg(test)]
 #[path = "../tests/sim/mod.rs"]
