@@ -32,6 +32,8 @@ pub(crate) const LOOKS_PER_TURN: usize = 512;
 pub(crate) const GLANCES_PER_TURN: usize = 4096;
 /// Files that one tick of the poll looks at; of more, each tick looks at the next.
 const POLLED_MAX: usize = 1000;
+/// The same of those of which a look finds nothing, for it is a look at all around them.
+const POLLED_VAIN_MAX: usize = 64;
 /// Names hinted at between two turns; of more, everything is listed.
 const HINTS_MAX: usize = 4096;
 /// Looks in a row for two that agree, where one file was cut.
@@ -46,6 +48,7 @@ pub(crate) struct Finder {
     hints: Vec<PathBuf>,
     /// Where the poll goes on.
     poll_next: usize,
+    poll_vain_next: usize,
     /// Everything is to be listed and looked at.
     relist: bool,
     /// Patterns are to be looked up.
@@ -220,9 +223,18 @@ impl Engine {
         let first = self.finder.poll_next % count.max(1);
         for i in 0..count.min(POLLED_MAX) {
             // What is there to be read, the look tells.
-            self.queue((first + i) % count, Closeness::Path);
+            let at = (first + i) % count;
+            if !self.streams[at].is_vain() {
+                self.queue(at, Closeness::Path);
+            }
         }
         self.finder.poll_next = first + count.min(POLLED_MAX);
+        let (vain, from) = (&self.finder.index.vain, self.finder.poll_vain_next);
+        let next = vain.range(from..).chain(vain.range(..from)).take(POLLED_VAIN_MAX);
+        for at in Vec::from_iter(next.copied()) {
+            self.finder.poll_vain_next = at + 1;
+            self.queue(at, Closeness::Path);
+        }
     }
 
     /// Finds out whom the hinted names concern.

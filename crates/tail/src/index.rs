@@ -32,8 +32,9 @@ pub(crate) struct Index {
     pub(crate) old: BTreeSet<usize>,
     /// All whose path cannot be read.
     pub(crate) faulty: BTreeSet<usize>,
-    /// All without a file that a pattern led to, perhaps others.
-    empty: BTreeSet<usize>,
+    /// All that a look finds nothing of: they cannot be read, or a pattern led to them and there is
+    /// no file any more.
+    pub(crate) vain: BTreeSet<usize>,
     /// Directories whose changes are worth a hint.
     dirs: BTreeSet<PathBuf>,
     dirs_changed: bool,
@@ -59,7 +60,7 @@ impl Index {
         enter(|index| &mut index.open, !stream.generations.is_empty());
         enter(|index| &mut index.old, stream.has_old());
         enter(|index| &mut index.faulty, stream.fault.is_some());
-        enter(|index| &mut index.empty, stream.is_empty() && !stream.named);
+        enter(|index| &mut index.vain, stream.is_vain());
     }
 }
 
@@ -108,7 +109,7 @@ impl Engine {
         let index = &mut self.finder.index;
         index.owners.clear();
         index.by_target.clear();
-        for set in [&mut index.open, &mut index.old, &mut index.faulty, &mut index.empty] {
+        for set in [&mut index.open, &mut index.old, &mut index.faulty, &mut index.vain] {
             set.clear();
         }
         (0..self.streams.len()).for_each(|at| self.note_owned(at));
@@ -148,9 +149,10 @@ impl Engine {
     /// Forgets paths that a pattern led to and that nothing is known of any more.
     pub(crate) fn drop_empty_streams(&mut self) {
         let pending = self.outgoing.pending.map(|pending| pending.key);
-        let candidates = self.finder.index.empty.iter().map(|at| (*at, &self.streams[*at]));
+        let candidates = self.finder.index.vain.iter().map(|at| (*at, &self.streams[*at]));
         let empty = candidates.filter(|(_, stream)| {
             stream.is_empty()
+                && !stream.named
                 && stream.live.is_none()
                 && stream.due == Closeness::None
                 && pending != Some(stream.key)

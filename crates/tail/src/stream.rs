@@ -306,6 +306,11 @@ impl Stream {
         }
     }
 
+    /// Whether there is nothing to be found at the path, as far as is known.
+    pub(crate) fn is_vain(&self) -> bool {
+        self.fault.is_some() || self.is_empty() && !self.named
+    }
+
     /// Whether it has an open file that is not at the path.
     pub(crate) fn has_old(&self) -> bool {
         self.generations.iter().any(|one| self.live != Some(one.id()))

@@ -29,6 +29,8 @@ struct Disk {
     folders: HashMap<PathBuf, BTreeSet<OsString>>,
     files: Vec<Vec<u8>>,
     deleted: BTreeSet<usize>,
+    /// Nothing may be opened.
+    is_denied: bool,
     open: HashMap<u64, usize>,
     calls: Calls,
     /// Most files that were open at a time.
@@ -93,6 +95,9 @@ impl Fs for Disk {
     }
     fn open(&mut self, path: &Path) -> Result<Handle, Fault> {
         self.calls.opens += 1;
+        if self.is_denied {
+            return Err(Fault::Denied);
+        }
         if self.open.len() >= self.descriptors {
             return Err(Fault::TooManyOpen);
         }
@@ -268,6 +273,27 @@ fn a_poll_looks_once_at_each_of_a_part_of_the_files_and_reads_what_grew() {
         scene.rest();
     }
     assert_eq!(scene.lines(), MANY + 3, "without a hint");
+}
+
+#[test]
+fn files_that_cannot_be_opened_are_tried_a_few_at_a_time_and_all_in_turn() {
+    let mut scene = Scene::new(0, options());
+    (0..MANY).for_each(|number| scene.disk.append(&name(number), "line\n"));
+    scene.disk.is_denied = true;
+    scene.now_ms += 100;
+    scene.engine.hint_names();
+    scene.rest();
+    for poll in 1..4 {
+        scene.now_ms += 1000;
+        let calls = scene.calls(|_| ());
+        assert!((1..=64).contains(&calls.opens) && calls.looks < 20 * 64, "poll {poll}: {calls:?}");
+    }
+    scene.disk.is_denied = false;
+    for _ in 0..MANY.div_ceil(64) {
+        scene.now_ms += 1000;
+        scene.rest();
+    }
+    assert_eq!(scene.lines(), MANY);
 }
 
 #[test]
