@@ -132,7 +132,8 @@ impl Fs for OsFs {
         self.next += 1;
         self.open.insert(self.next, fd);
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|seen| seen.is_symlink());
-        if let (true, Ok(real)) = (is_link, std::fs::canonicalize(path)) {
+        // Only then: the call takes one for each part of the path.
+        if is_link && let Ok(real) = std::fs::canonicalize(path) {
             self.linked.insert(self.next, real.clone());
             self.links.insert(real, (path.to_owned(), self.next));
             self.links_changed = true;
