@@ -157,8 +157,12 @@ impl CheckpointFile {
         let Some(held) = self.held.as_mut().filter(|held| held.writable) else {
             return Err(Fault::Denied);
         };
+        if !held.regular && self.sync == CheckpointSync::Data {
+            // What cannot reach the disk must not count as if it had.
+            return Err(Fault::NotAFile);
+        }
         file::write_all_at(&held.fd, bytes, offset).map_err(fault)?;
-        if held.regular && self.sync == CheckpointSync::Data {
+        if self.sync == CheckpointSync::Data {
             file::sync_data(&held.fd).map_err(fault)?;
         }
         held.end = held.end.max(offset + bytes.len() as u64);
