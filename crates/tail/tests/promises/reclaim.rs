@@ -137,6 +137,28 @@ fn files_that_are_none_of_the_path_s_stay() {
 }
 
 #[test]
+fn a_copy_that_was_made_before_a_cut_goes_like_any_rotated_file() {
+    for looks in [false, true] {
+        let mut desk = Desk::with(removing(0));
+        let text = "a line that is long enough to know the file by\n".repeat(40);
+        desk.append(LOG, &text);
+        desk.settle(0);
+        desk.copy(LOG, ROTATED[0]);
+        if looks {
+            // The copy is seen before the cut, and is nobody's so far.
+            desk.settle(2000);
+        }
+        desk.cut(LOG);
+        desk.append(LOG, "new\n");
+        pass(&mut desk, 4000, 8000);
+        assert!(desk.disk.has(ROTATED[0]));
+        pass(&mut desk, 8000, 40_000);
+        assert!(!desk.disk.has(ROTATED[0]) && desk.disk.has(LOG));
+        assert!(desk.output() == format!("{text}new\n"));
+    }
+}
+
+#[test]
 fn while_the_path_has_no_file_the_last_one_stays() {
     let mut desk = Desk::with(removing(0));
     desk.append(LOG, "one\n");
