@@ -56,9 +56,10 @@ fn readyz(state: &State) -> Answer {
     }
 }
 
-fn metrics(stats: &Stats) -> String {
+/// Every counter and gauge: its name, what it counts, and its value.
+fn families(stats: &Stats) -> [(&'static str, &'static str, Kind, u64); 15] {
     use Kind::{Counter, Gauge};
-    let families = [
+    [
         ("log_scraper_lines_total", "Line ends written out.", Counter, stats.lines),
         ("log_scraper_bytes_total", "Bytes of files written out.", Counter, stats.bytes),
         ("log_scraper_lag_bytes", "Bytes in files, not written out yet.", Gauge, stats.lag_bytes),
@@ -119,13 +120,16 @@ fn metrics(stats: &Stats) -> String {
             Gauge,
             stats.folders_left_out,
         ),
-    ];
+    ]
+}
+
+fn metrics(stats: &Stats) -> String {
     let mut text = Text::new();
-    for (name, help, kind, value) in families {
+    for (name, help, kind, value) in families(stats) {
         text.family(name, help, kind);
         text.sample(name, &[], value);
     }
-    text.family("log_scraper_build_info", "The program's version.", Gauge);
+    text.family("log_scraper_build_info", "The program's version.", Kind::Gauge);
     text.sample("log_scraper_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     text.finish()
 }

@@ -9,8 +9,11 @@ use sidecar::cli::{self, ListenAddress};
 use tail::engine::{FILES_MAX, OPEN_FILES_MIN, Options};
 use tail::format::{Format, JsonLines};
 use tail::multiline::Multiline;
-use tail::template;
 
+use crate::flag_values::{
+    FormatName, format_name, json_lines, max_files, max_open_files, multiline, poll_interval,
+    rotated_glob,
+};
 use crate::reclaim::{Delivered, PunchHole, delivered, punch_hole};
 use crate::roots::Roots;
 
@@ -369,61 +372,6 @@ impl Arguments {
     }
 }
 
-/// What `--format` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FormatName {
-    /// Lines as they are.
-    Raw,
-    /// An object for each line.
-    Json,
-}
-
-fn format_name(text: &str) -> Result<FormatName, String> {
-    match text {
-        "raw" => Ok(FormatName::Raw),
-        "json" => Ok(FormatName::Json),
-        _ => Err(format!("{text:?} is not raw or json")),
-    }
-}
-
-fn json_lines(text: &str) -> Result<JsonLines, String> {
-    match text {
-        "nest" => Ok(JsonLines::Nest),
-        "merge" => Ok(JsonLines::Merge),
-        "text" => Ok(JsonLines::Text),
-        _ => Err(format!("{text:?} is not nest, merge or text")),
-    }
-}
-
-fn multiline(text: &str) -> Result<Multiline, String> {
-    match text {
-        "off" => Ok(Multiline::Off),
-        "auto" => Ok(Multiline::Auto),
-        "indent" => Ok(Multiline::Indent),
-        _ => match text.strip_prefix("start=") {
-            Some(pattern) => multiline_start(pattern),
-            None => Err(format!("{text:?} is not off, auto, indent or start=REGEX")),
-        },
-    }
-}
-
-#[cfg(feature = "regex")]
-fn multiline_start(pattern: &str) -> Result<Multiline, String> {
-    if pattern.is_empty() {
-        return Err("start= needs a pattern, like start=^[0-9]{4}-".to_owned());
-    }
-    tail::pattern_start::Start::new(pattern).map(Multiline::Start)
-}
-
-#[cfg(not(feature = "regex"))]
-fn multiline_start(_: &str) -> Result<Multiline, String> {
-    Err("start=REGEX is not in this program: it was built without the feature regex".to_owned())
-}
-
-fn rotated_glob(template: &str) -> Result<String, String> {
-    template::check(template).map(|()| template.to_owned())
-}
-
 /// A folder, with a slash behind it or as it is there, stands for the files in it, and ** at the
 /// end for those in all folders below as well.
 fn whole(path: &Path) -> PathBuf {
@@ -443,28 +391,6 @@ fn plain(path: &Path) -> PathBuf {
 /// A duration as the engine counts time.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn max_files(text: &str) -> Result<usize, String> {
-    at_least(text, 1)
-}
-
-fn max_open_files(text: &str) -> Result<usize, String> {
-    at_least(text, OPEN_FILES_MIN)
-}
-
-fn at_least(text: &str, least: usize) -> Result<usize, String> {
-    let count = text.parse().ok().filter(|count| *count >= least);
-    count.ok_or_else(|| format!("{text:?} is not a number of at least {least}"))
-}
-
-/// Below 10 ms it would be a busy loop, above a minute no backstop.
-fn poll_interval(text: &str) -> Result<Duration, String> {
-    let interval = cli::duration(text)?;
-    match (Duration::from_millis(10)..=Duration::from_secs(60)).contains(&interval) {
-        true => Ok(interval),
-        false => Err(format!("{text:?} is not between 10ms and 60s")),
-    }
 }
 
 #[cfg(test)]

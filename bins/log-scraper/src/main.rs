@@ -6,6 +6,7 @@
 mod admin;
 mod checkpoint_file;
 mod ending;
+mod flag_values;
 mod flags;
 mod follow;
 mod os_fs;
