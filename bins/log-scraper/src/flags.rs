@@ -9,6 +9,7 @@ use sidecar::cli::{self, ListenAddress};
 use tail::engine::{FILES_MAX, OPEN_FILES_MIN, Options};
 use tail::format::{Format, JsonLines};
 use tail::multiline::Multiline;
+use tail::pattern::is_pattern;
 
 use crate::flag_values::{
     FormatName, format_name, json_lines, max_files, max_open_files, multiline, poll_interval,
@@ -347,7 +348,7 @@ impl Arguments {
 
     /// The paths and patterns to follow, a folder being all files in it.
     fn followed(&self) -> Vec<PathBuf> {
-        self.paths.iter().map(|path| whole(path)).collect()
+        self.paths.iter().flat_map(|path| whole(path)).collect()
     }
 
     /// What the engine is to do.
@@ -373,13 +374,26 @@ impl Arguments {
 }
 
 /// A folder, with a slash behind it or as it is there, stands for the files in it, and ** at the
-/// end for those in all folders below as well.
-fn whole(path: &Path) -> PathBuf {
-    let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir();
-    match is_folder || path.ends_with("**") {
-        true => path.join("*"),
-        false => path.to_owned(),
-    }
+/// end for those in all folders below as well. One without a slash may be in a file's place: should
+/// there be a file later, that is followed, too.
+fn whole(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let is_marked = path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.ends_with("**");
+    let is_folder = is_marked || path.is_dir();
+    let files = is_folder.then(|| path.join("*"));
+    let file = match is_folder {
+        true => Some(path).filter(|_| !is_marked).and_then(once_a_file),
+        false => Some(path.to_owned()),
+    };
+    files.into_iter().chain(file)
+}
+
+/// A pattern that only this path fits: it is followed when there is a file, and nothing is said as
+/// long as there is none.
+fn once_a_file(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let (first, rest) = name.split_at_checked(1)?;
+    let is_plain = !is_pattern(path) && first != "\\" && first != "]";
+    is_plain.then(|| path.with_file_name(format!("[{first}]{rest}")))
 }
 
 /// A path as the engine names it, whichever way it was written: no `./`, no doubled slashes.
@@ -479,13 +493,15 @@ pub(crate) mod tests {
         let check = |path: &str, expected: &str| {
             assert_eq!(arguments(&[path]).options().paths, [PathBuf::from(expected)], "{path}");
         };
-        let here = env!("CARGO_MANIFEST_DIR");
-        check(here, &format!("{here}/*"));
         check("/not/there/yet/", "/not/there/yet/*");
         check("/not/there/yet", "/not/there/yet");
         check("/logs/**", "/logs/**/*");
         check("/logs/*/", "/logs/*/*");
         check("./src/", "src/*");
+        let here = env!("CARGO_MANIFEST_DIR");
+        let once_a_file = here.replace("/log-scraper", "/[l]og-scraper");
+        let expected = [format!("{here}/*"), once_a_file].map(PathBuf::from);
+        assert_eq!(arguments(&[here]).options().paths, expected);
     }
 
     #[test]

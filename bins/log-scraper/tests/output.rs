@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use common::{Folder, Scraper, append, binary, line, wait_until};
@@ -121,11 +123,12 @@ fn json_of(arguments: &[&str], bytes: &[u8]) -> Vec<String> {
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(output.stdout).unwrap();
     let head = format!("\",\"file\":\"{}\",", path.display());
+    let part_of = format!("\"part_of\":\"{}-", fs::metadata(&path).unwrap().ino());
     let body = |line: &str| {
         let rest = line.strip_prefix("{\"time\":\"2").unwrap();
         let (time, body) = rest.split_once(&head).unwrap();
         assert!(time.len() == 23 && time.ends_with('Z'), "{time}");
-        format!("{{{body}")
+        format!("{{{body}").replace(&part_of, "\"part_of\":\"file-")
     };
     text.lines().map(body).collect()
 }
@@ -137,7 +140,7 @@ fn json_holds_any_bytes() {
         r#"{"line":"plain"}"#,
         r#"{"line":""}"#,
         "{\"line\":\"\\u0000nul \\\"quoted\\\" \\\\ \u{fffd}\\r\"}",
-        r#"{"line":"unfinished","partial":true}"#,
+        r#"{"line":"unfinished","part":1,"part_of":"file-26","partial":true}"#,
     ];
     assert_eq!(lines, expected);
 }
@@ -151,8 +154,11 @@ fn a_line_that_is_too_long_comes_in_parts_that_make_it_again() {
     assert!(text.as_bytes() == &bytes[..300 << 10], "{} bytes", text.len());
     assert_eq!(lines.len(), 3);
     let (last, parts) = lines.split_last().unwrap();
-    assert!(parts.iter().all(|part| part.ends_with(r#","partial":true}"#)));
-    assert!(last.ends_with("x\"}"));
+    for (part, number) in parts.iter().zip(1..) {
+        let end = format!(r#"x","part":{number},"part_of":"file-0","partial":true}}"#);
+        assert!(part.ends_with(&end));
+    }
+    assert!(last.ends_with(r#"x","part":3,"part_of":"file-0"}"#));
 }
 
 #[test]
