@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use log::info;
 use sidecar::check::Check;
 use sidecar::cli::{self, ListenAddress};
 use tail::engine::{FILES_MAX, OPEN_FILES_MIN, Options};
@@ -344,6 +345,14 @@ impl Arguments {
     fn open_files_max(&self, descriptors: usize) -> usize {
         let room = descriptors.saturating_sub(RESERVED_FILES).max(OPEN_FILES_MIN);
         self.max_open_files.map_or(room, |asked| asked.min(room))
+    }
+
+    /// Says which paths are folders: one may be in the place of a file that is missing.
+    pub(crate) fn say_folders(&self) {
+        for folder in self.paths.iter().filter(|path| path.is_dir()) {
+            let path = folder.display();
+            info!("{path}: a folder, not a regular file: the files in it are followed");
+        }
     }
 
     /// The paths and patterns to follow, a folder being all files in it.

@@ -81,10 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
             None
         }
     };
-    for folder in arguments.paths.iter().filter(|path| path.is_dir()) {
-        let path = folder.display();
-        info!("{path}: a folder, not a regular file: the files in it are followed");
-    }
+    arguments.say_folders();
     let mut engine = Engine::new(arguments.options());
     if inotify.is_none() {
         engine.poll_at_least_every(BLIND_POLL_MS);
