@@ -281,7 +281,10 @@ impl Stream {
     pub fn known(&self) -> impl Iterator<Item = Known> + '_ {
         let open = self.generations.iter();
         let open = open.map(|one| Known::ours(one.settled));
-        self.gone.iter().chain(&self.closed).copied().chain(open)
+        // As long as not all are open again that are to be, those that are not are the newer ones.
+        let older = if self.restored { 0 } else { self.closed.len() };
+        let (older, newer) = self.closed.split_at(older);
+        self.gone.iter().chain(older).copied().chain(open).chain(newer.iter().copied())
     }
 
     /// Every file it knows, by what it is.
