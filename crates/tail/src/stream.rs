@@ -363,3 +363,23 @@ pub(crate) fn same_file(known: FileId, seen: FileId) -> bool {
         && known.born_ns == seen.born_ns
         && (known.dev == seen.dev || known.born_ns != 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_not_open_again_yet_are_the_newer_ones() {
+        let mut stream = Stream::new(1, "/log/a.log".into(), true);
+        let position = |ino: u64| Position::start(FileId { ino, ..FileId::default() });
+        stream.closed.push(Known::ours(position(2)));
+        stream.generations.push(Generation::new(Handle(1), position(1), 0));
+        let mut check = |restored: bool, expected: [u64; 2]| {
+            stream.restored = restored;
+            let seen: Vec<u64> = stream.known().map(|known| known.position.id.ino).collect();
+            assert_eq!(seen, expected, "{restored}");
+        };
+        check(true, [1, 2]);
+        check(false, [2, 1]);
+    }
+}
