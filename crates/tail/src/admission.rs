@@ -61,7 +61,8 @@ impl Stream {
             scene.fs.close(file);
             return Ok(None);
         }
-        if situation == Situation::Changed && self.is_copy_of(scene.fs, file, probe, live)? {
+        let is_new = matches!(situation, Situation::Changed | Situation::First);
+        if is_new && self.is_copy_of(scene.fs, file, probe, live)? {
             scene.fs.close(file);
             return Ok(None);
         }

@@ -157,7 +157,8 @@ impl Folders {
     ) -> Result<HashMap<u64, Vec<OsString>>, Moving> {
         let mut by_number: HashMap<u64, Vec<OsString>> = HashMap::new();
         let mut missing = Vec::new();
-        let mut names = self.names(fs, dir).map_err(|_| Moving)?.clone();
+        let listed = self.names(fs, dir).map_err(|_| Moving)?.clone();
+        let mut names = listed.clone();
         // A number that was given away again proves little, and what is compressed is no plain file.
         names.retain(|name| !is_compressed(name));
         for name in names {
@@ -169,7 +170,10 @@ impl Folders {
         }
         // A link that leads nowhere is listed and missing; so is a file that was moved meanwhile.
         let moved = missing.into_iter().any(|name| !leads_nowhere(fs, &join(dir, &name)));
-        if moved { Err(Moving) } else { Ok(by_number) }
+        // A file that was moved to a name of its own while another one took its place is missed by none.
+        let mut again = fs.list(dir).map_err(|_| Moving)?.into_iter();
+        let is_steady = !moved && again.all(|name| listed.contains(&name));
+        if is_steady { Ok(by_number) } else { Err(Moving) }
     }
 }
 

@@ -177,6 +177,7 @@ impl Stream {
             // The path went on to another file: an ordinary look sorts that out.
             return Look::Settled;
         }
+        self.note_what_is_back(&snapshot);
         self.reconcile(scene, &snapshot, Situation::Cut)
     }
 

@@ -9,7 +9,7 @@ use crate::fs::{FileId, Fs};
 use crate::look::Scene;
 use crate::report::Notice;
 use crate::rotation::Snapshot;
-use crate::stream::{Closeness, Look, Stream, same_file};
+use crate::stream::{Closeness, Generation, Look, Stream, same_file};
 
 /// Who reads the file at a stream's path.
 enum Owner {
@@ -140,7 +140,9 @@ impl Engine {
             }
         }
         let stream = &self.streams[at];
-        let unproven = stream.live_generation().filter(|one| !one.written.proves_something());
+        let is_there = |one: &&Generation| snapshot.live.is_some_and(|live| live.id == one.id());
+        let live = stream.live_generation().filter(is_there);
+        let unproven = live.filter(|one| !one.written.proves_something());
         let busy = self.outgoing.pending.map(|pending| pending.file);
         if unproven.is_some_and(|one| busy == Some(one.file)) {
             // What waits to be taken by the sink is what would prove something.

@@ -139,10 +139,10 @@ impl World {
                 self.disk.names
             )
         });
-        // Until the first checkpoint is there, nothing that is rotated is known to be ours.
+        // Until the first look is over, nothing that is rotated is known to be ours.
         let often = self.writers[at].rotations >= ROTATIONS_MAX;
         let real = self.disk.resolve(&path);
-        if self.checkpoints == 0 || often || !self.disk.names.contains_key(&real) {
+        if !self.looked_around || often || !self.disk.names.contains_key(&real) {
             return;
         }
         self.touched.push(path);

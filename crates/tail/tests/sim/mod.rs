@@ -96,6 +96,7 @@ fn set_up(rng: &mut Prng, planted: Option<Bug>) -> Run {
         writers,
         output: Output::new(late_max, promised_bytes),
         checkpoints: 0,
+        looked_around: false,
         dead: false,
         calls_left: None,
         faults: !rng.once_in(3),
@@ -294,6 +295,7 @@ impl Run {
         if world.dead {
             return;
         }
+        world.looked_around |= engine.started && engine.streams.iter().all(|one| !one.first);
         let generations = engine.streams.iter().flat_map(|stream| &stream.generations);
         for one in generations.filter(|one| one.suspect_since_ms.is_none()) {
             let file = world.disk.open[&one.file.0];

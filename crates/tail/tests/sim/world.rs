@@ -66,6 +66,8 @@ pub(crate) struct World {
     /// What the process under test got out in its present life.
     pub(crate) output: Output,
     pub(crate) checkpoints: u64,
+    /// The first look ever at all paths is over.
+    pub(crate) looked_around: bool,
     pub(crate) dead: bool,
     /// Calls left to live.
     pub(crate) calls_left: Option<u64>,
