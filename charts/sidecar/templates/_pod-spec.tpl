@@ -26,7 +26,7 @@
 {{- end -}}
 
 {{- define "sidecar.podSpec" -}}
-serviceAccountName: {{ include "sidecar.serviceAccountName" . }}
+serviceAccountName: {{ include "sidecar.serviceAccountName" . | quote }}
 automountServiceAccountToken: {{ .Values.serviceAccount.automountToken }}
 {{- with include "sidecar.imagePullSecrets" . }}
 {{ . }}
@@ -67,10 +67,10 @@ volumes:
 {{/* Where the pods may run. */}}
 {{- define "sidecar.scheduling" -}}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .Values.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ . | quote }}
 {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector:
@@ -106,7 +106,7 @@ topologySpreadConstraints:
 {{- if .Values.proxy.enabled }}
 - name: proxy-config
   configMap:
-    name: {{ include "sidecar.proxyConfigMapName" . }}
+    name: {{ include "sidecar.proxyConfigMapName" . | quote }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ tpl (toYaml .) $ }}

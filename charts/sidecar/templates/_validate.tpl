@@ -1,11 +1,20 @@
 {{/* What no schema can say: values that are fine alone and wrong together. One sentence each. */}}
 {{- define "sidecar.validate" -}}
+{{- include "sidecar.validateName" . -}}
 {{- include "sidecar.validateConfig" . -}}
 {{- include "sidecar.validatePorts" . -}}
 {{- include "sidecar.validateLogPaths" . -}}
 {{- include "sidecar.validateLogFormat" . -}}
 {{- include "sidecar.validateKeepRotated" . -}}
 {{- include "sidecar.validateGracePeriod" . -}}
+{{- end -}}
+
+{{/* A release may have a name that no Service can have: with dots, or with a digit first. */}}
+{{- define "sidecar.validateName" -}}
+{{- $name := include "sidecar.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "%s is no name for a Service, which begins with a letter and has lower-case letters, digits and - alone: set fullnameOverride" $name) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "sidecar.validateConfig" -}}

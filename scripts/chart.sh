@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# The checks of what the chart renders, with both majors of helm where they are there; sourced by
+# scripts/test.
+
+helms() {
+  local name
+  for name in helm helm4; do
+    if has "$name"; then echo "$name"; fi
+  done
+}
+
+# conforms FILE: the rendered objects are what Kubernetes' types say, field by field, in the oldest
+# and the newest release.
+conforms() {
+  local version folder
+  for version in $(kubernetes_versions); do
+    folder=$(kubernetes_schemas "$version") || return 1
+    kubeconform -strict -schema-location "$folder/{{.ResourceKind}}{{.KindSuffix}}.json" "$1" || return 1
+  done
+}
+
+# renders NAME ARGUMENTS...: `helm template` with them gives objects that conform, and each helm the
+# same ones. They are in $work/NAME.yaml afterwards.
+renders() {
+  local name=$1 helm
+  shift
+  for helm in $(helms); do
+    "$helm" template "$@" >"$work/$name.$helm" || return 1
+    diff --ignore-blank-lines "$work/$name.helm" "$work/$name.$helm" || return 1
+  done
+  mv "$work/$name.helm" "$work/$name.yaml"
+  [[ -s $work/$name.yaml ]] && conforms "$work/$name.yaml"
+}
+
+# distinct FILE: no two objects of it are of the same kind and name.
+distinct() {
+  local twice
+  [[ -n $(objects "$1") ]] || return 1
+  twice=$(objects "$1" | sort | uniq -d)
+  [[ -z $twice ]] || { echo "twice: $twice" && return 1; }
+}
+
+# objects FILE: kind and name of each.
+objects() {
+  awk '/^---/ {kind = ""; inside = 0}
+    /^kind:/ {kind = $2}
+    /^metadata:/ {inside = 1}
+    inside && /^  name:/ {gsub(/"/, "", $2); print kind "/" $2; inside = 0}' "$1"
+}
+
+# Every set of values in ci, and names of every kind that YAML could take for something else.
+manifests() {
+  local work values name
+  get_helm || { skip manifests "no helm" && return; }
+  get_kubeconform || { skip manifests "no kubeconform" && return; }
+  get_jq || { skip manifests "no jq" && return; }
+  conforms /dev/null || { skip manifests "no Go module proxy" && return; }
+  work=$(mktemp -d)
+  for values in charts/sidecar/ci/*-values.yaml; do
+    name=$(basename "$values" -values.yaml)
+    counted "helm template $name" renders "$name" demo charts/sidecar --values "$values"
+  done
+  for name in 123 12e5 0b1 0x1f 0o17 1-2 null true no y on inf; do
+    counted "helm template with names like $name" names_like "$name"
+  done
+  counted "two aliases have names apart" aliases a-b a b
+  counted "two aliases have names apart in a long release" aliases \
+    a-release-name-of-exactly-fifty-three-characters-okay one two
+  rm -r "$work"
+}
+
+# names_like NAME: whatever may be named is named so.
+names_like() {
+  local full=$1 strings=() path
+  [[ $full =~ ^[a-z]([-a-z0-9]*[a-z0-9])?$ ]] || full=web
+  for path in priorityClassName runtimeClassName serviceAccount.name proxy.existingConfigMap \
+    nameOverride app.image.tag proxy.image.tag imagePullSecrets[0] service.loadBalancerClass \
+    labels.team annotations.team podLabels.tier podAnnotations.tier nodeSelector.zone service.labels.l; do
+    strings+=(--set-string "$path=$1")
+  done
+  renders "names-$1" "$1" charts/sidecar --namespace "$1" --set service.type=LoadBalancer \
+    --set-string "fullnameOverride=$full" --set-string 'app.env[0].name=NAME' --set-string "app.env[0].value=$1" \
+    "${strings[@]}"
+}
+
+# aliases RELEASE ALIAS ALIAS: the chart twice in a parent chart, each with names of its own.
+aliases() {
+  local parent=$work/parent
+  rm -rf "$parent" && mkdir -p "$parent/charts" && cp -r charts/sidecar "$parent/charts/sidecar"
+  cat >"$parent/Chart.yaml" <<EOF
+apiVersion: v2
+name: parent
+version: 0.0.0
+dependencies:
+  - {name: sidecar, version: "*", alias: $2}
+  - {name: sidecar, version: "*", alias: $3}
+EOF
+  renders "aliases-$1" "$1" "$parent" && distinct "$work/aliases-$1.yaml"
+}

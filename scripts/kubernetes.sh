@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# Kubernetes' own types, from the OpenAPI documents that its Go module and others publish; sourced
+# after tools.sh. They come through Go's module proxy, by the versions below.
+
+# The oldest release that the chart is for, and the newest that it is tested with.
+kubernetes_versions() { echo 1.30.14 1.34.4; }
+
+# module_folder MODULE@VERSION: prints the folder of its files.
+module_folder() {
+  has go || return 1
+  (cd "$(mktemp -d)" && GOFLAGS=-mod=mod go mod download -json "$1" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+}
+
+# kubernetes_openapi VERSION: prints the path of its OpenAPI document.
+kubernetes_openapi() {
+  local folder
+  folder=$(module_folder "k8s.io/kubernetes@v$1") && [[ -n $folder ]] || return 1
+  echo "$folder/api/openapi-spec/swagger.json"
+}
+
+# kubernetes_schemas VERSION: prints a folder with a JSON schema for each kind of object, named as
+# kubeconform asks for them. They are strict: a field that the type does not have is refused.
+kubernetes_schemas() {
+  local folder=$PWD/target/tools/kubernetes-$1 document name text
+  if [[ ! -f $folder/done ]]; then
+    document=$(kubernetes_openapi "$1") || return 1
+    rm -rf "$folder" && mkdir -p "$folder"
+    jq 'include "kubernetes"; {definitions: strict}' -L scripts "$document" >"$folder/_definitions.json"
+    while IFS=$'\t' read -r name text; do
+      echo "$text" >"$folder/$name.json"
+    done < <(jq -r 'include "kubernetes"; kinds' -L scripts "$document")
+    touch "$folder/done"
+  fi
+  echo "$folder"
+}
