@@ -3,7 +3,7 @@
 # after tools.sh. They come through Go's module proxy, by the versions below.
 
 # The oldest release that the chart is for, and the newest that it is tested with.
-kubernetes_versions() { echo 1.30.14 1.34.4; }
+kubernetes_versions() { printf '%s\n' 1.30.14 1.34.4; }
 
 # module_folder MODULE@VERSION: prints the folder of its files.
 module_folder() {
@@ -21,7 +21,8 @@ kubernetes_openapi() {
 # kubernetes_schemas VERSION: prints a folder with a JSON schema for each kind of object, named as
 # kubeconform asks for them. They are strict: a field that the type does not have is refused.
 kubernetes_schemas() {
-  local folder=$PWD/target/tools/kubernetes-$1 document name text
+  local folder document name text
+  folder=$PWD/target/tools/kubernetes-$1-$(cksum <scripts/kubernetes.jq | tr -d " ")
   if [[ ! -f $folder/done ]]; then
     document=$(kubernetes_openapi "$1") || return 1
     rm -rf "$folder" && mkdir -p "$folder"
