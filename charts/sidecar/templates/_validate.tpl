@@ -7,6 +7,7 @@
 {{- include "sidecar.validateLogFormat" . -}}
 {{- include "sidecar.validateKeepRotated" . -}}
 {{- include "sidecar.validateGracePeriod" . -}}
+{{- include "sidecar.validateAutoscaling" . -}}
 {{- end -}}
 
 {{/* A release may have a name that no Service can have: with dots, or with a digit first. */}}
