@@ -93,7 +93,7 @@ def kinds:
     + "\t" + ({"$ref": "_definitions.json#/definitions/\($type)"} | tojson);
 
 # Names of the definitions that a schema refers to.
-def references: [.. | objects | .["$ref"]? // empty | ltrimstr("#/definitions/")] | unique;
+def references: [.. | objects | .["$ref"]? // empty | ltrimstr("#/definitions/") | split("/")[0]] | unique;
 
 # Those of the wanted names and all that they lead to.
 def reached($all):

@@ -25,7 +25,7 @@ ports:
 {{- end }}
 {{- /* With the proxy on the application is on loopback, where no probe of the kubelet reaches it. */}}
 {{- $readiness := ternary dict (dict "tcpSocket" (dict "port" "http") "periodSeconds" 2) .Values.proxy.enabled }}
-{{- include "sidecar.probes" (dict "path" "app" "given" $app.probes "readiness" $readiness) }}
+{{- include "sidecar.probes" (dict "path" "app" "given" (include "sidecar.appProbes" . | fromJson) "readiness" $readiness) }}
 {{- with include "sidecar.appLifecycle" . | fromYaml }}
 lifecycle:
   {{- toYaml . | nindent 2 }}
@@ -59,6 +59,11 @@ volumeMounts:
 {{- $sleep = dict "preStop" (dict "sleep" (dict "seconds" (int .Values.drainSeconds))) -}}
 {{- end -}}
 {{- $given := .Values.app.lifecycle | default dict -}}
+{{- range $hook := list "postStart" "preStop" -}}
+{{- with get $given $hook -}}
+{{- include "sidecar.validateHandler" (dict "root" $ "path" (printf "app.lifecycle.%s" $hook) "handler" .) -}}
+{{- end -}}
+{{- end -}}
 {{- ternary $given (merge (deepCopy $given) $sleep) (hasKey $given "preStop") | toYaml -}}
 {{- end -}}
 
