@@ -66,7 +66,25 @@ manifests() {
   counted "two aliases have names apart" aliases a-b a b
   counted "two aliases have names apart in a long release" aliases \
     a-release-name-of-exactly-fifty-three-characters-okay one two
+  counted "a configuration of 256 KiB with the other annotations travels in the pods" sized 262080 rollout
+  counted "a configuration of a byte more is refused" refuses "annotations of the pods" sized 262081 rollout
+  counted "a configuration of 1 MiB with its name is a ConfigMap" sized 1048566 hot
+  counted "a configuration of a byte more is refused there" refuses "a ConfigMap holds 1048576" sized 1048567 hot
   rm -r "$work"
+}
+
+# refuses TEXT COMMAND...: the command fails, and says so.
+refuses() {
+  local text=$1
+  shift
+  if "$@" >"$work/refused" 2>&1; then echo "accepted" && return 1; fi
+  grep -qF -- "$text" "$work/refused" || { cat "$work/refused" && return 1; }
+}
+
+# sized BYTES RELOAD: a configuration of so many bytes.
+sized() {
+  head -c "$1" /dev/zero | tr '\0' '#' >"$work/nginx.conf"
+  renders "sized" demo charts/sidecar --set-file "proxy.config=$work/nginx.conf" --set "proxy.reload=$2"
 }
 
 # names_like NAME: whatever may be named is named so.

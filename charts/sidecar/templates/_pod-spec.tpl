@@ -6,13 +6,11 @@
 {{- merge $selector (deepCopy (.Values.podLabels | default dict)) (.Values.labels | default dict) | toYaml -}}
 {{- end -}}
 
-{{/* Annotations. The checksum is of the text alone, which a change elsewhere in the ConfigMap leaves as it is. */}}
+{{/* Annotations: the user's go over the chart's, but not over the proxy's configuration. */}}
 {{- define "sidecar.podAnnotations" -}}
+{{- $config := include "sidecar.proxyConfigAnnotations" . | fromJson -}}
 {{- $own := dict "kubectl.kubernetes.io/default-container" "app" -}}
-{{- if and .Values.proxy.enabled (eq .Values.proxy.reload "rollout") (not .Values.proxy.existingConfigMap) -}}
-{{- $_ := set $own "checksum/proxy-config" (include "sidecar.proxyConfig" . | sha256sum) -}}
-{{- end -}}
-{{- merge (deepCopy (.Values.podAnnotations | default dict)) $own | toYaml -}}
+{{- merge $config (.Values.podAnnotations | default dict) $own | include "sidecar.texts" | trimPrefix "\n" -}}
 {{- end -}}
 
 {{/* The sidecars that are on, as list items. The order matters for native ones: they end in reverse. */}}
@@ -104,9 +102,7 @@ topologySpreadConstraints:
     sizeLimit: 16Mi
 {{- end }}
 {{- if .Values.proxy.enabled }}
-- name: proxy-config
-  configMap:
-    name: {{ include "sidecar.proxyConfigMapName" . | quote }}
+{{ include "sidecar.proxyConfigVolume" . }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ tpl (toYaml .) $ }}

@@ -1,4 +1,4 @@
-{{/* The proxy's container and its configuration. */}}
+{{/* The proxy's container. */}}
 
 {{- define "sidecar.proxyContainer" -}}
 {{- $proxy := .Values.proxy -}}
@@ -56,21 +56,4 @@ for the log scraper, is the longest that the proxy waits for its open connection
 {{- $args = append $args "--reload-interval=0" -}}
 {{- end -}}
 {{- concat $args (.Values.proxy.extraArgs | default list) | toJson -}}
-{{- end -}}
-
-{{/* ConfigMap that holds nginx.conf. */}}
-{{- define "sidecar.proxyConfigMapName" -}}
-{{- with .Values.proxy.existingConfigMap }}{{ tpl . $ }}{{ else }}{{ include "sidecar.fullname" . }}-proxy{{ end -}}
-{{- end -}}
-
-{{/* Text of nginx.conf: the user's untouched, or the chart's with the values' ports. */}}
-{{- define "sidecar.proxyConfig" -}}
-{{- if .Values.proxy.config -}}
-{{- .Values.proxy.config -}}
-{{- else -}}
-{{- .Files.Get "files/nginx.conf"
-  | replace "listen 8080;" (printf "listen %d;" (int .Values.proxy.port))
-  | replace "listen [::]:8080;" (printf "listen [::]:%d;" (int .Values.proxy.port))
-  | replace "server 127.0.0.1:5000;" (printf "server 127.0.0.1:%d;" (int .Values.app.port)) -}}
-{{- end -}}
 {{- end -}}

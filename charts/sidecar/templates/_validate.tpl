@@ -18,16 +18,6 @@
 {{- end -}}
 {{- end -}}
 
-{{- define "sidecar.validateConfig" -}}
-{{- if and .Values.proxy.config .Values.proxy.existingConfigMap -}}
-{{- fail "proxy.config and proxy.existingConfigMap are both set: leave one of them empty" -}}
-{{- end -}}
-{{- /* YAML cannot carry these, and helm would write an empty file without a word. */ -}}
-{{- if regexMatch "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x{9f}\\x{fffd}]" (.Values.proxy.config | default "") -}}
-{{- fail "proxy.config holds control characters or is not UTF-8: it has to be the text of an nginx.conf" -}}
-{{- end -}}
-{{- end -}}
-
 {{/* The containers share one network, so no two may listen on one port. */}}
 {{- define "sidecar.validatePorts" -}}
 {{- $ports := list (list "app.port" (int .Values.app.port)) -}}
