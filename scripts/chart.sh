@@ -63,6 +63,7 @@ manifests() {
   for name in 123 12e5 0b1 0x1f 0o17 1-2 null true no y on inf; do
     counted "helm template with names like $name" names_like "$name"
   done
+  counted "the dashboard's panels are whole" dashboard
   counted "two aliases have names apart" aliases a-b a b
   counted "two aliases have names apart in a long release" aliases \
     a-release-name-of-exactly-fifty-three-characters-okay one two
@@ -71,6 +72,22 @@ manifests() {
   counted "a configuration of 1 MiB with its name is a ConfigMap" sized 1048566 hot
   counted "a configuration of a byte more is refused there" refuses "a ConfigMap holds 1048576" sized 1048567 hot
   rm -r "$work"
+}
+
+# What Grafana draws: each panel has its own number and place, a name, and something to ask the data
+# source that the reader chose.
+dashboard() {
+  jq -e '
+    [.panels[].id] as $ids | ($ids | length) == ($ids | unique | length)
+    and ([.panels[] | .gridPos as {$x, $y, $w, $h} | [range($x; $x + $w)] | map([., range($y; $y + $h)])]
+         | flatten(1) | length) == ([.panels[] | .gridPos as {$x, $y, $w, $h} | [range($x; $x + $w)]
+         | map([., range($y; $y + $h)])] | flatten(1) | unique | length)
+    and all(.panels[]; .title != "" and .gridPos.x + .gridPos.w <= 24)
+    and all(.panels[] | select(.type != "row");
+      .datasource.uid == "${datasource}" and (.targets | length) > 0 and .fieldConfig.defaults.unit != ""
+      and all(.targets[]; (.expr | contains("namespace=~\"$namespace\"")) and .legendFormat != ""))
+    and ([.templating.list[].name] == ["datasource", "namespace", "pod"])
+  ' charts/sidecar/files/dashboard.json >/dev/null
 }
 
 # refuses TEXT COMMAND...: the command fails, and says so.

@@ -84,6 +84,13 @@ def strict:
       reduce ($type.value | to_entries[]) as $field (.;
         .["io.k8s.api." + $type.key].properties[$field.key].pattern = "^(\($field.value))$|[{][{]"));
 
+# The schema of a custom resource's version, of its definition.
+def custom($version):
+  .spec.versions[] | select(.name == $version) | .schema.openAPIV3Schema
+  | walk(if type == "object" then bare else . end)
+  | walk(if type == "object" then closed else . end)
+  | .properties.metadata = {type: "object"};
+
 # A line for each kind: the file's name, a tab, and a schema that leads into _definitions.json.
 def kinds:
   .definitions | to_entries[]

@@ -18,6 +18,24 @@ kubernetes_openapi() {
   echo "$folder/api/openapi-spec/swagger.json"
 }
 
+# custom_schemas FOLDER: adds those of the Prometheus operator and of the Gateway API.
+custom_schemas() {
+  local operator gateway kind chart
+  operator=$(module_folder github.com/prometheus-operator/prometheus-operator@v0.80.1) && [[ -n $operator ]] || return 1
+  for kind in podmonitor servicemonitor prometheusrule; do
+    jq -L scripts 'include "kubernetes"; custom("v1")' "$operator/jsonnet/prometheus-operator/${kind}s-crd.json" \
+      >"$1/$kind-monitoring-v1.json" || return 1
+  done
+  gateway=$(module_folder sigs.k8s.io/gateway-api@v1.4.0) && [[ -n $gateway ]] || return 1
+  # helm is at hand to make JSON of YAML.
+  chart=$(mktemp -d) && mkdir "$chart/templates"
+  printf 'apiVersion: v2\nname: convert\nversion: 0.0.0\n' >"$chart/Chart.yaml"
+  cp "$gateway/config/crd/standard/gateway.networking.k8s.io_httproutes.yaml" "$chart/crd"
+  echo '{{ .Files.Get "crd" | fromYaml | toJson }}' >"$chart/templates/crd.yaml"
+  helm template "$chart" | grep '^{' | jq -L scripts 'include "kubernetes"; custom("v1")' >"$1/httproute-gateway-v1.json" || return 1
+  rm -r "$chart"
+}
+
 # kubernetes_schemas VERSION: prints a folder with a JSON schema for each kind of object, named as
 # kubeconform asks for them. They are strict: a field that the type does not have is refused.
 kubernetes_schemas() {
@@ -30,6 +48,7 @@ kubernetes_schemas() {
     while IFS=$'\t' read -r name text; do
       echo "$text" >"$folder/$name.json"
     done < <(jq -r 'include "kubernetes"; kinds' -L scripts "$document")
+    custom_schemas "$folder" || return 1
     touch "$folder/done"
   fi
   echo "$folder"

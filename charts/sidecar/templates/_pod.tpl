@@ -61,13 +61,19 @@ null is no probe.
 {{- toJson $sysctls -}}
 {{- end -}}
 
-{{/* The pods' topologySpreadConstraints with the chart's selector where they have none. */}}
+{{/*
+The pods' topologySpreadConstraints with the chart's selector where they have none, and of this
+revision's pods alone, so that a rollout does not end up beside the old ones' places.
+*/}}
 {{- define "sidecar.topologySpread" -}}
 {{- $selector := dict "matchLabels" (include "sidecar.selectorLabels" . | fromYaml) -}}
 {{- $constraints := list -}}
 {{- range tpl (toYaml .Values.topologySpreadConstraints) . | fromYamlArray -}}
-{{- if not (hasKey . "labelSelector") }}{{ $_ := set . "labelSelector" $selector }}{{ end -}}
-{{- $constraints = append $constraints . -}}
+{{- $constraint := . -}}
+{{- if not (hasKey . "labelSelector") -}}
+{{- $constraint = merge (dict "labelSelector" $selector) . (dict "matchLabelKeys" (list "pod-template-hash")) -}}
+{{- end -}}
+{{- $constraints = append $constraints $constraint -}}
 {{- end -}}
 {{- toYaml $constraints -}}
 {{- end -}}

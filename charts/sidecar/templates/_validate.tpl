@@ -8,6 +8,8 @@
 {{- include "sidecar.validateKeepRotated" . -}}
 {{- include "sidecar.validateGracePeriod" . -}}
 {{- include "sidecar.validateAutoscaling" . -}}
+{{- include "sidecar.validateDisruptionBudget" . -}}
+{{- include "sidecar.validateExposure" . -}}
 {{- end -}}
 
 {{/* A release may have a name that no Service can have: with dots, or with a digit first. */}}

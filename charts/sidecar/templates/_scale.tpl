@@ -1,14 +1,15 @@
-{{/* What autoscaling has to do with the number of pods. */}}
+{{/* The number of pods: who chooses it, and who may take some away. */}}
 
-{{/* Pods there are at least. */}}
-{{- define "sidecar.leastReplicas" -}}
-{{- if .Values.autoscaling.enabled -}}
-{{- int .Values.autoscaling.minReplicas -}}
-{{- else if kindIs "invalid" .Values.replicas -}}
-1
-{{- else -}}
-{{- int .Values.replicas -}}
+{{/* Whether there may be more pods than one: "true" or nothing. Who scales them by himself may. */}}
+{{- define "sidecar.hasSeveralPods" -}}
+{{- if ternary (gt (int .Values.autoscaling.minReplicas) 1) (or (kindIs "invalid" .Values.replicas) (gt (int .Values.replicas) 1)) .Values.autoscaling.enabled -}}
+true
 {{- end -}}
+{{- end -}}
+
+{{/* A number as it is, and a percentage in quotes. */}}
+{{- define "sidecar.intOrPercent" -}}
+{{- if kindIs "string" . }}{{ quote . }}{{ else }}{{ int . }}{{ end -}}
 {{- end -}}
 
 {{/* A metric: how much of what it requests the application uses. The sidecars neither hide its load nor add to it. */}}
@@ -41,6 +42,18 @@
 {{- end -}}
 {{- if not $measured -}}
 {{- fail "autoscaling.enabled has nothing to go by: set autoscaling.targetCPUUtilizationPercentage, targetMemoryUtilizationPercentage or metrics" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A budget that no eviction meets would hold up each drain of a node. */}}
+{{- define "sidecar.validateDisruptionBudget" -}}
+{{- $budget := .Values.podDisruptionBudget -}}
+{{- $least := ternary .Values.autoscaling.minReplicas .Values.replicas .Values.autoscaling.enabled -}}
+{{- $available := $budget.minAvailable -}}
+{{- if and $budget.enabled (include "sidecar.hasSeveralPods" .) (not (kindIs "invalid" $available)) -}}
+{{- if or (eq (toString $available) "100%") (and (not (kindIs "string" $available)) (not (kindIs "invalid" $least)) (ge (int $available) (int $least))) -}}
+{{- fail (printf "podDisruptionBudget.minAvailable %v of %v pods would never let one go" $available $least) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -1,0 +1,25 @@
+{{/* How the pods are reached. */}}
+
+{{/* Number of the port that the Service leads to. */}}
+{{- define "sidecar.servedPort" -}}
+{{- ternary .Values.proxy.port .Values.app.port .Values.proxy.enabled | int -}}
+{{- end -}}
+
+{{/* Labels of the pods of `helm test`. */}}
+{{- define "sidecar.testSelector" -}}
+{{- dict "app.kubernetes.io/instance" .Release.Name "app.kubernetes.io/component" "test" | toYaml -}}
+{{- end -}}
+
+{{/* What would be made and lead nowhere, or shut out what is asked for beside it. */}}
+{{- define "sidecar.validateExposure" -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
+{{- fail "ingress.enabled without a host leads nowhere: set ingress.hosts" -}}
+{{- end -}}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
+{{- fail "httpRoute.enabled without a gateway leads nowhere: set httpRoute.parentRefs" -}}
+{{- end -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- if and $policy.enabled (not $policy.monitoringFrom) (or .Values.podMonitor.enabled .Values.serviceMonitor.enabled) -}}
+{{- fail "networkPolicy.enabled shuts out who asks for the metrics: set networkPolicy.monitoringFrom, `[{namespaceSelector: {}}]` for every pod of the cluster" -}}
+{{- end -}}
+{{- end -}}
