@@ -63,6 +63,7 @@ manifests() {
   for name in 123 12e5 0b1 0x1f 0o17 1-2 null true no y on inf; do
     counted "helm template with names like $name" names_like "$name"
   done
+  counted "a Job is called by its content" job_names
   counted "the dashboard's panels are whole" dashboard
   counted "two aliases have names apart" aliases a-b a b
   counted "two aliases have names apart in a long release" aliases \
@@ -72,6 +73,16 @@ manifests() {
   counted "a configuration of 1 MiB with its name is a ConfigMap" sized 1048566 hot
   counted "a configuration of a byte more is refused there" refuses "a ConfigMap holds 1048576" sized 1048567 hot
   rm -r "$work"
+}
+
+# A Job of the same content has the same name, and one of other content another.
+job_names() {
+  local same other
+  renders job demo charts/sidecar --set workload.kind=Job && same=$(objects "$work/job.yaml" | grep ^Job/) || return 1
+  renders job demo charts/sidecar --set workload.kind=Job,annotations.a=b,service.port=81 || return 1
+  objects "$work/job.yaml" | grep -qFx "$same" || return 1
+  renders job demo charts/sidecar --set workload.kind=Job,drainSeconds=6 && other=$(objects "$work/job.yaml" | grep ^Job/)
+  [[ -n $other && $other != "$same" ]]
 }
 
 # What Grafana draws: each panel has its own number and place, a name, and something to ask the data

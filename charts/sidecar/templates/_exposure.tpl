@@ -5,6 +5,11 @@
 {{- ternary .Values.proxy.port .Values.app.port .Values.proxy.enabled | int -}}
 {{- end -}}
 
+{{/* Service that gives a StatefulSet's pods their names. */}}
+{{- define "sidecar.headlessName" -}}
+{{- .Values.workload.statefulSet.serviceName | default (printf "%s-headless" (include "sidecar.fullname" .)) -}}
+{{- end -}}
+
 {{/* Labels of the pods of `helm test`. */}}
 {{- define "sidecar.testSelector" -}}
 {{- dict "app.kubernetes.io/instance" .Release.Name "app.kubernetes.io/component" "test" | toYaml -}}

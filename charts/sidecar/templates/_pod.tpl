@@ -71,7 +71,10 @@ revision's pods alone, so that a rollout does not end up beside the old ones' pl
 {{- range tpl (toYaml .Values.topologySpreadConstraints) . | fromYamlArray -}}
 {{- $constraint := . -}}
 {{- if not (hasKey . "labelSelector") -}}
-{{- $constraint = merge (dict "labelSelector" $selector) . (dict "matchLabelKeys" (list "pod-template-hash")) -}}
+{{- $constraint = merge (dict "labelSelector" $selector) . -}}
+{{- if eq (include "sidecar.kind" $) "Deployment" -}}
+{{- $constraint = merge $constraint (dict "matchLabelKeys" (list "pod-template-hash")) -}}
+{{- end -}}
 {{- end -}}
 {{- $constraints = append $constraints $constraint -}}
 {{- end -}}

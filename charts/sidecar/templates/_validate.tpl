@@ -1,6 +1,7 @@
 {{/* What no schema can say: values that are fine alone and wrong together. One sentence each. */}}
 {{- define "sidecar.validate" -}}
 {{- include "sidecar.validateName" . -}}
+{{- include "sidecar.validateWorkload" . -}}
 {{- include "sidecar.validateConfig" . -}}
 {{- include "sidecar.validatePorts" . -}}
 {{- include "sidecar.validateLogPaths" . -}}
