@@ -46,13 +46,15 @@ is refused.
 {{- range $handler := list "httpGet" "tcpSocket" "grpc" -}}
 {{- with get $context.handler $handler -}}
 {{- $path := printf "%s.%s" $context.path $handler -}}
-{{- if and .port (ne (toString .port) (toString (int $context.root.Values.proxy.port))) -}}
+{{- $reached := list (toString (int $context.root.Values.proxy.port)) -}}
+{{- range $context.root.Values.app.ports }}{{ $reached = append (append $reached .name) (toString (int .containerPort)) }}{{ end -}}
+{{- if and .port (not (has (toString .port) $reached)) -}}
 {{- fail (printf "%s.port %v: with the proxy on the application is on 127.0.0.1, where the kubelet does not reach it. Ask through the proxy by httpGet without a port, or use exec" $path .port) -}}
 {{- end -}}
-{{- if .host -}}
+{{- if and .host (not .port) -}}
 {{- fail (printf "%s.host %s: leave it out, or the kubelet asks some other machine, or its own" $path .host) -}}
 {{- end -}}
-{{- if eq (.scheme | default "HTTP") "HTTPS" -}}
+{{- if and (eq (.scheme | default "HTTP") "HTTPS") (not .port) -}}
 {{- fail (printf "%s.scheme HTTPS: the proxy, through which it asks, speaks HTTP" $path) -}}
 {{- end -}}
 {{- end -}}

@@ -1,10 +1,5 @@
 {{/* How the pods are reached. */}}
 
-{{/* Number of the port that the Service leads to. */}}
-{{- define "sidecar.servedPort" -}}
-{{- ternary .Values.proxy.port .Values.app.port .Values.proxy.enabled | int -}}
-{{- end -}}
-
 {{/* Service that gives a StatefulSet's pods their names. */}}
 {{- define "sidecar.headlessName" -}}
 {{- .Values.workload.statefulSet.serviceName | default (printf "%s-headless" (include "sidecar.fullname" .)) -}}

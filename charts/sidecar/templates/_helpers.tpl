@@ -40,7 +40,7 @@ name: {{ .name | default (include "sidecar.fullname" .root) | quote }}
 namespace: {{ .root.Release.Namespace | quote }}
 labels:
   {{- include "sidecar.labels" (dict "root" .root "extra" .labels) | nindent 2 }}
-{{- with merge (deepCopy (.annotations | default dict)) (.root.Values.annotations | default dict) }}
+{{- with merge (include "sidecar.map" (list .root .annotations) | fromJson) (include "sidecar.map" (list .root .root.Values.annotations) | fromJson) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -53,7 +53,7 @@ annotations:
   "app.kubernetes.io/version" (.root.Chart.AppVersion | toString | replace "+" "_" | trunc 63 | trimAll "-._")
   "app.kubernetes.io/managed-by" .root.Release.Service -}}
 {{- $selector := include "sidecar.selectorLabels" .root | fromYaml -}}
-{{- merge $own $selector (deepCopy (.extra | default dict)) (.root.Values.labels | default dict) | toYaml -}}
+{{- merge $own $selector (include "sidecar.map" (list .root .extra) | fromJson) (include "sidecar.map" (list .root .root.Values.labels) | fromJson) | toYaml -}}
 {{- end -}}
 
 {{/* Name of the pods' service account. */}}

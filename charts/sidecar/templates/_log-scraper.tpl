@@ -7,31 +7,21 @@
 restartPolicy: Always
 {{- end }}
 args:
-  {{- $scraper.args | default (include "sidecar.logScraperArgs" . | fromJsonArray) | toYaml | nindent 2 }}
-{{- with $scraper.env }}
-env:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- include "sidecar.yaml" (list . ($scraper.args | default (include "sidecar.logScraperArgs" . | fromJsonArray))) | nindent 2 }}
+{{- include "sidecar.environment" (dict "root" . "env" $scraper.env "envFrom" $scraper.envFrom) }}
 ports:
   - name: scraper-admin
     containerPort: {{ int $scraper.adminPort }}
     protocol: TCP
 {{- $live := dict "httpGet" (dict "path" "/livez" "port" "scraper-admin") }}
 {{- include "sidecar.probes" (dict "path" "logScraper" "given" $scraper.probes "startup" $live "liveness" $live) }}
-{{- if not .Values.nativeSidecars }}
 {{- /* A plain container is told to end with the pod: it has to outlast the application to see its last lines. */}}
-lifecycle:
-  preStop:
-    sleep:
-      seconds: {{ add .Values.drainSeconds 2 }}
-{{- end }}
+{{- $outlast := dict "preStop" (dict "sleep" (dict "seconds" (add .Values.drainSeconds 2))) }}
+{{- include "sidecar.lifecycle" (dict "given" $scraper.lifecycle "own" (ternary dict $outlast .Values.nativeSidecars)) }}
 volumeMounts:
-  - name: logs
-    mountPath: {{ include "sidecar.logFolder" . | quote }}
-    {{- /* It changes nothing there unless it is asked to give disk space back. */}}
-    {{- if not (or $scraper.removeRotated $scraper.reclaim) }}
-    readOnly: true
-    {{- end }}
+  {{- /* It changes nothing there unless it is asked to give disk space back. */}}
+  {{- $gives := or $scraper.removeRotated $scraper.reclaim }}
+  {{- include "sidecar.logMounts" (dict "root" . "readOnly" (not $gives)) | trim | nindent 2 }}
   - name: checkpoint
     mountPath: /var/lib/log-scraper
 {{- with $scraper.extraVolumeMounts }}
@@ -80,9 +70,4 @@ volumeMounts:
 {{- end -}}
 {{- end -}}
 {{- concat $args $extra (include "sidecar.logPaths" . | fromJsonArray) | toJson -}}
-{{- end -}}
-
-{{/* Files that are followed, as JSON. */}}
-{{- define "sidecar.logPaths" -}}
-{{- .Values.logScraper.paths | default (list .Values.app.logPath) | toJson -}}
 {{- end -}}

@@ -3,14 +3,14 @@
 {{/* Labels: nothing of the chart's version, so that a new chart alone starts no new pods. */}}
 {{- define "sidecar.podLabels" -}}
 {{- $selector := include "sidecar.selectorLabels" . | fromYaml -}}
-{{- merge $selector (deepCopy (.Values.podLabels | default dict)) (.Values.labels | default dict) | toYaml -}}
+{{- merge $selector (include "sidecar.map" (list . .Values.podLabels) | fromJson) (include "sidecar.map" (list . .Values.labels) | fromJson) | toYaml -}}
 {{- end -}}
 
 {{/* Annotations: the user's go over the chart's, but not over the proxy's configuration. */}}
 {{- define "sidecar.podAnnotations" -}}
 {{- $config := include "sidecar.proxyConfigAnnotations" . | fromJson -}}
 {{- $own := dict "kubectl.kubernetes.io/default-container" "app" -}}
-{{- merge $config (.Values.podAnnotations | default dict) $own | include "sidecar.texts" | trimPrefix "\n" -}}
+{{- merge $config (include "sidecar.map" (list . .Values.podAnnotations) | fromJson) $own | include "sidecar.texts" | trimPrefix "\n" -}}
 {{- end -}}
 
 {{/* The sidecars that are on, as list items. The order matters for native ones: they end in reverse. */}}
@@ -38,6 +38,7 @@ securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 terminationGracePeriodSeconds: {{ include "sidecar.gracePeriod" . }}
+{{- include "sidecar.podFields" . }}
 {{- include "sidecar.scheduling" . }}
 {{- $sidecars := include "sidecar.sidecars" . | trim }}
 {{- $native := ternary $sidecars "" .Values.nativeSidecars }}
@@ -47,7 +48,7 @@ initContainers:
   {{- . | nindent 2 }}
   {{- end }}
   {{- with .Values.extraInitContainers }}
-  {{- tpl (toYaml .) $ | nindent 2 }}
+  {{- include "sidecar.yaml" (list $ .) | nindent 2 }}
   {{- end }}
 {{- end }}
 containers:
@@ -56,14 +57,36 @@ containers:
   {{- . | nindent 2 }}
   {{- end }}
   {{- with .Values.extraContainers }}
-  {{- tpl (toYaml .) $ | nindent 2 }}
+  {{- include "sidecar.yaml" (list $ .) | nindent 2 }}
   {{- end }}
 volumes:
   {{- include "sidecar.volumes" . | trim | nindent 2 }}
 {{- end -}}
 
+{{/* What the containers see of the node and of each other. */}}
+{{- define "sidecar.podFields" }}
+enableServiceLinks: {{ .Values.enableServiceLinks }}
+{{- if .Values.shareProcessNamespace }}
+shareProcessNamespace: true
+{{- end }}
+{{- with .Values.hostAliases }}
+hostAliases:
+  {{- include "sidecar.yaml" (list $ .) | nindent 2 }}
+{{- end }}
+{{- with .Values.dnsPolicy }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- include "sidecar.yaml" (list $ .) | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{/* Where the pods may run. */}}
 {{- define "sidecar.scheduling" -}}
+{{- with .Values.schedulerName }}
+schedulerName: {{ . | quote }}
+{{- end }}
 {{- with .Values.priorityClassName }}
 priorityClassName: {{ . | quote }}
 {{- end }}
@@ -80,7 +103,7 @@ tolerations:
 {{- end }}
 {{- with .Values.affinity }}
 affinity:
-  {{- tpl (toYaml .) $ | nindent 2 }}
+  {{- include "sidecar.yaml" (list $ .) | nindent 2 }}
 {{- end }}
 {{- if .Values.topologySpreadConstraints }}
 topologySpreadConstraints:
@@ -88,14 +111,16 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
-{{/* The log volume stays without a log scraper, for the application goes on writing its file. */}}
+{{/* The log volumes stay without a log scraper, for the application goes on writing its file. */}}
 {{- define "sidecar.volumes" -}}
-- name: logs
-  {{- $emptyDir := dict }}
-  {{- with .Values.logs.sizeLimit }}{{ $_ := set $emptyDir "sizeLimit" . }}{{ end }}
-  {{- with .Values.logs.medium }}{{ $_ := set $emptyDir "medium" . }}{{ end }}
+{{- $emptyDir := dict }}
+{{- with .Values.logs.sizeLimit }}{{ $_ := set $emptyDir "sizeLimit" . }}{{ end }}
+{{- with .Values.logs.medium }}{{ $_ := set $emptyDir "medium" . }}{{ end }}
+{{- range include "sidecar.logVolumes" . | fromJsonArray }}
+- name: {{ .name }}
   emptyDir:
     {{- toYaml $emptyDir | nindent 4 }}
+{{- end }}
 {{- if .Values.logScraper.enabled }}
 - name: checkpoint
   emptyDir:
@@ -105,6 +130,6 @@ topologySpreadConstraints:
 {{ include "sidecar.proxyConfigVolume" . }}
 {{- end }}
 {{- with .Values.extraVolumes }}
-{{ tpl (toYaml .) $ }}
+{{ include "sidecar.yaml" (list $ .) }}
 {{- end }}
 {{- end -}}

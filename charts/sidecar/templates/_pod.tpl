@@ -5,12 +5,39 @@
 name: {{ .name }}
 image: {{ include "sidecar.image" (dict "root" .root "image" .values.image) | quote }}
 imagePullPolicy: {{ .values.image.pullPolicy }}
+{{- if ne .name "app" }}
+{{- /* The last words of a sidecar that failed, a refused file say, stand in `kubectl describe` then. */}}
+terminationMessagePolicy: FallbackToLogsOnError
+{{- end }}
 {{- with .values.securityContext }}
 securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .values.resources }}
 resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* env and envFrom, or nothing: dict "root" $ "env" "envFrom". */}}
+{{- define "sidecar.environment" -}}
+{{- $root := .root -}}
+{{- with .env }}
+env:
+  {{- include "sidecar.yaml" (list $root .) | nindent 2 }}
+{{- end }}
+{{- with .envFrom }}
+envFrom:
+  {{- include "sidecar.yaml" (list $root .) | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* lifecycle of a sidecar, or nothing: dict "given" (the user's hooks) "own" (the chart's, where the user has none). */}}
+{{- define "sidecar.lifecycle" -}}
+{{- $hooks := deepCopy (.given | default dict) -}}
+{{- range $hook, $handler := .own }}{{ if not (hasKey $hooks $hook) }}{{ $_ := set $hooks $hook $handler }}{{ end }}{{ end -}}
+{{- with $hooks }}
+lifecycle:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
@@ -68,7 +95,7 @@ revision's pods alone, so that a rollout does not end up beside the old ones' pl
 {{- define "sidecar.topologySpread" -}}
 {{- $selector := dict "matchLabels" (include "sidecar.selectorLabels" . | fromYaml) -}}
 {{- $constraints := list -}}
-{{- range tpl (toYaml .Values.topologySpreadConstraints) . | fromYamlArray -}}
+{{- range (include "sidecar.rendered" (list . .Values.topologySpreadConstraints) | fromJson).value -}}
 {{- $constraint := . -}}
 {{- if not (hasKey . "labelSelector") -}}
 {{- $constraint = merge (dict "labelSelector" $selector) . -}}

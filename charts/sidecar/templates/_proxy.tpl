@@ -7,11 +7,8 @@
 restartPolicy: Always
 {{- end }}
 args:
-  {{- $proxy.args | default (include "sidecar.proxyArgs" . | fromJsonArray) | toYaml | nindent 2 }}
-{{- with $proxy.env }}
-env:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- include "sidecar.yaml" (list . ($proxy.args | default (include "sidecar.proxyArgs" . | fromJsonArray))) | nindent 2 }}
+{{- include "sidecar.environment" (dict "root" . "env" $proxy.env "envFrom" $proxy.envFrom) }}
 ports:
   - name: http
     containerPort: {{ int $proxy.port }}
@@ -19,17 +16,16 @@ ports:
   - name: proxy-admin
     containerPort: {{ int $proxy.adminPort }}
     protocol: TCP
+  {{- with $proxy.ports }}
+  {{- include "sidecar.morePorts" . | trim | nindent 2 }}
+  {{- end }}
 {{- /* The application starts after the startup probe, so only readiness may ask about the upstream. */}}
 {{- $live := dict "httpGet" (dict "path" "/livez" "port" "proxy-admin") }}
 {{- $ready := dict "httpGet" (dict "path" "/readyz" "port" "proxy-admin") }}
 {{- include "sidecar.probes" (dict "path" "proxy" "given" $proxy.probes "startup" $live "readiness" $ready "liveness" $live) }}
-{{- if .Values.nativeSidecars }}
 {{- /* Runs as soon as the pod is to end, beside the application's; SIGTERM comes after the application. */}}
-lifecycle:
-  preStop:
-    exec:
-      command: [/proxy, -s, drain]
-{{- end }}
+{{- $drain := dict "preStop" (dict "exec" (dict "command" (list "/proxy" "-s" "drain"))) }}
+{{- include "sidecar.lifecycle" (dict "given" $proxy.lifecycle "own" (ternary $drain dict .Values.nativeSidecars)) }}
 volumeMounts:
   - name: proxy-config
     mountPath: /etc/nginx

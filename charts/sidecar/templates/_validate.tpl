@@ -21,43 +21,6 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The containers share one network, so no two may listen on one port. */}}
-{{- define "sidecar.validatePorts" -}}
-{{- $ports := list (list "app.port" (int .Values.app.port)) -}}
-{{- if .Values.proxy.enabled -}}
-{{- $ports = append $ports (list "proxy.port" (int .Values.proxy.port)) -}}
-{{- $ports = append $ports (list "proxy.adminPort" (int .Values.proxy.adminPort)) -}}
-{{- end -}}
-{{- if .Values.logScraper.enabled -}}
-{{- $ports = append $ports (list "logScraper.adminPort" (int .Values.logScraper.adminPort)) -}}
-{{- end -}}
-{{- $owners := dict -}}
-{{- range $entry := $ports -}}
-{{- $port := last $entry | toString -}}
-{{- with get $owners $port -}}
-{{- fail (printf "%s and %s are both %s: the containers of a pod share one network, so give each a port of its own" . (first $entry) $port) -}}
-{{- end -}}
-{{- $_ := set $owners $port (first $entry) -}}
-{{- end -}}
-{{- end -}}
-
-{{/* A path outside every mount of the log scraper would wait for its file for ever. */}}
-{{- define "sidecar.validateLogPaths" -}}
-{{- if and .Values.logScraper.enabled (not .Values.logScraper.args) -}}
-{{- $folders := list (include "sidecar.logFolder" .) -}}
-{{- range .Values.logScraper.extraVolumeMounts -}}
-{{- $folders = append $folders (.mountPath | trimSuffix "/") -}}
-{{- end -}}
-{{- range $path := include "sidecar.logPaths" . | fromJsonArray -}}
-{{- $mounted := false -}}
-{{- range $folders }}{{ if hasPrefix (printf "%s/" .) $path }}{{ $mounted = true }}{{ end }}{{ end -}}
-{{- if not $mounted -}}
-{{- fail (printf "logScraper.paths: %s is outside %s: name files there, or mount its folder by logScraper.extraVolumeMounts" $path (join " and " $folders)) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
 {{/* The log scraper would refuse these, pod after pod. */}}
 {{- define "sidecar.validateLogFormat" -}}
 {{- with .Values.logScraper -}}

@@ -15,11 +15,11 @@
 {{- if has (include "sidecar.kind" .) (list "Deployment" "StatefulSet") }}true{{ end -}}
 {{- end -}}
 
-{{/* Fields with the number of pods, of those that count their pods, and a line feed before them. */}}
+{{/* The number of pods, with its key, or nothing where something else chooses it. */}}
 {{- define "sidecar.replicas" -}}
-{{- if not (or .Values.autoscaling.enabled (kindIs "invalid" .Values.replicas)) }}
+{{- if not (or .Values.autoscaling.enabled (kindIs "invalid" .Values.replicas)) -}}
 replicas: {{ int .Values.replicas }}
-{{- end }}
+{{- end -}}
 {{- end -}}
 
 {{/*

@@ -9,7 +9,7 @@
 {{- define "sidecar.testAnnotations" -}}
 {{- merge (dict
   "helm.sh/hook" "test"
-  "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded") (.Values.annotations | default dict) | toYaml -}}
+  "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded") (include "sidecar.map" (list . .Values.annotations) | fromJson) | toYaml -}}
 {{- end -}}
 
 {{- define "sidecar.testPodSpec" -}}
