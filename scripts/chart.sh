@@ -63,6 +63,12 @@ manifests() {
   for name in 123 12e5 0b1 0x1f 0o17 1-2 null true no y on inf; do
     counted "helm template with names like $name" names_like "$name"
   done
+  counted "a parent chart's StatefulSet takes native sidecars in" parent_has '^          restartPolicy: Always$' 2
+  counted "a parent chart's StatefulSet takes plain sidecars in" \
+    parent_has '^        - name: (log-scraper|proxy|shop)$' 3 --set sidecar.nativeSidecars=false
+  counted "a parent chart's pods carry their configuration" \
+    parent_has 'sidecar-kit/nginx.conf' 4 --set sidecar.proxy.reload=rollout
+  counted "a parent chart has the only workload, and no Service of the sidecars" parent_has '^kind: (StatefulSet|Deployment|Service|ServiceAccount)$' 2
   counted "a Job is called by its content" job_names
   counted "the dashboard's panels are whole" dashboard
   counted "two aliases have names apart" aliases a-b a b
@@ -73,6 +79,21 @@ manifests() {
   counted "a configuration of 1 MiB with its name is a ConfigMap" sized 1048566 hot
   counted "a configuration of a byte more is refused there" refuses "a ConfigMap holds 1048576" sized 1048567 hot
   rm -r "$work"
+}
+
+# parent ARGUMENTS...: the worked parent chart, with the chart as its dependency.
+parent() {
+  local folder=$work/worked
+  rm -rf "$folder" && cp -r charts/sidecar/ci/parent "$folder" && mkdir "$folder/charts"
+  cp -r charts/sidecar "$folder/charts/sidecar"
+  renders parent demo "$folder" "$@" && distinct "$work/parent.yaml"
+}
+
+# parent_has PATTERN COUNT ARGUMENTS...: so many lines of what it renders hold the pattern.
+parent_has() {
+  local count
+  parent "${@:3}" && count=$(grep -cE -- "$1" "$work/parent.yaml")
+  [[ $count = "$2" ]] || { echo "$1: $count" && return 1; }
 }
 
 # A Job of the same content has the same name, and one of other content another.

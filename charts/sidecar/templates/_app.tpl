@@ -31,7 +31,7 @@ lifecycle:
   {{- include "sidecar.yaml" (list $ .) | nindent 2 }}
 {{- end }}
 volumeMounts:
-  {{- include "sidecar.logMounts" (dict "root" .) | trim | nindent 2 }}
+  {{- include "sidecar.volumeMounts" . | nindent 2 }}
 {{- with $app.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
 {{- end }}

@@ -9,7 +9,7 @@
 {{/* Annotations: the user's go over the chart's, but not over the proxy's configuration. */}}
 {{- define "sidecar.podAnnotations" -}}
 {{- $config := include "sidecar.proxyConfigAnnotations" . | fromJson -}}
-{{- $own := dict "kubectl.kubernetes.io/default-container" "app" -}}
+{{- $own := ternary (dict "kubectl.kubernetes.io/default-container" "app") dict .Values.workload.enabled -}}
 {{- merge $config (include "sidecar.map" (list . .Values.podAnnotations) | fromJson) $own | include "sidecar.texts" | trimPrefix "\n" -}}
 {{- end -}}
 
@@ -40,8 +40,7 @@ securityContext:
 terminationGracePeriodSeconds: {{ include "sidecar.gracePeriod" . }}
 {{- include "sidecar.podFields" . }}
 {{- include "sidecar.scheduling" . }}
-{{- $sidecars := include "sidecar.sidecars" . | trim }}
-{{- $native := ternary $sidecars "" .Values.nativeSidecars }}
+{{- $native := include "sidecar.initContainers" . }}
 {{- if or $native .Values.extraInitContainers }}
 initContainers:
   {{- with $native }}
@@ -53,14 +52,14 @@ initContainers:
 {{- end }}
 containers:
   - {{ include "sidecar.appContainer" . | nindent 4 | trim }}
-  {{- with ternary "" $sidecars .Values.nativeSidecars }}
+  {{- with include "sidecar.containers" . }}
   {{- . | nindent 2 }}
   {{- end }}
   {{- with .Values.extraContainers }}
   {{- include "sidecar.yaml" (list $ .) | nindent 2 }}
   {{- end }}
 volumes:
-  {{- include "sidecar.volumes" . | trim | nindent 2 }}
+  {{- include "sidecar.volumes" . | nindent 2 }}
 {{- end -}}
 
 {{/* What the containers see of the node and of each other. */}}
@@ -112,7 +111,7 @@ topologySpreadConstraints:
 {{- end -}}
 
 {{/* The log volumes stay without a log scraper, for the application goes on writing its file. */}}
-{{- define "sidecar.volumes" -}}
+{{- define "sidecar.volumeList" -}}
 {{- $emptyDir := dict }}
 {{- with .Values.logs.sizeLimit }}{{ $_ := set $emptyDir "sizeLimit" . }}{{ end }}
 {{- with .Values.logs.medium }}{{ $_ := set $emptyDir "medium" . }}{{ end }}
