@@ -193,7 +193,8 @@ refuses() {
 
 # sized BYTES RELOAD: a configuration of so many bytes.
 sized() {
-  head -c "$1" /dev/zero | tr '\0' '#' >"$work/nginx.conf"
+  local text='http { server { listen 8080; } } #'
+  { echo -n "$text" && head -c "$(($1 - ${#text}))" /dev/zero | tr '\0' '#'; } >"$work/nginx.conf"
   renders "sized" demo charts/sidecar --set-file "proxy.config=$work/nginx.conf" --set "proxy.reload=$2"
 }
 

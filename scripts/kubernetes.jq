@@ -11,6 +11,7 @@ def words:
     },
     "core.v1.ContainerPort": {protocol: "TCP|UDP|SCTP"},
     "core.v1.EmptyDirVolumeSource": {medium: "|Memory|HugePages.*"},
+    "core.v1.EnvVar": {name: "[^=]+"},
     "core.v1.HTTPGetAction": {scheme: "HTTP|HTTPS"},
     "core.v1.HostPathVolumeSource": {
       type: "|DirectoryOrCreate|Directory|FileOrCreate|File|Socket|CharDevice|BlockDevice"
@@ -29,6 +30,7 @@ def words:
       nodeTaintsPolicy: "Honor|Ignore"
     },
     "core.v1.VolumeMount": {
+      mountPath: "/.*", name: "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?",
       mountPropagation: "None|HostToContainer|Bidirectional",
       recursiveReadOnly: "Disabled|IfPossible|Enabled"
     },
@@ -44,13 +46,13 @@ def least:
   {
     containerPort: 1, hostPort: 1, failureThreshold: 1, maxSkew: 1, minDomains: 1, periodSeconds: 1,
     successThreshold: 1, timeoutSeconds: 1, initialDelaySeconds: 0, fsGroup: 0, runAsGroup: 0, runAsUser: 0,
-    seconds: 1, tolerationSeconds: 0
+    seconds: 1, tolerationSeconds: 0, weight: 1, stabilizationWindowSeconds: 0, averageUtilization: 1
   };
 
 def field($name):
   (if .type == "integer" then
     (if least[$name] != null then .minimum = least[$name] else . end)
-    | (if $name | test("Port$") then .maximum = 65535 else . end)
+    | (if $name | test("Port$") then .maximum = 65535 elif $name == "weight" then .maximum = 100 else . end)
   else . end);
 
 # What a type does not name is refused. `null` is no value at all, as to the API server.

@@ -10,6 +10,20 @@
 {{- dict "app.kubernetes.io/instance" .Release.Name "app.kubernetes.io/component" "test" | toYaml -}}
 {{- end -}}
 
+{{/* What the API server refuses of a Service. */}}
+{{- define "sidecar.validateService" -}}
+{{- $service := .Values.service -}}
+{{- if and (eq $service.clusterIP "None") (ne $service.type "ClusterIP") -}}
+{{- fail (printf "service.clusterIP None is for service.type ClusterIP, not for %s" $service.type) -}}
+{{- end -}}
+{{- if and (gt (len ($service.ipFamilies | default list)) 1) (has $service.ipFamilyPolicy (list "" "SingleStack")) -}}
+{{- fail "service.ipFamilies has two families, which service.ipFamilyPolicy PreferDualStack or RequireDualStack allows" -}}
+{{- end -}}
+{{- if and (not (kindIs "invalid" .Values.unprivilegedPortStart)) .Values.proxy.enabled (lt (int .Values.proxy.port) (int .Values.unprivilegedPortStart)) -}}
+{{- fail (printf "proxy.port %d is below unprivilegedPortStart %d: the proxy, which has no privileges, could not listen on it" (int .Values.proxy.port) (int .Values.unprivilegedPortStart)) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What would be made and lead nowhere, or shut out what is asked for beside it. */}}
 {{- define "sidecar.validateExposure" -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}

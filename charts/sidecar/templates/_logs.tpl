@@ -41,11 +41,7 @@
 
 {{/* The demo rotates at an eighth of the volume, so that its file and three older ones are half of it. */}}
 {{- define "sidecar.demoLogBytes" -}}
-{{- $units := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
-{{- $size := .Values.logs.sizeLimit | default "64Mi" -}}
-{{- $unit := regexFind "[A-Za-z]*$" $size -}}
-{{- $bytes := mulf (trimSuffix $unit $size | float64) (get $units $unit | default 1 | float64) -}}
-{{- divf $bytes 8 | max 4096 | printf "%d" -}}
+{{- divf (include "sidecar.quantity" (.Values.logs.sizeLimit | default "64Mi") | float64) 8 | max 4096 | printf "%d" -}}
 {{- end -}}
 
 {{/* A path outside every mount of the log scraper would wait for its file for ever. */}}

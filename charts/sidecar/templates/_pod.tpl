@@ -55,6 +55,12 @@ null is no probe.
 {{- $probe := get $given $kind -}}
 {{- if kindIs "map" $probe -}}
 {{- $own := or $probe.exec $probe.grpc $probe.httpGet $probe.tcpSocket -}}
+{{- if gt (len (pick $probe "exec" "grpc" "httpGet" "tcpSocket")) 1 -}}
+{{- fail (printf "%s.probes.%s has several handlers: %s" $context.path $kind (keys (pick $probe "exec" "grpc" "httpGet" "tcpSocket") | sortAlpha | join ", ")) -}}
+{{- end -}}
+{{- if and (ne $kind "readiness") (gt (int $probe.successThreshold) 1) -}}
+{{- fail (printf "%s.probes.%s.successThreshold is 1 for all but readiness" $context.path $kind) -}}
+{{- end -}}
 {{- $handler := get $context $kind | default dict -}}
 {{- if and $probe (not $own) (not $handler) -}}
 {{- fail (printf "%s.probes.%s has no handler: give it one of exec, grpc, httpGet, tcpSocket" $context.path $kind) -}}

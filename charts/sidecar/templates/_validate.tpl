@@ -3,6 +3,9 @@
 {{- include "sidecar.validateName" . -}}
 {{- include "sidecar.validateWorkload" . -}}
 {{- include "sidecar.validateConfig" . -}}
+{{- include "sidecar.validateListen" . -}}
+{{- include "sidecar.validatePod" . -}}
+{{- include "sidecar.validateService" . -}}
 {{- include "sidecar.validatePorts" . -}}
 {{- include "sidecar.validateLogPaths" . -}}
 {{- include "sidecar.validateLogFormat" . -}}

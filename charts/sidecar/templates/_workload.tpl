@@ -117,11 +117,15 @@ are is part of its name.
 {{- $strategy := .Values.updateStrategy -}}
 {{- $types := get (dict "Deployment" (list "RollingUpdate" "Recreate") "StatefulSet" (list "RollingUpdate" "OnDelete") "DaemonSet" (list "RollingUpdate" "OnDelete")) $kind -}}
 {{- $fields := get (dict "Deployment" (list "maxUnavailable" "maxSurge") "StatefulSet" (list "maxUnavailable" "partition") "DaemonSet" (list "maxUnavailable" "maxSurge")) $kind -}}
+{{- $rolling := $strategy.rollingUpdate | default dict -}}
+{{- if and (has (toString $rolling.maxUnavailable) (list "0" "0%")) (has (toString (dig "maxSurge" 1 $rolling)) (list "0" "0%")) -}}
+{{- fail "updateStrategy.rollingUpdate.maxUnavailable and maxSurge are both 0: no pod could ever be replaced" -}}
+{{- end -}}
 {{- if $types -}}
 {{- if not (has $strategy.type $types) -}}
 {{- fail (printf "updateStrategy.type %s is not for a %s, which knows %s" $strategy.type $kind (join " and " $types)) -}}
 {{- end -}}
-{{- range $field, $value := $strategy.rollingUpdate | default dict -}}
+{{- range $field, $value := $rolling -}}
 {{- if not (or (has $field $fields) (kindIs "invalid" $value)) -}}
 {{- fail (printf "updateStrategy.rollingUpdate.%s is not for a %s, which knows %s" $field $kind (join " and " $fields)) -}}
 {{- end -}}
