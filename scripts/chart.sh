@@ -2,6 +2,8 @@
 # The checks of what the chart renders, with both majors of helm where they are there; sourced by
 # scripts/test.
 
+scenarios=(charts/sidecar/ci/*-values.yaml charts/sidecar/ci/rendered/*-values.yaml)
+
 helms() {
   local name
   for name in helm helm4; do
@@ -111,13 +113,70 @@ EOF
   return "$status"
 }
 
+# Each value in README.md is set by a file in ci, and what is rendered is another without it there.
+values() {
+  local work
+  get_helm || { skip values "no helm" && return; }
+  get_jq || { skip values "no jq" && return; }
+  work=$(mktemp -d)
+  counted "each value that a template reads is in values.yaml" quietly each_used_value_exists
+  counted "each value is set in ci and changes what is rendered" each_value_matters
+  rm -r "$work"
+}
+
+# as_json FILE: prints a YAML file as JSON; helm is at hand to do it.
+as_json() {
+  mkdir -p "$work/json/templates"
+  printf 'apiVersion: v2\nname: json\nversion: 0.0.0\n' >"$work/json/Chart.yaml"
+  echo '{{ .Files.Get "file" | fromYaml | toJson }}' >"$work/json/templates/json.yaml"
+  cp "$1" "$work/json/file"
+  helm template "$work/json" | grep '^{'
+}
+
+# Each path that a template reads is one of values.yaml, by itself or through a variable of its file.
+each_used_value_exists() {
+  local file variable path
+  find charts/sidecar/templates -type f >"$work/templates"
+  while read -r file; do
+    grep -oE '\.Values(\.[A-Za-z]+)+' "$file" | sed 's/^\.Values\.//' || true
+    while read -r variable path; do
+      grep -oE "[$]$variable(\.[A-Za-z]+)+" "$file" | sed "s/^.$variable/$path/" || true
+    done < <(sed -nE '/range/d; s/.*[$]([a-z]+) := [$]?[.]Values[.]([A-Za-z.]+) *-?}}.*/\1 \2/p' "$file" | sort -u)
+  done <"$work/templates" | sort -u >"$work/used"
+  [[ $(wc -l <"$work/used") -gt 100 ]] || { echo "no values were found in the templates" && return 1; }
+  as_json charts/sidecar/values.yaml | jq -er --rawfile used "$work/used" '
+    # Below an empty value and below a text stands what is not ours.
+    def known($path): if ($path | length) == 0 or type != "object" or length == 0 then true
+      else has($path[0]) and (.[$path[0]] | known($path[1:])) end;
+    . as $values | [$used | split("\n")[] | select(. != "" and ((. / ".") as $path | $values | known($path) | not))]
+    | if length == 0 then true else join(" ") | halt_error end'
+}
+
+each_value_matters() {
+  local file key given
+  sed -n 's/^| \([a-zA-Z.]*\) | [a-z/]* | .*/\1/p' charts/sidecar/README.md >"$work/keys"
+  [[ $(wc -l <"$work/keys") -gt 100 ]] || { echo "README.md has no table of values" && return 1; }
+  for file in "${scenarios[@]}"; do
+    given=$(as_json "$file")
+    helm template demo charts/sidecar --values "$file" >"$work/with" || return 1
+    for key in $(jq -r --rawfile keys "$work/keys" '
+      . as $given | $keys | split("\n")[] | select(. != "")
+      | select(split(".") as $path | try ($given | getpath($path[:-1]) | has($path[-1])) catch false)' <<<"$given"); do
+      jq --arg key "$key" 'delpaths([$key | split(".")])' <<<"$given" >"$work/without.json"
+      helm template demo charts/sidecar --values "$work/without.json" >"$work/without" 2>/dev/null || true
+      cmp -s "$work/with" "$work/without" || sed -i "/^$key\$/d" "$work/keys"
+    done
+  done
+  [[ ! -s $work/keys ]] || { echo "without effect or not in ci: $(xargs <"$work/keys")" && return 1; }
+}
+
 # Every set of values in ci, and names of every kind that YAML could take for something else.
 manifests() {
   local work values name
   get_helm || { skip manifests "no helm" && return; }
   can_conform || { skip manifests "no kubeconform, jq or Go module proxy" && return; }
   work=$(mktemp -d)
-  for values in charts/sidecar/ci/*-values.yaml; do
+  for values in "${scenarios[@]}"; do
     name=$(basename "$values" -values.yaml)
     counted "helm template $name" renders "$name" demo charts/sidecar --values "$values"
   done
