@@ -13,18 +13,18 @@ helms() {
 
 can_conform() { get_kubeconform && get_jq && conforms /dev/null; }
 
-# conforms FILE: the rendered objects are what Kubernetes' types say, field by field, in the oldest
-# and the newest release.
+# conforms PATH [VERSION]: the objects in a file or a folder are what Kubernetes' types say, field by
+# field, in the oldest and the newest release if no other is named.
 conforms() {
-  local version folder
-  for version in $(kubernetes_versions); do
+  local path=$1 version folder
+  for version in ${2:-$(kubernetes_versions)}; do
     folder=$(kubernetes_schemas "$version") || return 1
-    kubeconform -strict -schema-location "$folder/{{.ResourceKind}}{{.KindSuffix}}.json" "$1" || return 1
+    kubeconform -strict -schema-location "$folder/{{.ResourceKind}}{{.KindSuffix}}.json" "$path" || return 1
   done
 }
 
-# renders NAME ARGUMENTS...: `helm template` with them gives objects that conform, and each helm the
-# same ones. They are in $work/NAME.yaml afterwards.
+# renders NAME ARGUMENTS...: `helm template` with them gives the same objects with each helm. They are
+# in $work/NAME.yaml afterwards, and among what all_conform looks at.
 renders() {
   local name=$1 helm
   shift
@@ -33,7 +33,17 @@ renders() {
     diff --ignore-blank-lines "$work/$name.helm" "$work/$name.$helm" || return 1
   done
   mv "$work/$name.helm" "$work/$name.yaml"
-  [[ -s $work/$name.yaml ]] && conforms "$work/$name.yaml"
+  mkdir -p "$work/rendered"
+  cp "$work/$name.yaml" "$(mktemp "$work/rendered/$name-XXXX.yaml")"
+  [[ -s $work/$name.yaml ]]
+}
+
+# all_conform: one test per release of Kubernetes, of all that was rendered.
+all_conform() {
+  local version
+  for version in $(kubernetes_versions); do
+    counted "what was rendered conforms to Kubernetes $version" conforms "$work/rendered" "$version"
+  done
 }
 
 # distinct FILE: no two objects of it are of the same kind and name.
@@ -198,6 +208,7 @@ manifests() {
   counted "a configuration of a byte more is refused" refuses "annotations of the pods" sized 262081 rollout
   counted "a configuration of 1 MiB with its name is a ConfigMap" sized 1048566 hot
   counted "a configuration of a byte more is refused there" refuses "a ConfigMap holds 1048576" sized 1048567 hot
+  all_conform
   rm -r "$work"
 }
 
