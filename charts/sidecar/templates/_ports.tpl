@@ -84,12 +84,20 @@
 {{- $_ := set $named $port.name $port.value -}}
 {{- end -}}
 {{- end -}}
-{{- range $index, $extra := .Values.service.extraPorts -}}
-{{- if eq $extra.name "http" -}}
-{{- fail (printf "service.extraPorts[%d].name http is the name of service.port" $index) -}}
+{{- include "sidecar.validateServicePorts" (list . $ports) -}}
 {{- end -}}
-{{- if and (eq (int $extra.port) (int $.Values.service.port)) (eq ($extra.protocol | default "TCP") "TCP") -}}
-{{- fail (printf "service.extraPorts[%d].port %d is service.port" $index (int $extra.port)) -}}
+
+{{/* Ports of the Service with names and numbers of their own, which lead to ports that there are: list $ PORTS. */}}
+{{- define "sidecar.validateServicePorts" -}}
+{{- $ports := last . -}}
+{{- $service := (first .).Values.service -}}
+{{- $taken := dict "http" "service.port" (printf "%d/TCP" (int $service.port)) "service.port" -}}
+{{- range $index, $extra := $service.extraPorts -}}
+{{- range list $extra.name (printf "%d/%s" (int $extra.port) ($extra.protocol | default "TCP")) -}}
+{{- with get $taken . -}}
+{{- fail (printf "service.extraPorts[%d] (%s, %d) has the name or the number of %s" $index $extra.name (int $extra.port) .) -}}
+{{- end -}}
+{{- $_ := set $taken . (printf "service.extraPorts[%d]" $index) -}}
 {{- end -}}
 {{- $target := $extra.targetPort | default $extra.name | toString -}}
 {{- $found := false -}}

@@ -98,6 +98,9 @@ are is part of its name.
 {{- end -}}
 {{- end -}}
 {{- include "sidecar.validateUpdateStrategy" . -}}
+{{- if and .Values.workload.job.podFailurePolicy (ne .Values.workload.job.restartPolicy "Never") -}}
+{{- fail "workload.job.podFailurePolicy is for workload.job.restartPolicy Never" -}}
+{{- end -}}
 {{- if and (eq $kind "CronJob") (not .Values.workload.cronJob.schedule) -}}
 {{- fail "workload.kind CronJob never runs without workload.cronJob.schedule" -}}
 {{- end -}}
