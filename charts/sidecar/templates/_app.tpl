@@ -64,7 +64,9 @@ volumeMounts:
 {{- include "sidecar.validateHandler" (dict "root" $ "path" (printf "app.lifecycle.%s" $hook) "handler" .) -}}
 {{- end -}}
 {{- end -}}
-{{- ternary $given (merge (deepCopy $given) $sleep) (hasKey $given "preStop") | toYaml -}}
+{{- $hooks := ternary $given (merge (deepCopy $given) $sleep) (hasKey $given "preStop") -}}
+{{- range $hook, $handler := $hooks }}{{ if not $handler }}{{ $hooks = omit $hooks $hook }}{{ end }}{{ end -}}
+{{- toYaml $hooks -}}
 {{- end -}}
 
 {{/* Folder of the application's log file: where the log volume is mounted. */}}

@@ -16,7 +16,7 @@ ports:
 {{- $live := dict "httpGet" (dict "path" "/livez" "port" "scraper-admin") }}
 {{- include "sidecar.probes" (dict "path" "logScraper" "given" $scraper.probes "startup" $live "liveness" $live) }}
 {{- /* A plain container is told to end with the pod: it has to outlast the application to see its last lines. */}}
-{{- $outlast := dict "preStop" (dict "sleep" (dict "seconds" (add .Values.drainSeconds 2))) }}
+{{- $outlast := dict "preStop" (dict "sleep" (dict "seconds" (add (include "sidecar.times" . | fromJson).drain 2))) }}
 {{- include "sidecar.lifecycle" (dict "given" $scraper.lifecycle "own" (ternary dict $outlast .Values.nativeSidecars)) }}
 volumeMounts:
   {{- /* It changes nothing there unless it is asked to give disk space back. */}}
@@ -58,7 +58,7 @@ volumeMounts:
 {{- with int $scraper.keepRotated }}{{ $args = append $args (printf "--keep-rotated=%d" .) }}{{ end -}}
 {{- end -}}
 {{- with $scraper.reclaim }}{{ $args = append $args (printf "--reclaim=%s" .) }}{{ end -}}
-{{- with $scraper.shutdownGracePeriod }}{{ $args = append $args (printf "--shutdown-grace-period=%s" .) }}{{ end -}}
+{{- with include "sidecar.scraperGracePeriod" . }}{{ $args = append $args (printf "--shutdown-grace-period=%s" .) }}{{ end -}}
 {{- with $scraper.exitOnFile }}{{ $args = append $args (printf "--exit-on-file=%s" .) }}{{ end -}}
 {{- with .Values.logScraper -}}
 {{- if eq .format "json" -}}

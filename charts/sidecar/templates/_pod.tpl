@@ -73,15 +73,6 @@ null is no probe.
 {{- end -}}
 {{- end -}}
 
-{{/* Seconds a pod has to end. */}}
-{{- define "sidecar.gracePeriod" -}}
-{{- if kindIs "invalid" .Values.terminationGracePeriodSeconds -}}
-{{- add .Values.drainSeconds 25 -}}
-{{- else -}}
-{{- int .Values.terminationGracePeriodSeconds -}}
-{{- end -}}
-{{- end -}}
-
 {{/* Sysctls of the pod, as JSON: those of podSecurityContext and the chart's one, which they may replace. */}}
 {{- define "sidecar.sysctls" -}}
 {{- $name := "net.ipv4.ip_unprivileged_port_start" -}}

@@ -40,13 +40,12 @@ Arguments, as JSON. What is left of the grace period after the application's sle
 for the log scraper, is the longest that the proxy waits for its open connections.
 */}}
 {{- define "sidecar.proxyArgs" -}}
-{{- $drain := int .Values.drainSeconds -}}
-{{- $timeout := max 1 (sub (include "sidecar.gracePeriod" . | int) (add $drain 5)) -}}
+{{- $times := include "sidecar.times" . | fromJson -}}
 {{- $args := list
   "-c" "/etc/nginx/nginx.conf"
   (printf "--admin-listen=:%d" (int .Values.proxy.adminPort))
-  (printf "--drain-delay=%ds" $drain)
-  (printf "--drain-timeout=%ds" $timeout) -}}
+  (printf "--drain-delay=%vs" $times.drain)
+  (printf "--drain-timeout=%vs" $times.left) -}}
 {{- if eq .Values.proxy.reload "rollout" -}}
 {{- /* Old pods must not take up the new file before the new ones have shown that it works. */ -}}
 {{- $args = append $args "--reload-interval=0" -}}

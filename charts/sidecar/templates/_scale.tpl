@@ -35,7 +35,7 @@ true
 {{- range $resource, $target := $targets -}}
 {{- if get $scaling $target -}}
 {{- $measured = add $measured 1 -}}
-{{- if not (dig "requests" $resource "" ($.Values.app.resources | default dict)) -}}
+{{- if not (get (($.Values.app.resources).requests | default dict) $resource) -}}
 {{- fail (printf "autoscaling.%s is a part of what the application requests: set app.resources.requests.%s" $target $resource) -}}
 {{- end -}}
 {{- end -}}

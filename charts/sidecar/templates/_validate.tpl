@@ -10,7 +10,7 @@
 {{- include "sidecar.validateLogPaths" . -}}
 {{- include "sidecar.validateLogFormat" . -}}
 {{- include "sidecar.validateKeepRotated" . -}}
-{{- include "sidecar.validateGracePeriod" . -}}
+{{- include "sidecar.validateTimes" . -}}
 {{- include "sidecar.validateAutoscaling" . -}}
 {{- include "sidecar.validateDisruptionBudget" . -}}
 {{- include "sidecar.validateExposure" . -}}
@@ -41,11 +41,5 @@
 {{- if and .keepRotated (not .removeRotated) -}}
 {{- fail "logScraper.keepRotated is for logScraper.removeRotated delivered: nothing is removed without that" -}}
 {{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{- define "sidecar.validateGracePeriod" -}}
-{{- if le (include "sidecar.gracePeriod" . | int) (int .Values.drainSeconds) -}}
-{{- fail (printf "terminationGracePeriodSeconds %s is no longer than drainSeconds %d: nothing would be left for the application to end in" (include "sidecar.gracePeriod" .) (int .Values.drainSeconds)) -}}
 {{- end -}}
 {{- end -}}
