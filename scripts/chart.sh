@@ -130,6 +130,7 @@ values() {
   get_jq || { skip values "no jq" && return; }
   work=$(mktemp -d)
   counted "each value that a template reads is in values.yaml" quietly each_used_value_exists
+  counted "each value may be null, or is refused by its path" each_value_may_be_null
   counted "each value is set in ci and changes what is rendered" each_value_matters
   rm -r "$work"
 }
@@ -162,9 +163,23 @@ each_used_value_exists() {
     | if length == 0 then true else join(" ") | halt_error end'
 }
 
+# Without a value, which is what `null` says, the chart renders, or the schema names its path.
+each_value_may_be_null() {
+  local key status=0
+  while read -r key; do
+    if ! helm template demo charts/sidecar --set "$key=null" >/dev/null 2>"$work/why" && ! grep -q " at '" "$work/why"; then
+      echo "$key: $(head -n 1 "$work/why")" && status=1
+    fi
+  done < <(values_of_readme)
+  return "$status"
+}
+
+# The names in README.md's table.
+values_of_readme() { sed -n 's/^| \([a-zA-Z.]*\) | [a-z/]* | .*/\1/p' charts/sidecar/README.md; }
+
 each_value_matters() {
   local file key given
-  sed -n 's/^| \([a-zA-Z.]*\) | [a-z/]* | .*/\1/p' charts/sidecar/README.md >"$work/keys"
+  values_of_readme >"$work/keys"
   [[ $(wc -l <"$work/keys") -gt 100 ]] || { echo "README.md has no table of values" && return 1; }
   for file in "${scenarios[@]}"; do
     given=$(as_json "$file")

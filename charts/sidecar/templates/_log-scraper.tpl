@@ -63,8 +63,8 @@ volumeMounts:
 {{- with .Values.logScraper -}}
 {{- if eq .format "json" -}}
 {{- $args = append $args "--format=json" -}}
-{{- if ne .jsonLines "nest" }}{{ $args = append $args (printf "--json-lines=%s" .jsonLines) }}{{ end -}}
-{{- if ne .multiline "off" }}{{ $args = append $args (printf "--multiline=%s" .multiline) }}{{ end -}}
+{{- if ne (.jsonLines | default "nest") "nest" }}{{ $args = append $args (printf "--json-lines=%s" .jsonLines) }}{{ end -}}
+{{- if ne (.multiline | default "off") "off" }}{{ $args = append $args (printf "--multiline=%s" .multiline) }}{{ end -}}
 {{- else if .prefix -}}
 {{- $args = append $args "--prefix" -}}
 {{- end -}}

@@ -2,7 +2,7 @@
 
 {{/* Files that the application writes, as JSON. */}}
 {{- define "sidecar.appLogPaths" -}}
-{{- prepend .Values.app.logPaths .Values.app.logPath | toJson -}}
+{{- prepend (.Values.app.logPaths | default list) .Values.app.logPath | toJson -}}
 {{- end -}}
 
 {{/* Files that are followed, as JSON. */}}

@@ -35,7 +35,7 @@
 {{- $nodes := .nodes -}}
 {{- $service := .root.Values.service -}}
 {{- $http := dict "name" "http" "port" $service.port "nodePort" $service.nodePort "appProtocol" $service.appProtocol -}}
-{{- range prepend $service.extraPorts $http }}
+{{- range prepend ($service.extraPorts | default list) $http }}
 - name: {{ .name | quote }}
   port: {{ int .port }}
   # By name: each pod says for itself whether that is its proxy or its application.
@@ -54,7 +54,7 @@
 {{- define "sidecar.servedPorts" -}}
 {{- $served := list -}}
 {{- $ports := include "sidecar.ports" . | fromJsonArray -}}
-{{- range prepend .Values.service.extraPorts (dict "name" "http") -}}
+{{- range prepend (.Values.service.extraPorts | default list) (dict "name" "http") -}}
 {{- $target := .targetPort | default .name | toString -}}
 {{- $protocol := .protocol | default "TCP" -}}
 {{- range $ports -}}

@@ -21,7 +21,7 @@
 {{- define "sidecar.validateContainers" -}}
 {{- $owners := dict "app" "the chart's own" "proxy" "the chart's own" "log-scraper" "the chart's own" -}}
 {{- range $value := list "extraContainers" "extraInitContainers" -}}
-{{- range $index, $container := (include "sidecar.rendered" (list $ (get $.Values $value)) | fromJson).value -}}
+{{- range $index, $container := (include "sidecar.rendered" (list $ (get $.Values $value | default list)) | fromJson).value -}}
 {{- $path := printf "%s[%d]" $value $index -}}
 {{- with get $owners $container.name -}}
 {{- fail (printf "%s.name %s is the name of a container that is there already: %s" $path $container.name .) -}}

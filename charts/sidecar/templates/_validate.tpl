@@ -30,7 +30,7 @@
 {{- if and (eq .format "json") .prefix -}}
 {{- fail "logScraper.prefix is for logScraper.format raw: json names the file of each line anyway" -}}
 {{- end -}}
-{{- if and (eq .format "raw") (or (ne .multiline "off") (ne .jsonLines "nest")) -}}
+{{- if and (eq .format "raw") (or (ne (.multiline | default "off") "off") (ne (.jsonLines | default "nest") "nest")) -}}
 {{- fail "logScraper.multiline and logScraper.jsonLines are for logScraper.format json: raw lines stay as they are" -}}
 {{- end -}}
 {{- end -}}
