@@ -219,8 +219,10 @@ manifests() {
   counted "two aliases have names apart" aliases a-b a b
   counted "two aliases have names apart in a long release" aliases \
     a-release-name-of-exactly-fifty-three-characters-okay one two
-  counted "a configuration of 256 KiB with the other annotations travels in the pods" sized 262080 rollout
-  counted "a configuration of a byte more is refused" refuses "annotations of the pods" sized 262081 rollout
+  counted "a configuration of 256 KiB with the other annotations travels in the pods" sized 262080 rollout --set tests.enabled=false
+  counted "a configuration of a byte more is refused" refuses "annotations of the pods" sized 262081 rollout --set tests.enabled=false
+  counted "a configuration of 256 KiB with a test's annotations travels in its pod" sized 262045 rollout
+  counted "a configuration of a byte more is refused, for the test" refuses "annotations of the pods" sized 262046 rollout
   counted "a configuration of 1 MiB with its name is a ConfigMap" sized 1048566 hot
   counted "a configuration of a byte more is refused there" refuses "a ConfigMap holds 1048576" sized 1048567 hot
   all_conform
@@ -276,11 +278,11 @@ refuses() {
   grep -qF -- "$text" "$work/refused" || { cat "$work/refused" && return 1; }
 }
 
-# sized BYTES RELOAD: a configuration of so many bytes.
+# sized BYTES RELOAD ARGUMENTS...: a configuration of so many bytes.
 sized() {
   local text='http { server { listen 8080; } } #'
   { echo -n "$text" && head -c "$(($1 - ${#text}))" /dev/zero | tr '\0' '#'; } >"$work/nginx.conf"
-  renders "sized" demo charts/sidecar --set-file "proxy.config=$work/nginx.conf" --set "proxy.reload=$2"
+  renders "sized" demo charts/sidecar --set-file "proxy.config=$work/nginx.conf" --set "proxy.reload=$2" "${@:3}"
 }
 
 # names_like NAME: whatever may be named is named so.

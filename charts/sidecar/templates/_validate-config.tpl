@@ -46,6 +46,13 @@
 {{- end -}}
 {{- else if eq $place "pod" -}}
 {{- range $key, $text := include "sidecar.podAnnotations" . | fromYaml }}{{ $bytes = add $bytes (len $key) (len $text) }}{{ end -}}
+{{- /* The pod of `helm test` that checks the configuration carries it too, beside its own. */ -}}
+{{- if .Values.tests.enabled -}}
+{{- $test := 0 -}}
+{{- range $key, $text := include "sidecar.testAnnotations" . | fromYaml }}{{ $test = add $test (len $key) (len $text) }}{{ end -}}
+{{- range $key, $text := include "sidecar.proxyConfigAnnotations" . | fromJson }}{{ $test = add $test (len $key) (len $text) }}{{ end -}}
+{{- $bytes = max $bytes $test -}}
+{{- end -}}
 {{- if gt $bytes 262144 -}}
 {{- fail (printf "proxy.config and proxy.files are annotations of the pods with proxy.reload rollout, which are %d bytes then: Kubernetes takes 262144. Take proxy.reload hot, or an existingConfigMap" $bytes) -}}
 {{- end -}}
