@@ -5,11 +5,12 @@
 mod common;
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
-use common::{Folder, Scraper, append, assert_all_lines, binary, line, numbers, wait_until};
+use common::{
+    Folder, Scraper, append, assert_all_lines, binary, free_address, get, line, numbers, wait_until,
+};
 use rustix::process::Signal;
 
 /// Writes numbered lines at a steady rate and calls `rotate` at a steady rate.
@@ -352,19 +353,12 @@ fn it_wakes_at_most_once_a_second_when_nothing_happens() {
 #[test]
 fn the_admin_endpoint_tells_how_it_is() {
     let folder = Folder::new();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let address = format!("127.0.0.1:{port}");
+    let address = free_address();
     let path = folder.path("app.log");
     append(&path, format!("{}{}", line(0), line(1)).as_bytes());
     let scraper = Scraper::start(&["--admin-listen", &address, path.to_str().unwrap()]);
     wait_until("two lines", || scraper.output_len() == 2 * line(0).len());
-    let get = |target: &str| {
-        let mut stream = TcpStream::connect(&address).unwrap();
-        write!(stream, "GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    };
+    let get = |target: &str| get(&address, target);
     assert!(get("/livez").starts_with("HTTP/1.1 200"));
     assert!(get("/readyz").ends_with("ok\n"));
     assert!(get("/nonsense").starts_with("HTTP/1.1 404"));

@@ -5,11 +5,9 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
-use common::{Folder, Scraper, append, wait_until};
+use common::{Folder, Scraper, append, free_address, metric, wait_until};
 
 const FILES: usize = 1000;
 
@@ -62,19 +60,13 @@ fn files_beyond_the_limit_are_said_and_counted_in_the_metrics() {
         append(&folder.path(name), b"line\n");
     }
     for (files_max, left_out) in [("3", 0), ("2", 1)] {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
+        let address = free_address();
         let pattern = folder.argument("*.log");
         let arguments = ["--max-files", files_max, "--admin-listen", &address, &pattern];
         let scraper = Scraper::start(&arguments);
-        let expected = format!("\nlog_scraper_files_left_out {left_out}\n");
         wait_until("all that is followed", || scraper.output_len() == (3 - left_out) * 5);
-        wait_until("the metrics", || {
-            let Ok(mut stream) = TcpStream::connect(&address) else { return false };
-            let mut answer = String::new();
-            write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-            stream.read_to_string(&mut answer).is_ok() && answer.contains(&expected)
-        });
+        let counted = || metric(&address, "log_scraper_files_left_out");
+        wait_until("the metrics", || counted() == left_out as u64);
         let message = "1 files are left out: 2 are followed at most";
         if left_out > 0 {
             scraper.wait_for_message(message);

@@ -13,7 +13,6 @@ mod volume;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
@@ -21,25 +20,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use common::{Scraper, append, binary, wait_until};
+use common::{Scraper, append, binary, free_address, metric, wait_until};
 use ledger::{Ledger, texts};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::Signal;
 use volume::{Volume, as_root, cannot};
-
-/// Asks the admin endpoint for a counter or gauge.
-fn metric(address: &str, name: &str) -> u64 {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let line = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap().parse().unwrap()
-}
-
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
 
 fn written_at(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).ok()?.modified().ok()

@@ -10,12 +10,11 @@ mod volume;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{Scraper, append, binary, wait_until};
+use common::{Scraper, append, binary, free_address, metric, wait_until};
 use ledger::{Ledger, texts};
 use volume::Volume;
 
@@ -26,19 +25,6 @@ const PAUSE: Duration = Duration::from_millis(5);
 const LAG_BYTES: u64 = 1 << 20;
 /// What a file may take on the disk while it is written to and read.
 const USED_BYTES_MAX: u64 = 8 << 20;
-
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
-fn metric(address: &str, name: &str) -> u64 {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let line = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap().parse().unwrap()
-}
 
 /// Starts with a checkpoint and more arguments, following `app.log` in a volume.
 fn start(volume: &Volume, checkpoint: &str, arguments: &[&str]) -> Scraper {
