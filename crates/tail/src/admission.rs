@@ -62,9 +62,13 @@ impl Stream {
             return Ok(None);
         }
         let is_new = matches!(situation, Situation::Changed | Situation::First);
-        if is_new && self.is_copy_of(scene.fs, file, probe, live)? {
+        let is_copy = match is_new {
+            true => self.is_copy_of(scene.fs, file, probe, live),
+            false => Ok(false),
+        };
+        if is_copy != Ok(false) {
             scene.fs.close(file);
-            return Ok(None);
+            return is_copy.map(|_| None);
         }
         let known = self.closed.iter().find(|known| same_file(known.position.id, probe.id));
         let known = known.copied();
@@ -95,7 +99,7 @@ impl Stream {
     }
 
     /// Whether a file is a copy of the one at the path: it was made later, and all of it is there.
-    /// Closes it if that cannot be told.
+    /// `Err(None)` if that cannot be told.
     fn is_copy_of(
         &self,
         fs: &mut dyn Fs,
@@ -109,17 +113,11 @@ impl Stream {
         };
         let whole = match open_same(fs, &self.path, live.id) {
             Ok(whole) => whole,
-            Err(fault @ (None | Some(Fault::TooManyOpen))) => {
-                fs.close(file);
-                return Err(fault);
-            }
+            Err(fault @ (None | Some(Fault::TooManyOpen))) => return Err(fault),
             Err(_) => return Ok(false),
         };
         let alike = beginning_of(fs, file, whole);
         fs.close(whole);
-        if alike.is_none() {
-            fs.close(file);
-        }
         Ok(alike.ok_or(None)? != Likeness::None)
     }
 

@@ -50,13 +50,17 @@ pub(crate) fn is_compressed_text(fs: &mut dyn Fs, file: Handle) -> bool {
     begins_compressed(&first[..filled])
 }
 
+/// Whether a file begins with the bytes that were summed. `None` if it cannot be read.
+pub(crate) fn begins_as(fs: &mut dyn Fs, file: Handle, head: Sum) -> Option<bool> {
+    let mut seen = [0; HEAD_BYTES_MAX];
+    let filled = read_exact(fs, file, 0, &mut seen[..head.bytes()])?;
+    Some(head.is_of(&seen[..filled]))
+}
+
 /// Compares a file's content with what is known of a generation that was cut. `None` if it cannot
 /// be read.
 pub(crate) fn likeness(fs: &mut dyn Fs, file: Handle, cut: &Position) -> Option<Likeness> {
-    let mut seen = [0; HEAD_BYTES_MAX];
-    let head = &mut seen[..cut.head.bytes()];
-    let filled = read_exact(fs, file, 0, head)?;
-    if head.is_empty() || filled < head.len() || !cut.head.is_of(head) {
+    if !begins_as(fs, file, cut.head)? || cut.head.bytes() == 0 {
         return Some(Likeness::None);
     }
     let mut seen = [0; GUARD_BYTES_MAX];

@@ -157,19 +157,17 @@ impl Folders {
     ) -> Result<HashMap<u64, Vec<OsString>>, Moving> {
         let mut by_number: HashMap<u64, Vec<OsString>> = HashMap::new();
         let mut missing = Vec::new();
-        let listed = self.names(fs, dir).map_err(|_| Moving)?.clone();
-        let mut names = listed.clone();
+        let listed = self.names(fs, dir).map_err(|_| Moving)?;
         // A number that was given away again proves little, and what is compressed is no plain file.
-        names.retain(|name| !is_compressed(name));
-        for name in names {
-            match fs.probe_path(&join(dir, &name)) {
-                Ok(probe) => by_number.entry(probe.id.ino).or_default().push(name),
+        for name in listed.iter().filter(|name| !is_compressed(name)) {
+            match fs.probe_path(&join(dir, name)) {
+                Ok(probe) => by_number.entry(probe.id.ino).or_default().push(name.clone()),
                 Err(Fault::Missing) => missing.push(name),
                 Err(_) => {}
             }
         }
         // A link that leads nowhere is listed and missing; so is a file that was moved meanwhile.
-        let moved = missing.into_iter().any(|name| !leads_nowhere(fs, &join(dir, &name)));
+        let moved = missing.into_iter().any(|name| !leads_nowhere(fs, &join(dir, name)));
         // A file that was moved to a name of its own while another one took its place is missed by none.
         let mut again = fs.list(dir).map_err(|_| Moving)?.into_iter();
         let is_steady = !moved && again.all(|name| listed.contains(&name));

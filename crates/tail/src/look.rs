@@ -7,9 +7,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
-use crate::content::{likeness, open_same, read_exact};
+use crate::content::{begins_as, likeness, open_same, read_exact};
 use crate::folder::{Folders, Moving};
 use crate::fs::{Fault, FileId, Fs, Probe};
+use crate::pattern::RotatedNames;
 use crate::position::{GUARD_BYTES_MAX, Position, Verdict, verdict};
 use crate::report::Notice;
 use crate::rotation::{Decision, Likeness, Situation, Snapshot, admit};
@@ -34,16 +35,16 @@ impl Stream {
         let Ok(seen) = seen else { return false };
         let open = self.generations.last().is_some_and(|newest| newest.id() == seen.id);
         let parked = || self.closed.iter().any(|known| is_at_end(known, &seen));
-        if !open && !parked() || self.restored || around && !self.knows_all(scene) {
+        if !open && !parked() || self.restored {
+            return false;
+        }
+        let names = if around { self.rotated_names(scene.templates) } else { Vec::new() };
+        if around && !self.knows_all(scene, &names) {
             return false;
         }
         self.live = Some(seen.id);
         self.unread = !self.is_read_to(&seen);
-        let is_listed_anew = || {
-            let names = self.rotated_names(scene.templates);
-            names.iter().all(|names| scene.folders.is_listed_anew(&names.dir))
-        };
-        if around && is_listed_anew() {
+        if around && names.iter().all(|names| scene.folders.is_listed_anew(&names.dir)) {
             self.note_proven();
         }
         true
@@ -57,11 +58,11 @@ impl Stream {
 
     /// Whether every rotated file is accounted for, by a listing that may be a moment old: what it
     /// does not have yet is told of by a later hint.
-    fn knows_all(&self, scene: &mut Scene<'_>) -> bool {
+    fn knows_all(&self, scene: &mut Scene<'_>, names: &[RotatedNames]) -> bool {
         let followed = scene.followed;
         let mut closed_seen = HashSet::new();
-        for names in self.rotated_names(scene.templates) {
-            let Ok(paths) = scene.folders.rotated(scene.fs, &names) else { return false };
+        for names in names {
+            let Ok(paths) = scene.folders.rotated(scene.fs, names) else { return false };
             for path in paths.iter().filter(|path| self.may_rotate_to(path, followed)) {
                 let probe = match scene.fs.probe_path(path) {
                     Ok(probe) => probe,
@@ -324,8 +325,7 @@ impl Stream {
         let filled = read_exact(fs, newest.file, newest.written.guard_start(), guard)?;
         let intact = verdict(&newest.written, &guard[..filled]) == Verdict::Same;
         // What was written anew may be the same before the frontier: then its beginning tells.
-        let begins_alike = newest.written.head.bytes() == 0
-            || likeness(fs, newest.file, &newest.written)? == Likeness::Copy;
+        let begins_alike = begins_as(fs, newest.file, newest.written.head)?;
         newest.head_differs = intact && !begins_alike;
         let intact = intact && begins_alike;
         // Nothing that was read before the last look was settled shows that it was not cut since.
