@@ -169,13 +169,20 @@ impl Engine {
         }
     }
 
-    /// The guard holds and nothing follows it: the end, unless the same text was written anew.
-    pub(crate) fn meet_end(&mut self, fs: &mut dyn Fs, at: usize, place: usize) -> Step {
+    /// The guard holds and nothing follows it: the end, unless the same text was written anew. That
+    /// is believed when it lasts: a write's time is seen before its bytes are.
+    pub(crate) fn meet_end(
+        &mut self,
+        fs: &mut dyn Fs,
+        at: usize,
+        place: usize,
+        now_ms: u64,
+    ) -> Step {
         let stream = &mut self.streams[at];
         let is_live = stream.live == Some(stream.generations[place].id());
         let written_to = is_live && std::mem::take(&mut stream.written_to);
         let one = &mut stream.generations[place];
-        one.suspect_since_ms = None;
+        let suspect_since_ms = one.suspect_since_ms.take();
         one.partial = None;
         one.at_end = true;
         if !written_to && one.seen_ns != 0 {
@@ -185,13 +192,18 @@ impl Engine {
         if probe.size != one.written.frontier {
             return Step::End;
         }
-        let anew = one.seen_ns != 0 && probe.written_ns != one.seen_ns;
-        one.seen_ns = probe.written_ns;
-        let id = one.id();
-        match anew && (1..=ANEW_BYTES_MAX).contains(&probe.size) {
-            true => self.begin_anew(at, id),
-            false => Step::End,
+        let is_anew = one.seen_ns != 0 && probe.written_ns != one.seen_ns;
+        if !is_anew || !(1..=ANEW_BYTES_MAX).contains(&probe.size) {
+            one.seen_ns = probe.written_ns;
+            return Step::End;
         }
+        let since_ms = *one.suspect_since_ms.insert(suspect_since_ms.unwrap_or(now_ms));
+        if now_ms < since_ms + SUSPECT_MS {
+            stream.written_to = true;
+            return Step::Suspect;
+        }
+        let id = one.id();
+        self.begin_anew(at, id)
     }
 
     /// Closes what was read to its end and will hardly grow again; it is remembered.

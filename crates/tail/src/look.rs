@@ -44,6 +44,7 @@ impl Stream {
         }
         self.live = Some(seen.id);
         self.unread = !self.is_read_to(&seen);
+        self.written_to |= self.unread;
         if around && names.iter().all(|names| scene.folders.is_listed_anew(&names.dir)) {
             self.note_proven();
         }

@@ -200,7 +200,7 @@ impl Engine {
             Verdict::Shorter | Verdict::Different => {
                 return self.suspect(fs, at, place, judged, now_ms);
             }
-            Verdict::Same => return self.meet_end(fs, at, place),
+            Verdict::Same => return self.meet_end(fs, at, place, now_ms),
             Verdict::Grown(_) => {
                 one.suspect_since_ms = None;
                 one.at_end = false;

@@ -37,7 +37,11 @@ impl Ledger {
             }
             let (writer, number) = numbers(line);
             let before = last.insert(writer, number);
-            assert!(before < Some(number), "writer {writer}: {number} comes after {before:?}");
+            assert!(
+                before < Some(number),
+                "writer {writer}: {number} comes after {before:?}: {}",
+                order(output, writer)
+            );
             let seen = self.seen.entry(writer).or_default();
             seen.resize(seen.len().max(number as usize + 1), 0);
             again += if seen[number as usize] > 0 { line.len() } else { 0 };
@@ -74,6 +78,12 @@ fn numbers(line: &[u8]) -> (u32, u64) {
         Some((writer, number)) if line == text(writer, number).as_bytes() => (writer, number),
         _ => panic!("torn line {:?}", String::from_utf8_lossy(line)),
     }
+}
+
+/// The numbers of `writer` as they came out: where the order broke is seen from the runs.
+fn order(output: &[u8], writer: u32) -> String {
+    let lines = output.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    runs(&lines.map(numbers).filter(|(by, _)| *by == writer).map(|(_, n)| n).collect::<Vec<_>>())
 }
 
 /// Numbers in order, as first and last of each run.

@@ -182,13 +182,31 @@ fn what_is_left_of_a_line_that_was_cut_off_stays_alone() {
 
 #[test]
 fn the_same_text_written_anew_comes_again() {
+    for is_told in [true, false] {
+        let mut desk = Desk::new(&[LOG]);
+        desk.append(LOG, "done\n");
+        desk.settle(0);
+        desk.overwrite(LOG, "done\n");
+        if is_told {
+            desk.engine.hint_data(LOG.as_ref());
+        }
+        desk.settle(2000);
+        assert_eq!(desk.output(), "done\ndone\n", "told: {is_told}");
+    }
+}
+
+#[test]
+fn a_write_whose_time_is_seen_before_its_bytes_is_no_text_written_anew() {
     let mut desk = Desk::new(&[LOG]);
-    desk.append(LOG, "done\n");
+    let file = desk.append(LOG, "one\n");
     desk.settle(0);
-    desk.overwrite(LOG, "done\n");
+    desk.append_to(file, "");
     desk.engine.hint_data(LOG.as_ref());
-    desk.settle(2000);
-    assert_eq!(desk.output(), "done\ndone\n");
+    desk.turn(2000);
+    desk.turn(2019);
+    desk.append_to(file, "two\n");
+    desk.settle(2020);
+    assert_eq!(desk.output(), "one\ntwo\n");
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Odd {
     pub(crate) clock: bool,
     /// Files may not be read for a while.
     pub(crate) denied: bool,
+    /// The time of a write is seen before its bytes are.
+    pub(crate) early_time: bool,
     /// Two followed files exchange their names.
     pub(crate) exchange: bool,
     /// Second names, and links that lead nowhere.
@@ -36,6 +38,9 @@ impl World {
         let at = self.rng.below(self.writers.len() as u64) as usize;
         if self.writers[at].copying != Copying::No {
             return self.go_on_copying(at);
+        }
+        if self.writers[at].writing {
+            return self.write(at);
         }
         match self.rng.below(14) {
             0 if self.calm == 0 || self.rng.once_in(self.calm) => self.rotate(at),
@@ -79,14 +84,26 @@ impl World {
         writer.offset += bytes.len();
     }
 
+    /// No write takes longer than a turn.
+    pub(crate) fn finish_writes(&mut self) {
+        for at in 0..self.writers.len() {
+            if self.writers[at].writing {
+                self.write(at);
+            }
+        }
+    }
+
     pub(crate) fn finish_line(&mut self, at: usize) {
         let rest = std::mem::take(&mut self.writers[at].rest);
         self.put(at, &rest);
     }
 
     fn write(&mut self, at: usize) {
-        if self.writers[at].file.is_none() {
-            return self.reopen(at);
+        let Some(file) = self.writers[at].file else { return self.reopen(at) };
+        if self.odd.early_time && !std::mem::take(&mut self.writers[at].writing) {
+            self.disk.begin_write(file);
+            self.writers[at].writing = true;
+            return;
         }
         if !self.writers[at].rest.is_empty() {
             return self.finish_line(at);

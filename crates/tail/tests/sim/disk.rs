@@ -119,6 +119,11 @@ impl Disk {
         self.inodes[inode].written_ns = now_ns;
     }
 
+    /// A write begins: its time is seen before its bytes are.
+    pub(crate) fn begin_write(&mut self, inode: usize) {
+        self.inodes[inode].written_ns = self.tick();
+    }
+
     /// As a writer does that keeps its own offset: a hole of NULs where the file was cut.
     pub(crate) fn write_at(&mut self, inode: usize, offset: usize, bytes: &[u8]) {
         let now_ns = self.tick();

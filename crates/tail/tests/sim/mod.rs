@@ -90,8 +90,10 @@ fn set_up(rng: &mut Prng, planted: Option<Bug>) -> Run {
     let slack = 2 * (GUARD_BYTES_MAX + read_bytes) + writers.len() * one_line;
     let promised_bytes =
         options.format.is_raw().then_some(options.checkpoint_bytes as usize + slack);
+    let seed = rng.next();
+    let odd = Odd { early_time: Prng::new(!seed).once_in(3), ..odd };
     let world = World {
-        rng: Prng::new(rng.next()),
+        rng: Prng::new(seed),
         disk,
         writers,
         output: Output::new(late_max, promised_bytes),
@@ -142,6 +144,7 @@ fn writers(rng: &mut Prng) -> Vec<Writer> {
         rotations: 0,
         copying: Copying::No,
         ahead: 0,
+        writing: false,
     });
     let mut writers: Vec<_> = writers.collect();
     for writer in writers.iter_mut().filter(|one| !one.appends && one.style != Replace) {
@@ -155,6 +158,7 @@ fn odd(rng: &mut Prng, writers: &[Writer], has_births: bool) -> Odd {
         away: rng.once_in(3),
         clock: rng.once_in(3),
         denied: rng.once_in(4),
+        early_time: false,
         exchange: rng.once_in(3),
         names: rng.once_in(3),
     };
@@ -261,6 +265,7 @@ impl Run {
             return Err(breach);
         }
         self.note_read(engine);
+        self.world.borrow_mut().finish_writes();
         let next_ms = match rng.below(8) {
             0 => self.now_ms + rng.below(15_000),
             1..3 => self.now_ms + rng.below(5),

@@ -55,6 +55,8 @@ pub(crate) struct Writer {
     pub(crate) copying: Copying,
     /// Zeros are put before what is to be written, so many at a time; 0 for none.
     pub(crate) ahead: usize,
+    /// A write of it has begun, whose bytes come before the turn ends.
+    pub(crate) writing: bool,
 }
 
 /// Everything outside the engine.
