@@ -52,24 +52,28 @@ pub struct Known {
     pub position: Position,
     /// It carries a rotated file's name, yet is none of this path's generations: never read.
     pub foreign: bool,
-    /// Its size and its last write when nothing but NULs followed. Not in the checkpoint.
-    pub zeros: Option<(u64, u64)>,
+    /// Its size and the time of its last write when it was closed, read to its end: a file that was
+    /// cut may well have grown to the size it had. Not in the checkpoint.
+    pub left: Option<(u64, u64)>,
 }
 
 impl Known {
     /// A generation of the path.
     pub fn ours(position: Position) -> Known {
-        Known { position, foreign: false, zeros: None }
+        Known { position, foreign: false, left: None }
     }
 
     /// None of its generations.
     pub fn foreign(position: Position) -> Known {
-        Known { position, foreign: true, zeros: None }
+        Known { position, foreign: true, left: None }
     }
 
     /// Whether all of a file was read that is as `probe` says.
     pub(crate) fn is_all_of(&self, probe: &Probe) -> bool {
-        self.position.frontier == probe.size || self.zeros == Some((probe.size, probe.written_ns))
+        match self.left {
+            Some(left) => left == (probe.size, probe.written_ns),
+            None => self.position.frontier == probe.size,
+        }
     }
 }
 
@@ -254,7 +258,7 @@ fn decode_known(reader: &mut Reader) -> Result<Known, Damage> {
     if guard.bytes() != guard_len || !(head_len_min..=HEAD_BYTES_MAX).contains(&head.bytes()) {
         return Err(Damage::Inconsistent);
     }
-    Ok(Known { position: Position { id, head, guard, frontier }, foreign, zeros: None })
+    Ok(Known { position: Position { id, head, guard, frontier }, foreign, left: None })
 }
 
 /// Takes numbers from the front of bytes.
@@ -296,7 +300,7 @@ pub(crate) mod tests {
         let mut position = Position::start(id);
         let bytes = vec![ino as u8; 1500];
         position.advance(&bytes, 1500);
-        Known { position, foreign, zeros: None }
+        Known { position, foreign, left: None }
     }
 
     /// This many paths, each with another number of files.

@@ -359,7 +359,7 @@ impl Stream {
                     let position = Position::start(probe.id);
                     let foreign = admit(situation, Likeness::None) == Decision::Foreign;
                     if !self.has(probe.id) {
-                        self.closed.push(Known { position, foreign, zeros: None });
+                        self.closed.push(Known { position, foreign, left: None });
                     }
                     scene.notices.push(Notice::Unreadable(path, fault));
                 }

@@ -339,9 +339,10 @@ impl Stream {
             }
             return;
         };
-        let is_zeros = one.nul_to > one.written.frontier;
-        let zeros = is_zeros.then_some((probe.size, probe.written_ns));
-        self.closed.push(Known { zeros, ..Known::ours(one.written) });
+        // Of the time when its content was looked at, if that is known.
+        let written_ns = if one.seen_ns == 0 { probe.written_ns } else { one.seen_ns };
+        let left = Some((probe.size, written_ns));
+        self.closed.push(Known { left, ..Known::ours(one.written) });
         if removes {
             self.note_quiet(one.id(), one.moved_ms + QUIET_MS);
         }

@@ -112,6 +112,28 @@ fn no_more_files_are_held_open_than_was_said_and_all_of_them_are_read() {
 }
 
 #[test]
+fn a_file_that_was_closed_for_want_of_room_and_has_the_size_it_had_is_looked_at() {
+    let mut desk = Desk::with(Options { open_files_max: 8, ..options(&["/log/*.log"]) });
+    let paths: Vec<_> = (10..40).map(|number| format!("/log/{number}.log")).collect();
+    paths.iter().for_each(|path| {
+        desk.append(path, "first\n");
+    });
+    (0..10).for_each(|second| {
+        desk.settle(second * 2000);
+    });
+    paths.iter().for_each(|path| {
+        desk.copy(path, &format!("{path}.1"));
+        desk.overwrite(path, "again\n");
+    });
+    (10..30).for_each(|second| {
+        desk.settle(second * 2000);
+    });
+    let output = desk.output();
+    let count = |text: &str| output.lines().filter(|line| *line == text).count();
+    assert_eq!((count("first"), count("again")), (30, 30));
+}
+
+#[test]
 fn the_poll_comes_to_every_one_of_very_many_files() {
     let files = Options { files_max: 2000, open_files_max: 2000, ..options(&["/log/*.log"]) };
     let mut desk = Desk::with(files);
