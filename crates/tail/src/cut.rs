@@ -117,8 +117,16 @@ impl Engine {
     /// A file that is not at the path was cut. It may have been written over with a copy of the one
     /// that is, which has all of it.
     fn cut_elsewhere(&mut self, fs: &mut dyn Fs, at: usize, place: usize) -> Step {
-        let one = &mut self.streams[at].generations[place];
-        let id = one.id();
+        let stream = &self.streams[at];
+        let id = stream.generations[place].id();
+        let is_open =
+            |other: &&usize| self.streams[**other].generations.iter().any(|one| one.id() == id);
+        let others = self.finder.index.open.iter().filter(|other| **other != at);
+        if stream.live != Some(id) && others.filter(is_open).next().is_some() {
+            // All that they had in common was a number: it is another path's, which reads it.
+            self.outgoing.break_off(stream.key, id);
+            return self.let_go(fs, at, place);
+        }
         let step = self.begin_anew(at, id);
         if let Some(one) = self.streams[at].generations.get_mut(place) {
             one.may_be_copy = true;

@@ -279,12 +279,15 @@ impl Engine {
         self.hand_on(sink, at, place, from..filled, now_ms)
     }
 
-    /// A file that was taken for a rotated one, empty as it was, is what a compressor makes of one.
-    fn let_go(&mut self, fs: &mut dyn Fs, at: usize, place: usize) -> Step {
+    /// A file turns out to be none of this path's: it was empty when it was taken for a rotated one,
+    /// and is what a compressor makes of one, or it had a number that another file had before.
+    pub(crate) fn let_go(&mut self, fs: &mut dyn Fs, at: usize, place: usize) -> Step {
         let one = self.streams[at].generations.remove(place);
         fs.close(one.file);
         self.open_files -= 1;
         self.changed = true;
+        self.note_state(at);
+        self.note_changed(at);
         Step::Restarted
     }
 
