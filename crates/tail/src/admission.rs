@@ -28,7 +28,7 @@ impl Stream {
         let in_doubt = matches!(situation, Situation::Cut | Situation::Unproven);
         let is_known = |probe: &Probe| {
             let closed = self.closed.iter().any(|known| same_file(known.position.id, probe.id));
-            let open = self.generations.iter().any(|one| one.id() == probe.id);
+            let open = self.place_of(probe.id).is_some();
             closed || open
         };
         let room = GENERATIONS_MAX.saturating_sub(self.generations.len()).max(1);
@@ -51,7 +51,7 @@ impl Stream {
         situation: Situation,
         live: Option<Probe>,
     ) -> Result<Option<Generation>, Option<Fault>> {
-        if let Some(at) = self.generations.iter().position(|one| one.id() == probe.id) {
+        if let Some(at) = self.place_of(probe.id) {
             self.judge_open(scene.fs, at, situation);
             return Ok(None);
         }
@@ -218,7 +218,7 @@ impl Stream {
 
     pub(crate) fn open_live(&mut self, scene: &mut Scene<'_>, snapshot: &Snapshot) -> Look {
         let Some(live) = snapshot.live else { return Look::Settled };
-        if self.generations.iter().any(|one| one.id() == live.id) {
+        if self.place_of(live.id).is_some() {
             return Look::Settled;
         }
         if self.is_renumbered(scene.fs, live.id) {

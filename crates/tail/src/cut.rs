@@ -119,10 +119,9 @@ impl Engine {
     fn cut_elsewhere(&mut self, fs: &mut dyn Fs, at: usize, place: usize) -> Step {
         let stream = &self.streams[at];
         let id = stream.generations[place].id();
-        let is_open =
-            |other: &&usize| self.streams[**other].generations.iter().any(|one| one.id() == id);
-        let others = self.finder.index.open.iter().filter(|other| **other != at);
-        if stream.live != Some(id) && others.filter(is_open).next().is_some() {
+        let mut others = self.finder.index.open.iter().filter(|other| **other != at);
+        let is_theirs = others.any(|other| self.streams[*other].place_of(id).is_some());
+        if stream.live != Some(id) && is_theirs {
             // All that they had in common was a number: it is another path's, which reads it.
             self.outgoing.break_off(stream.key, id);
             return self.let_go(fs, at, place);

@@ -72,7 +72,7 @@ impl Stream {
                 };
                 if self.closed.iter().any(|known| is_at_end(known, &probe)) {
                     closed_seen.insert(probe.id);
-                } else if !self.generations.iter().any(|one| one.id() == probe.id) {
+                } else if self.place_of(probe.id).is_none() {
                     return false;
                 }
             }

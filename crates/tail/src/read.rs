@@ -107,7 +107,7 @@ impl Engine {
     fn open_place(&self, at: usize, now_ms: u64) -> Option<usize> {
         let stream = &self.streams[at];
         let (id, begun_ms) = self.outgoing.open_in(stream.key)?;
-        let place = stream.generations.iter().position(|one| one.id() == id)?;
+        let place = stream.place_of(id)?;
         let due_ms = begun_ms.saturating_add(self.options.partial_line_ms);
         (self.ending || now_ms < due_ms).then_some(place)
     }

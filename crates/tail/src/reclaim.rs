@@ -319,8 +319,7 @@ impl Stream {
                 let Ok(probe) = scene.fs.probe_path(&path) else { continue };
                 let id = probe.id;
                 let is_closed = |known: &Known| !known.foreign && same_file(known.position.id, id);
-                let is_ours = self.closed.iter().any(is_closed)
-                    || self.generations.iter().any(|one| one.id() == id);
+                let is_ours = self.closed.iter().any(is_closed) || self.place_of(id).is_some();
                 let is_live = self.live.is_some_and(|live| same_file(live, id));
                 if is_ours && !is_live && ours.iter().all(|(_, known)| known.id != id) {
                     let is_newer = |one: &(PathBuf, Probe)| {

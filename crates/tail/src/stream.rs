@@ -324,6 +324,11 @@ impl Stream {
         self.ids().any(|known| same_file(known, id))
     }
 
+    /// The place of an open file among the generations.
+    pub(crate) fn place_of(&self, id: FileId) -> Option<usize> {
+        self.generations.iter().position(|one| one.id() == id)
+    }
+
     /// The open file at the path.
     pub(crate) fn live_generation(&self) -> Option<&Generation> {
         self.generations.last().filter(|newest| self.live == Some(newest.id()))

@@ -132,7 +132,7 @@ impl Engine {
         }
         for (_, probe) in &snapshot.rotated {
             // Without a time of birth a number says too little, unless the file is open.
-            let is_open = |other: &Stream| other.generations.iter().any(|one| one.id() == probe.id);
+            let is_open = |other: &Stream| other.place_of(probe.id).is_some();
             let sure = |other: &usize| probe.id.born_ns != 0 || is_open(&self.streams[*other]);
             let other = self.owner_of(probe.id).filter(|other| *other != at && sure(other));
             if let Some(other) = other.filter(|_| !self.streams[at].has(probe.id)) {
@@ -151,8 +151,32 @@ impl Engine {
         let before = (self.streams[at].generations.len(), self.streams[at].live);
         let (mut scene, streams) = self.scene(fs, now_ms);
         let look = streams[at].settle(&mut scene, &mut snapshot);
+        let doubtful = self.doubtful(at);
         self.note_settled(at, before);
+        for (at, id) in doubtful {
+            if let Some(place) = self.streams[at].place_of(id) {
+                self.let_go(fs, at, place);
+            }
+        }
         look
+    }
+
+    /// Files of this stream that another one has open, too, without a time of birth, and who of the
+    /// two has read nothing that shows that it is more than the number that they have in common.
+    fn doubtful(&self, at: usize) -> Vec<(usize, FileId)> {
+        let unborn = self.streams[at].generations.iter().map(Generation::id);
+        let unborn = unborn.filter(|id| id.born_ns == 0);
+        let is_in_doubt = |at: usize, id: FileId| {
+            let stream = &self.streams[at];
+            let one = stream.place_of(id).map(|place| &stream.generations[place]);
+            one.is_some_and(|one| stream.live != Some(id) && !one.written.proves_something())
+        };
+        let both = unborn.filter_map(|id| {
+            let other = self.owner_of(id).filter(|other| *other != at)?;
+            self.streams[other].place_of(id)?;
+            [at, other].into_iter().find(|at| is_in_doubt(*at, id)).map(|at| (at, id))
+        });
+        both.collect()
     }
 
     pub(crate) fn note_settled(&mut self, at: usize, before: (usize, Option<FileId>)) {
@@ -210,7 +234,7 @@ impl Engine {
     /// What one stream knows of a file goes to the one among whose files it is now.
     fn move_over(&mut self, from: usize, to: usize, id: FileId) {
         let (key, giver) = (self.streams[to].key, &mut self.streams[from]);
-        let open = giver.generations.iter().position(|one| one.id() == id);
+        let open = giver.place_of(id);
         let closed = giver.closed.iter().position(|known| same_file(known.position.id, id));
         let open = open.map(|place| giver.generations.remove(place));
         let closed = closed.map(|place| giver.closed.remove(place));
