@@ -140,7 +140,11 @@ impl Engine {
     /// it is one (then it is given up) or because that cannot be told yet.
     pub(crate) fn wait_for_copy(&mut self, fs: &mut dyn Fs, at: usize, place: usize) -> bool {
         let stream = &mut self.streams[at];
-        let Some(live) = stream.live_generation() else { return false };
+        let Some(live) = stream.live_generation() else {
+            // It is read then, and goes on being read when there is a file at the path again.
+            stream.generations[place].may_be_copy = false;
+            return false;
+        };
         let (position, whole) = (live.written, live.file);
         let one = &mut stream.generations[place];
         let proves = position.proves_something();

@@ -175,9 +175,12 @@ impl World {
             }
             Style::Delete => {
                 let file = self.disk.names[&path];
-                // What nobody holds is lost with its name, to whoever reads.
+                // What nobody holds is lost with its name, to whoever reads: it is to be open to be
+                // read, not only for a moment to be compared with another file.
+                let read = self.read_to.iter().any(|(read, _)| *read == file);
+                let held = self.disk.is_open(file) && read;
                 let kept = self.disk.inodes[file].links > 1;
-                if self.dead || !self.disk.is_open(file) || kept {
+                if self.dead || !held || kept {
                     return;
                 }
                 self.disk.unlink(&path);
