@@ -129,9 +129,7 @@ impl Scraper {
         let messages = Arc::clone(&self.err);
         let (status, output) = self.wait();
         let messages = String::from_utf8_lossy(&messages.lock().unwrap()).into_owned();
-        // Shown where the test fails.
-        print!("{messages}");
-        assert_eq!(status.code(), Some(0));
+        assert_eq!(status.code(), Some(0), "{messages}");
         output
     }
 
