@@ -7,9 +7,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use crate::checkpoint::Known;
 use crate::engine::Engine;
 use crate::fs::FileId;
-use crate::stream::{Closeness, Stream};
+use crate::stream::{Closeness, Stream, same_file};
 
 /// Paths found by a pattern that are remembered although their files are gone.
 const GONE_STREAMS_MAX: usize = 256;
@@ -85,11 +86,26 @@ impl Engine {
         self.streams.get(at).is_some_and(|stream| stream.has(id)).then_some(at)
     }
 
+    /// A file that a stream remembers as gone, if that is another one than `at`. It is forgotten there.
+    pub(crate) fn take_back(&mut self, at: usize, id: FileId) -> Option<Known> {
+        let from = *self.finder.index.owners.get(&(id.ino, id.born_ns))?;
+        let gone = &mut self.streams.get_mut(from).filter(|_| from != at)?.gone;
+        let is_it = |known: &Known| !known.foreign && same_file(known.position.id, id);
+        let known = gone.remove(gone.iter().position(is_it)?);
+        self.note_changed(from);
+        Some(known)
+    }
+
     /// A stream may have other files than it had.
     pub(crate) fn note_owned(&mut self, at: usize) {
         self.note_state(at);
         let index = &mut self.finder.index;
-        for id in self.streams[at].ids() {
+        let stream = &self.streams[at];
+        // Whoever has a file has the last word.
+        for id in stream.gone.iter().map(|known| known.position.id) {
+            index.owners.entry((id.ino, id.born_ns)).or_insert(at);
+        }
+        for id in stream.ids() {
             index.owners.insert((id.ino, id.born_ns), at);
         }
         let mut is_new = false;

@@ -213,6 +213,11 @@ impl Engine {
             return Owner::This;
         }
         let Some(other) = self.owner_of(live.id).filter(|other| *other != at) else {
+            // It may have been moved away from another path before it came to this one.
+            if let Some(known) = self.take_back(at, live.id) {
+                self.streams[at].closed.push(known);
+                self.note_changed(at);
+            }
             return Owner::This;
         };
         let theirs = fs.probe_path(&self.streams[other].path).map(|theirs| theirs.id);

@@ -112,6 +112,23 @@ fn no_more_files_are_held_open_than_was_said_and_all_of_them_are_read() {
 }
 
 #[test]
+fn a_file_that_comes_back_under_the_name_of_another_path_is_known_again() {
+    let mut desk = Desk::new(&["/log/*.log"]);
+    desk.append("/log/a.log", "one\n");
+    desk.settle(0);
+    desk.rename("/log/a.log", "/away/a.log");
+    desk.append("/log/a.log", "its successor\n");
+    for second in 2..40 {
+        desk.settle(second * 2000);
+    }
+    desk.rename("/away/a.log", "/log/b.log");
+    desk.settle(90_000);
+    desk.append("/log/b.log", "two\n");
+    desk.settle(92_000);
+    assert_eq!(desk.output(), "one\nits successor\ntwo\n");
+}
+
+#[test]
 fn a_file_that_was_closed_for_want_of_room_and_has_the_size_it_had_is_looked_at() {
     let mut desk = Desk::with(Options { open_files_max: 8, ..options(&["/log/*.log"]) });
     let paths: Vec<_> = (10..40).map(|number| format!("/log/{number}.log")).collect();
