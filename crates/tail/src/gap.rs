@@ -62,8 +62,7 @@ pub(crate) fn judge(
             false => Gap::Data(end_of_data(seen, guard_len, filled)),
         });
     }
-    if end <= one.gap_to {
-        // What follows was found before.
+    if end <= one.gap_to && is_followed(fs, one)? {
         return Ok(if one.gap { Gap::Pass(filled) } else { Gap::Data(filled) });
     }
     let size = fs.probe(one.file)?.size;
@@ -81,6 +80,16 @@ pub(crate) fn judge(
         }
         Some(_) => search(fs, one, seen, end, if is_leading { 0 } else { freed_bytes_min }),
     }
+}
+
+/// Whether what was found behind NULs is there still: the file may have been cut since.
+fn is_followed(fs: &mut dyn Fs, one: &mut Generation) -> Result<bool, Fault> {
+    let mut seen = [0; BLOCK_BYTES as usize];
+    let count = fs.read_at(one.file, one.gap_to, &mut seen)?;
+    if count == 0 {
+        (one.gap, one.gap_to, one.nul_to) = (false, 0, 0);
+    }
+    Ok(!seen[..count].iter().all(is_nul))
 }
 
 /// Reads on behind a run of NULs that are no hole, for what follows them.
