@@ -4,6 +4,7 @@
 //! alternate. What becomes of files that were cut, or are over, is [`crate::cut`]'s business.
 
 use crate::compressed::begins_compressed;
+use crate::content::begins_as;
 use crate::engine::{Engine, Pass};
 use crate::fs::{Fault, Fs, Sink};
 use crate::gap::{self, Gap, has_more};
@@ -184,6 +185,10 @@ impl Engine {
             Err(fault) => return self.note_failed(at, place, fault, now_ms),
         };
         one.failing = None;
+        if one.suspect_since_ms.is_some() {
+            // It was shorter: that it has the same bytes before the frontier may be chance.
+            one.head_differs |= begins_as(fs, one.file, one.written.head) == Some(false);
+        }
         let judged = match one.head_differs {
             true => Verdict::Different,
             false => verdict(&one.written, &self.buf[..filled]),
