@@ -9,7 +9,7 @@ use std::time::Duration;
 use sidecar::check::Check;
 use sidecar::cli::{ListenAddress, duration};
 
-use crate::config::LoadOptions;
+use crate::config::{LoadOptions, Templates};
 
 /// Signals that `-s` sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -81,6 +81,19 @@ pub struct Cli {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     #[arg(env = "PROXY_RELOAD_INTERVAL")]
     pub reload_interval: Duration,
+    /// Port that clients are led to, may be given several times: a configuration that does not
+    /// listen there is refused
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(env = "PROXY_EXPECT_LISTEN", value_delimiter = ',')]
+    pub expect_listen: Vec<u16>,
+    /// Folder of templates: x.conf.template stands for conf.d/x.conf, with environment variables
+    /// in it, as in nginx's image [default: templates beside the configuration file]
+    #[arg(long, value_name = "FOLDER")]
+    pub templates: Option<PathBuf>,
+    /// Folder where the last configuration in force is kept: where the one that is there at the
+    /// start is refused, that one is served
+    #[arg(long, value_name = "FOLDER", env = "PROXY_LAST_GOOD")]
+    pub last_good: Option<PathBuf>,
     /// Worker threads [default: the CPU quota, 1 to 8]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=64))]
     #[arg(env = "PROXY_WORKERS")]
@@ -92,12 +105,19 @@ pub struct Cli {
 
 impl Cli {
     /// What it says about the configuration.
-    pub fn load_options(&self) -> LoadOptions {
-        LoadOptions {
+    ///
+    /// # Errors
+    /// What is wrong with what the environment says about templates.
+    pub fn load_options(&self) -> Result<LoadOptions, String> {
+        let templates = Templates::new(self.templates.clone(), std::env::vars_os())?;
+        Ok(LoadOptions {
             path: self.config.clone(),
             prefix: self.prefix.clone(),
             globals: self.globals.clone(),
-        }
+            expect_listen: self.expect_listen.clone(),
+            keeps: self.last_good.is_some(),
+            templates,
+        })
     }
 
     /// Whether a process with this command line serves.
@@ -154,7 +174,11 @@ mod tests {
     fn the_main_file_is_found_as_nginx_finds_it() {
         let check = |arguments: &[&str], expected: &str| {
             let cli = Cli::try_parse_from([&["proxy"], arguments].concat()).unwrap();
-            assert_eq!(cli.load_options().main_path(), Path::new(expected), "{arguments:?}");
+            assert_eq!(
+                cli.load_options().unwrap().main_path(),
+                Path::new(expected),
+                "{arguments:?}"
+            );
         };
         check(&[], "/etc/nginx/nginx.conf");
         check(&["-p", "/srv"], "/srv/nginx.conf");

@@ -48,7 +48,13 @@ fn main() -> ExitCode {
             return ExitCode::from(exit::OK);
         }
     }
-    let options = cli.load_options();
+    let options = match cli.load_options() {
+        Ok(options) => options,
+        Err(problem) => {
+            eprintln!("{}: {problem}", cli::program_name());
+            return ExitCode::from(exit::USAGE);
+        }
+    };
     if cli.test || cli.dump {
         return test(&cli, &options);
     }

@@ -43,7 +43,7 @@ fn broken(site: &Site<'_>, pod: &Pod) -> Result<(), String> {
         Ok((metric(site, pod, RELOAD_FAILURES)? > before).then_some(()))
     })?
     .ok_or_else(|| format!("{RELOAD_FAILURES} stays {before}"))?;
-    let last = metric(site, pod, "sidecar_proxy_config_last_reload_successful")?;
+    let last = metric(site, pod, "sidecar_proxy_config_last_load_success")?;
     ensure(last == 0.0, || format!("the last reload counts as successful: {last}"))?;
     site.wait_for_log(pod, "proxy", "nginx.conf:6", |line| line.contains("nginx.conf:6"))?;
     let teapot = site.cluster.get(&site.url("/teapot")?)?;
