@@ -191,8 +191,7 @@ fn a_warning_has_a_topic_that_does_not_move_with_its_line() {
 #[test]
 fn a_template_stands_for_a_file_with_the_environment_in_it() {
     let main = "events {} http { include conf.d/*.conf; }";
-    let template =
-        "server {\n  listen ${PROXY_PORT};\n  location / { return 200 \"$host\"; }\n}\n";
+    let template = "server {\n  listen ${PROXY_PORT};\n  location / { return 200 \"$host\"; }\n}\n";
     let files = [
         ("nginx.conf", main),
         ("templates/default.conf.template", template),

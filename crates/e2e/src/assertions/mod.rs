@@ -47,8 +47,8 @@ pub(crate) const ALONE: &str = "alone";
 pub(crate) const ALL: &[Assertion] = &[
     Assertion {
         name: "config_change",
-        what: "proxy.config takes effect in the same pod, a broken one does not, \
-               reload=rollout makes a new pod",
+        what: "proxy.config takes effect in the same pod, a broken one does not, whatever \
+               restarts, reload=rollout makes a new pod",
         lane: "config",
         run: config::config_change,
     },
@@ -107,6 +107,12 @@ pub(crate) const ALL: &[Assertion] = &[
         run: config::blog_config,
     },
     Assertion {
+        name: "config_check",
+        what: "with proxy.check a broken nginx.conf stops helm upgrade before anything changes",
+        lane: "check",
+        run: config::config_check,
+    },
+    Assertion {
         name: "bad_config",
         what: "a broken nginx.conf ends the proxy with its place, an unresolvable upstream is a 502",
         lane: "bad-config",
@@ -135,6 +141,12 @@ pub(crate) const ALL: &[Assertion] = &[
         what: "kubectl delete pod ends within 10 s, drain included",
         lane: ALONE,
         run: lifecycle::pod_delete,
+    },
+    Assertion {
+        name: "port_change",
+        what: "a change of app.port and proxy.port fails no request",
+        lane: ALONE,
+        run: lifecycle::port_change,
     },
     Assertion {
         name: "rollout_under_load",
