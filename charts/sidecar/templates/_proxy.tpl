@@ -19,7 +19,7 @@ ports:
   {{- with $proxy.ports }}
   {{- include "sidecar.morePorts" . | trim | nindent 2 }}
   {{- end }}
-{{- /* The application starts after the startup probe, so only readiness may ask about the upstream. */}}
+{{- /* The application starts after a startup probe, so only readiness may ask about the upstream. */}}
 {{- $live := dict "httpGet" (dict "path" "/livez" "port" "proxy-admin") }}
 {{- $ready := dict "httpGet" (dict "path" "/readyz" "port" "proxy-admin") }}
 {{- include "sidecar.probes" (dict "path" "proxy" "given" $proxy.probes "startup" $live "readiness" $ready "liveness" $live) }}
