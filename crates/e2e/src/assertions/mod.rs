@@ -84,7 +84,7 @@ pub(crate) const ALL: &[Assertion] = &[
     },
     Assertion {
         name: "independence",
-        what: "killing a sidecar restarts it alone, and no log line is lost",
+        what: "killing a sidecar restarts it alone, no log line is lost, and no request for the scraper's end",
         lane: "independence",
         run: independence::independence,
     },
@@ -138,7 +138,7 @@ pub(crate) const ALL: &[Assertion] = &[
     },
     Assertion {
         name: "pod_delete",
-        what: "kubectl delete pod ends within 10 s, drain included",
+        what: "kubectl delete pod ends within 10 s, drain included, and with a second pod no request fails",
         lane: ALONE,
         run: lifecycle::pod_delete,
     },
