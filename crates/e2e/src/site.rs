@@ -164,6 +164,14 @@ impl Site<'_> {
         }
     }
 
+    /// A pod by its name, whoever made it.
+    pub(crate) fn pod_named(&self, name: &str) -> Result<Pod, String> {
+        let fields = "jsonpath={.metadata.uid} {.status.podIP}";
+        let text = self.kubectl(&["get", "pod", name, "-o", fields])?;
+        let (uid, ip) = text.split_once(' ').ok_or_else(|| format!("pod {name}: {text}"))?;
+        Ok(Pod { name: name.to_owned(), uid: uid.to_owned(), ip: ip.to_owned() })
+    }
+
     /// The containers of a pod, sidecars first.
     pub(crate) fn containers(&self, pod: &Pod) -> Result<Vec<Container>, String> {
         const LINE: &str = "{{.name}} {{.restartCount}} {{.ready}} {{.containerID}}{{\"\\n\"}}";

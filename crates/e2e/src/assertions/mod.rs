@@ -6,13 +6,14 @@
 mod bad_input;
 mod config;
 mod defaults;
+mod footprint;
 mod independence;
 mod lifecycle;
-mod memory;
 mod reloads;
 mod revisions;
 mod services;
 mod toggles;
+mod ways_in;
 
 use crate::site::Site;
 
@@ -119,16 +120,40 @@ pub(crate) const ALL: &[Assertion] = &[
         run: bad_input::bad_config,
     },
     Assertion {
+        name: "parent_chart",
+        what: "a chart with pods of its own takes the sidecars in by one dependency",
+        lane: "ways-in",
+        run: ways_in::parent_chart,
+    },
+    Assertion {
+        name: "kustomize",
+        what: "kubectl apply -k puts the sidecars into what has the label, and into nothing else",
+        lane: "ways-in",
+        run: ways_in::kustomize,
+    },
+    Assertion {
+        name: "job",
+        what: "the pods of a Job end with their application",
+        lane: "ways-in",
+        run: ways_in::job,
+    },
+    Assertion {
+        name: "migration",
+        what: "the chart takes the place of hand-written manifests without a failed request",
+        lane: "ways-in",
+        run: ways_in::migration,
+    },
+    Assertion {
         name: "rollback_uninstall",
         what: "upgrade and rollback between two revisions, uninstall leaves nothing",
         lane: "revisions",
         run: revisions::rollback_uninstall,
     },
     Assertion {
-        name: "idle_memory",
-        what: "each idle container has a working set of at most 4 MB",
+        name: "footprint",
+        what: "images and idle containers take no more than footprint.json says, and a tenth",
         lane: ALONE,
-        run: memory::idle_memory,
+        run: footprint::footprint,
     },
     Assertion {
         name: "last_line",
