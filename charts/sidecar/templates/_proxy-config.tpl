@@ -20,13 +20,14 @@ map
 {{/*
 All files, as JSON: the text of each path under /etc/nginx. The user's nginx.conf is untouched. The
 chart's own is the same whatever the values are, and so is the template of its server, which the proxy
-fills with its environment: pods that run already do not take up the ports of those to come.
+fills with its environment: pods that run already do not take up the ports of those to come. The
+template is in the ConfigMap beside a user's nginx.conf, too, where nothing includes it, so that a change
+from one to the other changes no pod.
 */}}
 {{- define "sidecar.proxyFiles" -}}
-{{- $files := dict "nginx.conf" .Values.proxy.config -}}
-{{- if not .Values.proxy.config -}}
-{{- $template := .Files.Get "files/default.conf.template" -}}
-{{- $files = dict "nginx.conf" (.Files.Get "files/nginx.conf") "templates/default.conf.template" $template -}}
+{{- $files := dict "nginx.conf" (.Values.proxy.config | default (.Files.Get "files/nginx.conf")) -}}
+{{- if or (not .Values.proxy.config) (eq (include "sidecar.proxyConfigPlace" .) "map") -}}
+{{- $_ := set $files "templates/chart/default.conf.template" (.Files.Get "files/default.conf.template") -}}
 {{- end -}}
 {{- merge (.Values.proxy.files | default dict | deepCopy) $files | toJson -}}
 {{- end -}}
@@ -88,12 +89,11 @@ fills with its environment: pods that run already do not take up the ports of th
 
 {{/* A volume's source with the files of a ConfigMap at their paths, list $ NAME. */}}
 {{- define "sidecar.proxyConfigSource" -}}
-{{- $files := include "sidecar.proxyFiles" (first .) | fromJson -}}
 configMap:
   name: {{ last . | quote }}
-  {{- if and (gt (len $files) 1) (not (first .).Values.proxy.existingConfigMap) }}
+  {{- if not (first .).Values.proxy.existingConfigMap }}
   items:
-    {{- range $path, $text := $files }}
+    {{- range $path, $text := include "sidecar.proxyFiles" (first .) | fromJson }}
     - key: {{ include "sidecar.fileKey" $path | quote }}
       path: {{ $path | quote }}
     {{- end }}

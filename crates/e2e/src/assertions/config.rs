@@ -121,7 +121,7 @@ const RELOAD_FAILURES: &str = "sidecar_proxy_config_reloads_total{result=\"failu
 
 /// A sample of the proxy's metrics by its whole name; 0 where it has not been counted yet.
 pub(super) fn metric(site: &Site<'_>, pod: &Pod, name: &str) -> Result<f64, String> {
-    let host = if pod.ip.contains(':') { format!("[{}]", pod.ip) } else { pod.ip.clone() };
+    let host = pod.host();
     let answer = site.cluster.get(&format!("http://{host}:9180/metrics"))?;
     ensure(answer.status == 200, || format!("/metrics is {}", answer.status))?;
     Ok(sample(&answer.body, name).unwrap_or(0.0))

@@ -30,8 +30,11 @@ pub(super) fn independence(site: &Site<'_>) -> Result<String, Stop> {
     let answered = without_proxy.requests.saturating_sub(without_proxy.failed);
     ensure(answered >= ANSWERED_MIN, || format!("{answered} answers beside the proxy's end"))?;
 
+    // At the pod's own address: as long as one of its containers restarts, Kubernetes takes the
+    // whole pod out of the Service.
     let flags = [&["--numbered"], flags.as_slice()].concat();
-    let load = site.cluster.start_load(&site.url("/")?, &flags)?;
+    let host = pod.host();
+    let load = site.cluster.start_load(&format!("http://{host}:8080/"), &flags)?;
     std::thread::sleep(Duration::from_secs(2));
     // Not `logs --previous` afterwards: the kubelet keeps no promise to keep a container that ended.
     let first_log = site.follow_logs(&pod, "log-scraper")?;
