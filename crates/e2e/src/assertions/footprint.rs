@@ -44,7 +44,7 @@ pub(super) fn footprint(site: &Site<'_>) -> Result<String, Stop> {
     for ((name, image), first) in CONTAINERS.into_iter().zip(first) {
         let memory = look(name)?;
         let cpu_us = memory.cpu_us.saturating_sub(first.cpu_us) / WATCHED.as_secs();
-        let image_bytes = image_bytes(site, image)?;
+        let image_bytes = site.cluster.image_bytes(image)?;
         for (what, key, figure) in [
             ("image_bytes", image, image_bytes),
             ("idle_anonymous_bytes", name, memory.anonymous),
@@ -69,15 +69,6 @@ pub(super) fn footprint(site: &Site<'_>) -> Result<String, Stop> {
     let seen = seen.join("; ");
     ensure(over.is_empty(), || format!("{}; {seen}", over.join("; ")))?;
     Ok(seen)
-}
-
-/// What an image takes on the node. The kubelet tells of new ones only after minutes.
-fn image_bytes(site: &Site<'_>, image: &str) -> Result<u64, String> {
-    let name = format!("docker.io/sidecar-kit/{image}:{}", site.cluster.version);
-    let template = "{{.status.size}}";
-    let ask = format!("crictl inspecti -o go-template --template '{template}' {name}");
-    let size = site.cluster.node_script(&ask)?;
-    size.trim().parse().map_err(|_| format!("{name} has the size {size:?}"))
 }
 
 /// A figure of the contract: `"what": {"key": 123}`.
