@@ -150,7 +150,7 @@ impl Engine {
     pub(crate) fn goes_first(&self, now_ms: u64) -> Option<u64> {
         let open = self.outgoing.open_line.filter(|_| self.streams.len() > 1)?;
         let is_short = open.bytes < OPEN_LINE_BYTES_MAX;
-        let is_young = now_ms < open.begun_ms.saturating_add(self.options.partial_line_ms);
+        let is_young = self.line_due_ms(now_ms).is_some();
         (is_short && (is_young || self.ending)).then_some(open.key)
     }
 
