@@ -48,8 +48,8 @@ fn main() -> ExitCode {
             return ExitCode::from(exit::OK);
         }
     }
-    let options = match cli.load_options() {
-        Ok(options) => options,
+    let options = match cli.templates() {
+        Ok(templates) => LoadOptions { templates, ..cli.load_options() },
         Err(problem) => {
             eprintln!("{}: {problem}", cli::program_name());
             return ExitCode::from(exit::USAGE);

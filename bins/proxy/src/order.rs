@@ -106,8 +106,7 @@ fn serves(pid: i32, wanted: Option<&Path>) -> bool {
     let Some(cli) = command_line(pid).filter(Cli::serves) else { return false };
     let Some(wanted) = wanted else { return true };
     let folder = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
-    let options = cli.load_options();
-    options.is_ok_and(|options| is_same_file(&folder.join(options.main_path()), wanted))
+    is_same_file(&folder.join(cli.load_options().main_path()), wanted)
 }
 
 fn is_same_file(a: &Path, b: &Path) -> bool {
