@@ -111,6 +111,18 @@ impl Cluster {
         size.trim().parse().map_err(|_| format!("{name} has the size {size:?}"))
     }
 
+    /// Gives images of the kit one more tag on the node.
+    pub(crate) fn tag_images(&self, images: &[&str], tag: &str) -> Result<(), String> {
+        for image in images {
+            let name = format!("docker.io/sidecar-kit/{image}");
+            let version = &self.version;
+            let command =
+                format!("ctr --namespace k8s.io images tag --force {name}:{version} {name}:{tag}");
+            self.node_script(&command)?;
+        }
+        Ok(())
+    }
+
     /// The node's address, as the cluster knows it.
     pub(crate) fn node_address(&self) -> Result<String, String> {
         let address = r#"jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}"#;
@@ -203,6 +215,13 @@ spec:
         arguments.extend_from_slice(flags);
         Ok(Load { kubectl: self.kubectl_background(&Self::in_client(&arguments))? })
     }
+
+    /// Opens a stream of the foreign application inside the cluster, and again when it ends.
+    pub(crate) fn start_stream(&self, url: &str, kind: &str, seconds: u64) -> Result<Load, String> {
+        let seconds = seconds.to_string();
+        let arguments = ["stream", "--url", url, "--kind", kind, "--seconds", &seconds];
+        Ok(Load { kubectl: self.kubectl_background(&Self::in_client(&arguments))? })
+    }
 }
 
 /// A load that runs inside the cluster.
@@ -243,12 +262,14 @@ impl LoadReport {
                 report.failures.push(line.to_owned());
             }
         }
-        let figure = |name: &str| {
-            let field = report.line.split(' ').find_map(|one| one.strip_prefix(name));
-            field.and_then(|value| value.parse().ok()).ok_or(format!("no {name} in: {text}"))
-        };
+        let figure = |name: &str| report.figure(name).ok_or(format!("no {name} in: {text}"));
         (report.requests, report.failed) = (figure("requests=")?, figure("failed=")?);
         Ok(report)
+    }
+
+    /// A figure of the line, by its name with the `=` behind.
+    pub(crate) fn figure(&self, name: &str) -> Option<u64> {
+        self.line.split(' ').find_map(|one| one.strip_prefix(name))?.parse().ok()
     }
 
     /// An error unless every one of at least `requests_min` requests was answered well.
