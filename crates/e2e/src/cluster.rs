@@ -53,6 +53,15 @@ impl Answer {
 }
 
 impl Cluster {
+    pub(crate) fn new(name: &str, helm: &str, chart: &std::path::Path) -> Cluster {
+        Cluster {
+            name: name.to_owned(),
+            helm: helm.to_owned(),
+            chart: chart.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
     /// Runs kubectl; its standard output, or its complaint.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
         self.kubectl_within(arguments, COMMAND_LIMIT)
@@ -103,9 +112,13 @@ impl Cluster {
             .success("docker exec on the node")
     }
 
-    /// What an image of the kit takes where it was built.
+    /// What an image takes where it was built; without a tag it is one of this version.
     pub(crate) fn image_bytes(&self, image: &str) -> Result<u64, String> {
-        let name = format!("sidecar-kit/{image}:{}", self.version);
+        let name = if image.contains(':') {
+            image.to_owned()
+        } else {
+            format!("{image}:{}", self.version)
+        };
         let ask = ["image", "inspect", "--format", "{{.Size}}", &name];
         let size = command::run("docker", &ask, COMMAND_LIMIT)?.success("docker image inspect")?;
         size.trim().parse().map_err(|_| format!("{name} has the size {size:?}"))

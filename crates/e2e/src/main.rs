@@ -8,6 +8,7 @@ mod assertions;
 mod client;
 mod cluster;
 mod command;
+mod comparison;
 mod diagnose;
 mod foreign;
 mod load;
@@ -31,6 +32,8 @@ const USAGE: u8 = 64;
 enum Cli {
     /// Runs the assertions on a kind cluster, and prints a line for each.
     Run(run::Arguments),
+    /// Measures the kit beside what is written by hand, and prints a table.
+    Compare(run::CompareArguments),
     /// Prints the names of the assertions, of all without any name.
     List {
         /// Assertions to list.
@@ -118,6 +121,7 @@ fn main() -> ExitCode {
     };
     let done = match cli {
         Cli::Run(arguments) => return run::run(&arguments),
+        Cli::Compare(arguments) => return run::compare(&arguments),
         Cli::List { names } => return run::list(&names),
         Cli::Load(arguments) => load(&arguments),
         Cli::Stream(arguments) => stream(&arguments),

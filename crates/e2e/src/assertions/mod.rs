@@ -16,6 +16,8 @@ mod services;
 mod toggles;
 mod ways_in;
 
+pub(crate) use footprint::figures;
+
 use crate::site::Site;
 
 /// One assertion.
