@@ -135,15 +135,6 @@ values() {
   rm -r "$work"
 }
 
-# as_json FILE: prints a YAML file as JSON; helm is at hand to do it.
-as_json() {
-  mkdir -p "$work/json/templates"
-  printf 'apiVersion: v2\nname: json\nversion: 0.0.0\n' >"$work/json/Chart.yaml"
-  echo '{{ .Files.Get "file" | fromYaml | toJson }}' >"$work/json/templates/json.yaml"
-  cp "$1" "$work/json/file"
-  helm template "$work/json" | grep '^{'
-}
-
 # Each path that a template reads is one of values.yaml, by itself or through a variable of its file.
 each_used_value_exists() {
   local file variable path
