@@ -132,6 +132,7 @@ values() {
   counted "each value that a template reads is in values.yaml" quietly each_used_value_exists
   counted "each value may be null, or is refused by its path" each_value_may_be_null
   counted "each value is set in ci and changes what is rendered" each_value_matters
+  counted "what the containers request is what footprint.json leads to" requests_are_the_footprints
   rm -r "$work"
 }
 
@@ -184,6 +185,18 @@ each_value_matters() {
     done
   done
   [[ ! -s $work/keys ]] || { echo "without effect or not in ci: $(xargs <"$work/keys")" && return 1; }
+}
+
+# Idle times ten in CPU, and times four in memory: its anonymous memory, and its image's, all of which
+# may be in the page cache. Each is rounded up to the unit that it is written in.
+requests_are_the_footprints() {
+  diff --label values.yaml --label footprint.json -u \
+    <(as_json charts/sidecar/values.yaml | jq -c '
+      {app, proxy, "log-scraper": .logScraper} | to_entries[] | [.key, .value.resources.requests.cpu, .value.resources.requests.memory]') \
+    <(jq -c '
+      . as $idle | {app: "hello-app", proxy: "proxy", "log-scraper": "log-scraper"} | to_entries[]
+      | [.key, "\($idle.idle_cpu_us_per_second[.key] * 10 / 1000 | ceil)m",
+          "\(($idle.idle_anonymous_bytes[.key] + $idle.image_bytes[.value]) * 4 / 1048576 | ceil)Mi"]' charts/sidecar/footprint.json)
 }
 
 # Every set of values in ci, and names of every kind that YAML could take for something else.
