@@ -205,6 +205,7 @@ manifests() {
   get_helm || { skip manifests "no helm" && return; }
   can_conform || { skip manifests "no kubeconform, jq or Go module proxy" && return; }
   work=$(mktemp -d)
+  counted "what ci's values give is as in ci/snapshots" snapshots_agree
   for values in "${scenarios[@]}"; do
     name=$(basename "$values" -values.yaml)
     counted "helm template $name" renders "$name" demo charts/sidecar --values "$values"
@@ -232,6 +233,9 @@ manifests() {
   all_conform
   rm -r "$work"
 }
+
+# scripts/snapshots writes them anew, after a change that is meant.
+snapshots_agree() { scripts/snapshots "$work/snapshots" && diff -ru charts/sidecar/ci/snapshots "$work/snapshots"; }
 
 # parent ARGUMENTS...: the worked parent chart, with the chart as its dependency.
 parent() {
