@@ -2,14 +2,18 @@
 
 {{- define "sidecar.logScraperContainer" -}}
 {{- $scraper := .Values.logScraper -}}
-{{- include "sidecar.containerHead" (dict "root" . "values" $scraper "name" "log-scraper") }}
+{{- $values := $scraper }}
+{{- if include "sidecar.hasLogStore" . }}
+{{- $values = merge (dict "image" $scraper.output.image) $scraper }}
+{{- end }}
+{{- include "sidecar.containerHead" (dict "root" . "values" $values "name" "log-scraper") }}
 {{- $native := include "sidecar.isNative" (list . $scraper) }}
 {{- if $native }}
 restartPolicy: Always
 {{- end }}
 args:
   {{- include "sidecar.yaml" (list . ($scraper.args | default (include "sidecar.logScraperArgs" . | fromJsonArray))) | nindent 2 }}
-{{- include "sidecar.environment" (dict "root" . "env" $scraper.env "envFrom" $scraper.envFrom) }}
+{{- include "sidecar.environment" (dict "root" . "env" (include "sidecar.logScraperEnv" . | fromJsonArray) "envFrom" $scraper.envFrom) }}
 ports:
   - name: scraper-admin
     containerPort: {{ int $scraper.adminPort }}
@@ -25,6 +29,9 @@ volumeMounts:
   {{- include "sidecar.logMounts" (dict "root" . "readOnly" (not $gives)) | trim | nindent 2 }}
   - name: checkpoint
     mountPath: /var/lib/log-scraper
+{{- with include "sidecar.logStoreMounts" . | trim }}
+  {{- . | nindent 2 }}
+{{- end }}
 {{- with $scraper.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -68,7 +75,9 @@ volumeMounts:
 {{- if ne (.multiline | default "off") "off" }}{{ $args = append $args (printf "--multiline=%s" .multiline) }}{{ end -}}
 {{- else if .prefix -}}
 {{- $args = append $args "--prefix" -}}
+{{- else if and (include "sidecar.hasLogStore" $) (ne (.multiline | default "off") "off") -}}
+{{- $args = append $args (printf "--multiline=%s" .multiline) -}}
 {{- end -}}
 {{- end -}}
-{{- concat $args $extra (include "sidecar.logPaths" . | fromJsonArray) | toJson -}}
+{{- concat $args (include "sidecar.logStoreArgs" . | fromJsonArray) $extra (include "sidecar.logPaths" . | fromJsonArray) | toJson -}}
 {{- end -}}

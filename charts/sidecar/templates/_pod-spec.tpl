@@ -137,6 +137,9 @@ topologySpreadConstraints:
   emptyDir:
     sizeLimit: 16Mi
 {{- end }}
+{{- with include "sidecar.logStoreVolumes" . | trim }}
+{{ . }}
+{{- end }}
 {{- if .Values.proxy.enabled }}
 {{ include "sidecar.proxyConfigVolume" . }}
 {{- include "sidecar.lastGoodVolume" . }}

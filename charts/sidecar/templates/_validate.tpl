@@ -9,6 +9,7 @@
 {{- include "sidecar.validatePorts" . -}}
 {{- include "sidecar.validateLogPaths" . -}}
 {{- include "sidecar.validateLogFormat" . -}}
+{{- include "sidecar.validateLogStore" . -}}
 {{- include "sidecar.validateKeepRotated" . -}}
 {{- include "sidecar.validateTimes" . -}}
 {{- include "sidecar.validateAutoscaling" . -}}
@@ -30,7 +31,8 @@
 {{- if and (eq .format "json") .prefix -}}
 {{- fail "logScraper.prefix is for logScraper.format raw: json names the file of each line anyway" -}}
 {{- end -}}
-{{- if and (eq .format "raw") (or (ne (.multiline | default "off") "off") (ne (.jsonLines | default "nest") "nest")) -}}
+{{- $lines := or (ne (.jsonLines | default "nest") "nest") (and (ne (.multiline | default "off") "off") (eq .output.type "stdout")) -}}
+{{- if and (eq .format "raw") $lines -}}
 {{- fail "logScraper.multiline and logScraper.jsonLines are for logScraper.format json: raw lines stay as they are" -}}
 {{- end -}}
 {{- end -}}
