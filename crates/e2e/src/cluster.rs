@@ -124,6 +124,13 @@ impl Cluster {
         size.trim().parse().map_err(|_| format!("{name} has the size {size:?}"))
     }
 
+    /// Whether the node has an image of this name.
+    pub(crate) fn has_image(&self, name: &str) -> Result<bool, String> {
+        let command =
+            format!("ctr --namespace k8s.io images list -q name==docker.io/{name}:latest");
+        Ok(!self.node_script(&command)?.trim().is_empty())
+    }
+
     /// Gives images of the kit one more tag on the node.
     pub(crate) fn tag_images(&self, images: &[&str], tag: &str) -> Result<(), String> {
         for image in images {

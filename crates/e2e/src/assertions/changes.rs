@@ -172,7 +172,7 @@ impl Clients {
 
 /// The scrapers' logs of all pods there were.
 #[derive(Default)]
-struct Followed {
+pub(super) struct Followed {
     running: Vec<(Pod, Background)>,
     /// Logs of pods that have ended.
     ended: Vec<String>,
@@ -180,7 +180,7 @@ struct Followed {
 
 impl Followed {
     /// Begins to read the logs of the pods that are new.
-    fn follow(&mut self, site: &Site<'_>) -> Result<(), String> {
+    pub(super) fn follow(&mut self, site: &Site<'_>) -> Result<(), String> {
         for pod in site.pods()? {
             if !self.running.iter().any(|(known, _)| *known == pod) {
                 let log = site.follow_logs(&pod, "log-scraper")?;
@@ -191,7 +191,7 @@ impl Followed {
     }
 
     /// Waits for the end of the pods that a step has taken away, and follows those that it brought.
-    fn settle(&mut self, site: &Site<'_>) -> Result<(), String> {
+    pub(super) fn settle(&mut self, site: &Site<'_>) -> Result<(), String> {
         let left = site.pods()?;
         let (stay, go) =
             std::mem::take(&mut self.running).into_iter().partition(|(pod, _)| left.contains(pod));
@@ -204,18 +204,23 @@ impl Followed {
         self.follow(site)
     }
 
+    /// All logs, of pods that have ended and of those that run.
+    pub(super) fn logs(&self, site: &Site<'_>) -> Result<Vec<String>, String> {
+        let mut logs = self.ended.clone();
+        for (pod, _) in &self.running {
+            logs.push(site.logs(pod, "log-scraper")?);
+        }
+        Ok(logs)
+    }
+
     /// An error unless each path is in the log of a scraper.
     fn expect_lines(&self, site: &Site<'_>, asked: &BTreeSet<String>) -> Result<(), String> {
         let missing = || {
             let mut missing: BTreeSet<&str> = asked.iter().map(String::as_str).collect();
-            let mut strike = |log: &str| {
+            for log in self.logs(site)? {
                 for path in log.lines().filter_map(|line| line.strip_prefix("GET ")) {
                     missing.remove(path);
                 }
-            };
-            self.ended.iter().for_each(|log| strike(log));
-            for (pod, _) in &self.running {
-                strike(&site.logs(pod, "log-scraper")?);
             }
             Ok::<_, String>(missing.into_iter().map(str::to_owned).collect::<Vec<_>>())
         };

@@ -10,6 +10,7 @@ mod defaults;
 mod footprint;
 mod independence;
 mod lifecycle;
+mod log_stores;
 mod reloads;
 mod revisions;
 mod services;
@@ -61,6 +62,18 @@ pub(crate) const ALL: &[Assertion] = &[
         what: "defaults become ready and serve through the proxy, both logs show the request",
         lane: "defaults",
         run: defaults::install,
+    },
+    Assertion {
+        name: "victoria_logs",
+        what: "lines go to VictoriaLogs, which is away for a minute, and back to stdout: none is lost",
+        lane: "victoria-logs",
+        run: log_stores::victoria_logs,
+    },
+    Assertion {
+        name: "loki",
+        what: "lines go to Loki, which is away for a minute, and back to stdout: none is lost",
+        lane: "loki",
+        run: log_stores::loki,
     },
     Assertion {
         name: "helm_test",
