@@ -86,7 +86,7 @@ impl Engine {
                 // What else there was of a line is gone; what comes is the beginning of another.
                 self.outgoing.break_off(stream.key, id);
             }
-            one.move_to(Position::start(id));
+            one.move_to(one.written.cut());
             one.look_first = stream.live == Some(id);
         }
         stream.proven = stream.proven.filter(|proven| *proven != id);

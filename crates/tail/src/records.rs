@@ -7,11 +7,12 @@
 use std::ops::Range;
 
 use crate::engine::{Engine, Pass};
-use crate::format::{Part, Record};
+use crate::format::{Origin, Part, Record};
 use crate::frame::first_record;
 use crate::fs::{Handle, Sink};
 use crate::ledger::End;
 use crate::offer::move_over;
+use crate::position::Position;
 use crate::read::Step;
 use crate::stream::Generation;
 
@@ -62,6 +63,11 @@ impl Batch {
 }
 
 impl Generation {
+    fn origin(&self) -> Origin {
+        let Position { id, cuts, .. } = self.written;
+        Origin { ino: id.ino, born_ns: id.born_ns, cuts }
+    }
+
     /// What a record that begins at `offset` is a part of, if it is one.
     fn next_part(&self, offset: u64, is_whole: bool) -> Option<Part> {
         let goes_on = !is_whole;
@@ -104,6 +110,7 @@ impl Engine {
                 text: &data[used..used + piece.text_len],
                 offset,
                 time_ms: self.unix_ms.saturating_sub(now_ms.saturating_sub(since_ms)),
+                file: one.origin(),
                 source: &stream.path,
                 part,
             };
