@@ -19,13 +19,16 @@ pub struct Reading {
     location: Option<String>,
     kept: Vec<u8>,
     items: Option<Items>,
+    /// Records in the request.
+    records: usize,
 }
 
 impl Reading {
-    /// Begins with an answer's head. `retry_after` and `location` are the fields' values, `unix_ms`
-    /// is the time of day.
+    /// Begins with the head of the answer to so many records. `retry_after` and `location` are the
+    /// fields' values, `unix_ms` is the time of day.
     pub fn new(
         format: Format,
+        records: usize,
         status: u16,
         retry_after: Option<&str>,
         location: Option<&str>,
@@ -38,6 +41,7 @@ impl Reading {
             location: location.map(told::short),
             kept: Vec::new(),
             items: is_bulk.then(Items::new),
+            records,
         }
     }
 
@@ -48,7 +52,7 @@ impl Reading {
         match &mut self.items {
             Some(items) => {
                 items.feed(bytes);
-                true
+                items.count <= self.records
             }
             None => self.kept.len() < KEPT_BYTES,
         }
@@ -108,7 +112,7 @@ pub(crate) fn judge(format: Format, answer: Answer, count: usize) -> Verdict {
         Outcome::Failed(words) => return Verdict::Again { after_ms: None, words },
         Outcome::Answered(reading) => reading,
     };
-    let Reading { status, retry_after_ms: after_ms, location, kept, items } = reading;
+    let Reading { status, retry_after_ms: after_ms, location, kept, items, .. } = reading;
     let body = told::short(&String::from_utf8_lossy(&kept));
     let words = format!("HTTP {status}{}{body}", if body.is_empty() { "" } else { ": " });
     match status {
@@ -189,7 +193,7 @@ mod tests {
     use super::*;
 
     fn answer(format: Format, status: u16, retry_after: Option<&str>, body: &str) -> Answer {
-        let mut reading = Reading::new(format, status, retry_after, Some("http://x/"), 0);
+        let mut reading = Reading::new(format, 2, status, retry_after, Some("http://x/"), 0);
         body.as_bytes().chunks(7).for_each(|piece| assert!(reading.feed(piece)));
         reading.done()
     }
@@ -265,10 +269,14 @@ mod tests {
 
     #[test]
     fn an_endless_body_is_kept_in_part() {
-        let mut reading = Reading::new(Format::Ndjson, 400, None, None, 0);
+        let mut reading = Reading::new(Format::Ndjson, 1, 400, None, None, 0);
         assert!(reading.feed(&[b'x'; KEPT_BYTES - 1]));
         assert!(!reading.feed(&[b'x'; 1 << 20]));
         assert_eq!(reading.kept.len(), KEPT_BYTES);
+        let mut reading = Reading::new(Format::Elasticsearch, 2, 200, None, None, 0);
+        assert!(reading.feed(b"{\"items\":["));
+        let item = b"{\"create\":{\"status\":400}},";
+        assert!(reading.feed(item) && reading.feed(item) && !reading.feed(item));
     }
 
     #[test]

@@ -135,29 +135,52 @@ impl Courier {
         self.settings.shape.format
     }
 
-    /// Takes a first part of an offer, whole envelopes of [`tail::envelope`], and says how many bytes
-    /// that is: 0 if there is no room. What is left is another offer.
+    /// Takes an offer, whole envelopes of [`tail::envelope`], and says how many bytes of it: all, or
+    /// 0 if there is no room, or less of one that is larger than a batch. What is left is another
+    /// offer.
     pub fn offer(&mut self, number: u64, envelopes: &[u8], now_ms: u64) -> usize {
-        let mut used = 0;
-        while let Some((record, len)) = envelope::first(&envelopes[used..]) {
-            if self.filling.is_full && !self.seal() {
-                break;
-            }
-            if !self.fill(&record) {
-                self.filling.is_full = true;
-                // What was taken of this offer is in another batch than the rest.
-                if used > 0 || self.sent.is_some() {
-                    break;
-                }
-                continue;
-            }
-            used += len;
+        if self.filling.is_full && !self.seal() {
+            return 0;
         }
+        let used = match self.fill_all(envelopes) {
+            // It goes into the next batch as a whole: what is acknowledged is offers.
+            used if used < envelopes.len() && !self.filling.is_empty() => {
+                self.filling.is_full = true;
+                if !self.seal() {
+                    return 0;
+                }
+                self.fill_all(envelopes)
+            }
+            used => used,
+        };
         if used > 0 {
             if self.filling.is_empty() {
                 self.filling.begun_ms = now_ms;
             }
             self.filling.offers.push(number);
+        }
+        // The rest of an offer that is larger than a batch.
+        self.filling.is_full |= used < envelopes.len();
+        used
+    }
+
+    /// Puts all records of an offer into the batch: nothing if they do not fit beside what is there,
+    /// as many as do if nothing is.
+    fn fill_all(&mut self, envelopes: &[u8]) -> usize {
+        let before = (self.filling.body.len(), self.filling.ends.len(), self.last_ns);
+        let mut used = 0;
+        while let Some((record, len)) = envelope::first(&envelopes[used..]) {
+            if self.fill(&record) {
+                used += len;
+                continue;
+            }
+            if !self.filling.is_empty() {
+                self.filling.body.truncate(before.0);
+                self.filling.ends.truncate(before.1);
+                self.last_ns = before.2;
+                return 0;
+            }
+            break;
         }
         used
     }

@@ -63,7 +63,7 @@ fn due_ms(courier: &mut Courier, now_ms: u64) -> u64 {
 }
 
 fn status(status: u16, retry_after: Option<&str>) -> Answer {
-    Reading::new(Format::Ndjson, status, retry_after, None, 0).done()
+    Reading::new(Format::Ndjson, 1, status, retry_after, None, 0).done()
 }
 
 fn acknowledged(courier: &mut Courier) -> Vec<u64> {
@@ -111,7 +111,7 @@ fn a_batch_is_no_larger_than_it_may_be_and_two_is_all_there_is_room_for() {
 }
 
 #[test]
-fn of_an_offer_that_does_not_fit_the_first_records_are_taken() {
+fn of_an_offer_that_is_larger_than_a_batch_the_first_records_are_taken() {
     let mut courier = courier();
     let mut envelopes = Vec::new();
     let text = [b'x'; 401 - AROUND_BYTES];
@@ -123,6 +123,21 @@ fn of_an_offer_that_does_not_fit_the_first_records_are_taken() {
     courier.answered(status(200, None), 0);
     assert_eq!(acknowledged(&mut courier), [0]);
     assert_eq!(texts(&request(&mut courier, 1000)).len(), 1);
+}
+
+#[test]
+fn an_offer_that_does_not_fit_beside_others_goes_into_the_next_batch_as_a_whole() {
+    let mut courier = courier();
+    let text = [b'x'; 401 - AROUND_BYTES];
+    assert!(offer(&mut courier, 0, &[&text], 0));
+    assert!(offer(&mut courier, 1, &[&text, &text], 0));
+    let first = request(&mut courier, 0);
+    assert_eq!(texts(&first).len(), 1);
+    courier.answered(status(200, None), 0);
+    assert_eq!(acknowledged(&mut courier), [0]);
+    let second = request(&mut courier, 1000);
+    assert_eq!(texts(&second).len(), 2);
+    assert_eq!((&first[23..36], &second[23..36]), ("00.123000000Z", "00.123000001Z"));
 }
 
 #[test]

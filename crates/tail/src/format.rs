@@ -9,6 +9,11 @@ use crate::envelope;
 use crate::json;
 use crate::multiline::Multiline;
 
+/// A batch of this size is offered before anything more is read.
+const BATCH_BYTES: usize = 64 << 10;
+/// The same of envelopes.
+const ENVELOPES_BYTES: usize = 8 << 10;
+
 /// How lines are written.
 #[derive(Clone, Debug, Default)]
 pub enum Format {
@@ -89,6 +94,23 @@ impl Format {
     /// Whether the output is the files' bytes as they are.
     pub(crate) fn is_raw(&self) -> bool {
         matches!(self, Format::Raw)
+    }
+
+    /// Records of so many bytes are offered before anything more is read.
+    pub(crate) fn offer_bytes(&self) -> usize {
+        match self {
+            Format::Enveloped { .. } => ENVELOPES_BYTES,
+            Format::Raw | Format::Prefixed | Format::Json { .. } => BATCH_BYTES,
+        }
+    }
+
+    /// And no more are put together than it takes to come to so many: what a sink acknowledges, and
+    /// may get again, is whole offers.
+    pub(crate) fn offer_bytes_max(&self) -> usize {
+        match self {
+            Format::Enveloped { .. } => ENVELOPES_BYTES,
+            Format::Raw | Format::Prefixed | Format::Json { .. } => usize::MAX,
+        }
     }
 
     /// How lines make records.

@@ -154,8 +154,9 @@ impl World {
         Ok(true)
     }
 
+    /// Whether nothing else was offered yet: two batches are all that there is room for.
     fn is_all_poison(&self) -> bool {
-        self.poison.iter().all(|poison| *poison)
+        self.poison[..self.offered as usize].iter().all(|poison| *poison)
     }
 
     fn run(mut self) -> Result<(), String> {

@@ -81,7 +81,7 @@ impl Store {
     }
 
     fn says(&self, status: u16, body: &str) -> Answer {
-        let mut reading = Reading::new(self.format, status, Some("1"), Some("/x"), 0);
+        let mut reading = Reading::new(self.format, 1000, status, Some("1"), Some("/x"), 0);
         reading.feed(body.as_bytes());
         reading.done()
     }
