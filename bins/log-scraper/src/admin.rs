@@ -25,6 +25,9 @@ pub(crate) struct State {
     pub(crate) ending: bool,
     /// Why a file cannot be read at present.
     pub(crate) fault: Option<String>,
+    /// Counters of the log store, where there is one.
+    #[cfg(feature = "stores")]
+    pub(crate) store: Option<ship::told::Stats>,
 }
 
 /// Answers for one path; `None` for one that is not known.
@@ -33,7 +36,7 @@ pub(crate) fn answer(state: &Arc<Mutex<State>>, path: &str, now: Instant) -> Opt
     match path {
         "/livez" => Some(livez(&state, now)),
         "/readyz" => Some(readyz(&state)),
-        "/metrics" => Some(Answer { status: 200, body: metrics(&state.stats) }),
+        "/metrics" => Some(Answer { status: 200, body: metrics(&state) }),
         _ => None,
     }
 }
@@ -123,11 +126,15 @@ fn families(stats: &Stats) -> [(&'static str, &'static str, Kind, u64); 15] {
     ]
 }
 
-fn metrics(stats: &Stats) -> String {
+fn metrics(state: &State) -> String {
     let mut text = Text::new();
-    for (name, help, kind, value) in families(stats) {
+    for (name, help, kind, value) in families(&state.stats) {
         text.family(name, help, kind);
         text.sample(name, &[], value);
+    }
+    #[cfg(feature = "stores")]
+    if let Some(stats) = &state.store {
+        crate::store::metrics::push(&mut text, stats);
     }
     text.family("log_scraper_build_info", "The program's version.", Kind::Gauge);
     text.sample("log_scraper_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -183,7 +190,7 @@ mod tests {
             free_failures: 14,
             folders_left_out: 15,
         };
-        let text = metrics(&stats);
+        let text = metrics(&State { stats, ..State::default() });
         for value in 1..=15 {
             assert!(text.lines().any(|line| line.ends_with(&format!(" {value}"))), "{value}");
         }

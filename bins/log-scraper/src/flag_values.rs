@@ -8,6 +8,39 @@ use tail::format::JsonLines;
 use tail::multiline::Multiline;
 use tail::template;
 
+/// What `--output` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OutputName {
+    Stdout,
+    #[cfg(feature = "stores")]
+    Otlp,
+    #[cfg(feature = "stores")]
+    Loki,
+    #[cfg(feature = "stores")]
+    Ndjson,
+    #[cfg(feature = "stores")]
+    Elasticsearch,
+}
+
+pub(crate) fn output_name(text: &str) -> Result<OutputName, String> {
+    match text {
+        "stdout" => Ok(OutputName::Stdout),
+        #[cfg(feature = "stores")]
+        "otlp" => Ok(OutputName::Otlp),
+        #[cfg(feature = "stores")]
+        "loki" => Ok(OutputName::Loki),
+        #[cfg(feature = "stores")]
+        "ndjson" => Ok(OutputName::Ndjson),
+        #[cfg(feature = "stores")]
+        "elasticsearch" => Ok(OutputName::Elasticsearch),
+        #[cfg(not(feature = "stores"))]
+        "otlp" | "loki" | "ndjson" | "elasticsearch" => {
+            Err(format!("{text} is not in this program: it was built without the feature stores"))
+        }
+        _ => Err(format!("{text:?} is not stdout, otlp, loki, ndjson or elasticsearch")),
+    }
+}
+
 /// What `--format` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FormatName {

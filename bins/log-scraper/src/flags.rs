@@ -13,16 +13,18 @@ use tail::multiline::Multiline;
 use tail::pattern::is_pattern;
 
 use crate::flag_values::{
-    FormatName, format_name, json_lines, max_files, max_open_files, multiline, poll_interval,
-    rotated_glob,
+    FormatName, OutputName, format_name, json_lines, max_files, max_open_files, multiline,
+    output_name, poll_interval, rotated_glob,
 };
 use crate::reclaim::{Delivered, PunchHole, delivered, punch_hole};
 use crate::roots::Roots;
+#[cfg(feature = "stores")]
+use crate::store_flags::StoreArguments;
 
 /// Descriptors that are not for followed files.
 const RESERVED_FILES: usize = 24;
 
-/// Follows log files to stdout from their beginning, through every kind of rotation.
+/// Follows log files to stdout, or to a log store, from their beginning, through every kind of rotation.
 ///
 /// Waits for files that are not there yet. stdout carries the files' bytes and nothing else; the
 /// program's own messages go to stderr. SIGTERM and SIGINT: everything there is to read is read,
@@ -138,6 +140,16 @@ pub(crate) struct Arguments {
         value_parser = max_open_files
     )]
     pub(crate) max_open_files: Option<usize>,
+    /// Where lines go: stdout; or, in a build with the feature stores, to a log store by otlp, loki,
+    /// ndjson or elasticsearch
+    #[arg(
+        long,
+        env = "LOG_SCRAPER_OUTPUT",
+        value_name = "WHERE",
+        default_value = "stdout",
+        value_parser = output_name
+    )]
+    pub(crate) output: OutputName,
     /// Write the name of its file, a colon and a blank before each line
     #[arg(long, env = "LOG_SCRAPER_PREFIX")]
     pub(crate) prefix: bool,
@@ -159,7 +171,7 @@ pub(crate) struct Arguments {
         value_parser = json_lines
     )]
     pub(crate) json_lines: Option<JsonLines>,
-    /// With --format json, lines that belong together: off, none (the default); auto, stack traces
+    /// With --format json or a store, lines that belong together: off, none (the default); auto, stack traces
     /// of Java, Python, Go, .NET and Node; indent, lines that begin with a blank or with "Caused
     /// by:"; start=REGEX, all lines up to the next one that matches (a build with that feature)
     #[arg(
@@ -169,7 +181,7 @@ pub(crate) struct Arguments {
         value_parser = multiline
     )]
     pub(crate) multiline: Option<Multiline>,
-    /// With several files, --prefix or --format json: wait this long for the end of a line, or of
+    /// With several files, --prefix, --format json or a store: wait this long for the end of a line, or of
     /// lines that belong together, counted from the beginning
     #[arg(
         long,
@@ -219,6 +231,9 @@ pub(crate) struct Arguments {
     /// Least important messages to show: off, error, warn, info, debug
     #[arg(long, env = "LOG_SCRAPER_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     pub(crate) log_level: log::LevelFilter,
+    #[cfg(feature = "stores")]
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
 }
 
 /// What else it can do.
@@ -259,76 +274,25 @@ pub(crate) enum FollowSymlinks {
 }
 
 impl Arguments {
-    /// What about the flags cannot be meant, and what would be right.
-    pub(crate) fn contradiction(&self) -> Option<String> {
-        let root = self.root.as_deref().filter(|_| self.follow_symlinks == FollowSymlinks::All);
-        if let Some(root) = root {
-            return Some(format!(
-                "--follow-symlinks all leads beyond --root {}: give one of them",
-                root.display()
-            ));
-        }
-        let roots = self.roots();
-        if let Some(path) = self.followed().iter().find(|path| roots.split(path).is_err()) {
-            let root = self.root.as_deref().unwrap_or(Path::new("")).display();
-            return Some(format!(
-                "{} is not beneath --root {root}: give a folder that all paths are in",
-                path.display()
-            ));
-        }
-        if let Some(why) = self.reclaim_contradiction() {
-            return Some(why);
-        }
-        if self.checkpoint_file.is_none() && self.sync() == CheckpointSync::Data {
-            return Some("--checkpoint-sync data needs a --checkpoint-file".to_owned());
-        }
-        let checkpoint = self.checkpoint_file.as_ref().filter(|path| !path.exists());
-        if let Some(path) =
-            checkpoint.filter(|path| self.paths.iter().any(|one| plain(one) == plain(path)))
-        {
-            return Some(format!(
-                "--checkpoint-file {} is a path to follow: give the checkpoint another name",
-                path.display()
-            ));
-        }
-        if self.exit_on_eof && self.read_from == ReadFrom::End {
-            return Some(
-                "--exit-on-eof with --read-from end reads nothing: leave one of them out"
-                    .to_owned(),
-            );
-        }
-        if self.exit_on_eof && self.exit_on_file.is_some() {
-            return Some(
-                "--exit-on-eof does not wait for --exit-on-file: leave one of them out".to_owned(),
-            );
-        }
-        self.format_contradiction().map(str::to_owned)
-    }
-
-    /// The same of the flags of formats.
-    fn format_contradiction(&self) -> Option<&'static str> {
-        match self.format {
-            FormatName::Json if self.prefix => {
-                Some("--prefix is for --format raw: json names the file of each line anyway")
-            }
-            FormatName::Raw if self.json_lines.is_some() => {
-                Some("--json-lines needs --format json: raw lines stay as they are")
-            }
-            FormatName::Raw if self.multiline.is_some() => {
-                Some("--multiline needs --format json: raw lines stay as they are")
-            }
-            _ => None,
+    /// Bytes that may be out beyond the last checkpoint. What is on its way to a store is none of it
+    /// before the store has it, and then a checkpoint follows at once.
+    fn checkpoint_bytes(&self) -> u64 {
+        match self.output {
+            OutputName::Stdout => self.checkpoint_bytes,
+            #[cfg(feature = "stores")]
+            _ => self.checkpoint_bytes.max(crate::store::setup::bytes_on_the_way(&self.store)),
         }
     }
 
     fn output_format(&self) -> Format {
+        let multiline = self.multiline.clone().unwrap_or_default();
         match self.format {
+            _ if self.output != OutputName::Stdout => Format::Enveloped { multiline },
             FormatName::Raw if self.prefix => Format::Prefixed,
             FormatName::Raw => Format::Raw,
-            FormatName::Json => Format::Json {
-                json_lines: self.json_lines.unwrap_or_default(),
-                multiline: self.multiline.clone().unwrap_or_default(),
-            },
+            FormatName::Json => {
+                Format::Json { json_lines: self.json_lines.unwrap_or_default(), multiline }
+            }
         }
     }
 
@@ -356,7 +320,7 @@ impl Arguments {
     }
 
     /// The paths and patterns to follow, a folder being all files in it.
-    fn followed(&self) -> Vec<PathBuf> {
+    pub(crate) fn followed(&self) -> Vec<PathBuf> {
         self.paths.iter().flat_map(|path| whole(path)).collect()
     }
 
@@ -372,7 +336,7 @@ impl Arguments {
             open_files_max: self.open_files_max(sys::limits::open_files()),
             checkpoint: self.checkpoint_file.is_some(),
             checkpoint_interval_ms: millis(self.checkpoint_interval),
-            checkpoint_bytes: self.checkpoint_bytes,
+            checkpoint_bytes: self.checkpoint_bytes(),
             partial_line_ms: millis(self.partial_line_timeout),
             format: self.output_format(),
             poll_ms: millis(self.poll_interval),
@@ -406,7 +370,7 @@ fn once_a_file(path: &Path) -> Option<PathBuf> {
 }
 
 /// A path as the engine names it, whichever way it was written: no `./`, no doubled slashes.
-fn plain(path: &Path) -> PathBuf {
+pub(crate) fn plain(path: &Path) -> PathBuf {
     let path: PathBuf = path.components().collect();
     path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
 }
@@ -440,29 +404,6 @@ pub(crate) mod tests {
 
     pub(crate) fn arguments(words: &[&str]) -> Arguments {
         Arguments::try_parse_from([&["log-scraper"], words].concat()).unwrap()
-    }
-
-    #[test]
-    fn flags_that_contradict_each_other_are_told_with_what_would_be_right() {
-        let check = |words: &[&str], expected: Option<&str>| {
-            let told = arguments(words).contradiction();
-            let right = match (&told, expected) {
-                (Some(told), Some(expected)) => told.contains(expected),
-                (told, expected) => told.is_none() && expected.is_none(),
-            };
-            assert!(right, "{words:?}: {told:?}");
-        };
-        check(&["/a/b/c.log"], None);
-        check(&["/a/b/c.log", "--root", "/a"], None);
-        check(&["/a/b/c.log", "--root", "/a/x"], Some("not beneath --root /a/x"));
-        check(&["/a", "--root", "/", "--follow-symlinks", "all"], Some("give one of them"));
-        check(&["/a", "--follow-symlinks", "all"], None);
-        check(&["/a", "--checkpoint-sync", "data"], Some("needs a --checkpoint-file"));
-        check(&["/a", "--checkpoint-sync", "data", "--checkpoint-file", "/c"], None);
-        check(&["/nowhere", "--checkpoint-file", "/nowhere"], Some("another name"));
-        check(&["/a", "--exit-on-eof", "--read-from", "end"], Some("reads nothing"));
-        check(&["/a", "--exit-on-file", "/x", "--read-from", "end"], None);
-        check(&["/a", "--exit-on-eof", "--exit-on-file", "/x"], Some("leave one of them out"));
     }
 
     #[test]

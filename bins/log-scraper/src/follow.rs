@@ -23,8 +23,8 @@ use crate::checkpoint_file::{CheckpointFile, Refusal};
 use crate::ending::Ending;
 use crate::flags::{Arguments, millis};
 use crate::os_fs::{OsFs, fault};
+use crate::output::Output;
 use crate::pace::Pace;
-use crate::stdout::Stdout;
 use crate::voice::Voice;
 
 /// Bytes per turn: a few milliseconds of work, after which signals are looked at.
@@ -39,7 +39,7 @@ const PUBLISH_MS: u64 = 100;
 /// # Errors
 /// When the program cannot start: stdout, a signal or the admin address is refused.
 pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
-    let sink = Stdout::new()?;
+    let output = Output::new(arguments)?;
     let checkpoint = arguments.checkpoint_file.as_ref();
     let checkpoint =
         checkpoint.map(|path| CheckpointFile::claim(path, arguments.sync())).transpose();
@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
         start: Instant::now(),
         engine,
         fs,
-        sink,
+        output,
         signals,
         inotify,
         watched_ms: None,
@@ -112,7 +112,7 @@ struct Follower {
     start: Instant,
     engine: Engine,
     fs: OsFs,
-    sink: Stdout,
+    output: Output,
     signals: Signals,
     inotify: Option<Inotify>,
     /// When the watches were last brought up to date, and how many there were.
@@ -156,7 +156,12 @@ impl Follower {
             let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             self.engine.tell_time(millis(unix));
             self.pace.turned(self.now_us(), self.engine.stats().lines);
-            let wake = self.engine.turn(&mut self.fs, &mut self.sink, now_ms, BUDGET_BYTES);
+            self.output.listen(now_ms);
+            let wake = self.engine.turn(&mut self.fs, &mut self.output, now_ms, BUDGET_BYTES);
+            if self.output.take_unsaved() {
+                self.engine.save(&mut self.fs, now_ms);
+            }
+            self.output.act(self.now_ms());
             self.ending.turned(now_ms, self.engine.stats().bytes);
             self.tell();
             if let Some(code) = self.exit_code(wake.outcome) {
@@ -199,6 +204,7 @@ impl Follower {
         if self.ending.begins(now_ms) {
             info!("ending: reading what is left");
             self.engine.end(now_ms.saturating_add(self.shutdown_ms));
+            self.output.end();
         }
     }
 
@@ -276,12 +282,17 @@ impl Follower {
             state.turned = Some(now);
             state.ending = self.ending.is_ending();
             state.fault = self.engine.fault();
+            #[cfg(feature = "stores")]
+            {
+                state.store = self.output.store_stats();
+            }
         }
     }
 
     /// Waits for what comes first: a change, a signal, room in stdout, or the time.
     fn wait(&mut self, wake: Wake) -> io::Result<Ready> {
-        let at_ms = self.ending.at_ms().map_or(wake.at_ms, |at_ms| at_ms.min(wake.at_ms));
+        let at_ms = wake.at_ms.min(self.output.at_ms());
+        let at_ms = self.ending.at_ms().map_or(at_ms, |ending_ms| ending_ms.min(at_ms));
         let first_turn = self.watched_ms.is_none() && self.inotify.is_some();
         let at_ms = if self.unwatched { at_ms.min(self.watch_at_ms()) } else { at_ms };
         let timeout_ms = if first_turn { 0 } else { at_ms.saturating_sub(self.now_ms()) };
@@ -332,24 +343,28 @@ impl Follower {
         let watched = |fd, asked, flags| {
             PollFd::from_borrowed_fd(fd, if asked { flags } else { PollFlags::empty() })
         };
-        let (room_fd, room_flags) = self.sink.room();
-        let inotify = self.inotify.as_ref().map_or(self.sink.as_fd(), AsFd::as_fd);
+        let signals = self.signals.as_fd();
+        // Whatever there is not is never ready.
+        let none = (signals, PollFlags::empty());
+        let (room_fd, room_flags) = self.output.room(room).unwrap_or(none);
+        let inotify = self.inotify.as_ref().map_or(signals, AsFd::as_fd);
         let mut fds = [
-            watched(self.signals.as_fd(), true, PollFlags::IN),
+            watched(signals, true, PollFlags::IN),
             // Asked for nothing, it still tells that nobody reads any more.
-            watched(self.sink.as_fd(), false, PollFlags::empty()),
-            watched(room_fd, room, room_flags),
+            watched(self.output.reader().unwrap_or(signals), false, PollFlags::empty()),
+            watched(room_fd, true, room_flags),
             watched(inotify, changes && self.inotify.is_some(), PollFlags::IN),
+            watched(self.output.answered().unwrap_or(signals), true, PollFlags::IN),
         ];
         match rustix::event::poll(&mut fds, Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-        let [signals, sink, _, inotify] = fds.map(|fd| fd.revents());
+        let [signals, reader, _, inotify, _] = fds.map(|fd| fd.revents());
         Ok(Ready {
             changed: inotify.contains(PollFlags::IN),
             signalled: !signals.is_empty(),
-            unread: sink.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL),
+            unread: reader.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! log-scraper: follows log files to stdout and loses no line.
+//! log-scraper: follows log files to stdout or to a log store, and loses no line.
 //!
 //! This file owns the order of starting and ending, and the exit codes. What is followed and how
 //! is decided in the `tail` crate; `os_fs` and `stdout` are its hands, `follow` is the loop.
@@ -6,14 +6,20 @@
 mod admin;
 mod checkpoint_file;
 mod ending;
+mod flag_rules;
 mod flag_values;
 mod flags;
 mod follow;
 mod os_fs;
+mod output;
 mod pace;
 mod reclaim;
 mod roots;
 mod stdout;
+#[cfg(feature = "stores")]
+mod store;
+#[cfg(feature = "stores")]
+mod store_flags;
 mod voice;
 mod writer;
 

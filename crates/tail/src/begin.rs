@@ -64,7 +64,7 @@ fn behind_last_line(fs: &mut dyn Fs, file: Handle, id: FileId) -> Option<Positio
     let guard_len = frontier.min(GUARD_BYTES_MAX as u64);
     let head = sum(0, frontier.min(HEAD_BYTES_MAX as u64))?;
     let guard = sum(frontier - guard_len, guard_len)?;
-    Some(Position { id, head, guard, frontier })
+    Some(Position { head, guard, frontier, ..Position::start(id) })
 }
 
 #[cfg(test)]

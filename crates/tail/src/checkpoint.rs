@@ -248,7 +248,8 @@ pub(crate) fn decode_all_known(reader: &mut Reader) -> Result<Vec<Known>, Damage
 }
 
 fn decode_known(reader: &mut Reader) -> Result<Known, Damage> {
-    let foreign = reader.take(1)?[0] != 0;
+    let flags = reader.take(1)?[0];
+    let (foreign, cuts) = (flags & 1 != 0, flags >> 1);
     let id = FileId { dev: reader.u64()?, ino: reader.u64()?, born_ns: reader.u64()? };
     let frontier = reader.u64()?;
     let head = Sum { len: reader.u16()?, crc: reader.u32()? };
@@ -258,7 +259,8 @@ fn decode_known(reader: &mut Reader) -> Result<Known, Damage> {
     if guard.bytes() != guard_len || !(head_len_min..=HEAD_BYTES_MAX).contains(&head.bytes()) {
         return Err(Damage::Inconsistent);
     }
-    Ok(Known { position: Position { id, head, guard, frontier }, foreign, left: None })
+    let position = Position { id, head, guard, frontier, cuts };
+    Ok(Known { position, foreign, left: None })
 }
 
 /// Takes numbers from the front of bytes.
@@ -297,7 +299,7 @@ pub(crate) mod tests {
 
     fn known(ino: u64, foreign: bool) -> Known {
         let id = FileId { dev: 7, ino, born_ns: 99 };
-        let mut position = Position::start(id);
+        let mut position = Position { cuts: (ino % 128) as u8, ..Position::start(id) };
         let bytes = vec![ino as u8; 1500];
         position.advance(&bytes, 1500);
         Known { position, foreign, left: None }

@@ -161,7 +161,8 @@ pub(crate) fn encode_all_known(known: impl Iterator<Item = Known>, out: &mut Vec
 
 fn encode_known(known: &Known, out: &mut Vec<u8>) {
     let position = &known.position;
-    out.push(u8::from(known.foreign));
+    // One bit, and seven for the cuts: what knew no cuts wrote 0 or 1.
+    out.push(u8::from(known.foreign) | position.cuts << 1);
     for number in [position.id.dev, position.id.ino, position.id.born_ns, position.frontier] {
         out.extend_from_slice(&number.to_le_bytes());
     }

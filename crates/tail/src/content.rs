@@ -124,7 +124,8 @@ pub(crate) fn at_end(fs: &mut dyn Fs, file: Handle, id: FileId) -> Option<Positi
     let mut seen = [0; GUARD_BYTES_MAX];
     let guard = &mut seen[..frontier.min(GUARD_BYTES_MAX as u64) as usize];
     let filled = read_exact(fs, file, frontier - guard.len() as u64, guard)?;
-    (filled == guard.len()).then_some(Position { id, head, guard: Sum::of(guard), frontier })
+    let position = Position { head, guard: Sum::of(guard), frontier, ..Position::start(id) };
+    (filled == guard.len()).then_some(position)
 }
 
 /// Reads for the first byte that is no NUL.

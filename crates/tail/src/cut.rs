@@ -86,7 +86,7 @@ impl Engine {
                 // What else there was of a line is gone; what comes is the beginning of another.
                 self.outgoing.break_off(stream.key, id);
             }
-            one.move_to(Position::start(id));
+            one.move_to(one.written.cut());
             one.look_first = stream.live == Some(id);
         }
         stream.proven = stream.proven.filter(|proven| *proven != id);
@@ -248,8 +248,9 @@ impl Engine {
     /// Brings the gauges up to date.
     pub(crate) fn measure_lag(&mut self, fs: &mut dyn Fs, pass: Pass, now_ms: u64) {
         self.stats.files = self.open_files as u64;
+        let unacknowledged = self.outgoing.unacknowledged_bytes();
         if pass == Pass::Ends {
-            self.stats.lag_bytes = 0;
+            self.stats.lag_bytes = unacknowledged;
         } else if now_ms >= self.lag_at_ms || self.ending {
             // Each file is asked: of very many, less often.
             self.lag_at_ms = now_ms + RETIRE_MS.max(self.dirty.len() as u64);
@@ -259,7 +260,7 @@ impl Engine {
                 let size = fs.probe(one.file).map_or(0, |probe| probe.size);
                 size.saturating_sub(one.written.frontier.max(one.nul_to))
             });
-            self.stats.lag_bytes = lags.sum();
+            self.stats.lag_bytes = lags.sum::<u64>() + unacknowledged;
         }
     }
 }

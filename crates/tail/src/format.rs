@@ -5,8 +5,14 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::envelope;
 use crate::json;
 use crate::multiline::Multiline;
+
+/// A batch of this size is offered before anything more is read.
+const BATCH_BYTES: usize = 64 << 10;
+/// The same of envelopes.
+const ENVELOPES_BYTES: usize = 8 << 10;
 
 /// How lines are written.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +26,11 @@ pub enum Format {
     Json {
         /// What becomes of lines that are JSON objects.
         json_lines: JsonLines,
+        /// How lines make records.
+        multiline: Multiline,
+    },
+    /// Each record with all that is known of it, for a sink that makes something else of them.
+    Enveloped {
         /// How lines make records.
         multiline: Multiline,
     },
@@ -46,10 +57,23 @@ pub struct Record<'a> {
     pub offset: u64,
     /// When its beginning was first seen, in milliseconds since 1970.
     pub time_ms: u64,
+    /// The file it is in.
+    pub file: Origin,
     /// The path that is followed.
     pub source: &'a Path,
     /// It is a part of a line that was written out in several.
     pub part: Option<Part>,
+}
+
+/// What tells a file's bytes from those of every other file, and from those it had before a cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Inode number.
+    pub ino: u64,
+    /// Time of birth in nanoseconds since 1970; 0 where the file system has none.
+    pub born_ns: u64,
+    /// How often it was cut, as far as is known.
+    pub cuts: u8,
 }
 
 /// A part of a line. All parts of one line name the same beginning, whatever became of the file's
@@ -72,15 +96,32 @@ impl Format {
         matches!(self, Format::Raw)
     }
 
+    /// Records of so many bytes are offered before anything more is read.
+    pub(crate) fn offer_bytes(&self) -> usize {
+        match self {
+            Format::Enveloped { .. } => ENVELOPES_BYTES,
+            Format::Raw | Format::Prefixed | Format::Json { .. } => BATCH_BYTES,
+        }
+    }
+
+    /// And no more are put together than it takes to come to so many: what a sink acknowledges, and
+    /// may get again, is whole offers.
+    pub(crate) fn offer_bytes_max(&self) -> usize {
+        match self {
+            Format::Enveloped { .. } => ENVELOPES_BYTES,
+            Format::Raw | Format::Prefixed | Format::Json { .. } => usize::MAX,
+        }
+    }
+
     /// How lines make records.
     pub(crate) fn multiline(&self) -> &Multiline {
         match self {
             Format::Raw | Format::Prefixed => &Multiline::Off,
-            Format::Json { multiline, .. } => multiline,
+            Format::Json { multiline, .. } | Format::Enveloped { multiline } => multiline,
         }
     }
 
-    /// Appends a record, whole lines always.
+    /// Appends a record: whole lines, or an envelope.
     pub fn push(&self, out: &mut Vec<u8>, record: &Record) {
         match self {
             Format::Raw => out.extend_from_slice(record.text),
@@ -92,6 +133,7 @@ impl Format {
                 out.extend_from_slice(record.text);
             }
             Format::Json { json_lines, .. } => push_json(out, record, *json_lines),
+            Format::Enveloped { .. } => return envelope::push(out, record),
         }
         out.push(b'\n');
     }
@@ -112,7 +154,7 @@ fn push_json(out: &mut Vec<u8>, record: &Record, json_lines: JsonLines) {
     if time {
         out.extend_from_slice(b"\"time\":\"");
         push_time(out, record.time_ms);
-        out.extend_from_slice(b"\",");
+        out.extend_from_slice(b"Z\",");
     }
     if file {
         out.extend_from_slice(b"\"file\":");
@@ -149,8 +191,8 @@ fn push_on_one_line(out: &mut Vec<u8>, json: &[u8]) {
     out.extend(json.iter().map(|byte| if b"\r\n".contains(byte) { b' ' } else { *byte }));
 }
 
-/// `2026-11-25T20:00:00.123Z`, by the Gregorian calendar.
-fn push_time(out: &mut Vec<u8>, unix_ms: u64) {
+/// `2026-11-25T20:00:00.123`, by the Gregorian calendar.
+pub fn push_time(out: &mut Vec<u8>, unix_ms: u64) {
     let (days, ms) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
     // Days since 1 March of year 0, so that the leap day ends a year; eras of 400 years.
     let days = days + 719_468;
@@ -169,11 +211,11 @@ fn push_time(out: &mut Vec<u8>, unix_ms: u64) {
         (ms / 3_600_000, 2, b':'),
         (ms / 60_000 % 60, 2, b':'),
         (ms / 1000 % 60, 2, b'.'),
-        (ms % 1000, 3, b'Z'),
+        (ms % 1000, 3, 0),
     ];
     for (number, digits, end) in parts {
         out.extend((0..digits).rev().map(|place| b'0' + (number / 10_u64.pow(place) % 10) as u8));
-        out.push(end);
+        out.extend((end != 0).then_some(end));
     }
 }
 
@@ -183,7 +225,8 @@ mod tests {
 
     fn record(text: &[u8]) -> Record<'_> {
         let source = Path::new("/log/a.log");
-        Record { text, offset: 0, time_ms: 1_764_100_800_123, source, part: None }
+        let file = Origin::default();
+        Record { text, offset: 0, time_ms: 1_764_100_800_123, file, source, part: None }
     }
 
     fn written(format: &Format, record: &Record) -> String {
@@ -249,11 +292,11 @@ mod tests {
             push_time(&mut out, unix_ms);
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         };
-        check(0, "1970-01-01T00:00:00.000Z");
-        check(951_782_399_999, "2000-02-28T23:59:59.999Z");
-        check(951_782_400_000, "2000-02-29T00:00:00.000Z");
-        check(951_868_800_000, "2000-03-01T00:00:00.000Z");
-        check(1_735_689_599_000, "2024-12-31T23:59:59.000Z");
-        check(4_107_542_400_000, "2100-03-01T00:00:00.000Z");
+        check(0, "1970-01-01T00:00:00.000");
+        check(951_782_399_999, "2000-02-28T23:59:59.999");
+        check(951_782_400_000, "2000-02-29T00:00:00.000");
+        check(951_868_800_000, "2000-03-01T00:00:00.000");
+        check(1_735_689_599_000, "2024-12-31T23:59:59.000");
+        check(4_107_542_400_000, "2100-03-01T00:00:00.000");
     }
 }

@@ -7,7 +7,7 @@
 const DEPTH_MAX: usize = 64;
 
 /// Appends any bytes as a JSON string, quotes included. What is not UTF-8 becomes U+FFFD.
-pub(crate) fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     if std::str::from_utf8(bytes).is_ok() {
         push_escaped(out, bytes);

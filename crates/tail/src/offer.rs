@@ -75,6 +75,11 @@ impl Outgoing {
         self.pending.is_none() && self.batch.is_empty() && self.ledger.is_empty()
     }
 
+    /// Bytes of files that were handed on and are not acknowledged.
+    pub(crate) fn unacknowledged_bytes(&self) -> u64 {
+        self.ledger.bytes() + self.batch.file_bytes()
+    }
+
     /// A file of a stream has another identity now.
     pub(crate) fn renumber(&mut self, key: u64, old: FileId, new: FileId) {
         let pending = self.pending.as_mut().filter(|sent| (sent.key, sent.id) == (key, old));

@@ -9,6 +9,8 @@ use crate::fs::FileId;
 pub const HEAD_BYTES_MAX: usize = 1024;
 /// Bytes before the frontier that are checked before anything after it is believed, at most.
 pub const GUARD_BYTES_MAX: usize = 256;
+/// Beyond this cuts are counted from 0 again.
+pub const CUTS_MAX: u8 = 128;
 
 /// Length and CRC-32 of a run of bytes. An empty run matches anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,12 +56,20 @@ pub struct Position {
     pub guard: Sum,
     /// The first byte that is not safe yet.
     pub frontier: u64,
+    /// How often the file was cut as far as is known, below [`CUTS_MAX`]: with the offset it tells
+    /// a record from one of the same text that was at its place before a cut.
+    pub cuts: u8,
 }
 
 impl Position {
     /// The beginning of a file.
     pub fn start(id: FileId) -> Position {
         Position { id, ..Position::default() }
+    }
+
+    /// The beginning of the same file once it was cut.
+    pub fn cut(&self) -> Position {
+        Position { cuts: (self.cuts + 1) % CUTS_MAX, ..Position::start(self.id) }
     }
 
     /// Where the guard begins: reading from here gives the guard and what follows it in one go.
@@ -206,6 +216,16 @@ mod tests {
         assert!(at(&[0; 3000], &[700, 2000]).is_nuls());
         assert!(!at(&[[0; 1000], [1; 1000]].concat(), &[2000]).is_nuls());
         assert!(!at(&[[1; 1000], [0; 1000]].concat(), &[2000]).is_nuls());
+    }
+
+    #[test]
+    fn cuts_are_counted_in_seven_bits() {
+        let mut position = Position::start(FileId { ino: 7, ..FileId::default() });
+        for cuts in (1..CUTS_MAX).chain([0, 1]) {
+            position.frontier = 5;
+            position = position.cut();
+            assert_eq!((position.cuts, position.id.ino, position.frontier), (cuts, 7, 0));
+        }
     }
 
     #[test]

@@ -7,16 +7,15 @@
 use std::ops::Range;
 
 use crate::engine::{Engine, Pass};
-use crate::format::{Part, Record};
+use crate::format::{Origin, Part, Record};
 use crate::frame::first_record;
 use crate::fs::{Handle, Sink};
 use crate::ledger::End;
 use crate::offer::move_over;
+use crate::position::Position;
 use crate::read::Step;
 use crate::stream::Generation;
 
-/// A batch of this size is offered before anything more is read.
-const BATCH_BYTES: usize = 64 << 10;
 /// Memory that an unusually large batch took is given back down to this.
 const BATCH_BYTES_KEPT: usize = 256 << 10;
 
@@ -44,13 +43,14 @@ impl Batch {
         self.ends.iter().any(|end| end.source.file == file)
     }
 
+    /// Bytes of files that it stands for.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
     /// Where it ends, one for each file.
     pub(crate) fn ends_mut(&mut self) -> impl Iterator<Item = &mut End> {
         self.ends.iter_mut()
-    }
-
-    fn is_full(&self) -> bool {
-        self.bytes.len() >= BATCH_BYTES
     }
 
     fn end_at(&mut self, end: End) {
@@ -61,7 +61,21 @@ impl Batch {
     }
 }
 
+/// What is known of the first record of some bytes.
+#[derive(Clone, Copy, Debug)]
+struct First {
+    /// When its beginning was first seen.
+    begun_ms: u64,
+    /// It is not waited for any longer.
+    is_over: bool,
+}
+
 impl Generation {
+    fn origin(&self) -> Origin {
+        let Position { id, cuts, .. } = self.written;
+        Origin { ino: id.ino, born_ns: id.born_ns, cuts }
+    }
+
     /// What a record that begins at `offset` is a part of, if it is one.
     fn next_part(&self, offset: u64, is_whole: bool) -> Option<Part> {
         let goes_on = !is_whole;
@@ -74,7 +88,7 @@ impl Generation {
 }
 
 impl Engine {
-    /// Puts the finished records that a range of the buffer begins with into the batch.
+    /// Hands on the finished records that a range of the buffer begins with.
     pub(crate) fn hand_on_records(
         &mut self,
         sink: &mut dyn Sink,
@@ -83,20 +97,62 @@ impl Engine {
         range: Range<usize>,
         now_ms: u64,
     ) -> Step {
-        let begun_ms = self.begun_ms(at, place, now_ms);
-        let is_over = now_ms >= begun_ms.saturating_add(self.options.partial_line_ms)
+        let first_ms = self.begun_ms(at, place, now_ms);
+        let is_over = now_ms >= first_ms.saturating_add(self.options.partial_line_ms)
             || range.end == self.buf.len()
             || self.ending;
+        let first = First { begun_ms: first_ms, is_over };
+        let mut used = 0;
+        loop {
+            // It is the first one whose time or room is over. The last one is read again from its
+            // beginning: it may go on behind what was read this time.
+            let first = (used == 0).then_some(first);
+            let rest = range.start + used..range.end;
+            let more = self.put_into_batch(at, place, rest, first, now_ms);
+            if more == 0 {
+                break;
+            }
+            used += more;
+            if self.outgoing.batch.bytes.len() >= self.options.format.offer_bytes()
+                && let Err(pass) = self.offer_batch(sink)
+            {
+                return Step::Stopped(pass);
+            }
+        }
+        let one = &mut self.streams[at].generations[place];
+        if used == 0 {
+            one.partial = Some((first_ms, one.written.frontier));
+            return Step::Held;
+        }
+        if range.start + used < range.end {
+            one.partial = Some((now_ms, one.written.frontier));
+        }
+        Step::Wrote(used)
+    }
+
+    /// Puts finished records into the batch until there are enough for an offer; returns how many
+    /// bytes of the file they are. `first` says what is known of the first one.
+    fn put_into_batch(
+        &mut self,
+        at: usize,
+        place: usize,
+        range: Range<usize>,
+        first: Option<First>,
+        now_ms: u64,
+    ) -> usize {
         let stream = &mut self.streams[at];
         let one = &mut stream.generations[place];
         let data = &self.buf[range.clone()];
         let batch = &mut self.outgoing.batch;
         let (mut used, mut line_end) = (0, None);
-        let multiline = self.options.format.multiline();
-        // It is the first one whose time or room is over. The last one is read again from its
-        // beginning: it may go on behind what was read this time.
-        while let Some(piece) = first_record(multiline, &data[used..], is_over && used == 0) {
-            let since_ms = if used == 0 { begun_ms } else { now_ms };
+        let (format, enough) = (&self.options.format, self.options.format.offer_bytes_max());
+        while batch.bytes.len() < enough {
+            let first = first.filter(|_| used == 0);
+            let is_over = first.is_some_and(|first| first.is_over);
+            let Some(piece) = first_record(format.multiline(), &data[used..], is_over) else {
+                break;
+            };
+            let since_ms = first.map_or(now_ms, |first| first.begun_ms);
             let offset = one.written.frontier + used as u64;
             // Only the first one can be a part, or the rest of a line of which parts are out.
             let part = one.next_part(offset, piece.is_whole);
@@ -104,10 +160,11 @@ impl Engine {
                 text: &data[used..used + piece.text_len],
                 offset,
                 time_ms: self.unix_ms.saturating_sub(now_ms.saturating_sub(since_ms)),
+                file: one.origin(),
                 source: &stream.path,
                 part,
             };
-            self.options.format.push(&mut batch.bytes, &record);
+            format.push(&mut batch.bytes, &record);
             one.part = part.filter(|part| part.goes_on);
             used += piece.len;
             if piece.is_whole {
@@ -115,24 +172,14 @@ impl Engine {
             }
         }
         if used == 0 {
-            one.partial = Some((begun_ms, one.written.frontier));
-            return Step::Held;
+            return 0;
         }
-        let seen = &self.buf[..range.start + used];
         batch.file_bytes += used as u64;
         batch.lines += memchr::memchr_iter(b'\n', &data[..used]).count() as u64;
+        let seen = &self.buf[..range.start + used];
         move_over(one, seen, used, line_end.map(|end| used - end), now_ms);
-        if used < data.len() {
-            one.partial = Some((now_ms, one.written.frontier));
-        }
         batch.end_at(End { key: stream.key, source: one.source(), resume: one.resume });
-        if !batch.is_full() {
-            return Step::Wrote(used);
-        }
-        match self.offer_batch(sink) {
-            Ok(()) => Step::Wrote(used),
-            Err(pass) => Step::Stopped(pass),
-        }
+        used
     }
 
     /// Offers what is in the batch. The error says why not all of it was taken.

@@ -16,7 +16,7 @@ pub struct Stats {
     pub lines: u64,
     /// Bytes of files written out.
     pub bytes: u64,
-    /// Gauge: bytes known to be in files and not written out yet.
+    /// Gauge: bytes known to be in files and not written out yet, or not acknowledged.
     pub lag_bytes: u64,
     /// Generations that took over a path from another one.
     pub rotations: u64,

@@ -1,0 +1,203 @@
+//! The thread that talks to the store: one request at a time, and its answer.
+//!
+//! Owns the connection. It decides nothing: what is sent, when, and what an answer means is the
+//! courier's business. Nobody waits for it; when the process ends, a request that waits ends with it.
+
+use std::io::{self, Read};
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ship::answer::{Answer, Reading};
+use ship::courier::Parcel;
+use ship::format::Format;
+use sys::wake::Waker;
+use ureq::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use ureq::http::{HeaderMap, HeaderName};
+use ureq::{Agent, SendBody};
+
+use crate::store::credentials::Credentials;
+use crate::store::gzip::Gzip;
+
+/// Bytes of an answer that are read at once.
+const PIECE_BYTES: usize = 8 << 10;
+
+/// Where requests go, and what they carry beside their body.
+pub(crate) struct Route {
+    pub(crate) agent: Agent,
+    pub(crate) url: String,
+    pub(crate) format: Format,
+    pub(crate) credentials: Credentials,
+    pub(crate) compresses: bool,
+}
+
+/// The caller's side.
+pub(crate) struct Sender {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    slot: Mutex<Slot>,
+    changed: Condvar,
+    answered: Waker,
+}
+
+enum Slot {
+    Idle,
+    Asked(Parcel),
+    UnderWay,
+    Answered(Answer),
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sender {
+    /// Starts the thread, which lives as long as the process.
+    ///
+    /// # Errors
+    /// When the system has no thread or descriptor left.
+    pub(crate) fn start(mut route: Route) -> io::Result<Sender> {
+        let slot = Mutex::new(Slot::Idle);
+        let shared = Arc::new(Shared { slot, changed: Condvar::new(), answered: Waker::new()? });
+        let theirs = Arc::clone(&shared);
+        let mut gzip = route.compresses.then(Gzip::new);
+        let mut packed = Vec::new();
+        std::thread::Builder::new().name("store".to_owned()).spawn(move || {
+            loop {
+                let parcel = take_parcel(&theirs);
+                let answer = route.send(&parcel, gzip.as_mut(), &mut packed);
+                // Whoever hears of the answer has the records for itself.
+                drop(parcel);
+                *theirs.lock() = Slot::Answered(answer);
+                theirs.answered.wake();
+            }
+        })?;
+        Ok(Sender { shared })
+    }
+
+    /// Readable once there is an answer.
+    pub(crate) fn answered(&self) -> BorrowedFd<'_> {
+        self.shared.answered.fd()
+    }
+
+    /// Has a request be sent. No other one is under way.
+    pub(crate) fn send(&self, parcel: Parcel) {
+        *self.shared.lock() = Slot::Asked(parcel);
+        self.shared.changed.notify_all();
+    }
+
+    /// The answer, once.
+    pub(crate) fn take_answer(&self) -> Option<Answer> {
+        let mut slot = self.shared.lock();
+        match std::mem::replace(&mut *slot, Slot::Idle) {
+            Slot::Answered(answer) => {
+                self.shared.answered.clear();
+                Some(answer)
+            }
+            other => {
+                *slot = other;
+                None
+            }
+        }
+    }
+}
+
+fn take_parcel(shared: &Shared) -> Parcel {
+    let mut slot = shared.lock();
+    loop {
+        match std::mem::replace(&mut *slot, Slot::UnderWay) {
+            Slot::Asked(parcel) => return parcel,
+            other => *slot = other,
+        }
+        slot = shared.changed.wait(slot).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+impl Route {
+    fn send(&mut self, parcel: &Parcel, gzip: Option<&mut Gzip>, packed: &mut Vec<u8>) -> Answer {
+        let fields = match self.credentials.fields() {
+            Ok(fields) => fields,
+            Err(why) => return Answer::failed(&why),
+        };
+        let mut request =
+            self.agent.post(&self.url).header(CONTENT_TYPE, self.format.content_type());
+        for (name, value) in fields {
+            request = request.header(name, value);
+        }
+        let sent = match gzip {
+            Some(gzip) => {
+                gzip.compress(parcel.pieces(), packed);
+                request.header(CONTENT_ENCODING, "gzip").send(&packed[..])
+            }
+            None => {
+                let mut pieces = Pieces { rest: &[], next: parcel.pieces() };
+                let body = SendBody::from_reader(&mut pieces);
+                request.header(CONTENT_LENGTH, parcel.len()).send(body)
+            }
+        };
+        match sent {
+            Ok(answer) => read(self.format, parcel.records, answer),
+            Err(error) => Answer::failed(&error.to_string()),
+        }
+    }
+}
+
+fn read(format: Format, records: usize, answer: ureq::http::Response<ureq::Body>) -> Answer {
+    let (head, body) = answer.into_parts();
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
+    let mut reading = Reading::new(
+        format,
+        records,
+        head.status.as_u16(),
+        text(&head.headers, &RETRY_AFTER),
+        text(&head.headers, &LOCATION),
+        unix_ms,
+    );
+    let mut body = body.into_reader();
+    let mut piece = [0; PIECE_BYTES];
+    // A body that breaks off is judged by what there is of it.
+    while let Ok(count @ 1..) = body.read(&mut piece) {
+        if !reading.feed(&piece[..count]) {
+            break;
+        }
+    }
+    reading.done()
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// A parcel as a reader, without a copy of it.
+struct Pieces<'a, T> {
+    rest: &'a [u8],
+    next: T,
+}
+
+impl<'a, T: Iterator<Item = &'a [u8]>> Read for Pieces<'a, T> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while self.rest.is_empty() {
+            let Some(piece) = self.next.next() else { return Ok(0) };
+            self.rest = piece;
+        }
+        self.rest.read(buf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_read_one_behind_the_other() {
+        let mut pieces = Pieces { rest: &[], next: [&b"ab"[..], b"", b"c", b""].into_iter() };
+        let mut all = Vec::new();
+        pieces.read_to_end(&mut all).unwrap();
+        assert_eq!(all, b"abc");
+    }
+}

@@ -1,0 +1,261 @@
+//! A store out of flags, and what about them cannot be meant.
+
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ship::courier::{Courier, Settings};
+use ship::format::{Format, Names, Shape};
+use ship::long::Long;
+use sidecar::logging::Throttles;
+use std::time::Duration;
+use ureq::http::Uri;
+use ureq::http::header::AUTHORIZATION;
+use ureq::{Agent, Proxy};
+
+use crate::flag_values::OutputName;
+use crate::flags::millis;
+use crate::stdout::Stdout;
+use crate::store::Store;
+use crate::store::credentials::{Credentials, Kind};
+use crate::store::sender::{Route, Sender};
+use crate::store::tee::Tee;
+use crate::store_flags::{Compression, LongRecord, OtlpEncoding, Severity, StoreArguments};
+
+/// Memory for what is read and written of a connection.
+const BUFFER_BYTES: usize = 32 << 10;
+/// A header of an answer is no longer.
+const HEADER_BYTES_MAX: usize = 32 << 10;
+/// A connection that was not used for so long is not used again: whoever is in between may have
+/// forgotten it.
+const IDLE: Duration = Duration::from_secs(50);
+
+/// The format of an output; `None` for stdout.
+fn format(output: OutputName, arguments: &StoreArguments) -> Option<Format> {
+    Some(match (output, arguments.otlp_encoding) {
+        (OutputName::Stdout, _) => return None,
+        (OutputName::Otlp, OtlpEncoding::Protobuf) => Format::Otlp,
+        (OutputName::Otlp, OtlpEncoding::Json) => Format::OtlpJson,
+        (OutputName::Loki, _) => Format::Loki,
+        (OutputName::Ndjson, _) => Format::Ndjson,
+        (OutputName::Elasticsearch, _) => Format::Elasticsearch,
+    })
+}
+
+/// What about the flags cannot be meant, and what would be right.
+pub(crate) fn contradiction(output: OutputName, arguments: &StoreArguments) -> Option<String> {
+    let Some(format) = format(output, arguments) else {
+        let flags = [("--url", arguments.url.is_some()), ("--tee", arguments.tee)];
+        let flag = flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)?;
+        return Some(format!("{flag} is for log stores: give an --output beside stdout"));
+    };
+    let Some(url) = &arguments.url else {
+        return Some("--output needs the --url of the store, like http://loki:3100".to_owned());
+    };
+    if let Err(why) = address(url, format) {
+        return Some(why);
+    }
+    let given = [arguments.bearer_token_file.is_some(), arguments.basic_auth_file.is_some()];
+    if given == [true, true] {
+        return Some("--bearer-token-file and --basic-auth-file: give one of them".to_owned());
+    }
+    if arguments.index.is_some() && format != Format::Elasticsearch {
+        return Some("--index is for --output elasticsearch".to_owned());
+    }
+    proxy(arguments.http_proxy.as_deref()).err()
+}
+
+/// Where requests go: the address, with the usual path if it has none.
+fn address(url: &str, format: Format) -> Result<String, String> {
+    // What stands before an @ may be a password, so the address is not repeated.
+    let uri: Uri = url.parse().map_err(|error| format!("--url is no address: {error}"))?;
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some("https") if cfg!(feature = "tls") => {}
+        Some("https") => {
+            return Err(
+                "--url: https is not in this program: it was built without the feature tls"
+                    .to_owned(),
+            );
+        }
+        _ => return Err("--url begins with http:// or https://".to_owned()),
+    }
+    if authority.contains('@') {
+        return Err("--url has a password in it: use --basic-auth-file".to_owned());
+    }
+    match uri.path_and_query().map_or("/", |path| path.as_str()) {
+        "/" => Ok(format!("{}{}", url.trim_end_matches('/'), format.usual_path())),
+        _ => Ok(url.to_owned()),
+    }
+}
+
+fn proxy(flag: Option<&str>) -> Result<Option<Proxy>, String> {
+    match flag {
+        None => Ok(None),
+        Some("environment") => Ok(Proxy::try_from_env()),
+        Some(url) => match Proxy::new(url) {
+            Ok(proxy) => Ok(Some(proxy)),
+            Err(_) => Err("--http-proxy is no http://HOST:PORT, nor environment".to_owned()),
+        },
+    }
+}
+
+/// Header fields of every request.
+fn credentials(arguments: &StoreArguments) -> Credentials {
+    let mut credentials = Credentials::default();
+    for (name, value) in &arguments.header {
+        credentials.add(name.clone(), value.clone());
+    }
+    for (name, path) in &arguments.header_file {
+        credentials.add_file(name.clone(), Kind::Value, path);
+    }
+    for (kind, path) in
+        [(Kind::Bearer, &arguments.bearer_token_file), (Kind::Basic, &arguments.basic_auth_file)]
+    {
+        path.iter().for_each(|path| credentials.add_file(AUTHORIZATION, kind, path));
+    }
+    credentials
+}
+
+fn agent(arguments: &StoreArguments) -> io::Result<Agent> {
+    let config = Agent::config_builder()
+        .proxy(proxy(arguments.http_proxy.as_deref()).map_err(io::Error::other)?)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .timeout_global(Some(arguments.request_timeout))
+        .user_agent(concat!("log-scraper/", env!("CARGO_PKG_VERSION")))
+        .accept("*/*")
+        .accept_encoding("")
+        .input_buffer_size(BUFFER_BYTES)
+        .output_buffer_size(BUFFER_BYTES)
+        .max_response_header_size(HEADER_BYTES_MAX)
+        .max_idle_connections(1)
+        .max_idle_connections_per_host(1)
+        .max_idle_age(IDLE);
+    Ok(config.build().into())
+}
+
+fn settings(format: Format, arguments: &StoreArguments) -> Settings {
+    let usize_of = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    Settings {
+        shape: Shape {
+            format,
+            labels: arguments.label.clone(),
+            attributes: arguments.attribute.clone(),
+            names: Names {
+                time: arguments.time_field.clone(),
+                message: arguments.message_field.clone(),
+                file: arguments.file_field.clone(),
+            },
+            index: arguments.index.clone(),
+            severity: arguments.severity == Severity::Auto,
+        },
+        batch_bytes: usize_of(arguments.batch_max_bytes),
+        batch_ms: millis(arguments.batch_timeout),
+        record_bytes: usize_of(arguments.max_record_bytes),
+        long: match arguments.long_record {
+            LongRecord::Split => Long::Split,
+            LongRecord::Truncate => Long::Truncate,
+            LongRecord::Drop => Long::Drop,
+        },
+        sender: host_name(),
+        seed: seed(),
+    }
+}
+
+/// The name of this host, which in a pod is the pod's.
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}
+
+/// Another one for each process.
+fn seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::from(now.subsec_nanos()) << 32 ^ u64::from(std::process::id()) ^ now.as_secs()
+}
+
+/// Bytes of files that may be on their way to the store: two batches, however little of a request is
+/// not the files' own.
+pub(crate) fn bytes_on_the_way(arguments: &StoreArguments) -> u64 {
+    arguments.batch_max_bytes.saturating_mul(2)
+}
+
+/// The store that flags without a contradiction name; `None` for stdout alone.
+///
+/// # Errors
+/// When the system has no thread or descriptor left, stdout is closed, or a file cannot be read.
+pub(crate) fn store(output: OutputName, arguments: &StoreArguments) -> io::Result<Option<Store>> {
+    let Some(format) = format(output, arguments) else { return Ok(None) };
+    let url = arguments.url.as_deref().unwrap_or_default();
+    let route = Route {
+        agent: agent(arguments)?,
+        url: address(url, format).map_err(io::Error::other)?,
+        format,
+        credentials: credentials(arguments),
+        compresses: arguments.compression == Compression::Gzip,
+    };
+    let tee = arguments.tee.then(Stdout::new).transpose()?.map(Tee::new);
+    Ok(Some(Store {
+        courier: Courier::new(settings(format, arguments)),
+        sender: Sender::start(route)?,
+        tee,
+        now_ms: 0,
+        at_ms: u64::MAX,
+        unsaved: false,
+        held: None,
+        throttles: Throttles::new(Duration::from_secs(60)),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::tests::arguments;
+
+    #[test]
+    fn an_address_without_a_path_gets_the_usual_one() {
+        let check = |url: &str, format: Format, expected: Result<&str, &str>| match (
+            address(url, format),
+            expected,
+        ) {
+            (Ok(seen), Ok(expected)) => assert_eq!(seen, expected),
+            (Err(told), Err(part)) => assert!(told.contains(part), "{told}"),
+            (seen, expected) => panic!("{url}: {seen:?}, not {expected:?}"),
+        };
+        check("http://loki:3100", Format::Loki, Ok("http://loki:3100/loki/api/v1/push"));
+        check("http://x:1/", Format::Otlp, Ok("http://x:1/v1/logs"));
+        check("http://x/a?b=c", Format::Ndjson, Ok("http://x/a?b=c"));
+        check("http://x", Format::Elasticsearch, Ok("http://x/_bulk"));
+        check("x:3100", Format::Loki, Err("http://"));
+        check("ftp://x/", Format::Loki, Err("http://"));
+        check("http://user:secret@x/", Format::Loki, Err("--basic-auth-file"));
+        check("http://a b/", Format::Loki, Err("no address"));
+    }
+
+    #[test]
+    fn flags_that_contradict_each_other_are_told_with_what_would_be_right() {
+        let check = |words: &[&str], expected: Option<&str>| {
+            let told = arguments(words).contradiction();
+            let right = match (&told, expected) {
+                (Some(told), Some(expected)) => told.contains(expected),
+                (told, expected) => told.is_none() && expected.is_none(),
+            };
+            assert!(right, "{words:?}: {told:?}");
+        };
+        let url = ["--url", "http://x"];
+        let with = |words: &[&'static str]| [&["/a"][..], words, &url].concat();
+        check(&["/a", "--output", "loki"], Some("needs the --url"));
+        check(&with(&["--output", "loki"]), None);
+        check(&with(&[]), Some("give an --output"));
+        check(&["/a", "--tee"], Some("give an --output"));
+        check(&with(&["--output", "otlp", "--index", "a"]), Some("for --output elasticsearch"));
+        check(&with(&["--output", "elasticsearch", "--index", "a"]), None);
+        let both = ["--output", "loki", "--bearer-token-file", "a", "--basic-auth-file", "b"];
+        check(&with(&both), Some("give one of them"));
+        check(&with(&["--output", "loki", "--http-proxy", "a b"]), Some("--http-proxy"));
+        check(&with(&["--output", "loki", "--http-proxy", "http://p:3128"]), None);
+        check(&with(&["--output", "loki", "--format", "json"]), Some("--format is for stdout"));
+        check(&with(&["--output", "loki", "--multiline", "auto"]), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! How bad a line says that it is, where it says so plainly.
+//!
+//! Owns which words count and where. A word counts near the beginning of a line: in capitals as a
+//! word of its own (`ERROR`), or in any case in brackets or behind a name that means it (`[warn]`,
+//! `level=info`, `"level":"error"`). A line of text that only speaks of an error has none.
+
+/// A severity of OpenTelemetry's data model: its number, and the word as the line has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Severity<'a> {
+    /// `SeverityNumber`, 1 to 24.
+    pub number: u8,
+    /// The word in the line.
+    pub word: &'a str,
+}
+
+/// Where the word may be at the latest.
+const LOOKED_AT_BYTES: usize = 160;
+
+/// Words in capitals, and their numbers (OpenTelemetry, "Logs Data Model", appendix B).
+const WORDS: [(&str, u8); 15] = [
+    ("INFO", 9),
+    ("ERROR", 17),
+    ("WARN", 13),
+    ("WARNING", 13),
+    ("DEBUG", 5),
+    ("TRACE", 1),
+    ("FATAL", 21),
+    ("NOTICE", 10),
+    ("CRITICAL", 18),
+    ("CRIT", 18),
+    ("ALERT", 19),
+    ("EMERG", 21),
+    ("EMERGENCY", 21),
+    ("PANIC", 21),
+    ("SEVERE", 17),
+];
+
+/// What may stand before a word in any case.
+const NAMES: [&str; 8] = [
+    "level=",
+    "level=\"",
+    "\"level\":\"",
+    "\"level\": \"",
+    "lvl=",
+    "severity=",
+    "\"severity\":\"",
+    "\"severity\": \"",
+];
+
+/// The severity that a line states.
+pub fn of(line: &str) -> Option<Severity<'_>> {
+    let bytes = line.as_bytes();
+    let end = bytes.len().min(LOOKED_AT_BYTES);
+    let mut at = 0;
+    while at < end {
+        let len = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        if (4..=9).contains(&len)
+            && let Some(number) = number_of(&bytes[at..at + len])
+            && (is_capital(&bytes[at..at + len]) || is_marked(line, at, at + len))
+        {
+            return Some(Severity { number, word: &line[at..at + len] });
+        }
+        at += len + 1;
+    }
+    None
+}
+
+fn number_of(word: &[u8]) -> Option<u8> {
+    // Most words fail here, at the first letter.
+    if !b"IEWDTFNCAPSiewdtfncaps".contains(&word[0]) {
+        return None;
+    }
+    let same = |(known, _): &&(&str, u8)| known.as_bytes().eq_ignore_ascii_case(word);
+    WORDS.iter().find(same).map(|(_, number)| *number)
+}
+
+fn is_capital(word: &[u8]) -> bool {
+    word.iter().all(u8::is_ascii_uppercase)
+}
+
+/// Whether what stands around a word says that it is a severity.
+fn is_marked(line: &str, start: usize, end: usize) -> bool {
+    let before = &line.as_bytes()[..start];
+    let in_brackets = before.ends_with(b"[") && line.as_bytes().get(end) == Some(&b']');
+    in_brackets || NAMES.iter().any(|name| before.ends_with(name.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, expected: Option<(u8, &str)>) {
+        let seen = of(line).map(|severity| (severity.number, severity.word));
+        assert_eq!(seen, expected, "{line}");
+    }
+
+    #[test]
+    fn plain_words_are_found() {
+        check("2026-11-26T06:00:00Z INFO started", Some((9, "INFO")));
+        check("ERROR: no order", Some((17, "ERROR")));
+        check("2026/11/26 06:00:00 [warn] 7#7: low", Some((13, "warn")));
+        check("[ERROR]", Some((17, "ERROR")));
+        check("ts=1 level=debug msg=x", Some((5, "debug")));
+        check(r#"{"level":"error","msg":"x"}"#, Some((17, "error")));
+        check(r#"{"time":1,"severity": "WARNING"}"#, Some((13, "WARNING")));
+        check("06:00:00.123 [main] FATAL c.e.Shop - x", Some((21, "FATAL")));
+        check("CRITICAL:root:x", Some((18, "CRITICAL")));
+        check("ä INFO x", Some((9, "INFO")));
+    }
+
+    #[test]
+    fn lines_that_only_speak_of_it_have_none() {
+        for line in [
+            "",
+            "an error occurred",
+            "Error: no order",
+            "[info",
+            "ERRORS found",
+            "INFORMATION",
+            "PREERROR",
+            "the level is=info",
+            "GET /error 200",
+        ] {
+            check(line, None);
+        }
+        check(&format!("{} ERROR", "x".repeat(LOOKED_AT_BYTES)), None);
+        check(&format!("{} ERROR", "x".repeat(LOOKED_AT_BYTES - 6)), Some((17, "ERROR")));
+    }
+}
