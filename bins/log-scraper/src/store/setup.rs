@@ -10,6 +10,10 @@ use sidecar::logging::Throttles;
 use std::time::Duration;
 use ureq::http::Uri;
 use ureq::http::header::AUTHORIZATION;
+#[cfg(feature = "tls")]
+use ureq::http::{HeaderValue, header::HOST};
+#[cfg(feature = "tls")]
+use ureq::unversioned::{resolver::DefaultResolver, transport::DefaultConnector};
 use ureq::{Agent, Proxy};
 
 use crate::flag_values::OutputName;
@@ -19,6 +23,8 @@ use crate::store::Store;
 use crate::store::credentials::{Credentials, Kind};
 use crate::store::sender::{Route, Sender};
 use crate::store::tee::Tee;
+#[cfg(feature = "tls")]
+use crate::store::tls;
 use crate::store_flags::{Compression, LongRecord, OtlpEncoding, Severity, StoreArguments};
 
 /// Memory for what is read and written of a connection.
@@ -117,7 +123,7 @@ fn credentials(arguments: &StoreArguments) -> Credentials {
     credentials
 }
 
-fn agent(arguments: &StoreArguments) -> io::Result<Agent> {
+fn agent(arguments: &StoreArguments, url: &str) -> io::Result<Agent> {
     let config = Agent::config_builder()
         .proxy(proxy(arguments.http_proxy.as_deref()).map_err(io::Error::other)?)
         .max_redirects(0)
@@ -133,7 +139,32 @@ fn agent(arguments: &StoreArguments) -> io::Result<Agent> {
         .max_idle_connections(1)
         .max_idle_connections_per_host(1)
         .max_idle_age(IDLE);
+    #[cfg(feature = "tls")]
+    if url.starts_with("https:") {
+        let config = config.tls_config(tls::config(arguments.ca_file.as_deref())?).build();
+        let resolver = DefaultResolver::default();
+        return Ok(match arguments.server_name {
+            Some(_) => {
+                let real = url.parse().map_err(io::Error::other)?;
+                let resolver = tls::Renamed { real, resolver };
+                Agent::with_parts(config, DefaultConnector::new(), resolver)
+            }
+            None => Agent::with_parts(config, DefaultConnector::new(), resolver),
+        });
+    }
+    let _ = url;
     Ok(config.build().into())
+}
+
+/// The address as requests name it, and the field that says whom they are really for.
+#[cfg(feature = "tls")]
+fn rename(url: String, arguments: &StoreArguments, credentials: &mut Credentials) -> String {
+    let name = arguments.server_name.as_deref().filter(|_| url.starts_with("https:"));
+    let Some(renamed) = name.and_then(|name| tls::renamed(&url, name)) else { return url };
+    let authority = url.parse::<Uri>().ok().and_then(|uri| uri.authority().cloned());
+    let host = authority.and_then(|name| HeaderValue::from_str(name.as_str()).ok());
+    host.into_iter().for_each(|host| credentials.add(HOST, host));
+    renamed
 }
 
 fn settings(format: Format, arguments: &StoreArguments) -> Settings {
@@ -188,11 +219,17 @@ pub(crate) fn bytes_on_the_way(arguments: &StoreArguments) -> u64 {
 pub(crate) fn store(output: OutputName, arguments: &StoreArguments) -> io::Result<Option<Store>> {
     let Some(format) = format(output, arguments) else { return Ok(None) };
     let url = arguments.url.as_deref().unwrap_or_default();
+    let url = address(url, format).map_err(io::Error::other)?;
+    let agent = agent(arguments, &url)?;
+    #[allow(unused_mut, reason = "only a name for TLS adds to them")]
+    let mut credentials = credentials(arguments);
+    #[cfg(feature = "tls")]
+    let url = rename(url, arguments, &mut credentials);
     let route = Route {
-        agent: agent(arguments)?,
-        url: address(url, format).map_err(io::Error::other)?,
+        agent,
+        url,
         format,
-        credentials: credentials(arguments),
+        credentials,
         compresses: arguments.compression == Compression::Gzip,
     };
     let tee = arguments.tee.then(Stdout::new).transpose()?.map(Tee::new);

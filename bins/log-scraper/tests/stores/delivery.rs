@@ -1,0 +1,178 @@
+//! What gets to a store, and to stdout beside it, whoever is killed meanwhile.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::common::{Folder, Scraper, append, binary, line, numbers, wait_until};
+use crate::script::{Reply, Request, Store};
+use crate::{arguments, folder_with};
+
+fn taken(store: &Store) -> Vec<u64> {
+    store.requests().iter().flat_map(Request::numbers).collect()
+}
+
+#[test]
+fn requests_are_compressed_and_say_what_they_are() {
+    for (output, path, media_type) in [
+        ("otlp", "/v1/logs", "application/x-protobuf"),
+        ("loki", "/loki/api/v1/push", "application/json"),
+        ("ndjson", "/", "application/x-ndjson"),
+        ("elasticsearch", "/_bulk", "application/x-ndjson"),
+    ] {
+        let store = Store::start(|_, _| Reply::status(200));
+        let folder = folder_with(1000);
+        fs::write(folder.path("key"), "ApiKey secret\n").unwrap();
+        let key = format!("X-Key={}", folder.argument("key"));
+        let (url, log) = (store.url("/"), folder.argument("app.log"));
+        let more =
+            ["--header", "X-Scope-OrgID=tenant", "--header-file", &key, "--compression", "gzip"];
+        let usual =
+            ["--output", output, "--url", &url, "--label", "app=shop", "--log-level", "debug"];
+        let scraper = Scraper::start(&[&usual[..], &more, &[&log]].concat());
+        wait_until("a request", || store.count() >= 1);
+        let request = &store.requests()[0];
+        assert_eq!(request.numbers(), (0..1000).collect::<Vec<_>>(), "{output}");
+        let field = |name: &str| request.fields.get(name).map(String::as_str);
+        assert_eq!(request.target, path);
+        assert_eq!(field("content-type"), Some(media_type));
+        assert_eq!(field("content-encoding"), Some("gzip"));
+        assert_eq!(field("x-scope-orgid"), Some("tenant"));
+        assert_eq!(field("x-key"), Some("ApiKey secret"));
+        assert_eq!(field("user-agent"), Some(concat!("log-scraper/", env!("CARGO_PKG_VERSION"))));
+        assert!(!scraper.messages().contains("secret"));
+    }
+}
+
+#[test]
+fn a_token_that_is_replaced_is_taken_at_the_next_request() {
+    let store = Store::start(|_, request| match &*request.fields["authorization"] {
+        "Bearer two" => Reply::status(204),
+        _ => Reply::status(401),
+    });
+    let folder = folder_with(10);
+    let token = folder.path("token");
+    fs::write(&token, "one\n").unwrap();
+    let (url, log) = (store.url("/"), folder.argument("app.log"));
+    let more = ["--bearer-token-file", token.to_str().unwrap(), &log];
+    let scraper = Scraper::start(&arguments("ndjson", &url, &more));
+    scraper.wait_for_message("HTTP 401");
+    fs::write(folder.path("next"), "two\n").unwrap();
+    fs::rename(folder.path("next"), &token).unwrap();
+    scraper.wait_for_message("takes records again");
+    scraper.terminate();
+}
+
+#[test]
+fn proxies_of_the_environment_are_left_alone_unless_they_are_asked_for() {
+    let store = Store::start(|_, _| Reply::status(204));
+    let folder = folder_with(10);
+    let (url, log) = (store.url("/"), folder.argument("app.log"));
+    let mut command = binary();
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+        command.env(name, "http://127.0.0.1:1");
+    }
+    let scraper = Scraper::spawn(command.args(arguments("ndjson", &url, &[&log])));
+    wait_until("a request", || store.count() >= 1);
+    scraper.terminate();
+    let more = ["--http-proxy", "http://127.0.0.1:1", &log];
+    let scraper = Scraper::start(&arguments("ndjson", &url, &more));
+    scraper.wait_for_message("store: ");
+    assert_eq!(store.count(), 1);
+}
+
+#[test]
+fn the_environment_says_all_that_flags_do() {
+    let store = Store::start(|_, _| Reply::status(204));
+    let folder = folder_with(10);
+    let mut command = binary();
+    command.env("LOG_SCRAPER_OUTPUT", "loki").env("LOG_SCRAPER_URL", store.url("/"));
+    command.env("LOG_SCRAPER_LABEL", "app=shop,env=prod").env("LOG_SCRAPER_HEADER", "A=1, 2\nB=3");
+    let scraper = Scraper::spawn(command.arg(folder.path("app.log")));
+    wait_until("a request", || store.count() >= 1);
+    let request = &store.requests()[0];
+    assert_eq!((&*request.fields["a"], &*request.fields["b"]), ("1, 2", "3"));
+    assert!(request.body.is_empty() || request.body.contains(r#""app":"shop","env":"prod""#));
+    scraper.terminate();
+}
+
+#[test]
+fn stdout_gets_the_same_lines_and_holds_the_position_while_it_is_not_read() {
+    let store = Store::start(|_, _| Reply::status(204));
+    let folder = folder_with(20_000);
+    let (url, log) = (store.url("/"), folder.argument("app.log"));
+    let checkpoint = folder.argument("checkpoint");
+    let more = ["--tee", "--checkpoint-file", &checkpoint, &log];
+    let arguments = arguments("ndjson", &url, &more);
+    // Nobody reads: the store gets what is in memory, and the position stays.
+    let mut scraper = Scraper::spawn_unread(binary().args(&arguments));
+    wait_until("a request", || store.count() >= 1);
+    thread::sleep(Duration::from_millis(500));
+    scraper.child.kill().unwrap();
+    scraper.child.wait().unwrap();
+    let scraper = Scraper::start(&arguments);
+    wait_until("the last line", || {
+        scraper.output_ends_with(&line(19_999)) && taken(&store).contains(&19_999)
+    });
+    let output = scraper.terminate();
+    let seen = numbers(&output);
+    assert!(seen.is_sorted() && seen.last() == Some(&19_999));
+    // What the pipe held of the first life is gone with its reader; the position was before it.
+    assert!(seen[0] < 6000 && seen.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{}", seen[0]);
+    let distinct: BTreeSet<u64> = taken(&store).into_iter().collect();
+    assert_eq!(distinct.len(), 20_000);
+}
+
+/// Lines that came more than once.
+fn repeats(seen: &[u64]) -> usize {
+    let distinct: BTreeSet<_> = seen.iter().collect();
+    seen.len() - distinct.len()
+}
+
+#[test]
+fn killed_time_and_again_it_loses_nothing_and_repeats_one_batch_at_most() {
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let theirs = Arc::clone(&taken);
+    let store = Store::start(move |_, request| {
+        theirs.lock().unwrap().push(request.numbers());
+        thread::sleep(Duration::from_millis(3));
+        Reply::status(204)
+    });
+    let folder = Folder::new();
+    let (url, log) = (store.url("/"), folder.argument("app.log"));
+    let checkpoint = folder.argument("checkpoint");
+    let more = ["--batch-max-bytes", "20KiB", "--checkpoint-file", &checkpoint, &log];
+    let arguments = arguments("ndjson", &url, &more);
+    let (mut written, mut repeated) = (0, 0);
+    let mut seen_before = 0;
+    for life in 0..20 {
+        let scraper = Scraper::start(&arguments);
+        for _ in 0..10 {
+            let text: String = (written..written + 100).map(line).collect();
+            append(&folder.path("app.log"), text.as_bytes());
+            written += 100;
+            thread::sleep(Duration::from_millis(7 + life));
+        }
+        kill_process(Pid::from_child(&scraper.child), Signal::KILL).unwrap();
+        scraper.wait();
+        // What it had sent is on its way to the store.
+        thread::sleep(Duration::from_millis(100));
+        let batches = taken.lock().unwrap().clone();
+        let all: Vec<u64> = batches.iter().flatten().copied().collect();
+        let now = repeats(&all);
+        let largest = batches.iter().map(Vec::len).max().unwrap_or(0);
+        assert!(now - repeated <= largest, "{} repeats after life {life}", now - repeated);
+        (repeated, seen_before) = (now, all.len());
+    }
+    let scraper = Scraper::start(&arguments);
+    wait_until("all lines", || {
+        let all = taken.lock().unwrap();
+        all.iter().flatten().collect::<BTreeSet<_>>().len() as u64 == written
+    });
+    scraper.terminate();
+    assert!(seen_before > 0);
+}
