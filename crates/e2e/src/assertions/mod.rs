@@ -13,6 +13,7 @@ mod lifecycle;
 mod log_stores;
 mod reloads;
 mod revisions;
+mod scenarios;
 mod services;
 mod toggles;
 mod ways_in;
@@ -74,6 +75,13 @@ pub(crate) const ALL: &[Assertion] = &[
         what: "lines go to Loki, which is away for a minute, and back to stdout: none is lost",
         lane: "loki",
         run: log_stores::loki,
+    },
+    Assertion {
+        name: "scenarios",
+        what: "the API server takes what each set of values in ci renders, and its pods as restricted \
+               ones; those that need nothing else are installed",
+        lane: "scenarios",
+        run: scenarios::scenarios,
     },
     Assertion {
         name: "helm_test",

@@ -1,0 +1,95 @@
+//! Every set of values in the chart's `ci` folder: judged by the API server, and installed.
+//!
+//! Pods are judged by themselves too: the admission that enforces `restricted` refuses no workload,
+//! only the pods that it would make.
+
+use std::time::Duration;
+
+use super::{Stop, ensure};
+use crate::cluster::Cluster;
+use crate::site::{RELEASE, Site};
+
+/// Kinds that a cluster without their operators does not know.
+const FOREIGN: [&str; 2] = ["monitoring.coreos.com/", "gateway.networking.k8s.io/"];
+/// Sets that need something of the cluster which is not there: a ConfigMap of the user's, an operator, a
+/// metrics server, ids of OpenShift's, a parent chart, a log store, a load balancer, manifests to take over.
+const NOT_INSTALLED: [&str; 9] = [
+    "autoscaling",
+    "everything",
+    "existing-configmap",
+    "loadbalancer",
+    "log-store",
+    "migration",
+    "no-workload",
+    "openshift",
+    "platform",
+];
+/// Sets that are installed, at least.
+const INSTALLED_MIN: usize = 16;
+
+pub(super) fn scenarios(site: &Site<'_>) -> Result<String, Stop> {
+    let folder = site.cluster.chart.join("ci");
+    let files = std::fs::read_dir(&folder).map_err(|error| format!("{folder:?}: {error}"))?;
+    let mut sets: Vec<String> = files
+        .filter_map(|file| file.ok()?.file_name().into_string().ok())
+        .filter_map(|name| name.strip_suffix("-values.yaml").map(str::to_owned))
+        .collect();
+    sets.sort();
+    let (mut pods, mut installed) = (0, 0);
+    // What they render is the same with every helm, which scripts/test sees to.
+    let installs = site.cluster.helm == "helm";
+    for set in &sets {
+        let values = folder.join(format!("{set}-values.yaml")).display().to_string();
+        pods += judged(site, &values).map_err(|why| format!("{set}: {why}"))?;
+        if installs && !NOT_INSTALLED.contains(&set.as_str()) {
+            install(site, &values).map_err(|why| format!("{set}: {why}"))?;
+            installed += 1;
+        }
+    }
+    ensure(pods >= INSTALLED_MIN, || format!("{pods} pods were judged"))?;
+    ensure(installed >= INSTALLED_MIN || !installs, || format!("{installed} were installed"))?;
+    Ok(format!("{} sets and {pods} bare pods judged, {installed} installed", sets.len()))
+}
+
+/// Has the API server judge what is rendered, and its pods by themselves; how many these were.
+fn judged(site: &Site<'_>, values: &str) -> Result<usize, String> {
+    let chart = site.chart();
+    let arguments = ["template", RELEASE, &chart, "-n", &site.namespace, "-f", values];
+    let rendered = site.cluster.helm(&arguments)?;
+    let is_known = |object: &&str| !FOREIGN.iter().any(|group| object.contains(group));
+    let known: Vec<&str> = rendered.split("\n---\n").filter(is_known).collect();
+    let apply = ["apply", "--dry-run=server", "--validate=strict", "-n", &site.namespace];
+    let templates = concat!(
+        "jsonpath={range .items[*]}{.spec.template}{\"\\n\"}",
+        "{.spec.jobTemplate.spec.template}{\"\\n\"}{end}"
+    );
+    let output = ["-f", "-", "-o", templates];
+    let seen = feed(site.cluster, &[&apply[..], &output].concat(), &known.join("\n---\n"))?;
+    let mut pods = 0;
+    // A claim of a StatefulSet becomes a volume of the pod's only there.
+    let templates = seen.lines().filter(|line| line.contains("\"containers\""));
+    for template in templates.filter(|_| !rendered.contains("\n  volumeClaimTemplates:")) {
+        let pod = template.replacen('{', "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",", 1).replacen(
+            "\"metadata\":{",
+            "\"metadata\":{\"generateName\":\"judged-\",",
+            1,
+        );
+        let create = ["create", "--dry-run=server", "--validate=strict", "-n", &site.namespace];
+        feed(site.cluster, &[&create[..], &["-f", "-"]].concat(), &pod)?;
+        pods += 1;
+    }
+    Ok(pods)
+}
+
+fn feed(cluster: &Cluster, arguments: &[&str], text: &str) -> Result<String, String> {
+    let mut kubectl = cluster.kubectl_background(arguments)?;
+    kubectl.feed(text.as_bytes())?;
+    kubectl.finish(Duration::from_secs(30))?.success("kubectl --dry-run=server")
+}
+
+/// Installs a set, which becomes ready, and takes it away again.
+fn install(site: &Site<'_>, values: &str) -> Result<(), String> {
+    site.install(&["-f", values])?;
+    let away = ["uninstall", RELEASE, "-n", &site.namespace, "--wait", "--timeout=60s"];
+    site.cluster.helm(&away).map(drop)
+}
