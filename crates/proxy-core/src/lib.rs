@@ -35,4 +35,5 @@ mod test_case;
 mod test_socket;
 pub mod timers;
 pub mod upstream;
+pub mod values;
 pub mod variables;

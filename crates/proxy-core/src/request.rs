@@ -2,6 +2,7 @@
 //!
 //! It reads and remembers; it decides nothing about the answer.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 
 use http1::target::{self, Target};
@@ -9,6 +10,7 @@ use http1::{FieldClass, Reject, RequestHead, Span, Version};
 
 use crate::clock::Moment;
 use crate::generation::{At, Place};
+use crate::values::Values;
 
 /// The client's connection, as far as requests and log lines speak of it.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +41,8 @@ pub struct Uri {
     /// The target in origin form as the client wrote it, for an upstream that gets it unchanged;
     /// empty after an internal redirect, for then the client wrote another.
     pub target: Vec<u8>,
+    /// The part of the head's target that follows the authority.
+    origin: Span,
 }
 
 impl Uri {
@@ -47,6 +51,7 @@ impl Uri {
             part.clear();
         }
         self.is_host_told = false;
+        self.origin = Span::default();
     }
 
     /// nginx encodes what it sends only where the client had encoded something.
@@ -73,14 +78,14 @@ pub struct Request {
     pub head: RequestHead,
     /// What its target means.
     pub uri: Uri,
+    /// What variables remember of it; to look at one may make it.
+    pub values: RefCell<Values>,
     /// Internal redirects made.
     pub redirects: u32,
     /// Bytes of its body's content so far.
     pub body_bytes: u64,
     /// The same with the framing around them; not what was read to be thrown away.
     pub body_wire_bytes: u64,
-    /// The part of the target that follows the authority.
-    origin: Span,
     /// Makes its identifier.
     seed: u64,
 }
@@ -102,10 +107,10 @@ impl Request {
             bytes: Vec::new(),
             head: RequestHead::default(),
             uri: Uri::default(),
+            values: RefCell::default(),
             redirects: 0,
             body_bytes: 0,
             body_wire_bytes: 0,
-            origin: Span::default(),
             seed: 0,
         }
     }
@@ -118,10 +123,10 @@ impl Request {
         self.began = began;
         self.bytes.clear();
         self.uri.clear();
+        self.values.get_mut().clear();
         self.redirects = 0;
         self.body_bytes = 0;
         self.body_wire_bytes = 0;
-        self.origin = Span::default();
         self.seed = seed;
     }
 
@@ -136,8 +141,8 @@ impl Request {
     fn take_target(&mut self) -> Result<Target, Reject> {
         let raw = self.head.target.of(&self.bytes);
         let split = target::split(self.method(), raw)?;
-        self.origin = split.origin;
-        self.origin.start += self.head.target.start;
+        self.uri.origin = split.origin;
+        self.uri.origin.start += self.head.target.start;
         target::push_origin_form(raw, &split, &mut self.uri.target);
         if let Some(query) = split.query {
             self.uri.args.extend_from_slice(query.of(raw));
@@ -164,7 +169,8 @@ impl Request {
         let bare = end.and_then(|end| value.get(..end)).unwrap_or(value);
         let bare = bare.strip_suffix(b".").unwrap_or(bare);
         self.uri.host.extend(bare.iter().map(u8::to_ascii_lowercase));
-        self.place = Place { server: self.at.listen().server(&self.uri.host), location: None };
+        let server = self.at.listen().server(&self.uri.host, self.values.get_mut());
+        self.place = Place { server, location: None };
         self.uri.is_host_told = !self.uri.host.is_empty();
         if !self.uri.is_host_told {
             let name = &self.at.server(self.place).name;
@@ -300,7 +306,7 @@ impl Request {
     /// nginx: `$request_uri`, as the client wrote it, but for the authority; `/` where nothing
     /// follows that.
     pub fn raw_uri(&self) -> &[u8] {
-        match self.origin.of(&self.bytes) {
+        match self.uri.origin.of(&self.bytes) {
             b"" if !self.uri.path.is_empty() => b"/",
             origin => origin,
         }

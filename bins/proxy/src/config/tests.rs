@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use proxy_core::config::model::{ErrorLevel, Handler, Location};
+use proxy_core::values::Values;
 
 use super::{LoadOptions, Loaded, PathBuf, Templates, Watch};
 
@@ -45,7 +46,8 @@ fn options(folder: &Path, path: Option<&str>, globals: &str) -> LoadOptions {
 
 fn at<'l>(loaded: &'l Loaded, path: &str) -> &'l Location {
     let server = &loaded.config.servers[0];
-    server.location_index(path.as_bytes()).map_or(&server.fallback, |i| &server.locations[i])
+    let found = server.location_index(path.as_bytes(), &mut Values::default());
+    found.map_or(&server.fallback, |i| &server.locations[i])
 }
 
 fn listens(loaded: &Loaded) -> Vec<String> {

@@ -38,14 +38,15 @@ pub(super) const ROWS: &[Row] = &[
         Shape::words(1, 2).with(Block::Of(Context::Location)),
         Class::Implemented,
     )
-    .note("prefix, \"=\" and \"^~\"; regular expressions and named locations are not supported yet")
+    .note(
+        "regular expressions have no look-around and no back references; named locations are not \
+           supported yet",
+    )
     .many(),
     row("listen", HTTP_PAGE, SERVER, Shape::words(1, ANY), Class::Implemented)
         .note("PORT, ADDRESS:PORT, [::]:PORT; ssl, http2 and unix sockets are not supported yet")
         .many(),
-    row("server_name", HTTP_PAGE, SERVER, Shape::words(1, ANY), Class::Implemented)
-        .note("exact names and wildcards; regular expressions are not supported yet")
-        .many(),
+    row("server_name", HTTP_PAGE, SERVER, Shape::words(1, ANY), Class::Implemented).many(),
     // The client's side.
     row("client_max_body_size", HTTP_PAGE, HSL, Shape::exact(&[Kind::Offset]), Class::Implemented)
         .note(NEVER_GREATER),

@@ -369,6 +369,7 @@ impl Exchange {
         if self.request.head.fields.capacity() > KEPT_BYTES_MAX / size_of::<http1::Field>() {
             self.request.head = RequestHead::default();
         }
+        self.request.values.get_mut().shrink(KEPT_BYTES_MAX);
         self.down.response.shrink(KEPT_BYTES_MAX);
         self.wire.shrink();
         self.carried = Vec::new();

@@ -61,7 +61,7 @@ fn server_rewrite(request: &mut Request) -> Verdict {
 /// nginx: `NGX_HTTP_FIND_CONFIG_PHASE`, which also looks at the length that the client declares.
 fn find_location(request: &mut Request) -> Verdict {
     let server = request.at.server(request.place);
-    request.place.location = server.location_index(&request.uri.path);
+    request.place.location = server.location_index(&request.uri.path, request.values.get_mut());
     let max = request.at.location(request.place).client.body_bytes_max;
     match (request.head.body, max) {
         (BodyLength::Exact(bytes), Some(max)) if bytes > max => {

@@ -5,16 +5,18 @@
 
 mod parts;
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use http1::Version;
 
 use crate::clock::{self, Moment};
-use crate::config::model::{Handler, Part, PassUrl, Template, Variable};
+use crate::config::model::{Handler, OwnSource, Part, PassUrl, Template, Variable};
 use crate::request::Request;
 use crate::response::{Context, Response};
 use crate::upstream::call::{Attempt, Attempts};
+use crate::values::Own;
 
 /// What was sent to the client so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,12 +62,29 @@ impl<'e> View<'e> {
         }
     }
 
+    /// The template's text, without a copy where no variable is in it.
+    pub fn text<'t>(&self, template: &'t Template) -> Cow<'t, [u8]> {
+        match template.0.as_slice() {
+            [] => Cow::Borrowed(&[]),
+            [Part::Literal(text)] => Cow::Borrowed(text),
+            _ => {
+                let mut text = Vec::new();
+                self.push_template(template, &mut text);
+                Cow::Owned(text)
+            }
+        }
+    }
+
     /// Appends the variable's value. False where there is none, not even an empty one.
     pub fn push_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         use Variable as V;
         match variable {
             V::Absent => return false,
             V::Empty => {}
+            V::Group(number) => {
+                return push_found(self.request.values.borrow().group(*number), out);
+            }
+            V::Own(variable) => return self.push_own_variable(*variable, out),
             V::Msec => clock::push_seconds(self.now.unix_ms, out),
             V::TimeIso8601 => clock::push_time_iso8601(self.now.unix_ms, out),
             V::TimeLocal => clock::push_time_local(self.now.unix_ms, out),
@@ -104,6 +123,18 @@ impl<'e> View<'e> {
             _ => return self.push_request_variable(variable, out),
         }
         true
+    }
+
+    /// One of the file's own variables.
+    fn push_own_variable(&self, variable: usize, out: &mut Vec<u8>) -> bool {
+        if let Own::Is(value) = self.request.values.borrow().own(variable) {
+            out.extend_from_slice(value);
+            return true;
+        }
+        let own = self.request.at.config().own_variables.get(variable);
+        match own.map(|own| own.source) {
+            Some(OwnSource::Group) | None => false,
+        }
     }
 
     fn push_request_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {

@@ -13,18 +13,33 @@ use crate::config::model::{Handler, Location, Locations, Return};
 
 /// How a location is matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Match {
+pub(super) enum Match {
     /// `=`
     Exact,
-    /// None, or `^~`, which is the same as long as there are no regular expressions.
+    /// None.
     Prefix,
+    /// `^~`
+    FinalPrefix,
+    /// `~`, or `~*` where case does not matter.
+    Expression {
+        /// `~*`
+        is_caseless: bool,
+    },
 }
 
-/// The location around a level.
-#[derive(Clone, Copy)]
-pub(super) struct Around<'t> {
-    path: &'t str,
-    is_exact: bool,
+/// A location as it is written: how it is matched, and its path or expression.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written<'t> {
+    pub(super) kind: Match,
+    pub(super) path: &'t str,
+}
+
+impl Written<'_> {
+    /// nginx: what an URI of a pass takes the place of; nothing where an expression matched.
+    fn prefix(&self) -> Option<&str> {
+        let is_prefix = !matches!(self.kind, Match::Expression { .. });
+        is_prefix.then_some(self.path)
+    }
 }
 
 impl Lower<'_> {
@@ -33,45 +48,53 @@ impl Lower<'_> {
         &mut self,
         block: &[Directive],
         scope: &Scope,
-        around: Option<Around<'_>>,
+        around: Option<Written<'_>>,
         out: &mut Vec<Location>,
     ) -> Locations {
         let mut level = Locations::default();
         let mut prefixes: HashSet<Vec<u8>> = HashSet::new();
         let mut redirects: Vec<(Vec<u8>, Location)> = Vec::new();
         for directive in block.iter().filter(|d| d.name.text == "location") {
-            let Some((kind, path)) = self.location_match(directive) else { continue };
-            self.check_around(directive, path, around);
+            let Some(written) = self.location_match(directive) else { continue };
+            self.check_around(directive, written, around);
             let own = directive.block.as_deref().unwrap_or_default();
             let scope = scope.with(self, own);
             self.inner_error_log(own);
-            let handler = self.handler(own, &scope, path, directive);
+            let handler = self.handler(own, &scope, written, directive);
             // nginx: a pass to a location that ends in a slash sends its name without it there.
-            if let (Handler::Proxy(_), Some(bare)) = (&handler, path.strip_suffix('/'))
-                && !bare.is_empty()
+            if let (Handler::Proxy(_), Some(path)) = (&handler, written.prefix())
+                && let Some(bare) = path.strip_suffix('/').filter(|bare| !bare.is_empty())
             {
                 let location = scope.location(self, bare, Handler::SlashRedirect);
                 redirects.push((bare.into(), location));
             }
             let index = out.len();
-            out.push(scope.location(self, path, handler));
-            let inside = Around { path, is_exact: kind == Match::Exact };
-            let nested = self.locations(own, &scope, Some(inside), out);
+            let mut location = scope.location(self, written.prefix().unwrap_or_default(), handler);
+            location.is_final = written.kind == Match::FinalPrefix;
+            out.push(location);
+            let nested = self.locations(own, &scope, Some(written), out);
             if let Some(outer) = out.get_mut(index)
-                && (!nested.exact.is_empty() || !nested.prefixes.is_empty())
+                && !nested.is_empty()
             {
                 outer.nested = Some(Box::new(nested));
             }
-            let key = path.as_bytes().to_vec();
-            let is_new = match kind {
+            let key = written.path.as_bytes().to_vec();
+            let is_new = match written.kind {
                 Match::Exact => level.exact.insert(key, index).is_none(),
-                Match::Prefix => {
+                Match::Prefix | Match::FinalPrefix => {
                     level.prefixes.push((key.clone(), index));
                     prefixes.insert(key)
                 }
+                Match::Expression { is_caseless } => {
+                    let span = directive.args.last().map_or(directive.name.span, |word| word.span);
+                    let expression = self.expression(written.path, is_caseless, span);
+                    level.expressions.extend(expression.map(|expression| (expression, index)));
+                    true
+                }
             };
             if !is_new {
-                self.error(directive.name.span, format!("duplicate location \"{path}\""));
+                let message = format!("duplicate location \"{}\"", written.path);
+                self.error(directive.name.span, message);
             }
         }
         for (bare, location) in redirects {
@@ -85,7 +108,7 @@ impl Lower<'_> {
     }
 
     /// The modifier, also where it is written without a space, and the path.
-    fn location_match<'d>(&mut self, directive: &'d Directive) -> Option<(Match, &'d str)> {
+    fn location_match<'d>(&mut self, directive: &'d Directive) -> Option<Written<'d>> {
         let first = directive.arg(0)?;
         let (modifier, path) = match directive.arg(1) {
             Some(path) => (first, path),
@@ -96,41 +119,47 @@ impl Lower<'_> {
             }
         };
         let span = directive.arg_span(0);
-        match modifier {
-            "=" => Some((Match::Exact, path)),
-            "" | "^~" if !path.starts_with('@') => Some((Match::Prefix, path)),
-            "" | "^~" => {
+        let kind = match modifier {
+            "=" => Match::Exact,
+            "" | "^~" if path.starts_with('@') => {
                 let message = format!("named location \"{path}\" is not supported yet");
                 self.error(span, message);
-                None
+                return None;
             }
-            "~" | "~*" => {
-                let message = "regular expressions in \"location\" are not supported yet";
-                self.error_with_help(span, message, "a prefix, \"=\" or \"^~\" location is");
-                None
-            }
+            "" => Match::Prefix,
+            "^~" => Match::FinalPrefix,
+            "~" => Match::Expression { is_caseless: false },
+            "~*" => Match::Expression { is_caseless: true },
             _ => {
                 let message = format!("invalid location modifier \"{modifier}\"");
-                self.error_with_help(span, message, "expected \"=\" or \"^~\"");
-                None
+                let help = "expected \"=\", \"^~\", \"~\" or \"~*\"";
+                self.error_with_help(span, message, help);
+                return None;
             }
-        }
+        };
+        Some(Written { kind, path })
     }
 
-    fn check_around(&mut self, directive: &Directive, path: &str, around: Option<Around<'_>>) {
-        let span = directive.name.span;
+    fn check_around(
+        &mut self,
+        directive: &Directive,
+        written: Written<'_>,
+        around: Option<Written<'_>>,
+    ) {
+        let (span, path) = (directive.name.span, written.path);
         match around {
-            Some(outer) if outer.is_exact => {
+            Some(outer) if outer.kind == Match::Exact => {
                 let outer = outer.path;
                 let message =
                     format!("location \"{path}\" cannot be inside the exact location \"{outer}\"");
                 self.error(span, message);
             }
-            Some(outer) if !path.starts_with(outer.path) => {
+            // nginx: a path inside an expression has to begin with that one's text, too.
+            Some(outer) if written.prefix().is_some_and(|path| !path.starts_with(outer.path)) => {
                 let message = format!("location \"{path}\" is outside location \"{}\"", outer.path);
                 self.error(span, message);
             }
-            None if !path.starts_with('/') => {
+            None if written.prefix().is_some_and(|path| !path.starts_with('/')) => {
                 let message = format!("location \"{path}\" never matches, paths begin with \"/\"");
                 self.warn(directive.arg_span(0), message);
             }
@@ -143,13 +172,13 @@ impl Lower<'_> {
         &mut self,
         block: &[Directive],
         scope: &Scope,
-        path: &str,
+        written: Written<'_>,
         location: &Directive,
     ) -> Handler {
         let first = |name: &str| block.iter().find(|directive| directive.name.text == name);
         let answer = self.first_return(block);
         if let Some(directive) = first("proxy_pass")
-            && let Some(pass) = self.proxy_pass(directive, &scope.proxy, path)
+            && let Some(pass) = self.proxy_pass(directive, &scope.proxy, written.prefix())
         {
             return answer.map_or(Handler::Proxy(Box::new(pass)), Handler::Return);
         }
@@ -158,6 +187,7 @@ impl Lower<'_> {
         }
         if first("proxy_pass").is_none() && first("return").is_none() && first("location").is_none()
         {
+            let path = written.path;
             let message = format!(
                 "location \"{path}\" has neither \"proxy_pass\" nor \"return\", it answers 404"
             );

@@ -138,6 +138,7 @@ impl Scope {
             content_types: self.content_types.clone(),
             redirect: self.redirect,
             server_tokens: self.server_tokens,
+            is_final: false,
             nested: None,
         }
     }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{AccessLog, MINUTE_MS, ProxyPass, Shared, Template};
+use super::{AccessLog, Expression, MINUTE_MS, ProxyPass, Shared, Template};
 
 /// A `location` with all that it inherits.
 #[derive(Debug)]
 pub struct Location {
-    /// The prefix or the exact path as written.
+    /// The prefix or the exact path as written; empty for a regular expression.
     pub path: Vec<u8>,
     /// What answers.
     pub handler: Handler,
@@ -26,6 +26,8 @@ pub struct Location {
     pub redirect: RedirectForm,
     /// nginx: `server_tokens`, on; off leaves the version out.
     pub server_tokens: bool,
+    /// nginx: `^~`: where this is the longest prefix, no regular expression beside it is tried.
+    pub is_final: bool,
     /// Locations inside this one, if there are any.
     pub nested: Option<Box<Locations>>,
 }
@@ -143,8 +145,17 @@ impl Default for RedirectForm {
 pub struct Locations {
     /// `=` locations by path.
     pub exact: HashMap<Vec<u8>, usize>,
-    /// Prefix locations, longest first.
+    /// Prefix locations (`^~` among them), longest first.
     pub prefixes: Vec<(Vec<u8>, usize)>,
+    /// `~` and `~*` locations in file order.
+    pub expressions: Vec<(Expression, usize)>,
+}
+
+impl Locations {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.prefixes.is_empty() && self.expressions.is_empty()
+    }
 }
 
 /// What a location does with a request.

@@ -4,6 +4,7 @@
 //! It holds no socket and reads no file. Look-ups live in `lookup`. Where a directive is not
 //! written its value is that of `Default`, which is nginx's unless the field says another.
 
+mod expression;
 mod location;
 mod log;
 mod pass;
@@ -16,13 +17,15 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use expression::{Expression, OwnSource, OwnVariable};
 pub use location::{
     AddHeader, ClientSide, ContentTypes, Handler, Keepalive, Lingering, LingeringClose, Location,
     Locations, RedirectForm, Return, Types,
 };
 pub use log::{AccessLog, ErrorLevel, ErrorLog, ErrorLogs, Escape, LogFile, LogFormat};
 pub use pass::{
-    IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyTimeouts, SetHeader,
+    IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyRedirect, ProxyTimeouts,
+    SetHeader,
 };
 pub use template::{Part, Template};
 pub use upstream::{Upstream, UpstreamServer};
@@ -42,6 +45,8 @@ pub struct Config {
     pub log_files: Vec<LogFile>,
     /// Log formats in use; `AccessLog::format` indexes them.
     pub log_formats: Vec<LogFormat>,
+    /// Variables that the file makes.
+    pub own_variables: Vec<OwnVariable>,
     /// nginx: `error_log` of the main level and of `http`.
     pub error_logs: ErrorLogs,
     /// nginx: `pid`; no file where none is written.
@@ -60,7 +65,10 @@ impl Config {
         let in_location = |location: &Location| {
             let added = location.add_headers.iter().any(|field| in_template(&field.value));
             let handled = match &location.handler {
-                Handler::Proxy(pass) => pass.set_headers.iter().any(|f| in_template(&f.value)),
+                Handler::Proxy(pass) => {
+                    let texts = pass.redirects.iter().flat_map(ProxyRedirect::templates);
+                    pass.set_headers.iter().map(|field| &field.value).chain(texts).any(in_template)
+                }
                 Handler::Return(answer) => answer.text.as_ref().is_some_and(in_template),
                 Handler::SlashRedirect | Handler::NotFound => false,
             };
@@ -93,6 +101,8 @@ pub struct Listen {
     pub suffixes: Vec<(Vec<u8>, usize)>,
     /// `www.*` as `www.`, longest first, lower case.
     pub prefixes: Vec<(Vec<u8>, usize)>,
+    /// `~expression`, in file order.
+    pub expressions: Vec<(Expression, usize)>,
     /// `file:line:column` of the directive, for the message when it cannot be bound.
     pub origin: String,
     /// For a specific address: the `listen` on all addresses of the same port. Its socket takes
@@ -112,6 +122,7 @@ impl Listen {
             exact: HashMap::new(),
             suffixes: Vec::new(),
             prefixes: Vec::new(),
+            expressions: Vec::new(),
             origin: "nginx.conf:1:1".into(),
             bound_by: None,
         }
@@ -125,11 +136,9 @@ pub struct Server {
     pub name: Vec<u8>,
     /// What the server level itself answers (`return` at server level), before locations are looked at.
     pub early_return: Option<Return>,
-    /// `=` locations by path.
-    pub exact: HashMap<Vec<u8>, usize>,
-    /// Prefix locations (`^~` among them), longest first.
-    pub prefixes: Vec<(Vec<u8>, usize)>,
-    /// All locations, nested ones too; `exact` and `prefixes` index them.
+    /// Those of the server's own level.
+    pub top: Locations,
+    /// All locations, nested ones too; `Locations` index them.
     pub locations: Vec<Location>,
     /// Settings where no location matches, and for errors before one is chosen.
     pub fallback: Location,

@@ -1,6 +1,6 @@
 //! `proxy_pass` and what belongs to it.
 
-use super::{MINUTE_MS, Shared, Template};
+use super::{Expression, MINUTE_MS, Shared, Template};
 
 /// nginx: `proxy_pass` and what belongs to it.
 #[derive(Debug)]
@@ -17,9 +17,8 @@ pub struct ProxyPass {
     pub http11: bool,
     /// How long the upstream is waited for.
     pub timeouts: ProxyTimeouts,
-    /// nginx: `proxy_redirect`: pairs (prefix to find, what replaces it) for `Location` and
-    /// `Refresh`; empty when off.
-    pub redirects: Vec<(Vec<u8>, Vec<u8>)>,
+    /// nginx: `proxy_redirect`, for `Location` and `Refresh`; empty when off.
+    pub redirects: Vec<ProxyRedirect>,
     /// Response fields not passed on, lower case: nginx's own list (`Date`, `Server`, `X-Pad`,
     /// `X-Accel-…`) less `proxy_pass_header`, plus `proxy_hide_header`.
     pub hidden: Shared<Vec<u8>>,
@@ -35,6 +34,36 @@ pub struct ProxyPass {
     /// nginx: `client_body_buffer_size`, 16k: what of a request's body is kept, in bytes, so that
     /// it can be sent to the next server.
     pub replay_bytes_max: usize,
+}
+
+/// nginx: one `proxy_redirect`: what is found, and what is put in its place.
+#[derive(Clone, Debug)]
+pub enum ProxyRedirect {
+    /// A text at the front; the rest stays.
+    Prefix {
+        /// What is found.
+        from: Template,
+        /// What replaces it.
+        to: Template,
+    },
+    /// An expression anywhere; nothing stays.
+    Pattern {
+        /// What is found.
+        from: Expression,
+        /// What replaces the whole, which may name the expression's groups.
+        to: Template,
+    },
+}
+
+impl ProxyRedirect {
+    /// The texts in it.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let (from, to) = match self {
+            ProxyRedirect::Prefix { from, to } => (Some(from), to),
+            ProxyRedirect::Pattern { to, .. } => (None, to),
+        };
+        from.into_iter().chain([to])
+    }
 }
 
 /// The URL of a `proxy_pass`, taken apart.
