@@ -25,8 +25,12 @@ pub enum Fault {
     BodyTooLarge,
     /// A chunked body for an upstream that is spoken to in HTTP/1.0.
     LengthRequired,
-    /// More internal redirects than nginx makes.
+    /// More internal redirects and rewrites than nginx makes.
     RedirectCycle,
+    /// A rewrite leaves nothing of the path.
+    EmptyPath,
+    /// A variable's value is longer than any may be.
+    ValueTooLong,
     /// No descriptor, port or memory here for a connection to the upstream.
     Shortage(Cause),
     /// An upstream failed.
@@ -113,7 +117,7 @@ impl Fault {
             Fault::ClientTooSlow | Fault::ClientStalled => 408,
             Fault::BodyTooLarge => 413,
             Fault::LengthRequired => 411,
-            Fault::RedirectCycle => 500,
+            Fault::RedirectCycle | Fault::EmptyPath | Fault::ValueTooLong => 500,
             Fault::Shortage(_) => 503,
             Fault::Upstream(fault) => fault.status(),
         }
@@ -142,6 +146,8 @@ impl Fault {
             Fault::Upstream(UpstreamFault::UnaskedUpgrade) => 17,
             Fault::Upstream(UpstreamFault::Status(_)) => 18,
             Fault::Upstream(UpstreamFault::Unusable(_)) => 19,
+            Fault::EmptyPath => 20,
+            Fault::ValueTooLong => 21,
         }
     }
 
@@ -192,7 +198,9 @@ impl fmt::Display for Fault {
             Fault::LengthRequired => {
                 write!(f, "a chunked body cannot go to an upstream in HTTP/1.0")
             }
-            Fault::RedirectCycle => write!(f, "internal redirects lead in a circle"),
+            Fault::RedirectCycle => write!(f, "rewrites or internal redirects lead in a circle"),
+            Fault::EmptyPath => write!(f, "the rewritten URI has a zero length"),
+            Fault::ValueTooLong => write!(f, "the value of a variable is too long"),
             Fault::Shortage(cause) => {
                 write!(f, "no connection to the upstream can be made here: {cause}")
             }
@@ -202,7 +210,7 @@ impl fmt::Display for Fault {
 }
 
 /// Kinds of faults, see [`Fault::kind`].
-const KINDS: usize = 20;
+const KINDS: usize = 22;
 /// A fault of one kind is told so often at most.
 const INTERVAL_MS: Millis = 1_000;
 
@@ -298,6 +306,8 @@ mod tests {
             (Fault::BodyTooLarge, 413, Error),
             (Fault::LengthRequired, 411, Info),
             (Fault::RedirectCycle, 500, Error),
+            (Fault::EmptyPath, 500, Error),
+            (Fault::ValueTooLong, 500, Error),
             (Fault::Shortage(Cause(24)), 503, Error),
         ];
         for (fault, status, level) in own {

@@ -9,6 +9,7 @@ use http1::target::{self, Target};
 use http1::{FieldClass, Reject, RequestHead, Span, Version};
 
 use crate::clock::Moment;
+use crate::course::{CHANGES_MAX, Course};
 use crate::generation::{At, Place};
 use crate::values::Values;
 
@@ -38,8 +39,10 @@ pub struct Uri {
     pub path: Vec<u8>,
     /// nginx: `$args`.
     pub args: Vec<u8>,
+    /// nginx: a query that was put in the place of another is there, even if it is empty.
+    pub has_new_args: bool,
     /// The target in origin form as the client wrote it, for an upstream that gets it unchanged;
-    /// empty after an internal redirect, for then the client wrote another.
+    /// empty once something else is asked for than what the client wrote.
     pub target: Vec<u8>,
     /// The part of the head's target that follows the authority.
     origin: Span,
@@ -50,15 +53,16 @@ impl Uri {
         for part in [&mut self.host, &mut self.path, &mut self.args, &mut self.target] {
             part.clear();
         }
-        self.is_host_told = false;
+        (self.is_host_told, self.has_new_args) = (false, false);
         self.origin = Span::default();
     }
 
-    /// nginx encodes what it sends only where the client had encoded something.
-    pub fn had_escapes(&self) -> bool {
-        let path_end = self.target.iter().position(|&byte| byte == b'?');
-        let path = path_end.and_then(|end| self.target.get(..end)).unwrap_or(&self.target);
-        self.target.is_empty() || http1::path::has_escapes(path)
+    /// Puts another query in the place of the client's.
+    pub fn set_args(&mut self, args: &[u8]) {
+        self.args.clear();
+        self.args.extend_from_slice(args);
+        self.has_new_args = true;
+        self.target.clear();
     }
 }
 
@@ -80,8 +84,8 @@ pub struct Request {
     pub uri: Uri,
     /// What variables remember of it; to look at one may make it.
     pub values: RefCell<Values>,
-    /// Internal redirects made.
-    pub redirects: u32,
+    /// What was made of it here.
+    pub course: Course,
     /// Bytes of its body's content so far.
     pub body_bytes: u64,
     /// The same with the framing around them; not what was read to be thrown away.
@@ -90,8 +94,6 @@ pub struct Request {
     seed: u64,
 }
 
-/// nginx: a request is redirected internally so often at most.
-pub const REDIRECTS_MAX: u32 = 10;
 /// For the access log, so much is kept of what is not a head.
 const SCRAPS_BYTES_MAX: usize = 1_024;
 
@@ -108,7 +110,7 @@ impl Request {
             head: RequestHead::default(),
             uri: Uri::default(),
             values: RefCell::default(),
-            redirects: 0,
+            course: Course::default(),
             body_bytes: 0,
             body_wire_bytes: 0,
             seed: 0,
@@ -124,7 +126,7 @@ impl Request {
         self.bytes.clear();
         self.uri.clear();
         self.values.get_mut().clear();
-        self.redirects = 0;
+        self.course.clear();
         self.body_bytes = 0;
         self.body_wire_bytes = 0;
         self.seed = seed;
@@ -217,11 +219,11 @@ impl Request {
 
     /// The method; an internal redirect may have changed it.
     pub fn method(&self) -> &[u8] {
-        match (self.redirects, self.head.method.of(&self.bytes)) {
-            (0, method) => method,
-            // nginx: `X-Accel-Redirect` makes any method but HEAD a GET.
-            (_, b"HEAD") => b"HEAD",
-            _ => b"GET",
+        match (self.course.is_get, self.head.method.of(&self.bytes)) {
+            (false, method) => method,
+            // nginx: an internal redirect makes any method but HEAD a GET.
+            (true, b"HEAD") => b"HEAD",
+            (true, _) => b"GET",
         }
     }
 
@@ -232,14 +234,19 @@ impl Request {
 
     /// Goes to another place of the same server; the body stays behind.
     pub fn redirect(&mut self, path: &[u8], args: &[u8]) {
-        debug_assert!(path.first() == Some(&b'/') && self.redirects <= REDIRECTS_MAX);
-        self.redirects += 1;
+        debug_assert!(path.first() == Some(&b'/') && self.course.changes <= CHANGES_MAX);
+        let course = &mut self.course;
+        course.redirects += 1;
+        course.changes += 1;
+        (course.is_internal, course.has_prefix, course.is_get) = (true, true, true);
+        course.is_passed = false;
         self.place.location = None;
         let uri = &mut self.uri;
         uri.path.clear();
         uri.path.extend_from_slice(path);
         uri.args.clear();
         uri.args.extend_from_slice(args);
+        uri.has_new_args = false;
         uri.target.clear();
     }
 
@@ -278,6 +285,24 @@ impl Request {
         let bytes = &self.bytes;
         let fields = self.head.fields.iter().filter(move |field| is_seen(field.class));
         fields.map(move |field| (field.name.of(bytes), field.value.of(bytes), field.class))
+    }
+
+    /// The path as the client wrote it.
+    fn raw_path(&self) -> &[u8] {
+        let raw = self.raw_uri();
+        let end = raw.iter().position(|&byte| byte == b'?');
+        end.and_then(|end| raw.get(..end)).unwrap_or(raw)
+    }
+
+    /// nginx encodes what it sends only where the client had encoded something, or where it was
+    /// changed here.
+    pub fn is_escaping(&self) -> bool {
+        self.course.is_internal || http1::path::has_escapes(self.raw_path())
+    }
+
+    /// nginx encodes groups in texts only where the client had encoded something, or wrote a plus.
+    pub fn is_quoted(&self) -> bool {
+        self.raw_path().iter().any(|byte| matches!(byte, b'%' | b'+'))
     }
 
     /// nginx: `$request`.

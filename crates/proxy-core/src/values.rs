@@ -3,7 +3,7 @@
 //!
 //! It keeps values; which variable there is and what makes it is the configuration's to say.
 
-use crate::config::model::Expression;
+use crate::config::model::{ErrorLevel, Expression};
 use crate::config::pattern::Captures;
 
 /// A value of one of the file's own variables.
@@ -21,13 +21,33 @@ pub enum Own {
 pub struct Values {
     captures: Captures,
     own: Vec<Own>,
+    /// How many values are being looked up, each for another.
+    depth: u32,
+    /// How many were looked up for this request.
+    lookups: u32,
+    /// What the error log is to tell of them.
+    notes: Vec<(ErrorLevel, String)>,
 }
+
+/// Lines for the error log that are kept of one request: steps that go in a circle make no more of
+/// use.
+const NOTES_MAX: usize = 200;
+
+/// Values that are looked up one for another at most: more are a circle.
+///
+/// nginx: `ngx_http_variable_depth` is 255; here each takes more of the stack.
+const DEPTH_MAX: u32 = 50;
+/// Values that are looked up for one request at most: volatile ones that ask for each other twice
+/// would take for ever.
+const LOOKUPS_MAX: u32 = 10_000;
 
 impl Values {
     /// Forgets the last request.
     pub fn clear(&mut self) {
         self.captures.clear();
         self.own.clear();
+        self.notes.clear();
+        self.lookups = 0;
     }
 
     /// Whether an expression is found in a text. What its groups are is remembered then, in the
@@ -49,6 +69,26 @@ impl Values {
         self.captures.group(number)
     }
 
+    /// nginx: after an expression of a `rewrite` or an `if` that was not found there are no groups.
+    pub fn forget_groups(&mut self) {
+        self.captures.clear();
+    }
+
+    /// Begins to look a value up, which `leave` ends; false where that goes too deep, or has gone on
+    /// for too long.
+    pub fn enter(&mut self) -> bool {
+        let may_enter = self.depth < DEPTH_MAX && self.lookups < LOOKUPS_MAX;
+        self.depth += u32::from(may_enter);
+        self.lookups += u32::from(may_enter);
+        may_enter
+    }
+
+    /// A value was looked up.
+    pub fn leave(&mut self) {
+        debug_assert!(self.depth > 0, "entered first");
+        self.depth = self.depth.saturating_sub(1);
+    }
+
     /// One of the file's own variables, by its index in `Config::own_variables`.
     pub fn own(&self, variable: usize) -> &Own {
         self.own.get(variable).unwrap_or(&Own::Unset)
@@ -62,6 +102,18 @@ impl Values {
         if let Some(place) = self.own.get_mut(variable) {
             *place = Own::Is(value);
         }
+    }
+
+    /// Adds a line for the error log.
+    pub fn note(&mut self, level: ErrorLevel, line: String) {
+        if self.notes.len() < NOTES_MAX {
+            self.notes.push((level, line));
+        }
+    }
+
+    /// The lines for the error log, which are told once.
+    pub fn take_notes(&mut self) -> Vec<(ErrorLevel, String)> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Gives large buffers back.

@@ -1,4 +1,4 @@
-//! Rows of what is carried out: nginx's own core, logs, headers, `return`, upstreams.
+//! Rows of what is carried out: nginx's own core, logs, headers, upstreams.
 
 use super::*;
 
@@ -93,14 +93,6 @@ pub(super) const ROWS: &[Row] = &[
         .many(),
     row("absolute_redirect", HTTP_PAGE, HSL, FLAG, Class::Implemented),
     row("port_in_redirect", HTTP_PAGE, HSL, FLAG, Class::Implemented),
-    row(
-        "return",
-        REWRITE_PAGE,
-        SERVER.and(LOCATION).and(IF),
-        Shape::words(1, 2),
-        Class::Implemented,
-    )
-    .many(),
     row(
         "add_header",
         HEADERS_PAGE,

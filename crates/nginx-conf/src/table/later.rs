@@ -6,8 +6,6 @@ use Class::Refused;
 
 pub(super) const LATER: &str = "not supported yet";
 const FILES: &str = "not supported yet: files are not served, only proxy_pass and return answer";
-const REGEX: &str = "not supported yet: regular expressions are not read";
-pub(super) const OWN_VARIABLES: &str = "not supported yet: there are no variables of one's own";
 const INTERNAL: &str = "not supported yet, and leaving it out would let everybody ask for it";
 const ERROR_PAGE: &str = "not supported yet; the proxy's own errors have a short page without it";
 const NO_ERROR_PAGE: &str = "not supported yet: there is no error_page";
@@ -50,24 +48,6 @@ pub(super) const ROWS: &[Row] = &[
     row("autoindex_localtime", AUTOINDEX_PAGE, HSL, WORD, Refused(FILES)),
     row("random_index", "http/ngx_http_random_index_module", LOCATION, FLAG, Refused(FILES))
         .already(&["off"]),
-    row("rewrite", REWRITE_PAGE, SERVER.and(LOCATION).and(IF), Shape::words(2, 3), Refused(REGEX))
-        .many(),
-    row(
-        "break",
-        REWRITE_PAGE,
-        SERVER.and(LOCATION).and(IF),
-        Shape::none(),
-        Refused("not supported yet"),
-    )
-    .many(),
-    row(
-        "set",
-        REWRITE_PAGE,
-        SERVER.and(LOCATION).and(IF),
-        Shape::words(2, 2),
-        Refused(OWN_VARIABLES),
-    )
-    .many(),
     row("internal", HTTP_PAGE, LOCATION, Shape::none(), Refused(INTERNAL)),
     row("error_page", HTTP_PAGE, HSLI, Shape::words(2, ANY), Refused(ERROR_PAGE)).many(),
     row("recursive_error_pages", HTTP_PAGE, HSL, FLAG, Refused(NO_ERROR_PAGE)).already(&["off"]),

@@ -35,7 +35,7 @@ use crate::config::model::{Handler, Location, LogFormat, ProxyPass};
 use crate::downstream::{ClientNext, Downstream};
 use crate::fault::{Fault, UpstreamFault};
 use crate::generation::At;
-use crate::phases::{self, Content};
+use crate::phases::{self, Content, Seen};
 use crate::request::{ClientInfo, Request};
 use crate::response::Context;
 use crate::upstream::call::{Attempts, Call};
@@ -217,7 +217,9 @@ impl Exchange {
 
     /// Asks nginx's phases what becomes of the request, and does it.
     fn run_phases(&mut self, now: Moment, out: &mut Out) {
-        match phases::run(&mut self.request) {
+        let (response, attempts) = (&self.down.response, &self.attempts);
+        let seen = Seen { response, attempts, now };
+        match phases::run(&mut self.request, &seen) {
             Content::Call => self.begin_call(now),
             Content::Fault(fault) => self.fail(fault, now, out),
             content => self.answer(content, now, out),
@@ -228,12 +230,12 @@ impl Exchange {
         let at = self.request.at.clone();
         let Some(pass) = pass_of(at.location(self.request.place)) else { return };
         // What an internal redirect left of the body stays behind.
-        self.wire.request_body = match self.request.redirects {
+        self.wire.request_body = match self.request.course.redirects {
             0 => self.request.head.body,
             _ => BodyLength::None,
         };
         self.wire.has_sent = false;
-        self.call.begin(pass, at.config(), self.request.redirects, now.ms);
+        self.call.begin(pass, at.config(), self.request.course.redirects, now.ms);
         self.phase = Phase::Connecting;
         self.wants_connect = true;
     }
@@ -270,7 +272,8 @@ impl Exchange {
 
     /// How often the request was sent to another server.
     pub fn retries(&self) -> u64 {
-        (self.attempts.iter().len() as u64).saturating_sub(1 + u64::from(self.request.redirects))
+        (self.attempts.iter().len() as u64)
+            .saturating_sub(1 + u64::from(self.request.course.redirects))
     }
 
     /// From now on an answer that has not begun says `Connection: close`.

@@ -1,21 +1,34 @@
 //! nginx's phases: the order in which a request is asked what is to become of it.
 //!
-//! Each phase says `Next`, or what answers. The loop runs again from its start for an internal
-//! redirect, as in nginx. Nothing is sent here.
+//! Each phase says `Next`, or what answers. Where the path was rewritten the search for a location
+//! begins again; an internal redirect begins anew. Nothing is sent here.
+
+mod rewrite;
 
 use http1::BodyLength;
 
+pub use self::rewrite::Level;
+use self::rewrite::Outcome;
+use crate::clock::Moment;
 use crate::config::model::Handler;
 use crate::fault::Fault;
-use crate::request::{REDIRECTS_MAX, Request};
+use crate::request::Request;
+use crate::response::Response;
+use crate::upstream::call::Attempts;
+use crate::variables::{Sent, View};
 
 /// What answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// The `return` of the server itself.
-    ServerReturn,
-    /// The `return` of the location.
-    LocationReturn,
+    /// The `return` of a step.
+    Return {
+        /// Whose steps.
+        level: Level,
+        /// Which of them.
+        step: usize,
+    },
+    /// A `rewrite` sends the client elsewhere, with this status.
+    Moved(u16),
     /// nginx: a pass to `/path/` answers `/path` by a redirect.
     SlashRedirect,
     /// A status with its page.
@@ -26,36 +39,61 @@ pub enum Content {
     Fault(Fault),
 }
 
+/// What variables speak of beside the request.
+pub struct Seen<'e> {
+    /// An answer that was made before an internal redirect.
+    pub response: &'e Response,
+    /// How the upstreams did.
+    pub attempts: &'e Attempts,
+    /// The time.
+    pub now: Moment,
+}
+
+impl Seen<'_> {
+    fn view<'v>(&'v self, request: &'v Request) -> View<'v> {
+        let Seen { response, attempts, now } = *self;
+        View { request, response, attempts, sent: Sent::default(), now }
+    }
+}
+
 enum Verdict {
     Next,
     Done(Content),
 }
 
-type Phase = fn(&mut Request) -> Verdict;
-
-const PHASES: [Phase; 4] = [server_rewrite, find_location, rewrite, content];
-
 /// Asks the phases in order.
-pub fn run(request: &mut Request) -> Content {
+pub fn run(request: &mut Request, seen: &Seen<'_>) -> Content {
     debug_assert!(request.place.location.is_none(), "the location is found here");
-    if request.redirects > REDIRECTS_MAX {
+    if request.course.is_endless() {
         return Content::Fault(Fault::RedirectCycle);
     }
-    for phase in PHASES {
-        if let Verdict::Done(content) = phase(request) {
+    // nginx: `NGX_HTTP_SERVER_REWRITE_PHASE`.
+    if !request.at.server(request.place).program.steps.is_empty()
+        && let Outcome::Done(content) = rewrite::run(request, Level::Server, seen)
+    {
+        return content;
+    }
+    loop {
+        if let Verdict::Done(content) = find_location(request) {
             return content;
         }
+        // nginx: `NGX_HTTP_REWRITE_PHASE`, which a server without a location does not have.
+        let Some(index) = request.place.location else { break };
+        if request.at.location(request.place).program.steps.is_empty() {
+            break;
+        }
+        match rewrite::run(request, Level::Location(index), seen) {
+            Outcome::Done(content) => return content,
+            Outcome::Next { is_moved: false } => break,
+            Outcome::Next { is_moved: true } => {}
+        }
+        // nginx: `NGX_HTTP_POST_REWRITE_PHASE`.
+        request.course.changes += 1;
+        if request.course.is_endless() {
+            return Content::Fault(Fault::RedirectCycle);
+        }
     }
-    debug_assert!(false, "the content phase always answers");
-    Content::Status(404)
-}
-
-/// nginx: `NGX_HTTP_SERVER_REWRITE_PHASE`.
-fn server_rewrite(request: &mut Request) -> Verdict {
-    match request.at.server(request.place).early_return {
-        Some(_) => Verdict::Done(Content::ServerReturn),
-        None => Verdict::Next,
-    }
+    content(request)
 }
 
 /// nginx: `NGX_HTTP_FIND_CONFIG_PHASE`, which also looks at the length that the client declares.
@@ -71,28 +109,21 @@ fn find_location(request: &mut Request) -> Verdict {
     }
 }
 
-/// nginx: `NGX_HTTP_REWRITE_PHASE`.
-fn rewrite(request: &mut Request) -> Verdict {
-    match request.at.location(request.place).handler {
-        Handler::Return(_) => Verdict::Done(Content::LocationReturn),
-        _ => Verdict::Next,
-    }
-}
-
 /// nginx: `NGX_HTTP_CONTENT_PHASE`.
-fn content(request: &mut Request) -> Verdict {
-    Verdict::Done(match &request.at.location(request.place).handler {
+fn content(request: &mut Request) -> Content {
+    let content = match &request.at.location(request.place).handler {
         Handler::Proxy(pass) => match request.head.body {
             // HTTP/1.0 has no way to pass a body on whose length nobody knows.
-            BodyLength::Chunked if !pass.http11 && request.redirects == 0 => {
+            BodyLength::Chunked if !pass.http11 && request.course.redirects == 0 => {
                 Content::Fault(Fault::LengthRequired)
             }
             _ => Content::Call,
         },
         Handler::SlashRedirect => Content::SlashRedirect,
-        Handler::Return(_) => Content::LocationReturn,
         Handler::NotFound => Content::Status(404),
-    })
+    };
+    request.course.is_passed = content == Content::Call;
+    content
 }
 
 #[cfg(test)]

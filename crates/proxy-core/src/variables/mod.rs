@@ -3,6 +3,7 @@
 //! A variable that is not there adds nothing and says so, which is not the same as an empty one: a
 //! log line shows the first as `-` and the second as nothing.
 
+pub mod own;
 mod parts;
 
 use std::borrow::Cow;
@@ -12,11 +13,10 @@ use std::net::{IpAddr, SocketAddr};
 use http1::Version;
 
 use crate::clock::{self, Moment};
-use crate::config::model::{Handler, OwnSource, Part, PassUrl, Template, Variable};
+use crate::config::model::{Handler, Part, PassUrl, Template, Variable};
 use crate::request::Request;
 use crate::response::{Context, Response};
 use crate::upstream::call::{Attempt, Attempts};
-use crate::values::Own;
 
 /// What was sent to the client so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,7 +84,7 @@ impl<'e> View<'e> {
             V::Group(number) => {
                 return push_found(self.request.values.borrow().group(*number), out);
             }
-            V::Own(variable) => return self.push_own_variable(*variable, out),
+            V::Own(variable) => return self.push_own(*variable, out),
             V::Msec => clock::push_seconds(self.now.unix_ms, out),
             V::TimeIso8601 => clock::push_time_iso8601(self.now.unix_ms, out),
             V::TimeLocal => clock::push_time_local(self.now.unix_ms, out),
@@ -125,18 +125,6 @@ impl<'e> View<'e> {
         true
     }
 
-    /// One of the file's own variables.
-    fn push_own_variable(&self, variable: usize, out: &mut Vec<u8>) -> bool {
-        if let Own::Is(value) = self.request.values.borrow().own(variable) {
-            out.extend_from_slice(value);
-            return true;
-        }
-        let own = self.request.at.config().own_variables.get(variable);
-        match own.map(|own| own.source) {
-            Some(OwnSource::Group) | None => false,
-        }
-    }
-
     fn push_request_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         use Variable as V;
         let Request { head, bytes, uri, .. } = self.request;
@@ -158,7 +146,7 @@ impl<'e> View<'e> {
                 return push_found(found, out);
             }
             V::Arg(name) => return push_found(parts::argument(&uri.args, name), out),
-            V::Args | V::QueryString => return push_some(&uri.args, out),
+            V::Args | V::QueryString => return push_some(&uri.args, out) || uri.has_new_args,
             V::IsArgs if uri.args.is_empty() => {}
             V::IsArgs => out.push(b'?'),
             V::Request => return push_some(self.request.line(), out),
@@ -267,7 +255,7 @@ impl<'e> View<'e> {
 
     fn pass_url(&self) -> Option<&PassUrl> {
         match &self.request.at.location(self.request.place).handler {
-            Handler::Proxy(pass) => Some(&pass.url),
+            Handler::Proxy(pass) if self.request.course.is_passed => Some(&pass.url),
             _ => None,
         }
     }

@@ -1,15 +1,16 @@
-//! `location` and `return`.
+//! `location`.
 //!
-//! Owns: what a location answers with, and the levels of locations. Choosing among them for a
+//! Owns: how locations are matched, their levels, and what answers. Choosing among them for a
 //! request is `lookup`.
 
 use std::collections::HashSet;
 
-use nginx_conf::{Directive, units};
+use nginx_conf::Directive;
 
 use super::Lower;
+use super::rewrite::Inside;
 use super::scope::Scope;
-use crate::config::model::{Handler, Location, Locations, Return};
+use crate::config::model::{Handler, Location, Locations};
 
 /// How a location is matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub(super) struct Written<'t> {
 
 impl Written<'_> {
     /// nginx: what an URI of a pass takes the place of; nothing where an expression matched.
-    fn prefix(&self) -> Option<&str> {
+    pub(super) fn prefix(&self) -> Option<&str> {
         let is_prefix = !matches!(self.kind, Match::Expression { .. });
         is_prefix.then_some(self.path)
     }
@@ -72,6 +73,11 @@ impl Lower<'_> {
             let mut location = scope.location(self, written.prefix().unwrap_or_default(), handler);
             location.is_final = written.kind == Match::FinalPrefix;
             out.push(location);
+            let inside = Inside { scope: &scope, written, location: index, out };
+            let program = self.program(own, &scope, Some(inside));
+            if let Some(location) = out.get_mut(index) {
+                location.program = program;
+            }
             let nested = self.locations(own, &scope, Some(written), out);
             if let Some(outer) = out.get_mut(index)
                 && !nested.is_empty()
@@ -167,7 +173,7 @@ impl Lower<'_> {
         }
     }
 
-    /// What a location answers with. nginx: `return` runs before anything passes on.
+    /// What a location answers with where its program says nothing.
     fn handler(
         &mut self,
         block: &[Directive],
@@ -176,17 +182,12 @@ impl Lower<'_> {
         location: &Directive,
     ) -> Handler {
         let first = |name: &str| block.iter().find(|directive| directive.name.text == name);
-        let answer = self.first_return(block);
-        if let Some(directive) = first("proxy_pass")
-            && let Some(pass) = self.proxy_pass(directive, &scope.proxy, written.prefix())
-        {
-            return answer.map_or(Handler::Proxy(Box::new(pass)), Handler::Return);
+        if let Some(directive) = first("proxy_pass") {
+            let pass = self.proxy_pass(directive, &scope.proxy, written.prefix());
+            return pass.map_or(Handler::NotFound, |pass| Handler::Proxy(Box::new(pass)));
         }
-        if let Some(answer) = answer {
-            return Handler::Return(answer);
-        }
-        if first("proxy_pass").is_none() && first("return").is_none() && first("location").is_none()
-        {
+        let goes_elsewhere = ["return", "rewrite", "if", "location"];
+        if goes_elsewhere.iter().all(|name| first(name).is_none()) {
             let path = written.path;
             let message = format!(
                 "location \"{path}\" has neither \"proxy_pass\" nor \"return\", it answers 404"
@@ -194,40 +195,5 @@ impl Lower<'_> {
             self.warn(location.name.span, message);
         }
         Handler::NotFound
-    }
-
-    /// nginx: the first `return` of a level holds; the others are checked all the same.
-    pub(super) fn first_return(&mut self, block: &[Directive]) -> Option<Return> {
-        let mut first = None;
-        for directive in block.iter().filter(|directive| directive.name.text == "return") {
-            let answer = self.return_of(directive);
-            first = first.or(answer);
-        }
-        first
-    }
-
-    /// nginx: `return CODE`, `return CODE TEXT`, `return CODE URL`, `return URL`.
-    fn return_of(&mut self, directive: &Directive) -> Option<Return> {
-        let code = directive.arg(0)?;
-        let span = directive.arg_span(0);
-        let Some(status) = units::number(code) else {
-            let is_url = ["http://", "https://", "$scheme"].iter().any(|p| code.starts_with(p));
-            if directive.args.len() == 1 && is_url {
-                return Some(Return { status: 302, text: Some(self.template(directive, 0)?) });
-            }
-            let help = "expected a status, or an URL that begins with http://, https:// or $scheme";
-            self.error_with_help(span, format!("invalid return code \"{code}\""), help);
-            return None;
-        };
-        // Below 200 there is no final answer (RFC 9110 §15.2); above 999 nginx refuses too.
-        let status = u16::try_from(status).ok().filter(|status| (200..=999).contains(status));
-        let Some(status) = status else {
-            let message = format!("invalid return code \"{code}\"");
-            self.error_with_help(span, message, "expected 200 to 999");
-            return None;
-        };
-        let text =
-            if directive.args.len() == 2 { Some(self.template(directive, 1)?) } else { None };
-        Some(Return { status, text })
     }
 }

@@ -5,9 +5,11 @@
 
 mod location;
 mod log;
+mod map;
 mod own;
 mod pass;
 mod proxy;
+mod rewrite;
 mod scope;
 mod server;
 mod upstream;
@@ -158,6 +160,9 @@ impl Lower<'_> {
         let named = |name: &'static str| block.iter().filter(move |d| d.name.text == name);
         // Variables, formats and upstreams may be used before they are written.
         self.own_names(block);
+        named("map").enumerate().for_each(|(index, directive)| self.map(directive, index));
+        named("geo").enumerate().for_each(|(index, directive)| self.geo(directive, index));
+        named("split_clients").enumerate().for_each(|(index, line)| self.split(line, index));
         named("log_format").for_each(|directive| self.log_format(directive));
         named("upstream").for_each(|directive| self.upstream(directive));
         let scope = Scope::root().with(self, block);

@@ -6,7 +6,7 @@
 use nginx_conf::{Directive, Span};
 
 use super::Lower;
-use crate::config::model::{Expression, OwnSource, OwnVariable};
+use crate::config::model::{Expression, Geo, Map, OwnSource, OwnVariable, Split};
 use crate::config::pattern::{self, Pattern};
 use crate::config::variable::{OwnNames, is_built_in};
 
@@ -27,27 +27,64 @@ impl Lower<'_> {
     /// Gathers the names of all variables that directives and those inside them make.
     pub(super) fn own_names(&mut self, directives: &[Directive]) {
         for directive in directives {
+            let tilde = |text: &str| text.starts_with('~');
             match directive.name.text.as_str() {
-                "location" => match directive.arg(1) {
-                    Some(text) if directive.arg(0).is_some_and(|first| first.starts_with('~')) => {
-                        self.own_groups(text, directive.arg_span(1));
-                    }
-                    None if directive.arg(0).is_some_and(|first| first.starts_with('~')) => {
-                        self.own_groups(
-                            directive.arg(0).unwrap_or_default(),
-                            directive.arg_span(0),
-                        );
-                    }
-                    _ => {}
-                },
-                "server_name" | "proxy_redirect" => {
-                    for word in directive.args.iter().filter(|word| word.text.starts_with('~')) {
+                "location" if directive.arg(0).is_some_and(tilde) => {
+                    for word in &directive.args {
                         self.own_groups(&word.text, word.span);
                     }
                 }
+                "server_name" | "proxy_redirect" => {
+                    for word in directive.args.iter().filter(|word| tilde(&word.text)) {
+                        self.own_groups(&word.text, word.span);
+                    }
+                }
+                "rewrite" => {
+                    self.own_groups(directive.arg(0).unwrap_or_default(), directive.arg_span(0));
+                }
+                "if" if directive.args.iter().any(|word| is_match(&word.text)) => {
+                    for word in directive.args.iter().skip(1) {
+                        self.own_groups(&word.text, word.span);
+                    }
+                }
+                "set" => self.set_name(directive),
+                "map" => {
+                    let index = self.config.maps.len();
+                    self.config.maps.push(Map::default());
+                    self.lookup_name(directive, OwnSource::Map(index));
+                    for line in directive.block.iter().flatten() {
+                        if tilde(&line.name.text) {
+                            self.own_groups(&line.name.text, line.name.span);
+                        }
+                    }
+                    continue;
+                }
+                "geo" => {
+                    let index = self.config.geos.len();
+                    self.config.geos.push(Geo::default());
+                    self.lookup_name(directive, OwnSource::Geo(index));
+                    continue;
+                }
+                "split_clients" => {
+                    let index = self.config.splits.len();
+                    self.config.splits.push(Split::default());
+                    self.lookup_name(directive, OwnSource::Split(index));
+                    continue;
+                }
+                // What stands in it are no directives.
+                "types" => continue,
                 _ => {}
             }
             self.own_names(directive.block.as_deref().unwrap_or_default());
+        }
+    }
+
+    /// nginx: `set` of a variable that something else makes changes nothing of that.
+    fn set_name(&mut self, directive: &Directive) {
+        let name = directive.arg(0).and_then(|text| text.strip_prefix('$')).unwrap_or_default();
+        let is_own = self.own.names.contains_key(&name.to_ascii_lowercase());
+        if !name.is_empty() && !is_own && !name.eq_ignore_ascii_case("args") {
+            self.own_variable(name, OwnSource::Set, directive.arg_span(0));
         }
     }
 
@@ -58,7 +95,7 @@ impl Lower<'_> {
     }
 
     /// Makes a variable. nginx: one that is its own already cannot be made.
-    fn own_variable(&mut self, name: &str, source: OwnSource, span: Span) {
+    pub(super) fn own_variable(&mut self, name: &str, source: OwnSource, span: Span) {
         let name = name.to_ascii_lowercase();
         if is_built_in(&name) {
             return self.error(span, format!("the duplicate \"{name}\" variable"));
@@ -109,4 +146,9 @@ impl Lower<'_> {
             None => self.expression(text, false, span),
         }
     }
+}
+
+/// Whether a word of a condition says that an expression follows.
+fn is_match(word: &str) -> bool {
+    matches!(word, "~" | "~*" | "!~" | "!~*")
 }

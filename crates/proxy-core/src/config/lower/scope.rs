@@ -13,7 +13,7 @@ use super::Lower;
 use super::proxy::{BUFFER_BYTES_MAX, ProxyLists, ProxyScope, REPLAY_BYTES_MAX};
 use crate::config::model::{
     AccessLog, AddHeader, ClientLimits, ClientSide, ContentTypes, Handler, Keepalive,
-    LingeringClose, Location, RedirectForm, Shared, Types,
+    LingeringClose, Location, Program, RedirectForm, Shared, Telling, Types,
 };
 
 /// The settings of one level, with all that it inherits.
@@ -25,6 +25,7 @@ pub(super) struct Scope {
     content_types: ContentTypes,
     redirect: RedirectForm,
     server_tokens: bool,
+    telling: Telling,
     add_headers: Shared<AddHeader>,
     /// `None` where no level says anything.
     access_logs: Option<Shared<AccessLog>>,
@@ -48,6 +49,7 @@ impl Scope {
             content_types: ContentTypes::default(),
             redirect: RedirectForm::default(),
             server_tokens: true,
+            telling: Telling::default(),
             add_headers: Shared::default(),
             access_logs: None,
             proxy: ProxyScope::default(),
@@ -106,6 +108,8 @@ impl Scope {
                 self.server_tokens =
                     !directive.arg(0).is_some_and(|text| text.eq_ignore_ascii_case("off"));
             }
+            "uninitialized_variable_warn" => self.telling.unset = flag(directive),
+            "rewrite_log" => self.telling.steps = flag(directive),
             "default_type" => {
                 let name = directive.arg(0).map(|text| text.as_bytes().to_vec());
                 set(&mut self.content_types.default_type, name);
@@ -122,7 +126,12 @@ impl Scope {
         self.limits.clone()
     }
 
-    /// A location of this level's settings.
+    /// A program of this level that does nothing yet.
+    pub(super) fn program(&self) -> Program {
+        Program { steps: Vec::new(), telling: self.telling }
+    }
+
+    /// A location of this level's settings, whose program does nothing yet.
     pub(super) fn location(&self, lower: &mut Lower<'_>, path: &str, handler: Handler) -> Location {
         let access_logs = match &self.access_logs {
             Some(logs) => logs.clone(),
@@ -130,6 +139,7 @@ impl Scope {
         };
         Location {
             path: path.as_bytes().to_vec(),
+            program: self.program(),
             handler,
             client: self.client.clone(),
             keepalive: self.keepalive,

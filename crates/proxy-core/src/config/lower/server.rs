@@ -90,13 +90,13 @@ impl Lower<'_> {
             let at = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
             self.add_socket(at, index, false, &Options::default(), directive.name.span);
         }
-        let early_return = self.first_return(block);
         let mut locations = Vec::new();
+        let program = self.program(block, &scope, None);
         let top = self.locations(block, &scope, None, &mut locations);
         let fallback = scope.location(self, "", Handler::NotFound);
         let client = scope.client_limits();
         let name = shown.unwrap_or_default().into_bytes();
-        let server = Server { name, early_return, top, locations, fallback, client };
+        let server = Server { name, program, top, locations, fallback, client };
         self.config.servers.push(server);
     }
 
@@ -312,7 +312,7 @@ impl Lower<'_> {
     }
 }
 
-fn longest_first(names: HashMap<Vec<u8>, usize>) -> Vec<(Vec<u8>, usize)> {
+pub(super) fn longest_first(names: HashMap<Vec<u8>, usize>) -> Vec<(Vec<u8>, usize)> {
     let mut names: Vec<(Vec<u8>, usize)> = names.into_iter().collect();
     names.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     names

@@ -25,4 +25,12 @@ pub struct OwnVariable {
 pub enum OwnSource {
     /// nginx: a named group whose expression has matched nothing: there is none.
     Group,
+    /// nginx: `set` that was not come by: it is empty.
+    Set,
+    /// An index into `Config::maps`.
+    Map(usize),
+    /// An index into `Config::geos`.
+    Geo(usize),
+    /// An index into `Config::splits`.
+    Split(usize),
 }

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{AccessLog, Expression, MINUTE_MS, ProxyPass, Shared, Template};
+use super::{AccessLog, Expression, MINUTE_MS, Program, ProxyPass, Shared, Template};
 
 /// A `location` with all that it inherits.
 #[derive(Debug)]
 pub struct Location {
     /// The prefix or the exact path as written; empty for a regular expression.
     pub path: Vec<u8>,
+    /// What is done once it is found.
+    pub program: Program,
     /// What answers.
     pub handler: Handler,
     /// What the client is allowed and given time for.
@@ -158,11 +160,9 @@ impl Locations {
     }
 }
 
-/// What a location does with a request.
-#[derive(Debug)]
+/// What a location does with a request that its program has not answered.
+#[derive(Clone, Debug)]
 pub enum Handler {
-    /// nginx: `return`.
-    Return(Return),
     /// nginx: `proxy_pass`.
     Proxy(Box<ProxyPass>),
     /// A prefix location ending in `/` with a pass answers its path without the slash by 301.

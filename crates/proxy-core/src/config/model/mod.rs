@@ -7,7 +7,9 @@
 mod expression;
 mod location;
 mod log;
+mod map;
 mod pass;
+mod rewrite;
 mod template;
 mod upstream;
 
@@ -23,10 +25,12 @@ pub use location::{
     Locations, RedirectForm, Return, Types,
 };
 pub use log::{AccessLog, ErrorLevel, ErrorLog, ErrorLogs, Escape, LogFile, LogFormat};
+pub use map::{Geo, Map, Split};
 pub use pass::{
     IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyRedirect, ProxyTimeouts,
     SetHeader,
 };
+pub use rewrite::{Program, Rewrite, Step, Telling, Test, Then};
 pub use template::{Part, Template};
 pub use upstream::{Upstream, UpstreamServer};
 
@@ -47,6 +51,12 @@ pub struct Config {
     pub log_formats: Vec<LogFormat>,
     /// Variables that the file makes.
     pub own_variables: Vec<OwnVariable>,
+    /// nginx: `map`; `OwnSource` indexes them, and those that follow.
+    pub maps: Vec<Map>,
+    /// nginx: `geo`.
+    pub geos: Vec<Geo>,
+    /// nginx: `split_clients`.
+    pub splits: Vec<Split>,
     /// nginx: `error_log` of the main level and of `http`.
     pub error_logs: ErrorLogs,
     /// nginx: `pid`; no file where none is written.
@@ -62,6 +72,9 @@ impl Config {
         let in_template = |template: &Template| {
             template.0.iter().any(|part| matches!(part, Part::Variable(known) if known == variable))
         };
+        let in_program = |program: &Program| {
+            program.templates().any(in_template) || program.variables().any(|one| one == variable)
+        };
         let in_location = |location: &Location| {
             let added = location.add_headers.iter().any(|field| in_template(&field.value));
             let handled = match &location.handler {
@@ -69,15 +82,20 @@ impl Config {
                     let texts = pass.redirects.iter().flat_map(ProxyRedirect::templates);
                     pass.set_headers.iter().map(|field| &field.value).chain(texts).any(in_template)
                 }
-                Handler::Return(answer) => answer.text.as_ref().is_some_and(in_template),
                 Handler::SlashRedirect | Handler::NotFound => false,
             };
-            added || handled
+            added || handled || in_program(&location.program)
+        };
+        let in_map = |map: &Map| {
+            let values = map.values.iter().chain([&map.subject, &map.default]);
+            values.into_iter().any(in_template)
         };
         self.log_formats.iter().any(|format| in_template(&format.template))
+            || self.maps.iter().any(in_map)
+            || self.geos.iter().any(|geo| geo.subject.as_ref() == Some(variable))
+            || self.splits.iter().any(|split| in_template(&split.subject))
             || self.servers.iter().any(|server| {
-                let early = server.early_return.as_ref().and_then(|answer| answer.text.as_ref());
-                early.is_some_and(in_template)
+                in_program(&server.program)
                     || in_location(&server.fallback)
                     || server.locations.iter().any(in_location)
             })
@@ -134,8 +152,8 @@ impl Listen {
 pub struct Server {
     /// nginx: `$server_name`, the first name, or empty.
     pub name: Vec<u8>,
-    /// What the server level itself answers (`return` at server level), before locations are looked at.
-    pub early_return: Option<Return>,
+    /// What is done before locations are looked at.
+    pub program: Program,
     /// Those of the server's own level.
     pub top: Locations,
     /// All locations, nested ones too; `Locations` index them.

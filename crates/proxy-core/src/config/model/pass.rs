@@ -3,7 +3,7 @@
 use super::{Expression, MINUTE_MS, Shared, Template};
 
 /// nginx: `proxy_pass` and what belongs to it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ProxyPass {
     /// Index into `Config::upstreams`.
     pub upstream: usize,

@@ -6,10 +6,7 @@ use super::*;
 fn check_location(locations: &str, choices: &[(&str, u16)]) {
     let config = server(locations);
     for (path, expected) in choices {
-        let status = match &at(&config, path).handler {
-            Handler::Return(answer) => answer.status,
-            _ => 404,
-        };
+        let status = returned(at(&config, path));
         assert_eq!(status, *expected, "{path} of {locations}");
     }
 }

@@ -1,6 +1,6 @@
 //! Locations, what they answer with, and what they inherit.
 
-use super::super::model::{LogFile, Server};
+use super::super::model::LogFile;
 use super::*;
 
 fn owned(from: &str, to: &str) -> (String, String) {
@@ -48,8 +48,9 @@ fn the_smallest_file_has_every_default() {
 fn check_location(locations: &str, choices: &[(&str, u16)]) {
     let config = server(locations);
     for (path, expected) in choices {
-        let status = match &at(&config, path).handler {
-            Handler::Return(answer) => answer.status,
+        let location = at(&config, path);
+        let status = match &location.handler {
+            _ if location.program.returned(0).is_some() => returned(location),
             Handler::SlashRedirect => 301,
             Handler::NotFound => 404,
             Handler::Proxy(_) => 502,
@@ -268,7 +269,7 @@ fn hidden_fields_are_nginx_own_less_the_passed_plus_the_hidden() {
 
 fn answer(content: &str) -> (u16, Option<String>) {
     let config = server(content);
-    let Server { early_return: Some(answer), .. } = &config.servers[0] else { panic!("{content}") };
+    let answer = config.servers[0].program.returned(0).unwrap_or_else(|| panic!("{content}"));
     (answer.status, answer.text.as_ref().map(shown))
 }
 
@@ -368,9 +369,10 @@ fn every_problem_is_told_at_once() {
     );
     // What the table refuses hides nothing but what follows from it.
     check_errors(
-        "http {\nmap $a $b {}\nserver {\nlocation ~ x { expires 1y; }\nreturn 200 $b$;\nadd_header A $b; }\n}",
+        "http {\nupstream u { least_conn; server a; }\nserver {\nlocation ~ x { expires 1y; }\nreturn 200 $b$;\nadd_header A $b; }\n}",
         &[
-            "2:1: \"map\" directive is refused: not supported yet: there are no variables of one's own",
+            "2:14: \"least_conn\" directive is refused: not supported yet: servers take turns by their \
+             weight; leave it out where there is one server, it changes nothing",
             "4:16: \"expires\" directive is refused: not supported yet; `add_header Cache-Control` is",
         ],
     );

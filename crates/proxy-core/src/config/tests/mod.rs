@@ -5,6 +5,8 @@ mod bounds;
 mod damage;
 mod expressions;
 mod locations;
+mod maps;
+mod rewrites;
 mod servers;
 
 use std::path::Path;
@@ -81,6 +83,11 @@ pub(super) fn pass<'c>(config: &'c Config, path: &str) -> &'c ProxyPass {
     }
 }
 
+/// The status that a location returns before all else; 404 where it returns none.
+pub(super) fn returned(location: &Location) -> u16 {
+    location.program.returned(0).map_or(404, |answer| answer.status)
+}
+
 /// A template as text, variables by their debug names.
 pub(super) fn shown(template: &Template) -> String {
     let part = |part: &Part| match part {
@@ -118,9 +125,11 @@ fn every_implemented_directive_is_taken_up_somewhere() {
         include_str!("../lower/mod.rs"),
         include_str!("../lower/location.rs"),
         include_str!("../lower/log.rs"),
+        include_str!("../lower/map.rs"),
         include_str!("../lower/own.rs"),
         include_str!("../lower/pass.rs"),
         include_str!("../lower/proxy.rs"),
+        include_str!("../lower/rewrite.rs"),
         include_str!("../lower/server.rs"),
         include_str!("../lower/upstream.rs"),
         include_str!("../lower/scope.rs"),
