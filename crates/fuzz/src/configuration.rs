@@ -116,6 +116,7 @@ fn check_config(config: &Config) {
 fn check_server(config: &Config, server: &Server) {
     check_location(config, server, &server.fallback);
     check_level(server, &server.top);
+    assert!(server.named.values().all(|index| *index < server.locations.len()));
     for (index, location) in server.locations.iter().enumerate() {
         check_location(config, server, location);
         // Its own path leads to a location whose path that begins with, and to itself if it is the
@@ -143,7 +144,7 @@ fn check_location(config: &Config, server: &Server, location: &Location) {
     for log in &location.access_logs {
         assert!(log.file < config.log_files.len() && log.format < config.log_formats.len());
     }
-    if let Some(nested) = &location.nested {
+    if let Some(nested) = &location.search.nested {
         check_level(server, nested);
     }
 }

@@ -23,6 +23,12 @@ pub struct Course {
     pub is_passed: bool,
     /// An internal redirect has made it a GET.
     pub is_get: bool,
+    /// What is left of the client's body is of no use to anybody.
+    pub is_body_left: bool,
+    /// It has its page of the file's own.
+    pub has_error_page: bool,
+    /// The status that an answer gets in the place of its own.
+    pub status: Option<u16>,
     /// Where a `rewrite` sends the client.
     pub moved_to: Vec<u8>,
 }
@@ -36,6 +42,9 @@ impl Default for Course {
             has_prefix: true,
             is_passed: false,
             is_get: false,
+            is_body_left: false,
+            has_error_page: false,
+            status: None,
             moved_to: Vec::new(),
         }
     }
@@ -47,6 +56,7 @@ impl Course {
         (self.redirects, self.changes) = (0, 0);
         (self.is_internal, self.has_prefix) = (false, true);
         (self.is_passed, self.is_get) = (false, false);
+        (self.is_body_left, self.has_error_page, self.status) = (false, false, None);
         self.moved_to.clear();
     }
 

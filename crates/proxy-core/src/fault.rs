@@ -31,6 +31,10 @@ pub enum Fault {
     EmptyPath,
     /// A variable's value is longer than any may be.
     ValueTooLong,
+    /// There is no named location of that name.
+    NoSuchName,
+    /// A named location was to get a body that has gone elsewhere.
+    BodyGone,
     /// No descriptor, port or memory here for a connection to the upstream.
     Shortage(Cause),
     /// An upstream failed.
@@ -118,6 +122,7 @@ impl Fault {
             Fault::BodyTooLarge => 413,
             Fault::LengthRequired => 411,
             Fault::RedirectCycle | Fault::EmptyPath | Fault::ValueTooLong => 500,
+            Fault::NoSuchName | Fault::BodyGone => 500,
             Fault::Shortage(_) => 503,
             Fault::Upstream(fault) => fault.status(),
         }
@@ -148,6 +153,8 @@ impl Fault {
             Fault::Upstream(UpstreamFault::Unusable(_)) => 19,
             Fault::EmptyPath => 20,
             Fault::ValueTooLong => 21,
+            Fault::NoSuchName => 22,
+            Fault::BodyGone => 23,
         }
     }
 
@@ -201,6 +208,8 @@ impl fmt::Display for Fault {
             Fault::RedirectCycle => write!(f, "rewrites or internal redirects lead in a circle"),
             Fault::EmptyPath => write!(f, "the rewritten URI has a zero length"),
             Fault::ValueTooLong => write!(f, "the value of a variable is too long"),
+            Fault::NoSuchName => write!(f, "could not find the named location"),
+            Fault::BodyGone => write!(f, "a body that has gone to an upstream is not sent again"),
             Fault::Shortage(cause) => {
                 write!(f, "no connection to the upstream can be made here: {cause}")
             }
@@ -210,7 +219,7 @@ impl fmt::Display for Fault {
 }
 
 /// Kinds of faults, see [`Fault::kind`].
-const KINDS: usize = 22;
+const KINDS: usize = 24;
 /// A fault of one kind is told so often at most.
 const INTERVAL_MS: Millis = 1_000;
 
@@ -308,6 +317,8 @@ mod tests {
             (Fault::RedirectCycle, 500, Error),
             (Fault::EmptyPath, 500, Error),
             (Fault::ValueTooLong, 500, Error),
+            (Fault::NoSuchName, 500, Error),
+            (Fault::BodyGone, 500, Error),
             (Fault::Shortage(Cause(24)), 503, Error),
         ];
         for (fault, status, level) in own {

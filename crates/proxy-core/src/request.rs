@@ -250,6 +250,23 @@ impl Request {
         uri.target.clear();
     }
 
+    /// Goes to a named location of the same server, or to its settings where there is none.
+    pub fn go_to_named(&mut self, location: Option<usize>) {
+        let course = &mut self.course;
+        course.redirects += 1;
+        course.changes += 1;
+        (course.is_internal, course.is_passed) = (true, false);
+        self.place.location = location;
+    }
+
+    /// The body that goes to an upstream: what an internal redirect makes a GET has none, and what
+    /// was read for another place is gone.
+    pub fn body(&self) -> http1::BodyLength {
+        let Course { is_get, is_body_left, redirects, .. } = self.course;
+        let is_gone = redirects > 0 && self.body_wire_bytes > 0;
+        if is_get || is_body_left || is_gone { http1::BodyLength::None } else { self.head.body }
+    }
+
     /// Whether the client asks to leave HTTP on this connection, and the protocols it would go
     /// to. `h2c` is not offered on: the upstream's HTTP/2 would pass unread.
     pub fn upgrade(&self) -> Option<Vec<u8>> {

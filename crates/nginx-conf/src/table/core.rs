@@ -39,8 +39,7 @@ pub(super) const ROWS: &[Row] = &[
         Class::Implemented,
     )
     .note(
-        "regular expressions have no look-around and no back references; named locations are not \
-           supported yet",
+        "regular expressions have no look-around and no back references",
     )
     .many(),
     row("listen", HTTP_PAGE, SERVER, Shape::words(1, ANY), Class::Implemented)
@@ -91,6 +90,14 @@ pub(super) const ROWS: &[Row] = &[
     row("types", HTTP_PAGE, HSL, Shape::none().with(Block::Data), Class::Implemented)
         .note("gives the type of what `return` answers; files are not served yet")
         .many(),
+    row("internal", HTTP_PAGE, LOCATION, Shape::none(), Class::Implemented),
+    row("error_page", HTTP_PAGE, HSLI, Shape::words(2, ANY), Class::Implemented)
+        .note(
+            "a body that has gone to an upstream is not sent to a named location: the answer is the \
+             error's own page then",
+        )
+        .many(),
+    row("recursive_error_pages", HTTP_PAGE, HSL, FLAG, Class::Implemented),
     row("absolute_redirect", HTTP_PAGE, HSL, FLAG, Class::Implemented),
     row("port_in_redirect", HTTP_PAGE, HSL, FLAG, Class::Implemented),
     row(

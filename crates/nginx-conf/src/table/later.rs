@@ -6,9 +6,6 @@ use Class::Refused;
 
 pub(super) const LATER: &str = "not supported yet";
 const FILES: &str = "not supported yet: files are not served, only proxy_pass and return answer";
-const INTERNAL: &str = "not supported yet, and leaving it out would let everybody ask for it";
-const ERROR_PAGE: &str = "not supported yet; the proxy's own errors have a short page without it";
-const NO_ERROR_PAGE: &str = "not supported yet: there is no error_page";
 // Left out in silence, these would open what their author meant to close.
 pub(super) const ACCESS: &str = "not supported yet, and leaving it out would let everybody in";
 const LIMITS: &str = "not supported yet: nothing is limited by rate or number";
@@ -48,9 +45,6 @@ pub(super) const ROWS: &[Row] = &[
     row("autoindex_localtime", AUTOINDEX_PAGE, HSL, WORD, Refused(FILES)),
     row("random_index", "http/ngx_http_random_index_module", LOCATION, FLAG, Refused(FILES))
         .already(&["off"]),
-    row("internal", HTTP_PAGE, LOCATION, Shape::none(), Refused(INTERNAL)),
-    row("error_page", HTTP_PAGE, HSLI, Shape::words(2, ANY), Refused(ERROR_PAGE)).many(),
-    row("recursive_error_pages", HTTP_PAGE, HSL, FLAG, Refused(NO_ERROR_PAGE)).already(&["off"]),
     row(
         "expires",
         HEADERS_PAGE,
@@ -118,7 +112,6 @@ pub(super) const ROWS: &[Row] = &[
     row("real_ip_recursive", REAL_IP_PAGE, HSL, FLAG, Refused(REAL_IP)).already(&["off"]),
     row("proxy_pass_request_headers", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
     row("proxy_pass_request_body", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
-    row("proxy_intercept_errors", PROXY_PAGE, HSL, FLAG, Refused(NO_ERROR_PAGE)).already(&["off"]),
     row("proxy_cookie_path", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER))
         .many()
         .already(&["off"]),

@@ -52,6 +52,7 @@ pub(super) const ROWS: &[Row] = &[
         "the longest head of an answer; 64k where the file says less, 1m where it says more; \
          bodies stream",
     ),
+    row("proxy_intercept_errors", PROXY_PAGE, HSL, FLAG, Class::Implemented),
     row("proxy_ignore_client_abort", PROXY_PAGE, HSL, FLAG, Class::Implemented),
     row(
         "proxy_ignore_headers",

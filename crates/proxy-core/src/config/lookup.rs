@@ -68,8 +68,8 @@ impl Server {
                 return found;
             }
             let location = self.locations.get(index)?;
-            is_final = location.is_final;
-            let inner = location.nested.as_deref();
+            is_final = location.search.is_final;
+            let inner = location.search.nested.as_deref();
             found = inner.and_then(|inner| self.find_in(inner, path, values)).or(found);
             if matches!(found, Some((_, true))) {
                 return found;
@@ -81,7 +81,7 @@ impl Server {
         let mut expressions = level.expressions.iter();
         match expressions.find(|(expression, _)| values.matches(expression, path)) {
             Some((_, index)) => {
-                let inner = self.locations.get(*index)?.nested.as_deref();
+                let inner = self.locations.get(*index)?.search.nested.as_deref();
                 let deeper = inner.and_then(|inner| self.find_in(inner, path, values));
                 Some((deeper.map_or(*index, |(deeper, _)| deeper), true))
             }

@@ -70,7 +70,8 @@ fn make_return(
     if is_redirect(answer.status) {
         return make_moved(answer.status, value, location, context, response);
     }
-    response.begin_own(answer.status);
+    // nginx: where it is an error's page it has that one's status.
+    response.begin_own(context.request.course.status.unwrap_or(answer.status));
     response.body = value;
     // nginx types an empty text too.
     let content_type = location.content_type(&context.request.uri.path);
@@ -131,6 +132,11 @@ fn finish(content_type: &[u8], response: &mut Response) {
     }
     response.body_type.extend_from_slice(content_type);
     response.length = BodyLength::Exact(response.body.len() as u64);
+}
+
+/// nginx: 444 closes the connection without an answer, and of 499 only the log speaks.
+pub fn is_silent(status: u16) -> bool {
+    matches!(status, 444 | 499)
 }
 
 fn is_redirect(status: u16) -> bool {

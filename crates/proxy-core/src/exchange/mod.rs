@@ -21,6 +21,7 @@
 mod answer;
 mod client;
 mod deadline;
+mod error_page;
 mod redirect;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,7 @@ mod upstream;
 
 use std::net::SocketAddr;
 
-use http1::{BodyLength, BodyReader, Reject, RequestHead};
+use http1::{BodyReader, Reject, RequestHead};
 
 use crate::clock::{Millis, Moment};
 use crate::config::model::{Handler, Location, LogFormat, ProxyPass};
@@ -219,7 +220,13 @@ impl Exchange {
     fn run_phases(&mut self, now: Moment, out: &mut Out) {
         let (response, attempts) = (&self.down.response, &self.attempts);
         let seen = Seen { response, attempts, now };
-        match phases::run(&mut self.request, &seen) {
+        let content = phases::run(&mut self.request, &seen);
+        self.follow(content, now, out);
+    }
+
+    /// Does what the phases said.
+    fn follow(&mut self, content: Content, now: Moment, out: &mut Out) {
+        match content {
             Content::Call => self.begin_call(now),
             Content::Fault(fault) => self.fail(fault, now, out),
             content => self.answer(content, now, out),
@@ -229,11 +236,7 @@ impl Exchange {
     fn begin_call(&mut self, now: Moment) {
         let at = self.request.at.clone();
         let Some(pass) = pass_of(at.location(self.request.place)) else { return };
-        // What an internal redirect left of the body stays behind.
-        self.wire.request_body = match self.request.course.redirects {
-            0 => self.request.head.body,
-            _ => BodyLength::None,
-        };
+        self.wire.request_body = self.request.body();
         self.wire.has_sent = false;
         self.call.begin(pass, at.config(), self.request.course.redirects, now.ms);
         self.phase = Phase::Connecting;

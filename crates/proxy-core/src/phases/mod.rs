@@ -73,36 +73,61 @@ pub fn run(request: &mut Request, seen: &Seen<'_>) -> Content {
     {
         return content;
     }
+    search(request, seen)
+}
+
+/// Asks the phases that follow the search for a location: the place is a named one.
+pub fn run_named(request: &mut Request, seen: &Seen<'_>) -> Content {
+    debug_assert!(request.place.location.is_some(), "the location is found by its name");
+    if request.course.is_endless() {
+        return Content::Fault(Fault::RedirectCycle);
+    }
+    let found = at_location(request, seen);
+    found.unwrap_or_else(|| search(request, seen))
+}
+
+/// Looks for a location, and for another one as often as the path is rewritten.
+fn search(request: &mut Request, seen: &Seen<'_>) -> Content {
     loop {
         if let Verdict::Done(content) = find_location(request) {
             return content;
         }
-        // nginx: `NGX_HTTP_REWRITE_PHASE`, which a server without a location does not have.
-        let Some(index) = request.place.location else { break };
-        if request.at.location(request.place).program.steps.is_empty() {
-            break;
-        }
-        match rewrite::run(request, Level::Location(index), seen) {
-            Outcome::Done(content) => return content,
-            Outcome::Next { is_moved: false } => break,
-            Outcome::Next { is_moved: true } => {}
-        }
-        // nginx: `NGX_HTTP_POST_REWRITE_PHASE`.
-        request.course.changes += 1;
-        if request.course.is_endless() {
-            return Content::Fault(Fault::RedirectCycle);
+        if let Some(content) = at_location(request, seen) {
+            return content;
         }
     }
-    content(request)
+}
+
+/// What answers at the location; nothing where another one is to be found.
+fn at_location(request: &mut Request, seen: &Seen<'_>) -> Option<Content> {
+    // nginx: `NGX_HTTP_REWRITE_PHASE`, which a server without a location does not have.
+    if let Some(index) = request.place.location
+        && !request.at.location(request.place).program.steps.is_empty()
+    {
+        match rewrite::run(request, Level::Location(index), seen) {
+            Outcome::Done(content) => return Some(content),
+            Outcome::Next { is_moved: false } => {}
+            Outcome::Next { is_moved: true } => {
+                // nginx: `NGX_HTTP_POST_REWRITE_PHASE`.
+                request.course.changes += 1;
+                let is_endless = request.course.is_endless();
+                return is_endless.then_some(Content::Fault(Fault::RedirectCycle));
+            }
+        }
+    }
+    Some(content(request))
 }
 
 /// nginx: `NGX_HTTP_FIND_CONFIG_PHASE`, which also looks at the length that the client declares.
 fn find_location(request: &mut Request) -> Verdict {
     let server = request.at.server(request.place);
     request.place.location = server.location_index(&request.uri.path, request.values.get_mut());
-    let max = request.at.location(request.place).client.body_bytes_max;
-    match (request.head.body, max) {
-        (BodyLength::Exact(bytes), Some(max)) if bytes > max => {
+    let location = request.at.location(request.place);
+    if location.search.is_internal && !request.course.is_internal {
+        return Verdict::Done(Content::Status(404));
+    }
+    match (request.head.body, location.client.body_bytes_max) {
+        (BodyLength::Exact(bytes), Some(max)) if bytes > max && !request.course.is_body_left => {
             Verdict::Done(Content::Fault(Fault::BodyTooLarge))
         }
         _ => Verdict::Next,
@@ -112,11 +137,9 @@ fn find_location(request: &mut Request) -> Verdict {
 /// nginx: `NGX_HTTP_CONTENT_PHASE`.
 fn content(request: &mut Request) -> Content {
     let content = match &request.at.location(request.place).handler {
-        Handler::Proxy(pass) => match request.head.body {
+        Handler::Proxy(pass) => match request.body() {
             // HTTP/1.0 has no way to pass a body on whose length nobody knows.
-            BodyLength::Chunked if !pass.http11 && request.course.redirects == 0 => {
-                Content::Fault(Fault::LengthRequired)
-            }
+            BodyLength::Chunked if !pass.http11 => Content::Fault(Fault::LengthRequired),
             _ => Content::Call,
         },
         Handler::SlashRedirect => Content::SlashRedirect,

@@ -3,7 +3,7 @@
 //! Owns: how locations are matched, their levels, and what answers. Choosing among them for a
 //! request is `lookup`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use nginx_conf::Directive;
 
@@ -21,6 +21,8 @@ pub(super) enum Match {
     Prefix,
     /// `^~`
     FinalPrefix,
+    /// `@name`
+    Named,
     /// `~`, or `~*` where case does not matter.
     Expression {
         /// `~*`
@@ -38,7 +40,7 @@ pub(super) struct Written<'t> {
 impl Written<'_> {
     /// nginx: what an URI of a pass takes the place of; nothing where an expression matched.
     pub(super) fn prefix(&self) -> Option<&str> {
-        let is_prefix = !matches!(self.kind, Match::Expression { .. });
+        let is_prefix = !matches!(self.kind, Match::Named | Match::Expression { .. });
         is_prefix.then_some(self.path)
     }
 }
@@ -50,7 +52,7 @@ impl Lower<'_> {
         block: &[Directive],
         scope: &Scope,
         around: Option<Written<'_>>,
-        out: &mut Vec<Location>,
+        (out, named): (&mut Vec<Location>, &mut HashMap<Vec<u8>, usize>),
     ) -> Locations {
         let mut level = Locations::default();
         let mut prefixes: HashSet<Vec<u8>> = HashSet::new();
@@ -71,18 +73,19 @@ impl Lower<'_> {
             }
             let index = out.len();
             let mut location = scope.location(self, written.prefix().unwrap_or_default(), handler);
-            location.is_final = written.kind == Match::FinalPrefix;
+            location.search.is_final = written.kind == Match::FinalPrefix;
+            location.search.is_internal = own.iter().any(|line| line.name.text == "internal");
             out.push(location);
             let inside = Inside { scope: &scope, written, location: index, out };
             let program = self.program(own, &scope, Some(inside));
             if let Some(location) = out.get_mut(index) {
                 location.program = program;
             }
-            let nested = self.locations(own, &scope, Some(written), out);
+            let nested = self.locations(own, &scope, Some(written), (out, named));
             if let Some(outer) = out.get_mut(index)
                 && !nested.is_empty()
             {
-                outer.nested = Some(Box::new(nested));
+                outer.search.nested = Some(Box::new(nested));
             }
             let key = written.path.as_bytes().to_vec();
             let is_new = match written.kind {
@@ -91,6 +94,7 @@ impl Lower<'_> {
                     level.prefixes.push((key.clone(), index));
                     prefixes.insert(key)
                 }
+                Match::Named => named.insert(key, index).is_none(),
                 Match::Expression { is_caseless } => {
                     let span = directive.args.last().map_or(directive.name.span, |word| word.span);
                     let expression = self.expression(written.path, is_caseless, span);
@@ -127,11 +131,7 @@ impl Lower<'_> {
         let span = directive.arg_span(0);
         let kind = match modifier {
             "=" => Match::Exact,
-            "" | "^~" if path.starts_with('@') => {
-                let message = format!("named location \"{path}\" is not supported yet");
-                self.error(span, message);
-                return None;
-            }
+            "" | "^~" if directive.args.len() == 1 && path.starts_with('@') => Match::Named,
             "" => Match::Prefix,
             "^~" => Match::FinalPrefix,
             "~" => Match::Expression { is_caseless: false },
@@ -158,6 +158,16 @@ impl Lower<'_> {
                 let outer = outer.path;
                 let message =
                     format!("location \"{path}\" cannot be inside the exact location \"{outer}\"");
+                self.error(span, message);
+            }
+            Some(outer) if outer.kind == Match::Named => {
+                let outer = outer.path;
+                let message =
+                    format!("location \"{path}\" cannot be inside the named location \"{outer}\"");
+                self.error(span, message);
+            }
+            Some(_) if written.kind == Match::Named => {
+                let message = format!("named location \"{path}\" can be on the server level only");
                 self.error(span, message);
             }
             // nginx: a path inside an expression has to begin with that one's text, too.

@@ -12,7 +12,7 @@ use super::Lower;
 use super::scope::{count, flag, millis, set};
 use crate::config::model::{
     IgnoredFields, NextConditions, NextUpstream, Part, PassUrl, ProxyPass, ProxyRedirect,
-    ProxyTimeouts, SetHeader, Shared, Template, Variable,
+    ProxyTimeouts, SetHeader, Shared, Steering, Template, Variable,
 };
 
 /// The settings of one level that hold for its passes.
@@ -26,7 +26,7 @@ pub(super) struct ProxyScope {
     hidden: Hidden,
     next_upstream: NextUpstream,
     buffer_bytes: usize,
-    ignored: IgnoredFields,
+    steering: Steering,
     ignore_client_abort: bool,
     replay_bytes_max: usize,
 }
@@ -112,7 +112,7 @@ impl Default for ProxyScope {
             hidden: Hidden { names: hidden(&own, &passed), own, passed },
             next_upstream: NextUpstream::default(),
             buffer_bytes: BUFFER_BYTES_MIN,
-            ignored: IgnoredFields::default(),
+            steering: Steering::default(),
             ignore_client_abort: false,
             replay_bytes_max: REPLAY_BYTES,
         }
@@ -137,7 +137,7 @@ impl ProxyScope {
             hidden: self.hidden.names.clone(),
             next_upstream: self.next_upstream,
             buffer_bytes: self.buffer_bytes,
-            ignored: self.ignored,
+            steering: self.steering,
             ignore_client_abort: self.ignore_client_abort,
             replay_bytes_max: self.replay_bytes_max,
         }
@@ -183,6 +183,7 @@ impl ProxyScope {
                 let bytes = size().map(|bytes| count(bytes, BUFFER_BYTES_MAX));
                 set(&mut self.buffer_bytes, bytes.map(|bytes| bytes.max(BUFFER_BYTES_MIN)));
             }
+            "proxy_intercept_errors" => self.steering.intercepts_errors = flag(directive),
             "proxy_ignore_client_abort" => self.ignore_client_abort = flag(directive),
             "client_body_buffer_size" => {
                 set(&mut self.replay_bytes_max, size().map(|b| count(b, REPLAY_BYTES_MAX)));
@@ -286,7 +287,7 @@ impl ProxyLists {
         }
         if !self.ignored.0.is_empty() {
             let listed = self.ignored.0.iter().map(|(_, field)| *field);
-            scope.ignored = listed.fold(IgnoredFields::NONE, IgnoredFields::and);
+            scope.steering.ignored = listed.fold(IgnoredFields::NONE, IgnoredFields::and);
         }
         let has_fields = !self.hidden.is_empty() || !self.passed.is_empty();
         if !self.hidden.is_empty() {

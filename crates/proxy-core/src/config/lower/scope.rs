@@ -1,7 +1,7 @@
 //! Inheritance: what a level of the file gets from the level above, and what it changes.
 //!
 //! Owns: nginx's rules of it, and the client's side of the settings. Single values are inherited
-//! one by one; `proxy_set_header`, `add_header`, `access_log`, `proxy_redirect` and `types` as a
+//! one by one; `proxy_set_header`, `add_header`, `error_page`, `access_log`, `proxy_redirect` and `types` as a
 //! whole, by a level that has none of its own. The order of directives inside a level does not
 //! matter.
 
@@ -12,8 +12,8 @@ use nginx_conf::{Directive, units};
 use super::Lower;
 use super::proxy::{BUFFER_BYTES_MAX, ProxyLists, ProxyScope, REPLAY_BYTES_MAX};
 use crate::config::model::{
-    AccessLog, AddHeader, ClientLimits, ClientSide, ContentTypes, Handler, Keepalive,
-    LingeringClose, Location, Program, RedirectForm, Shared, Telling, Types,
+    AccessLog, AddHeader, ClientLimits, ClientSide, ContentTypes, ErrorPage, ErrorPages, Handler,
+    Keepalive, LingeringClose, Location, Program, RedirectForm, Search, Shared, Telling, Types,
 };
 
 /// The settings of one level, with all that it inherits.
@@ -26,6 +26,7 @@ pub(super) struct Scope {
     redirect: RedirectForm,
     server_tokens: bool,
     telling: Telling,
+    errors: ErrorPages,
     add_headers: Shared<AddHeader>,
     /// `None` where no level says anything.
     access_logs: Option<Shared<AccessLog>>,
@@ -50,6 +51,7 @@ impl Scope {
             redirect: RedirectForm::default(),
             server_tokens: true,
             telling: Telling::default(),
+            errors: ErrorPages::default(),
             add_headers: Shared::default(),
             access_logs: None,
             proxy: ProxyScope::default(),
@@ -109,6 +111,7 @@ impl Scope {
                     !directive.arg(0).is_some_and(|text| text.eq_ignore_ascii_case("off"));
             }
             "uninitialized_variable_warn" => self.telling.unset = flag(directive),
+            "recursive_error_pages" => self.errors.are_recursive = flag(directive),
             "rewrite_log" => self.telling.steps = flag(directive),
             "default_type" => {
                 let name = directive.arg(0).map(|text| text.as_bytes().to_vec());
@@ -148,8 +151,8 @@ impl Scope {
             content_types: self.content_types.clone(),
             redirect: self.redirect,
             server_tokens: self.server_tokens,
-            is_final: false,
-            nested: None,
+            errors: self.errors.clone(),
+            search: Search::default(),
         }
     }
 }
@@ -172,6 +175,7 @@ pub(super) fn count(number: u64, max: usize) -> usize {
 #[derive(Default)]
 struct Lists {
     add_headers: Vec<AddHeader>,
+    error_pages: Vec<ErrorPage>,
     access_logs: Option<Vec<AccessLog>>,
     access_log_off: bool,
     types: Option<Types>,
@@ -187,6 +191,7 @@ impl Lists {
                 let header = |(name, value)| AddHeader { name, value, always };
                 self.add_headers.extend(field.map(header));
             }
+            "error_page" => self.error_pages.extend(lower.error_page(directive)),
             "access_log" => match lower.access_log(directive) {
                 Some(None) => self.access_log_off = true,
                 Some(Some(log)) => self.access_logs.get_or_insert_default().push(log),
@@ -202,6 +207,9 @@ impl Lists {
     fn replace(self, scope: &mut Scope) {
         if !self.add_headers.is_empty() {
             scope.add_headers = self.add_headers.into();
+        }
+        if !self.error_pages.is_empty() {
+            scope.errors.pages = self.error_pages.into();
         }
         if self.access_log_off {
             scope.access_logs = Some(Shared::default());

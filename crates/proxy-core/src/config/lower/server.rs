@@ -90,13 +90,13 @@ impl Lower<'_> {
             let at = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
             self.add_socket(at, index, false, &Options::default(), directive.name.span);
         }
-        let mut locations = Vec::new();
+        let (mut locations, mut named) = (Vec::new(), HashMap::new());
         let program = self.program(block, &scope, None);
-        let top = self.locations(block, &scope, None, &mut locations);
+        let top = self.locations(block, &scope, None, (&mut locations, &mut named));
         let fallback = scope.location(self, "", Handler::NotFound);
         let client = scope.client_limits();
         let name = shown.unwrap_or_default().into_bytes();
-        let server = Server { name, program, top, locations, fallback, client };
+        let server = Server { name, program, top, named, locations, fallback, client };
         self.config.servers.push(server);
     }
 

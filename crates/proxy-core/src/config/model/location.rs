@@ -28,8 +28,19 @@ pub struct Location {
     pub redirect: RedirectForm,
     /// nginx: `server_tokens`, on; off leaves the version out.
     pub server_tokens: bool,
+    /// Pages of the file's own for errors.
+    pub errors: ErrorPages,
+    /// How it is found, and what is found in it.
+    pub search: Search,
+}
+
+/// What the search for a location has to know of one.
+#[derive(Debug, Default)]
+pub struct Search {
     /// nginx: `^~`: where this is the longest prefix, no regular expression beside it is tried.
     pub is_final: bool,
+    /// nginx: `internal`: no client may ask for it.
+    pub is_internal: bool,
     /// Locations inside this one, if there are any.
     pub nested: Option<Box<Locations>>,
 }
@@ -178,6 +189,37 @@ pub struct Return {
     pub status: u16,
     /// Text of the body, or the URL of a redirect (301, 302, 303, 307, 308).
     pub text: Option<Template>,
+}
+
+/// Pages of the file's own for errors.
+#[derive(Clone, Debug, Default)]
+pub struct ErrorPages {
+    /// nginx: `error_page`.
+    pub pages: Shared<ErrorPage>,
+    /// nginx: `recursive_error_pages`, off: a request has one page of the file's own.
+    pub are_recursive: bool,
+}
+
+/// nginx: one status of an `error_page`.
+#[derive(Clone, Debug)]
+pub struct ErrorPage {
+    /// The status that it is for.
+    pub status: u16,
+    /// The status of the answer.
+    pub new_status: NewStatus,
+    /// A path with its query, a named location, or an URL that the client is sent to.
+    pub to: Template,
+}
+
+/// The status of a page's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewStatus {
+    /// That of the error.
+    Same,
+    /// nginx: `=`: that of whoever answers.
+    Own,
+    /// nginx: `=STATUS`.
+    Other(u16),
 }
 
 /// nginx: `add_header`.

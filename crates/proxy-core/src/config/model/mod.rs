@@ -21,14 +21,14 @@ use std::sync::Arc;
 
 pub use expression::{Expression, OwnSource, OwnVariable};
 pub use location::{
-    AddHeader, ClientSide, ContentTypes, Handler, Keepalive, Lingering, LingeringClose, Location,
-    Locations, RedirectForm, Return, Types,
+    AddHeader, ClientSide, ContentTypes, ErrorPage, ErrorPages, Handler, Keepalive, Lingering,
+    LingeringClose, Location, Locations, NewStatus, RedirectForm, Return, Search, Types,
 };
 pub use log::{AccessLog, ErrorLevel, ErrorLog, ErrorLogs, Escape, LogFile, LogFormat};
 pub use map::{Geo, Map, Split};
 pub use pass::{
     IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyRedirect, ProxyTimeouts,
-    SetHeader,
+    SetHeader, Steering,
 };
 pub use rewrite::{Program, Rewrite, Step, Telling, Test, Then};
 pub use template::{Part, Template};
@@ -84,7 +84,8 @@ impl Config {
                 }
                 Handler::SlashRedirect | Handler::NotFound => false,
             };
-            added || handled || in_program(&location.program)
+            let pages = location.errors.pages.iter().any(|page| in_template(&page.to));
+            added || handled || pages || in_program(&location.program)
         };
         let in_map = |map: &Map| {
             let values = map.values.iter().chain([&map.subject, &map.default]);
@@ -156,7 +157,9 @@ pub struct Server {
     pub program: Program,
     /// Those of the server's own level.
     pub top: Locations,
-    /// All locations, nested ones too; `Locations` index them.
+    /// nginx: `location @name`.
+    pub named: HashMap<Vec<u8>, usize>,
+    /// All locations, nested ones too; `Locations` and `named` index them.
     pub locations: Vec<Location>,
     /// Settings where no location matches, and for errors before one is chosen.
     pub fallback: Location,

@@ -26,8 +26,8 @@ pub struct ProxyPass {
     pub next_upstream: NextUpstream,
     /// nginx: `proxy_buffer_size`: longest head of an answer, in bytes.
     pub buffer_bytes: usize,
-    /// nginx: `proxy_ignore_headers`, none: fields of the answer that steer nothing.
-    pub ignored: IgnoredFields,
+    /// What an answer steers.
+    pub steering: Steering,
     /// nginx: `proxy_ignore_client_abort`, off: whether the exchange with the upstream goes on
     /// when the client has gone.
     pub ignore_client_abort: bool,
@@ -64,6 +64,15 @@ impl ProxyRedirect {
         };
         from.into_iter().chain([to])
     }
+}
+
+/// What an upstream's answer may steer here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Steering {
+    /// nginx: `proxy_ignore_headers`, none: fields of the answer that steer nothing.
+    pub ignored: IgnoredFields,
+    /// nginx: `proxy_intercept_errors`, off: whether an `error_page` takes the place of an answer.
+    pub intercepts_errors: bool,
 }
 
 /// The URL of a `proxy_pass`, taken apart.

@@ -21,7 +21,7 @@ fn what_no_file_says_is_as_in_nginx() {
     assert_eq!(next.conditions, NextConditions::ERROR.and(NextConditions::TIMEOUT));
     assert_eq!((next.tries, next.timeout_ms), (0, 0));
     assert_eq!((pass.buffer_bytes, pass.replay_bytes_max), (64 << 10, 16 << 10));
-    assert_eq!((pass.ignored, pass.ignore_client_abort), (IgnoredFields::NONE, false));
+    assert_eq!((pass.steering.ignored, pass.ignore_client_abort), (IgnoredFields::NONE, false));
     assert_eq!(config.worker_connections, None);
 }
 
@@ -141,7 +141,7 @@ fn ignored_fields_are_a_set_that_a_level_replaces_as_a_whole() {
          X-Accel-Buffering X-Accel-Expires; proxy_pass http://a; } \
          location /none { proxy_ignore_headers Expires Cache-Control Set-Cookie; proxy_pass http://a; }",
     );
-    let of = |path: &str| pass(&config, path).ignored;
+    let of = |path: &str| pass(&config, path).steering.ignored;
     assert_eq!(of("/"), IgnoredFields::REDIRECT.and(IgnoredFields::LIMIT_RATE));
     let own = IgnoredFields::CHARSET.and(IgnoredFields::BUFFERING).and(IgnoredFields::EXPIRES);
     assert_eq!((of("/own"), of("/none")), (own, IgnoredFields::NONE));

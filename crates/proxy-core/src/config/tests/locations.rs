@@ -116,7 +116,12 @@ fn a_pass_to_a_location_with_a_slash_answers_without_it_by_a_redirect() {
 
 #[test]
 fn bad_locations_are_told() {
-    check_server_error("location @x { return 200; }", "named location \"@x\" is not supported yet");
+    let named = "location @x { return 200; } location @x { return 201; }";
+    check_server_error(named, "duplicate location \"@x\"");
+    let inside = "location @x { location /a { return 200; } return 200; }";
+    check_server_error(inside, "location \"/a\" cannot be inside the named location \"@x\"");
+    let deep = "location /a { location @x { return 200; } return 200; }";
+    check_server_error(deep, "named location \"@x\" can be on the server level only");
     let modifier = "invalid location modifier \"!\"; expected \"=\", \"^~\", \"~\" or \"~*\"";
     check_server_error("location ! /a { return 200; }", modifier);
     let duplicate = "location /a { return 200; } location ^~ /a { return 200; }";

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod damage;
+mod error_pages;
 mod expressions;
 mod locations;
 mod maps;
@@ -123,6 +124,7 @@ pub(super) const BLOG: &str = "events {} http { server { listen 80; location / {
 fn every_implemented_directive_is_taken_up_somewhere() {
     let code = [
         include_str!("../lower/mod.rs"),
+        include_str!("../lower/error_page.rs"),
         include_str!("../lower/location.rs"),
         include_str!("../lower/log.rs"),
         include_str!("../lower/map.rs"),
