@@ -20,8 +20,11 @@ mod tests {
                 format!("http {{ server {{ location / {{ if ($host) {{ {directive} }} }} }} }}")
             }
             Context::ServerIf => format!("http {{ server {{ if ($host) {{ {directive} }} }} }}"),
-            // It is refused itself; nothing is looked at inside of it.
-            Context::LimitExcept => return vec![],
+            Context::LimitExcept => {
+                format!(
+                    "http {{ server {{ location / {{ limit_except GET {{ {directive} }} }} }} }}"
+                )
+            }
         };
         let main = Included { name: "t".to_owned(), bytes: text.into(), is_stock: false };
         match load(main, Context::Main, &mut |_, _| Ok(vec![])) {

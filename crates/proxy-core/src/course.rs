@@ -2,6 +2,8 @@
 //!
 //! It remembers; phases decide.
 
+use std::net::SocketAddr;
+
 /// A request is sent to another place so often at most.
 ///
 /// nginx: `NGX_HTTP_MAX_URI_CHANGES`.
@@ -9,6 +11,8 @@ pub const CHANGES_MAX: u32 = 10;
 /// What has become of a request inside the proxy.
 #[derive(Debug)]
 pub struct Course {
+    /// The address of the client's connection, where somebody has told who the client is.
+    pub peer: Option<SocketAddr>,
     /// Internal redirects made.
     pub redirects: u32,
     /// Internal redirects, and new places by `rewrite`.
@@ -36,6 +40,7 @@ pub struct Course {
 impl Default for Course {
     fn default() -> Self {
         Course {
+            peer: None,
             redirects: 0,
             changes: 0,
             is_internal: false,
@@ -53,6 +58,7 @@ impl Default for Course {
 impl Course {
     /// Forgets the last request.
     pub fn clear(&mut self) {
+        self.peer = None;
         (self.redirects, self.changes) = (0, 0);
         (self.is_internal, self.has_prefix) = (false, true);
         (self.is_passed, self.is_get) = (false, false);

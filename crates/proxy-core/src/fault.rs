@@ -27,6 +27,8 @@ pub enum Fault {
     LengthRequired,
     /// More internal redirects and rewrites than nginx makes.
     RedirectCycle,
+    /// nginx: `deny`.
+    Denied,
     /// A rewrite leaves nothing of the path.
     EmptyPath,
     /// A variable's value is longer than any may be.
@@ -120,6 +122,7 @@ impl Fault {
             Fault::ClientLeft => 499,
             Fault::ClientTooSlow | Fault::ClientStalled => 408,
             Fault::BodyTooLarge => 413,
+            Fault::Denied => 403,
             Fault::LengthRequired => 411,
             Fault::RedirectCycle | Fault::EmptyPath | Fault::ValueTooLong => 500,
             Fault::NoSuchName | Fault::BodyGone => 500,
@@ -155,6 +158,7 @@ impl Fault {
             Fault::ValueTooLong => 21,
             Fault::NoSuchName => 22,
             Fault::BodyGone => 23,
+            Fault::Denied => 24,
         }
     }
 
@@ -206,6 +210,7 @@ impl fmt::Display for Fault {
                 write!(f, "a chunked body cannot go to an upstream in HTTP/1.0")
             }
             Fault::RedirectCycle => write!(f, "rewrites or internal redirects lead in a circle"),
+            Fault::Denied => write!(f, "access forbidden by rule"),
             Fault::EmptyPath => write!(f, "the rewritten URI has a zero length"),
             Fault::ValueTooLong => write!(f, "the value of a variable is too long"),
             Fault::NoSuchName => write!(f, "could not find the named location"),
@@ -219,7 +224,7 @@ impl fmt::Display for Fault {
 }
 
 /// Kinds of faults, see [`Fault::kind`].
-const KINDS: usize = 24;
+const KINDS: usize = 25;
 /// A fault of one kind is told so often at most.
 const INTERVAL_MS: Millis = 1_000;
 
@@ -315,6 +320,7 @@ mod tests {
             (Fault::BodyTooLarge, 413, Error),
             (Fault::LengthRequired, 411, Info),
             (Fault::RedirectCycle, 500, Error),
+            (Fault::Denied, 403, Error),
             (Fault::EmptyPath, 500, Error),
             (Fault::ValueTooLong, 500, Error),
             (Fault::NoSuchName, 500, Error),

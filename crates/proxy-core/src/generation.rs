@@ -229,8 +229,8 @@ mod tests {
         );
         let at = At::of(&generation, ids[0], ANY).unwrap();
         let place = at.default_place();
-        assert_eq!(at.location(place).keepalive.timeout_ms, 7_000);
+        assert_eq!(at.location(place).client.keepalive.timeout_ms, 7_000);
         let place = Place { location: Some(0), ..place };
-        assert_eq!(at.location(place).keepalive.timeout_ms, 9_000);
+        assert_eq!(at.location(place).client.keepalive.timeout_ms, 9_000);
     }
 }

@@ -1,18 +1,10 @@
 //! Rows of blocks that are not carried out yet; what stands in them is not looked at.
 
-use super::later::{ACCESS, CHARSET_PAGE, LATER, PLUS};
+use super::later::{CHARSET_PAGE, LATER, PLUS};
 use super::*;
 use Class::Refused;
 
 pub(super) const ROWS: &[Row] = &[
-    row(
-        "limit_except",
-        HTTP_PAGE,
-        LOCATION,
-        Shape::words(1, ANY).with(Block::Of(Context::LimitExcept)),
-        Refused(ACCESS),
-    )
-    .many(),
     row("charset_map", CHARSET_PAGE, HTTP, Shape::words(2, 2).with(Block::Data), Refused(LATER))
         .many(),
     row("match", "http/ngx_http_upstream_hc_module", HTTP, WORD.with(Block::Data), Refused(PLUS))

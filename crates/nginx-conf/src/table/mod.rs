@@ -4,6 +4,7 @@
 //! `--directives` listing and the reference page are made from it and from nothing else. It must
 //! not say how a directive is carried out.
 
+mod access;
 mod blocks;
 mod contexts;
 mod core;
@@ -112,6 +113,7 @@ pub enum Block {
 const GROUPS: &[&[Row]] = &[
     core::ROWS,
     rewrite::ROWS,
+    access::ROWS,
     proxy::ROWS,
     ignored::ROWS,
     later::ROWS,

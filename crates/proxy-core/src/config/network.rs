@@ -19,6 +19,12 @@ pub struct Network {
 pub struct NotANetwork;
 
 impl Network {
+    /// One address alone.
+    pub fn of(address: IpAddr) -> Network {
+        let first = address.to_canonical();
+        Network { first, bits: width(first) }
+    }
+
     /// `ADDRESS` or `ADDRESS/BITS`, and whether bits of the address have no meaning, which nginx
     /// warns of.
     ///

@@ -62,8 +62,10 @@ variables! {
         ProxyHost = "proxy_host",
         ProxyPort = "proxy_port",
         QueryString = "query_string",
-        RemoteAddr = "remote_addr" | "realip_remote_addr",
-        RemotePort = "remote_port" | "realip_remote_port",
+        RealipRemoteAddr = "realip_remote_addr",
+        RealipRemotePort = "realip_remote_port",
+        RemoteAddr = "remote_addr",
+        RemotePort = "remote_port",
         RemoteUser = "remote_user",
         Request = "request",
         RequestCompletion = "request_completion",
@@ -240,8 +242,7 @@ mod tests {
         for (name, variable) in NAMES.iter().filter(is_named) {
             let variant = format!("{variable:?}").to_ascii_lowercase();
             let plain = name.replace('_', "");
-            let is_alias =
-                ["documenturi", "realipremoteaddr", "realipremoteport"].contains(&plain.as_str());
+            let is_alias = plain == "documenturi";
             assert!(is_alias || plain == variant, "{name}: {variable:?}");
         }
     }

@@ -49,7 +49,7 @@ impl<N: Net> Engine<N> {
         self.room.look_again_ms = 0;
         let next = exchange.client_next();
         let has_announced_end = exchange.fault().is_none() && !exchange.request.head.persistent();
-        let keepalive_ms = exchange.location().keepalive.timeout_ms;
+        let keepalive_ms = exchange.location().client.keepalive.timeout_ms;
         let lingering = exchange.location().client.lingering;
         self.give_back(exchange);
         if !Rc::ptr_eq(client.at.generation(), &self.generation) {

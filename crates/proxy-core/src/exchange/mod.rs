@@ -355,7 +355,7 @@ impl Exchange {
 
     /// Whether the client's side of this request may carry another one.
     fn client_may_persist(&self) -> bool {
-        let keepalive = self.location().keepalive;
+        let keepalive = self.location().client.keepalive;
         self.request.head.persistent()
             && !self.is_draining
             && keepalive.timeout_ms > 0

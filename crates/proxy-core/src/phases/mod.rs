@@ -3,6 +3,7 @@
 //! Each phase says `Next`, or what answers. Where the path was rewritten the search for a location
 //! begins again; an internal redirect begins anew. Nothing is sent here.
 
+mod access;
 mod rewrite;
 
 use http1::BodyLength;
@@ -67,6 +68,13 @@ pub fn run(request: &mut Request, seen: &Seen<'_>) -> Content {
     if request.course.is_endless() {
         return Content::Fault(Fault::RedirectCycle);
     }
+    // nginx: `NGX_HTTP_POST_READ_PHASE`.
+    if request.course.redirects == 0
+        && !request.at.server(request.place).fallback.access.real_ip.from.is_empty()
+    {
+        let at = request.at.clone();
+        access::tell_client(request, &at.server(request.place).fallback.access.real_ip);
+    }
     // nginx: `NGX_HTTP_SERVER_REWRITE_PHASE`.
     if !request.at.server(request.place).program.steps.is_empty()
         && let Outcome::Done(content) = rewrite::run(request, Level::Server, seen)
@@ -82,6 +90,7 @@ pub fn run_named(request: &mut Request, seen: &Seen<'_>) -> Content {
     if request.course.is_endless() {
         return Content::Fault(Fault::RedirectCycle);
     }
+    access::limit_methods(request);
     let found = at_location(request, seen);
     found.unwrap_or_else(|| search(request, seen))
 }
@@ -115,6 +124,11 @@ fn at_location(request: &mut Request, seen: &Seen<'_>) -> Option<Content> {
             }
         }
     }
+    if access::is_checked(request)
+        && let Err(fault) = access::check(request)
+    {
+        return Some(Content::Fault(fault));
+    }
     Some(content(request))
 }
 
@@ -130,7 +144,13 @@ fn find_location(request: &mut Request) -> Verdict {
         (BodyLength::Exact(bytes), Some(max)) if bytes > max && !request.course.is_body_left => {
             Verdict::Done(Content::Fault(Fault::BodyTooLarge))
         }
-        _ => Verdict::Next,
+        _ if matches!(location.handler, Handler::SlashRedirect) => {
+            Verdict::Done(Content::SlashRedirect)
+        }
+        _ => {
+            access::limit_methods(request);
+            Verdict::Next
+        }
     }
 }
 

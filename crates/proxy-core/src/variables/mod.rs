@@ -94,6 +94,8 @@ impl<'e> View<'e> {
             V::BinaryRemoteAddr
             | V::Connection
             | V::ConnectionRequests
+            | V::RealipRemoteAddr
+            | V::RealipRemotePort
             | V::RemoteAddr
             | V::RemotePort
             | V::Scheme
@@ -176,6 +178,7 @@ impl<'e> View<'e> {
     fn push_connection_variable(&self, variable: &Variable, out: &mut Vec<u8>) {
         use Variable as V;
         let (client, at) = (&self.request.client, &self.request.at);
+        let peer = self.request.course.peer.unwrap_or(client.remote);
         match variable {
             V::BinaryRemoteAddr => match client.remote.ip() {
                 IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
@@ -184,6 +187,10 @@ impl<'e> View<'e> {
             V::Connection => push_number(client.serial, out),
             V::ConnectionRequests => push_number(client.requests, out),
             V::RemoteAddr => push_ip(client.remote.ip(), out),
+            V::RealipRemoteAddr => push_ip(peer.ip(), out),
+            V::RealipRemotePort => push_number(u64::from(peer.port()), out),
+            // nginx: one that nobody has told is empty.
+            V::RemotePort if client.remote.port() == 0 => {}
             V::RemotePort => push_number(u64::from(client.remote.port()), out),
             V::Scheme => out.extend_from_slice(b"http"),
             V::ServerAddr => push_ip(client.local.ip(), out),

@@ -64,22 +64,19 @@ impl Lower<'_> {
             let scope = scope.with(self, own);
             self.inner_error_log(own);
             let handler = self.handler(own, &scope, written, directive);
-            // nginx: a pass to a location that ends in a slash sends its name without it there.
-            if let (Handler::Proxy(_), Some(path)) = (&handler, written.prefix())
-                && let Some(bare) = path.strip_suffix('/').filter(|bare| !bare.is_empty())
-            {
-                let location = scope.location(self, bare, Handler::SlashRedirect);
-                redirects.push((bare.into(), location));
-            }
+            let is_internal = own.iter().any(|line| line.name.text == "internal");
+            redirects.extend(self.slash_redirect(written, &handler, &scope, is_internal));
             let index = out.len();
             let mut location = scope.location(self, written.prefix().unwrap_or_default(), handler);
             location.search.is_final = written.kind == Match::FinalPrefix;
-            location.search.is_internal = own.iter().any(|line| line.name.text == "internal");
+            location.search.is_internal = is_internal;
             out.push(location);
-            let inside = Inside { scope: &scope, written, location: index, out };
+            let mut inside = Inside { scope: &scope, written, location: index, out };
+            let limit_except = self.limit_except(own, &mut inside);
             let program = self.program(own, &scope, Some(inside));
             if let Some(location) = out.get_mut(index) {
                 location.program = program;
+                location.access.limit_except = limit_except;
             }
             let nested = self.locations(own, &scope, Some(written), (out, named));
             if let Some(outer) = out.get_mut(index)
@@ -115,6 +112,23 @@ impl Lower<'_> {
         }
         level.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         level
+    }
+
+    /// nginx: a pass to a location that ends in a slash sends its name without it there.
+    fn slash_redirect(
+        &mut self,
+        written: Written<'_>,
+        handler: &Handler,
+        scope: &Scope,
+        is_internal: bool,
+    ) -> Option<(Vec<u8>, Location)> {
+        let bare = written.prefix()?.strip_suffix('/').filter(|bare| !bare.is_empty())?;
+        if !matches!(handler, Handler::Proxy(_)) {
+            return None;
+        }
+        let mut location = scope.location(self, bare, Handler::SlashRedirect);
+        location.search.is_internal = is_internal;
+        Some((bare.into(), location))
     }
 
     /// The modifier, also where it is written without a space, and the path.

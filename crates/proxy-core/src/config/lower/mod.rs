@@ -3,6 +3,7 @@
 //! Owns: the walk over main and `http`, and what the levels share. What the table can check alone
 //! is checked before; what is told here is about meaning. Reads no file and asks no name server.
 
+mod access;
 mod error_page;
 mod location;
 mod log;

@@ -118,6 +118,10 @@ impl Lower<'_> {
         is_caseless: bool,
         span: Span,
     ) -> Option<Expression> {
+        if self.own.pattern_bytes > PATTERNS_BYTES_MAX {
+            // It is told already, and to compile more would take time.
+            return None;
+        }
         let pattern = match Pattern::new(text, is_caseless) {
             Ok(pattern) => pattern,
             Err(reason) => {

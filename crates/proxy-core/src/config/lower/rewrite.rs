@@ -76,8 +76,9 @@ impl Lower<'_> {
         }
     }
 
-    /// nginx: the location that an `if` is: that around it, with what the block has of its own.
-    fn hidden(&mut self, block: &[Directive], inside: &mut Inside<'_, '_>) -> usize {
+    /// nginx: the location that an `if` or a `limit_except` is: that around it, with what the block
+    /// has of its own.
+    pub(super) fn hidden(&mut self, block: &[Directive], inside: &mut Inside<'_, '_>) -> usize {
         let scope = inside.scope.with(self, block);
         self.inner_error_log(block);
         let pass = block.iter().find(|directive| directive.name.text == "proxy_pass");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{AccessLog, Expression, MINUTE_MS, Program, ProxyPass, Shared, Template};
+use super::{Access, AccessLog, Expression, MINUTE_MS, Program, ProxyPass, Shared, Template};
 
 /// A `location` with all that it inherits.
 #[derive(Debug)]
@@ -16,8 +16,6 @@ pub struct Location {
     pub handler: Handler,
     /// What the client is allowed and given time for.
     pub client: ClientSide,
-    /// How long the client's connection is kept.
-    pub keepalive: Keepalive,
     /// nginx: `add_header`.
     pub add_headers: Shared<AddHeader>,
     /// nginx: `access_log`; empty when off.
@@ -30,6 +28,8 @@ pub struct Location {
     pub server_tokens: bool,
     /// Pages of the file's own for errors.
     pub errors: ErrorPages,
+    /// Who may ask for what of it.
+    pub access: Access,
     /// How it is found, and what is found in it.
     pub search: Search,
 }
@@ -54,6 +54,8 @@ pub struct ClientSide {
     pub body_timeout_ms: u64,
     /// nginx: `send_timeout`, 60 s, between two writes.
     pub send_timeout_ms: u64,
+    /// How long its connection is kept.
+    pub keepalive: Keepalive,
     /// What is read after the last answer of a connection.
     pub lingering: Lingering,
 }
@@ -64,6 +66,7 @@ impl Default for ClientSide {
             body_bytes_max: Some(1 << 20),
             body_timeout_ms: MINUTE_MS,
             send_timeout_ms: MINUTE_MS,
+            keepalive: Keepalive::default(),
             lingering: Lingering::default(),
         }
     }

@@ -4,6 +4,7 @@
 //! It holds no socket and reads no file. Look-ups live in `lookup`. Where a directive is not
 //! written its value is that of `Default`, which is nginx's unless the field says another.
 
+mod access;
 mod expression;
 mod location;
 mod log;
@@ -19,6 +20,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use access::{Access, AccessRule, LimitExcept, RealIp, Whom};
 pub use expression::{Expression, OwnSource, OwnVariable};
 pub use location::{
     AddHeader, ClientSide, ContentTypes, ErrorPage, ErrorPages, Handler, Keepalive, Lingering,

@@ -283,3 +283,11 @@ fn recipes_that_are_not_needed_say_so() {
         check_errors(&text, &[told.as_str()]);
     }
 }
+
+#[test]
+fn too_small_header_buffers_are_told() {
+    let told = "\"large_client_header_buffers\" directive invalid value; expected at least 1 buffer \
+                of at least 512 bytes";
+    check_server_error("large_client_header_buffers 0 8k;", told);
+    check_server_error("large_client_header_buffers 4 511;", told);
+}

@@ -20,7 +20,10 @@ fn the_smallest_file_has_every_default() {
         (location.client.body_timeout_ms, location.client.send_timeout_ms),
         (60_000, 60_000)
     );
-    assert_eq!((location.keepalive.timeout_ms, location.keepalive.requests), (75_000, 1000));
+    assert_eq!(
+        (location.client.keepalive.timeout_ms, location.client.keepalive.requests),
+        (75_000, 1000)
+    );
     assert!(location.server_tokens && location.redirect.absolute && location.redirect.port);
     assert_eq!(location.content_types.default_type, b"text/plain");
     let pass = pass(&config, "/any");
@@ -227,11 +230,14 @@ fn values_are_inherited_one_by_one_whatever_their_order() {
     );
     let (root, b) = (at(&config, "/"), at(&config, "/b"));
     assert_eq!((root.client.body_bytes_max, b.client.body_bytes_max), (None, Some(2 << 20)));
-    assert_eq!((root.keepalive.timeout_ms, root.keepalive.field_s), (10_000, Some(5)));
-    assert_eq!((b.keepalive.timeout_ms, b.keepalive.field_s), (0, None));
+    assert_eq!(
+        (root.client.keepalive.timeout_ms, root.client.keepalive.field_s),
+        (10_000, Some(5))
+    );
+    assert_eq!((b.client.keepalive.timeout_ms, b.client.keepalive.field_s), (0, None));
     assert_eq!((root.client.body_timeout_ms, root.client.send_timeout_ms), (7000, 8000));
     assert_eq!(
-        (root.keepalive.requests, root.content_types.default_type.as_slice()),
+        (root.client.keepalive.requests, root.content_types.default_type.as_slice()),
         (9, &b"a/b"[..])
     );
     assert!(!root.server_tokens && b.server_tokens);
@@ -350,14 +356,6 @@ fn the_type_of_an_answer_is_that_of_the_ending() {
         "types { x/y { } }",
         "invalid line in \"types\"; expected a type and its endings",
     );
-}
-
-#[test]
-fn too_small_header_buffers_are_told() {
-    let told = "\"large_client_header_buffers\" directive invalid value; expected at least 1 buffer \
-                of at least 512 bytes";
-    check_server_error("large_client_header_buffers 0 8k;", told);
-    check_server_error("large_client_header_buffers 4 511;", told);
 }
 
 #[test]

@@ -123,3 +123,25 @@ fn bad_geos_are_told() {
         ],
     );
 }
+
+#[test]
+fn lines_may_stand_in_other_files() {
+    let main = "http { map $host $m { include one; default d; } geo $g { include two; } \
+                server { return 200 $m$g; } }";
+    let included = |name: &str, text: &str| Included {
+        name: name.to_owned(),
+        bytes: text.into(),
+        is_stock: false,
+    };
+    let mut resolve = |pattern: &str, _: &str| {
+        let text = if pattern == "one" { "a 1; ~^b 2;" } else { "10.0.0.0/8 ten;" };
+        Ok(vec![included(pattern, text)])
+    };
+    let reading = nginx_conf::read(included("t", main), Context::Main, &mut resolve);
+    let Reading { tree, findings, is_sound } = reading;
+    let (config, warnings) = lower_all(&tree, findings, is_sound, &surroundings()).unwrap();
+    assert_eq!(warnings, []);
+    let map = &config.maps[0];
+    assert_eq!((map.exact.len(), map.expressions.len(), shown(&map.default)), (1, 1, "d".into()));
+    assert_eq!(config.geos[0].networks.find("10.1.1.1".parse().unwrap()), Some(0));
+}

@@ -1,6 +1,7 @@
 //! The meaning of whole configurations: what each directive becomes, and what is wrong with bad
 //! ones. This file holds the checks that the others share.
 
+mod access;
 mod bounds;
 mod damage;
 mod error_pages;
@@ -124,6 +125,7 @@ pub(super) const BLOG: &str = "events {} http { server { listen 80; location / {
 fn every_implemented_directive_is_taken_up_somewhere() {
     let code = [
         include_str!("../lower/mod.rs"),
+        include_str!("../lower/access.rs"),
         include_str!("../lower/error_page.rs"),
         include_str!("../lower/location.rs"),
         include_str!("../lower/log.rs"),
