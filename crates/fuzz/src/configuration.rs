@@ -1,14 +1,14 @@
 //! Configurations: text to tree to what the proxy runs.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use nginx_conf::diag::{ERRORS_MAX, WARNINGS_MAX};
 use nginx_conf::{Context, Diag, Included, Sources};
 use proxy_core::config::lower::{Surroundings, lower_all};
-use proxy_core::config::model::{Config, Handler, Location, Server};
+use proxy_core::config::model::{Config, Handler, Location, Locations, Server};
 use proxy_core::listeners::Table;
+use proxy_core::values::Values;
 
 /// Stands between the files of one input: the main file, then those that it may include by
 /// their number, `include 1;`, or all at once, `include *;`.
@@ -115,12 +115,13 @@ fn check_config(config: &Config) {
 
 fn check_server(config: &Config, server: &Server) {
     check_location(config, server, &server.fallback);
-    check_level(server, &server.exact, &server.prefixes);
+    check_level(server, &server.top);
+    assert!(server.named.values().all(|index| *index < server.locations.len()));
     for (index, location) in server.locations.iter().enumerate() {
         check_location(config, server, location);
         // Its own path leads to a location whose path that begins with, and to itself if it is the
-        // only one of it.
-        if let Some(found) = server.location_index(&location.path) {
+        // only one of it; an expression, which has none, may be found for any.
+        if let Some(found) = server.location_index(&location.path, &mut Values::default()) {
             let found = &server.locations[found];
             let path = |location: &Location| location.path.clone();
             assert!(
@@ -130,7 +131,8 @@ fn check_server(config: &Config, server: &Server) {
         }
     }
     for path in [&b"/"[..], b"", b"/a/b.html", b"\xff"] {
-        let place = server.location_index(path).map(|index| &server.locations[index]);
+        let found = server.location_index(path, &mut Values::default());
+        let place = found.map(|index| &server.locations[index]);
         place.unwrap_or(&server.fallback).content_type(path);
     }
 }
@@ -142,12 +144,14 @@ fn check_location(config: &Config, server: &Server, location: &Location) {
     for log in &location.access_logs {
         assert!(log.file < config.log_files.len() && log.format < config.log_formats.len());
     }
-    if let Some(nested) = &location.nested {
-        check_level(server, &nested.exact, &nested.prefixes);
+    if let Some(nested) = &location.search.nested {
+        check_level(server, nested);
     }
 }
 
-fn check_level(server: &Server, exact: &HashMap<Vec<u8>, usize>, prefixes: &[(Vec<u8>, usize)]) {
+fn check_level(server: &Server, level: &Locations) {
+    let Locations { exact, prefixes, expressions } = level;
+    assert!(expressions.iter().all(|(_, index)| *index < server.locations.len()));
     let all = exact.iter().chain(prefixes.iter().map(|(path, index)| (path, index)));
     for (path, index) in all {
         assert!(*index < server.locations.len(), "{path:?} leads nowhere");

@@ -126,6 +126,56 @@ pub fn escape(path: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Adds what came out of a path to a query: nginx's `ngx_escape_uri` with `NGX_ESCAPE_ARGS`, which
+/// is as [`escape`], and `& + ;` too.
+pub fn escape_argument(text: &[u8], out: &mut Vec<u8>) {
+    for &byte in text {
+        if is_escaped(byte) || matches!(byte, b'&' | b'+' | b';') {
+            out.extend_from_slice(&[b'%', upper_hex(byte >> 4), upper_hex(byte & 0xf)]);
+        } else {
+            out.push(byte);
+        }
+    }
+}
+
+/// Adds the text of a redirect with those escapes of its path undone that need not be: of bytes
+/// between `%` and DEL, without both. What begins no escape loses its `%`, and so does an escape that
+/// is cut short. From the first `?` on, escaped or not, it stays as it is: nginx's
+/// `ngx_unescape_uri` with `NGX_UNESCAPE_REDIRECT`.
+pub fn unescape_redirect(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let [first, after @ ..] = rest {
+        rest = after;
+        match *first {
+            b'?' => {
+                out.push(b'?');
+                break;
+            }
+            b'%' => {
+                let [high, after @ ..] = rest else { break };
+                rest = after;
+                let Some(high_value) = hex_value(*high) else {
+                    out.push(*high);
+                    continue;
+                };
+                let [low, after @ ..] = rest else { break };
+                rest = after;
+                let Some(low_value) = hex_value(*low) else { continue };
+                match high_value << 4 | low_value {
+                    b'?' => {
+                        out.push(b'?');
+                        break;
+                    }
+                    byte @ 0x26..0x7f => out.push(byte),
+                    _ => out.extend_from_slice(&[b'%', *high, *low]),
+                }
+            }
+            byte => out.push(byte),
+        }
+    }
+    out.extend_from_slice(rest);
+}
+
 /// Adds a query to `out`, with `%XX` for each byte that may not stand in a target at all: control
 /// bytes and the space. A client's query has none; one that an upstream wrote may, and nginx sends
 /// it as it is.

@@ -85,12 +85,7 @@ impl Checker<'_> {
             && !is_already_so
         {
             let message = format!("\"{}\" directive is refused: {reason}", shorten(name));
-            let diag = self.sources.error(view.name.span, message);
-            let first = view.args.first().map_or("", |word| word.text.as_str());
-            self.diags.push(match row.advice(first) {
-                Some(advice) => diag.with_help(advice),
-                None => diag,
-            });
+            self.diags.push(self.sources.error(view.name.span, message));
             return None;
         }
         if let Some(fault) = self.fault(view, row) {

@@ -25,8 +25,18 @@ pub enum Fault {
     BodyTooLarge,
     /// A chunked body for an upstream that is spoken to in HTTP/1.0.
     LengthRequired,
-    /// More internal redirects than nginx makes.
+    /// More internal redirects and rewrites than nginx makes.
     RedirectCycle,
+    /// nginx: `deny`.
+    Denied,
+    /// A rewrite leaves nothing of the path.
+    EmptyPath,
+    /// A variable's value is longer than any may be.
+    ValueTooLong,
+    /// There is no named location of that name.
+    NoSuchName,
+    /// A named location was to get a body that has gone elsewhere.
+    BodyGone,
     /// No descriptor, port or memory here for a connection to the upstream.
     Shortage(Cause),
     /// An upstream failed.
@@ -112,8 +122,10 @@ impl Fault {
             Fault::ClientLeft => 499,
             Fault::ClientTooSlow | Fault::ClientStalled => 408,
             Fault::BodyTooLarge => 413,
+            Fault::Denied => 403,
             Fault::LengthRequired => 411,
-            Fault::RedirectCycle => 500,
+            Fault::RedirectCycle | Fault::EmptyPath | Fault::ValueTooLong => 500,
+            Fault::NoSuchName | Fault::BodyGone => 500,
             Fault::Shortage(_) => 503,
             Fault::Upstream(fault) => fault.status(),
         }
@@ -142,6 +154,11 @@ impl Fault {
             Fault::Upstream(UpstreamFault::UnaskedUpgrade) => 17,
             Fault::Upstream(UpstreamFault::Status(_)) => 18,
             Fault::Upstream(UpstreamFault::Unusable(_)) => 19,
+            Fault::EmptyPath => 20,
+            Fault::ValueTooLong => 21,
+            Fault::NoSuchName => 22,
+            Fault::BodyGone => 23,
+            Fault::Denied => 24,
         }
     }
 
@@ -192,7 +209,12 @@ impl fmt::Display for Fault {
             Fault::LengthRequired => {
                 write!(f, "a chunked body cannot go to an upstream in HTTP/1.0")
             }
-            Fault::RedirectCycle => write!(f, "internal redirects lead in a circle"),
+            Fault::RedirectCycle => write!(f, "rewrites or internal redirects lead in a circle"),
+            Fault::Denied => write!(f, "access forbidden by rule"),
+            Fault::EmptyPath => write!(f, "the rewritten URI has a zero length"),
+            Fault::ValueTooLong => write!(f, "the value of a variable is too long"),
+            Fault::NoSuchName => write!(f, "could not find the named location"),
+            Fault::BodyGone => write!(f, "a body that has gone to an upstream is not sent again"),
             Fault::Shortage(cause) => {
                 write!(f, "no connection to the upstream can be made here: {cause}")
             }
@@ -202,7 +224,7 @@ impl fmt::Display for Fault {
 }
 
 /// Kinds of faults, see [`Fault::kind`].
-const KINDS: usize = 20;
+const KINDS: usize = 25;
 /// A fault of one kind is told so often at most.
 const INTERVAL_MS: Millis = 1_000;
 
@@ -298,6 +320,11 @@ mod tests {
             (Fault::BodyTooLarge, 413, Error),
             (Fault::LengthRequired, 411, Info),
             (Fault::RedirectCycle, 500, Error),
+            (Fault::Denied, 403, Error),
+            (Fault::EmptyPath, 500, Error),
+            (Fault::ValueTooLong, 500, Error),
+            (Fault::NoSuchName, 500, Error),
+            (Fault::BodyGone, 500, Error),
             (Fault::Shortage(Cause(24)), 503, Error),
         ];
         for (fault, status, level) in own {

@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::config::model::{Config, Listen, Location, Server, Variable};
+use crate::config::model::{Config, Listen, Location, Program, Server, Variable};
 use crate::listeners::{Binding, ListenerId};
+use crate::phases::Level;
 use crate::upstream::peers::Peers;
 
 /// Facts of the host that variables tell.
@@ -133,6 +134,16 @@ impl At {
         &self.generation.config.servers[place.server]
     }
 
+    /// What is done at a level of the server of a place that was made here.
+    pub fn program(&self, place: Place, level: Level) -> &Program {
+        match level {
+            Level::Server => &self.server(place).program,
+            Level::Location(index) => {
+                &self.location(Place { location: Some(index), ..place }).program
+            }
+        }
+    }
+
     /// The settings of a place that was made here.
     #[expect(clippy::indexing_slicing, reason = "places hold what lowering and look-ups gave")]
     pub fn location(&self, place: Place) -> &Location {
@@ -218,8 +229,8 @@ mod tests {
         );
         let at = At::of(&generation, ids[0], ANY).unwrap();
         let place = at.default_place();
-        assert_eq!(at.location(place).keepalive.timeout_ms, 7_000);
+        assert_eq!(at.location(place).client.keepalive.timeout_ms, 7_000);
         let place = Place { location: Some(0), ..place };
-        assert_eq!(at.location(place).keepalive.timeout_ms, 9_000);
+        assert_eq!(at.location(place).client.keepalive.timeout_ms, 9_000);
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! It reads and remembers; it decides nothing about the answer.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 
 use http1::target::{self, Target};
 use http1::{FieldClass, Reject, RequestHead, Span, Version};
 
 use crate::clock::Moment;
+use crate::course::{CHANGES_MAX, Course};
 use crate::generation::{At, Place};
+use crate::values::Values;
 
 /// The client's connection, as far as requests and log lines speak of it.
 #[derive(Debug, Clone, Copy)]
@@ -36,9 +39,13 @@ pub struct Uri {
     pub path: Vec<u8>,
     /// nginx: `$args`.
     pub args: Vec<u8>,
+    /// nginx: a query that was put in the place of another is there, even if it is empty.
+    pub has_new_args: bool,
     /// The target in origin form as the client wrote it, for an upstream that gets it unchanged;
-    /// empty after an internal redirect, for then the client wrote another.
+    /// empty once something else is asked for than what the client wrote.
     pub target: Vec<u8>,
+    /// The part of the head's target that follows the authority.
+    origin: Span,
 }
 
 impl Uri {
@@ -46,14 +53,16 @@ impl Uri {
         for part in [&mut self.host, &mut self.path, &mut self.args, &mut self.target] {
             part.clear();
         }
-        self.is_host_told = false;
+        (self.is_host_told, self.has_new_args) = (false, false);
+        self.origin = Span::default();
     }
 
-    /// nginx encodes what it sends only where the client had encoded something.
-    pub fn had_escapes(&self) -> bool {
-        let path_end = self.target.iter().position(|&byte| byte == b'?');
-        let path = path_end.and_then(|end| self.target.get(..end)).unwrap_or(&self.target);
-        self.target.is_empty() || http1::path::has_escapes(path)
+    /// Puts another query in the place of the client's.
+    pub fn set_args(&mut self, args: &[u8]) {
+        self.args.clear();
+        self.args.extend_from_slice(args);
+        self.has_new_args = true;
+        self.target.clear();
     }
 }
 
@@ -73,20 +82,18 @@ pub struct Request {
     pub head: RequestHead,
     /// What its target means.
     pub uri: Uri,
-    /// Internal redirects made.
-    pub redirects: u32,
+    /// What variables remember of it; to look at one may make it.
+    pub values: RefCell<Values>,
+    /// What was made of it here.
+    pub course: Course,
     /// Bytes of its body's content so far.
     pub body_bytes: u64,
     /// The same with the framing around them; not what was read to be thrown away.
     pub body_wire_bytes: u64,
-    /// The part of the target that follows the authority.
-    origin: Span,
     /// Makes its identifier.
     seed: u64,
 }
 
-/// nginx: a request is redirected internally so often at most.
-pub const REDIRECTS_MAX: u32 = 10;
 /// For the access log, so much is kept of what is not a head.
 const SCRAPS_BYTES_MAX: usize = 1_024;
 
@@ -102,10 +109,10 @@ impl Request {
             bytes: Vec::new(),
             head: RequestHead::default(),
             uri: Uri::default(),
-            redirects: 0,
+            values: RefCell::default(),
+            course: Course::default(),
             body_bytes: 0,
             body_wire_bytes: 0,
-            origin: Span::default(),
             seed: 0,
         }
     }
@@ -118,10 +125,10 @@ impl Request {
         self.began = began;
         self.bytes.clear();
         self.uri.clear();
-        self.redirects = 0;
+        self.values.get_mut().clear();
+        self.course.clear();
         self.body_bytes = 0;
         self.body_wire_bytes = 0;
-        self.origin = Span::default();
         self.seed = seed;
     }
 
@@ -136,8 +143,8 @@ impl Request {
     fn take_target(&mut self) -> Result<Target, Reject> {
         let raw = self.head.target.of(&self.bytes);
         let split = target::split(self.method(), raw)?;
-        self.origin = split.origin;
-        self.origin.start += self.head.target.start;
+        self.uri.origin = split.origin;
+        self.uri.origin.start += self.head.target.start;
         target::push_origin_form(raw, &split, &mut self.uri.target);
         if let Some(query) = split.query {
             self.uri.args.extend_from_slice(query.of(raw));
@@ -164,7 +171,8 @@ impl Request {
         let bare = end.and_then(|end| value.get(..end)).unwrap_or(value);
         let bare = bare.strip_suffix(b".").unwrap_or(bare);
         self.uri.host.extend(bare.iter().map(u8::to_ascii_lowercase));
-        self.place = Place { server: self.at.listen().server(&self.uri.host), location: None };
+        let server = self.at.listen().server(&self.uri.host, self.values.get_mut());
+        self.place = Place { server, location: None };
         self.uri.is_host_told = !self.uri.host.is_empty();
         if !self.uri.is_host_told {
             let name = &self.at.server(self.place).name;
@@ -211,11 +219,11 @@ impl Request {
 
     /// The method; an internal redirect may have changed it.
     pub fn method(&self) -> &[u8] {
-        match (self.redirects, self.head.method.of(&self.bytes)) {
-            (0, method) => method,
-            // nginx: `X-Accel-Redirect` makes any method but HEAD a GET.
-            (_, b"HEAD") => b"HEAD",
-            _ => b"GET",
+        match (self.course.is_get, self.head.method.of(&self.bytes)) {
+            (false, method) => method,
+            // nginx: an internal redirect makes any method but HEAD a GET.
+            (true, b"HEAD") => b"HEAD",
+            (true, _) => b"GET",
         }
     }
 
@@ -226,15 +234,37 @@ impl Request {
 
     /// Goes to another place of the same server; the body stays behind.
     pub fn redirect(&mut self, path: &[u8], args: &[u8]) {
-        debug_assert!(path.first() == Some(&b'/') && self.redirects <= REDIRECTS_MAX);
-        self.redirects += 1;
+        debug_assert!(path.first() == Some(&b'/') && self.course.changes <= CHANGES_MAX);
+        let course = &mut self.course;
+        course.redirects += 1;
+        course.changes += 1;
+        (course.is_internal, course.has_prefix, course.is_get) = (true, true, true);
+        course.is_passed = false;
         self.place.location = None;
         let uri = &mut self.uri;
         uri.path.clear();
         uri.path.extend_from_slice(path);
         uri.args.clear();
         uri.args.extend_from_slice(args);
+        uri.has_new_args = false;
         uri.target.clear();
+    }
+
+    /// Goes to a named location of the same server, or to its settings where there is none.
+    pub fn go_to_named(&mut self, location: Option<usize>) {
+        let course = &mut self.course;
+        course.redirects += 1;
+        course.changes += 1;
+        (course.is_internal, course.is_passed) = (true, false);
+        self.place.location = location;
+    }
+
+    /// The body that goes to an upstream: what an internal redirect makes a GET has none, and what
+    /// was read for another place is gone.
+    pub fn body(&self) -> http1::BodyLength {
+        let Course { is_get, is_body_left, redirects, .. } = self.course;
+        let is_gone = redirects > 0 && self.body_wire_bytes > 0;
+        if is_get || is_body_left || is_gone { http1::BodyLength::None } else { self.head.body }
     }
 
     /// Whether the client asks to leave HTTP on this connection, and the protocols it would go
@@ -274,6 +304,24 @@ impl Request {
         fields.map(move |field| (field.name.of(bytes), field.value.of(bytes), field.class))
     }
 
+    /// The path as the client wrote it.
+    fn raw_path(&self) -> &[u8] {
+        let raw = self.raw_uri();
+        let end = raw.iter().position(|&byte| byte == b'?');
+        end.and_then(|end| raw.get(..end)).unwrap_or(raw)
+    }
+
+    /// nginx encodes what it sends only where the client had encoded something, or where it was
+    /// changed here.
+    pub fn is_escaping(&self) -> bool {
+        self.course.is_internal || http1::path::has_escapes(self.raw_path())
+    }
+
+    /// nginx encodes groups in texts only where the client had encoded something, or wrote a plus.
+    pub fn is_quoted(&self) -> bool {
+        self.raw_path().iter().any(|byte| matches!(byte, b'%' | b'+'))
+    }
+
     /// nginx: `$request`.
     pub fn line(&self) -> &[u8] {
         let lines = self.bytes.split(|&b| b == b'\r' || b == b'\n');
@@ -300,7 +348,7 @@ impl Request {
     /// nginx: `$request_uri`, as the client wrote it, but for the authority; `/` where nothing
     /// follows that.
     pub fn raw_uri(&self) -> &[u8] {
-        match self.origin.of(&self.bytes) {
+        match self.uri.origin.of(&self.bytes) {
             b"" if !self.uri.path.is_empty() => b"/",
             origin => origin,
         }

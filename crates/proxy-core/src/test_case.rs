@@ -12,7 +12,7 @@ use crate::config::model::{Handler, ProxyPass, Variable};
 use crate::config::tests::good;
 use crate::generation::{At, Generation, Host};
 use crate::listeners::Table;
-use crate::phases::{self, Content};
+use crate::phases::{self, Content, Seen};
 use crate::request::{ClientInfo, Request};
 use crate::response::{Context, Response};
 use crate::upstream::call::Attempts;
@@ -72,13 +72,22 @@ impl Case {
         request.begin(at, client(), 1, Moment { ms: 4_000, unix_ms: 1_795_467_188_123 });
         assert_eq!(parse(head, &mut request.head), head.len(), "{head}");
         request.take_head(head.as_bytes()).unwrap();
-        let content = phases::run(&mut request);
-        Case { request, attempts: Attempts::default(), content }
+        let (response, attempts) = (Response::default(), Attempts::default());
+        let seen = Seen { response: &response, attempts: &attempts, now: NOW };
+        let content = phases::run(&mut request, &seen);
+        Case { request, attempts, content }
     }
 
     /// A request of GET for a path.
     pub(crate) fn get(content: &str, path: &str) -> Case {
         Case::new(content, &format!("GET {path} HTTP/1.1\r\nHost: main.test\r\n\r\n"))
+    }
+
+    /// What becomes of the request as it is now.
+    pub(crate) fn run(&mut self) -> Content {
+        let response = Response::default();
+        let seen = Seen { response: &response, attempts: &self.attempts, now: NOW };
+        phases::run(&mut self.request, &seen)
     }
 
     pub(crate) fn pass(&self) -> &ProxyPass {

@@ -28,7 +28,7 @@ const PURE_CRATES: [&str; 5] = [
 /// The one crate that may have unsafe code, place by place.
 const UNSAFE_CRATE: &str = "crates/sys/";
 /// All that the core is built on: each of them is pure, or knows no system to reach.
-const CORE_DEPENDENCIES: [&str; 2] = ["http1", "nginx-conf"];
+const CORE_DEPENDENCIES: [&str; 3] = ["http1", "nginx-conf", "regex-automata"];
 
 struct File {
     /// From the repository's root, with `/`.

@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use nginx_conf::parse::{BYTES_MAX, FILES_MAX};
-use regex_lite::Regex;
+use proxy_core::config::pattern::Pattern;
 
 /// Folders below the templates' own that are looked into.
 const DEPTH_MAX: usize = 8;
@@ -49,10 +49,10 @@ impl Templates {
         let output = path("NGINX_ENVSUBST_OUTPUT_DIR");
         let folder = folder.or_else(|| path("NGINX_ENVSUBST_TEMPLATE_DIR"));
         if let Some(filter) = text("NGINX_ENVSUBST_FILTER") {
-            let filter = Regex::new(&filter).map_err(|problem| {
+            let filter = Pattern::new(&filter, false).map_err(|problem| {
                 format!("NGINX_ENVSUBST_FILTER={filter:?} is no regular expression: {problem}")
             })?;
-            variables.retain(|name, _| filter.is_match(&String::from_utf8_lossy(name)));
+            variables.retain(|name, _| filter.is_match(name));
         }
         Ok(Templates { folder, output, suffix, variables })
     }

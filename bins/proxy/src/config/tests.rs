@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use proxy_core::config::model::{ErrorLevel, Handler, Location};
+use proxy_core::values::Values;
 
 use super::{LoadOptions, Loaded, PathBuf, Templates, Watch};
 
@@ -45,7 +46,8 @@ fn options(folder: &Path, path: Option<&str>, globals: &str) -> LoadOptions {
 
 fn at<'l>(loaded: &'l Loaded, path: &str) -> &'l Location {
     let server = &loaded.config.servers[0];
-    server.location_index(path.as_bytes()).map_or(&server.fallback, |i| &server.locations[i])
+    let found = server.location_index(path.as_bytes(), &mut Values::default());
+    found.map_or(&server.fallback, |i| &server.locations[i])
 }
 
 fn listens(loaded: &Loaded) -> Vec<String> {
@@ -78,7 +80,7 @@ fn a_fragment_is_wrapped_as_nginx_image_wraps_it() {
     let folder = folder("fragment", &[("default.conf", text), ("conf.d/b.conf", text)]);
     let named = load(&options(&folder, Some("default.conf"), "")).unwrap();
     assert_eq!(listens(&named), ["0.0.0.0:8082"]);
-    assert_eq!(at(&named, "/").keepalive.timeout_ms, 65_000);
+    assert_eq!(at(&named, "/").client.keepalive.timeout_ms, 65_000);
     assert_eq!(at(&named, "/").content_types.default_type, b"application/octet-stream");
     // Nobody named a file and there is no nginx.conf: the fragments of conf.d are what there is.
     let found =

@@ -17,8 +17,10 @@ pub enum Context {
     Location,
     /// `upstream { }`
     Upstream,
-    /// `if { }`, of a server or a location.
+    /// `if { }` of a location.
     If,
+    /// `if { }` of a server.
+    ServerIf,
     /// `limit_except { }`
     LimitExcept,
 }
@@ -36,9 +38,11 @@ pub(super) const UPSTREAM: Contexts = Contexts::of(&[Context::Upstream]);
 pub(super) const HS: Contexts = HTTP.and(SERVER);
 pub(super) const HSL: Contexts = HS.and(LOCATION);
 pub(super) const IF: Contexts = Contexts::of(&[Context::If]);
+pub(super) const IFS: Contexts = Contexts::of(&[Context::If, Context::ServerIf]);
 pub(super) const LIMIT_EXCEPT: Contexts = Contexts::of(&[Context::LimitExcept]);
 pub(super) const HSLI: Contexts = HSL.and(IF);
-pub(super) const EVERYWHERE: Contexts = MAIN.and(EVENTS).and(HSLI).and(UPSTREAM).and(LIMIT_EXCEPT);
+pub(super) const EVERYWHERE: Contexts =
+    MAIN.and(EVENTS).and(HSL).and(IFS).and(UPSTREAM).and(LIMIT_EXCEPT);
 
 impl Contexts {
     const fn of(contexts: &[Context]) -> Contexts {
@@ -66,12 +70,13 @@ impl Contexts {
     }
 }
 
-const CONTEXTS: [Context; 8] = [
+const CONTEXTS: [Context; 9] = [
     Context::Main,
     Context::Events,
     Context::Http,
     Context::Server,
     Context::Location,
+    Context::ServerIf,
     Context::If,
     Context::LimitExcept,
     Context::Upstream,
@@ -86,7 +91,8 @@ impl fmt::Display for Context {
             Context::Server => "server",
             Context::Location => "location",
             Context::Upstream => "upstream",
-            Context::If => "if",
+            Context::If => "if in location",
+            Context::ServerIf => "if in server",
             Context::LimitExcept => "limit_except",
         })
     }

@@ -1,4 +1,4 @@
-//! Rows of what is carried out: nginx's own core, logs, headers, `return`, upstreams.
+//! Rows of what is carried out: nginx's own core, logs, headers, upstreams.
 
 use super::*;
 
@@ -38,14 +38,14 @@ pub(super) const ROWS: &[Row] = &[
         Shape::words(1, 2).with(Block::Of(Context::Location)),
         Class::Implemented,
     )
-    .note("prefix, \"=\" and \"^~\"; regular expressions and named locations are not supported yet")
+    .note(
+        "regular expressions have no look-around and no back references",
+    )
     .many(),
     row("listen", HTTP_PAGE, SERVER, Shape::words(1, ANY), Class::Implemented)
         .note("PORT, ADDRESS:PORT, [::]:PORT; ssl, http2 and unix sockets are not supported yet")
         .many(),
-    row("server_name", HTTP_PAGE, SERVER, Shape::words(1, ANY), Class::Implemented)
-        .note("exact names and wildcards; regular expressions are not supported yet")
-        .many(),
+    row("server_name", HTTP_PAGE, SERVER, Shape::words(1, ANY), Class::Implemented).many(),
     // The client's side.
     row("client_max_body_size", HTTP_PAGE, HSL, Shape::exact(&[Kind::Offset]), Class::Implemented)
         .note(NEVER_GREATER),
@@ -90,16 +90,16 @@ pub(super) const ROWS: &[Row] = &[
     row("types", HTTP_PAGE, HSL, Shape::none().with(Block::Data), Class::Implemented)
         .note("gives the type of what `return` answers; files are not served yet")
         .many(),
+    row("internal", HTTP_PAGE, LOCATION, Shape::none(), Class::Implemented),
+    row("error_page", HTTP_PAGE, HSLI, Shape::words(2, ANY), Class::Implemented)
+        .note(
+            "a body that has gone to an upstream is not sent to a named location: the answer is the \
+             error's own page then",
+        )
+        .many(),
+    row("recursive_error_pages", HTTP_PAGE, HSL, FLAG, Class::Implemented),
     row("absolute_redirect", HTTP_PAGE, HSL, FLAG, Class::Implemented),
     row("port_in_redirect", HTTP_PAGE, HSL, FLAG, Class::Implemented),
-    row(
-        "return",
-        REWRITE_PAGE,
-        SERVER.and(LOCATION).and(IF),
-        Shape::words(1, 2),
-        Class::Implemented,
-    )
-    .many(),
     row(
         "add_header",
         HEADERS_PAGE,

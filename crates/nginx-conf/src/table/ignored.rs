@@ -121,8 +121,6 @@ pub(super) const ROWS: &[Row] = &[
     row("open_log_file_cache", LOG_PAGE, HSL, Shape::words(1, 4), NoEffect("log files stay open")),
     row("log_not_found", HTTP_PAGE, HSL, FLAG, NoEffect(LOGGING)),
     row("log_subrequest", HTTP_PAGE, HSL, FLAG, NoEffect(LOGGING)),
-    row("rewrite_log", REWRITE_PAGE, HSLI, FLAG, NoEffect(LOGGING)),
-    row("uninitialized_variable_warn", REWRITE_PAGE, HSLI, FLAG, NoEffect(LOGGING)),
     row(
         "limit_req_log_level",
         "http/ngx_http_limit_req_module",

@@ -6,15 +6,9 @@ use Class::Refused;
 
 pub(super) const LATER: &str = "not supported yet";
 const FILES: &str = "not supported yet: files are not served, only proxy_pass and return answer";
-const REGEX: &str = "not supported yet: regular expressions are not read";
-pub(super) const OWN_VARIABLES: &str = "not supported yet: there are no variables of one's own";
-const INTERNAL: &str = "not supported yet, and leaving it out would let everybody ask for it";
-const ERROR_PAGE: &str = "not supported yet; the proxy's own errors have a short page without it";
-const NO_ERROR_PAGE: &str = "not supported yet: there is no error_page";
 // Left out in silence, these would open what their author meant to close.
 pub(super) const ACCESS: &str = "not supported yet, and leaving it out would let everybody in";
 const LIMITS: &str = "not supported yet: nothing is limited by rate or number";
-const REAL_IP: &str = "not supported yet: $remote_addr is always the peer";
 const CACHE: &str = "not supported yet: there is no cache";
 const TLS: &str = "not supported yet: TLS is not served, listen without \"ssl\"";
 const TLS_UPSTREAM: &str = "not supported yet: no TLS is spoken to upstreams";
@@ -27,12 +21,10 @@ pub(super) const PLUS: &str = "a directive of the commercial NGINX Plus";
 
 const AUTOINDEX_PAGE: &str = "http/ngx_http_autoindex_module";
 pub(super) const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
-const ACCESS_PAGE: &str = "http/ngx_http_access_module";
 const BASIC_PAGE: &str = "http/ngx_http_auth_basic_module";
 const AUTH_REQUEST_PAGE: &str = "http/ngx_http_auth_request_module";
 const LIMIT_REQ_PAGE: &str = "http/ngx_http_limit_req_module";
 const LIMIT_CONN_PAGE: &str = "http/ngx_http_limit_conn_module";
-const REAL_IP_PAGE: &str = "http/ngx_http_realip_module";
 
 pub(super) const ROWS: &[Row] = &[
     row("root", HTTP_PAGE, HSLI, WORD, Refused(FILES)),
@@ -50,27 +42,6 @@ pub(super) const ROWS: &[Row] = &[
     row("autoindex_localtime", AUTOINDEX_PAGE, HSL, WORD, Refused(FILES)),
     row("random_index", "http/ngx_http_random_index_module", LOCATION, FLAG, Refused(FILES))
         .already(&["off"]),
-    row("rewrite", REWRITE_PAGE, SERVER.and(LOCATION).and(IF), Shape::words(2, 3), Refused(REGEX))
-        .many(),
-    row(
-        "break",
-        REWRITE_PAGE,
-        SERVER.and(LOCATION).and(IF),
-        Shape::none(),
-        Refused("not supported yet"),
-    )
-    .many(),
-    row(
-        "set",
-        REWRITE_PAGE,
-        SERVER.and(LOCATION).and(IF),
-        Shape::words(2, 2),
-        Refused(OWN_VARIABLES),
-    )
-    .many(),
-    row("internal", HTTP_PAGE, LOCATION, Shape::none(), Refused(INTERNAL)),
-    row("error_page", HTTP_PAGE, HSLI, Shape::words(2, ANY), Refused(ERROR_PAGE)).many(),
-    row("recursive_error_pages", HTTP_PAGE, HSL, FLAG, Refused(NO_ERROR_PAGE)).already(&["off"]),
     row(
         "expires",
         HEADERS_PAGE,
@@ -91,17 +62,11 @@ pub(super) const ROWS: &[Row] = &[
     row("charset_types", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
     row("override_charset", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
     row("source_charset", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
-    row("allow", ACCESS_PAGE, HSL.and(LIMIT_EXCEPT), WORD, Refused(ACCESS))
-        .many()
-        .already(&["all"]),
-    row("deny", ACCESS_PAGE, HSL.and(LIMIT_EXCEPT), WORD, Refused(ACCESS)).many(),
     row("auth_basic", BASIC_PAGE, HSL.and(LIMIT_EXCEPT), WORD, Refused(ACCESS)).already(&["off"]),
     row("auth_basic_user_file", BASIC_PAGE, HSL.and(LIMIT_EXCEPT), WORD, Refused(ACCESS)),
     row("auth_request", AUTH_REQUEST_PAGE, HSL, WORD, Refused(ACCESS)).already(&["off"]),
     row("auth_request_set", AUTH_REQUEST_PAGE, HSL, Shape::words(2, 2), Refused(ACCESS)).many(),
     row("auth_delay", HTTP_PAGE, HSL, TIME, Refused(ACCESS)),
-    row("satisfy", HTTP_PAGE, HSL, Shape::exact(&[Kind::OneOf(&["all", "any"])]), Refused(ACCESS))
-        .already(&["all"]),
     row(
         "stub_status",
         "http/ngx_http_stub_status_module",
@@ -133,12 +98,8 @@ pub(super) const ROWS: &[Row] = &[
     row("limit_conn_zone", LIMIT_CONN_PAGE, HTTP, Shape::words(2, 2), Refused(LIMITS)).many(),
     row("limit_conn_status", LIMIT_CONN_PAGE, HSL, NUMBER, Refused(LIMITS)),
     row("limit_conn_dry_run", LIMIT_CONN_PAGE, HSL, FLAG, Refused(LIMITS)),
-    row("real_ip_header", REAL_IP_PAGE, HSL, WORD, Refused(REAL_IP)),
-    row("set_real_ip_from", REAL_IP_PAGE, HSL, WORD, Refused(REAL_IP)).many(),
-    row("real_ip_recursive", REAL_IP_PAGE, HSL, FLAG, Refused(REAL_IP)).already(&["off"]),
     row("proxy_pass_request_headers", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
     row("proxy_pass_request_body", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
-    row("proxy_intercept_errors", PROXY_PAGE, HSL, FLAG, Refused(NO_ERROR_PAGE)).already(&["off"]),
     row("proxy_cookie_path", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER))
         .many()
         .already(&["off"]),

@@ -4,6 +4,7 @@
 //! `--directives` listing and the reference page are made from it and from nothing else. It must
 //! not say how a directive is carried out.
 
+mod access;
 mod blocks;
 mod contexts;
 mod core;
@@ -11,6 +12,7 @@ mod foreign;
 mod ignored;
 mod later;
 mod proxy;
+mod rewrite;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -40,8 +42,6 @@ pub struct Row {
     /// Arguments, joined by a space, that ask for what happens here anyway: accepted in silence,
     /// whatever the class.
     pub already_so: &'static [&'static str],
-    /// What to do in place of a refused directive whose first argument is this text.
-    pub instead: Option<(&'static str, &'static str)>,
 }
 
 /// What becomes of a directive.
@@ -110,8 +110,16 @@ pub enum Block {
     Data,
 }
 
-const GROUPS: &[&[Row]] =
-    &[core::ROWS, proxy::ROWS, ignored::ROWS, later::ROWS, blocks::ROWS, foreign::ROWS];
+const GROUPS: &[&[Row]] = &[
+    core::ROWS,
+    rewrite::ROWS,
+    access::ROWS,
+    proxy::ROWS,
+    ignored::ROWS,
+    later::ROWS,
+    blocks::ROWS,
+    foreign::ROWS,
+];
 
 /// Every row, in the order of the reference page.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
@@ -211,11 +219,6 @@ impl Row {
         self.already_so.iter().any(|so| so.split(' ').eq(args.clone()))
     }
 
-    /// What to do in place of it with this first argument, if it is refused.
-    pub fn advice(&self, first: &str) -> Option<&'static str> {
-        self.instead.filter(|(text, _)| *text == first).map(|(_, advice)| advice)
-    }
-
     const fn note(mut self, note: &'static str) -> Row {
         self.note = note;
         self
@@ -223,11 +226,6 @@ impl Row {
 
     const fn many(mut self) -> Row {
         self.is_repeatable = true;
-        self
-    }
-
-    const fn instead(mut self, first: &'static str, advice: &'static str) -> Row {
-        self.instead = Some((first, advice));
         self
     }
 
@@ -245,7 +243,7 @@ const fn row(
     class: Class,
 ) -> Row {
     let (note, is_repeatable, already_so): (_, _, &[&str]) = ("", false, &[]);
-    Row { name, contexts, shape, class, module, note, is_repeatable, already_so, instead: None }
+    Row { name, contexts, shape, class, module, note, is_repeatable, already_so }
 }
 
 impl Shape {

@@ -33,10 +33,7 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_read_timeout", PROXY_PAGE, HSL, TIME, Class::Implemented),
     row("proxy_send_timeout", PROXY_PAGE, HSL, TIME, Class::Implemented),
     row("proxy_redirect", PROXY_PAGE, HSL, Shape::words(1, 2), Class::Implemented)
-        .note(
-            "off, default, or two literal texts, for Location and Refresh; regular expressions are \
-             not supported yet",
-        )
+        .note("for Location and Refresh")
         .many(),
     row("proxy_hide_header", PROXY_PAGE, HSL, WORD, Class::Implemented).many(),
     row("proxy_pass_header", PROXY_PAGE, HSL, WORD, Class::Implemented).many(),
@@ -55,6 +52,7 @@ pub(super) const ROWS: &[Row] = &[
         "the longest head of an answer; 64k where the file says less, 1m where it says more; \
          bodies stream",
     ),
+    row("proxy_intercept_errors", PROXY_PAGE, HSL, FLAG, Class::Implemented),
     row("proxy_ignore_client_abort", PROXY_PAGE, HSL, FLAG, Class::Implemented),
     row(
         "proxy_ignore_headers",

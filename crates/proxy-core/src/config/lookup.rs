@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use super::model::{Config, Listen, Location, Locations, Server};
+use crate::values::Values;
 
 impl Config {
     /// The `listen` of a connection that came to `local` by the socket of `bound`: a specific
@@ -19,10 +20,11 @@ impl Config {
 
 impl Listen {
     /// The server for a Host in lower case, without port: the exact name, else the longest
-    /// `*.name`, else the longest `name.*`, else the default.
+    /// `*.name`, else the longest `name.*`, else the first expression that matches, whose groups
+    /// `values` remembers, else the default.
     ///
     /// nginx: <https://nginx.org/en/docs/http/server_names.html>
-    pub fn server(&self, host: &[u8]) -> usize {
+    pub fn server(&self, host: &[u8], values: &mut Values) -> usize {
         if let Some(server) = find(&self.exact, host) {
             return server;
         }
@@ -31,29 +33,60 @@ impl Listen {
         let prefix = |name: &[u8]| host.len() > name.len() && host.starts_with(name);
         let by_suffix = self.suffixes.iter().find(|(name, _)| suffix(name));
         let by_prefix = || self.prefixes.iter().find(|(name, _)| prefix(name));
-        by_suffix.or_else(by_prefix).map_or(self.default_server, |(_, server)| *server)
+        if let Some((_, server)) = by_suffix.or_else(by_prefix) {
+            return *server;
+        }
+        // nginx: a request without Host matches none, not even one that matches nothing.
+        let mut expressions = self.expressions.iter().filter(|_| !host.is_empty());
+        let by_expression = expressions.find(|(expression, _)| values.matches(expression, host));
+        by_expression.map_or(self.default_server, |(_, server)| *server)
     }
 }
 
 impl Server {
-    /// The location for a decoded path: the exact one, else the one with the longest prefix, and
-    /// inside that the same again.
+    /// The location for a decoded path: the exact one, else, unless the longest prefix is `^~`, the
+    /// first expression that matches, whose groups `values` remembers, else the longest prefix; and
+    /// inside of what is found the same again. Expressions inside the longest prefix go before
+    /// those beside it.
     ///
     /// nginx: <https://nginx.org/en/docs/http/ngx_http_core_module.html#location>
-    pub fn location_index(&self, path: &[u8]) -> Option<usize> {
-        let mut found = choose(&self.exact, &self.prefixes, path);
-        while let Some((index, false)) = found {
-            let location = self.locations.get(index);
-            let Some(Locations { exact, prefixes }) = location.and_then(|it| it.nested.as_deref())
-            else {
-                break;
-            };
-            match choose(exact, prefixes, path) {
-                Some(deeper) => found = Some(deeper),
-                None => break,
+    pub fn location_index(&self, path: &[u8], values: &mut Values) -> Option<usize> {
+        self.find_in(&self.top, path, values).map(|(index, _)| index)
+    }
+
+    /// A location of a level or inside it, and whether the search has ended with it.
+    fn find_in(
+        &self,
+        level: &Locations,
+        path: &[u8],
+        values: &mut Values,
+    ) -> Option<(usize, bool)> {
+        let mut found = choose(&level.exact, &level.prefixes, path);
+        let mut is_final = false;
+        if let Some((index, is_exact)) = found {
+            if is_exact {
+                return found;
+            }
+            let location = self.locations.get(index)?;
+            is_final = location.search.is_final;
+            let inner = location.search.nested.as_deref();
+            found = inner.and_then(|inner| self.find_in(inner, path, values)).or(found);
+            if matches!(found, Some((_, true))) {
+                return found;
             }
         }
-        found.map(|(index, _)| index)
+        if is_final || level.expressions.is_empty() {
+            return found;
+        }
+        let mut expressions = level.expressions.iter();
+        match expressions.find(|(expression, _)| values.matches(expression, path)) {
+            Some((_, index)) => {
+                let inner = self.locations.get(*index)?.search.nested.as_deref();
+                let deeper = inner.and_then(|inner| self.find_in(inner, path, values));
+                Some((deeper.map_or(*index, |(deeper, _)| deeper), true))
+            }
+            None => found,
+        }
     }
 }
 

@@ -7,6 +7,8 @@ pub mod address;
 mod lookup;
 pub mod lower;
 pub mod model;
+pub mod network;
+pub mod pattern;
 mod template;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -2,16 +2,33 @@
 //!
 //! Owns: the rules of `$`. The names of variables are `variable`'s.
 
-use super::model::{Part, Template};
-use super::variable::variable;
+use super::model::{Part, Template, Variable};
+use super::variable::{OwnNames, variable};
 
 /// Compiles a text. The error is nginx's message, without a place.
-pub(crate) fn compile(text: &str) -> Result<Template, String> {
+pub(crate) fn compile(text: &str, own: &OwnNames) -> Result<Template, String> {
+    compile_with(text, own, true)
+}
+
+/// Compiles a text of a log format. nginx: there `$1` is a name as any other, and none that is
+/// known.
+pub(crate) fn compile_log(text: &str, own: &OwnNames) -> Result<Template, String> {
+    compile_with(text, own, false)
+}
+
+fn compile_with(text: &str, own: &OwnNames, has_groups: bool) -> Result<Template, String> {
     let mut parts: Vec<Part> = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         push_literal(&mut parts, &rest[..at]);
         let after = &rest[at + 1..];
+        // nginx: one digit, whatever follows it.
+        let group = after.chars().next().filter(|_| has_groups).and_then(|c| c.to_digit(10));
+        if let Some(group @ 1..) = group {
+            parts.push(Part::Variable(Variable::Group(group as usize)));
+            rest = &after[1..];
+            continue;
+        }
         let (name, behind) = match after.strip_prefix('{') {
             Some(inner) => {
                 let end = inner.find('}').ok_or_else(|| {
@@ -30,20 +47,11 @@ pub(crate) fn compile(text: &str) -> Result<Template, String> {
                 nginx_conf::parse::shorten(text)
             ));
         }
-        parts.push(Part::Variable(variable(name)?));
+        parts.push(Part::Variable(variable(name, own)?));
         rest = behind;
     }
     push_literal(&mut parts, rest);
     Ok(Template(parts))
-}
-
-/// The text itself, if it has no variables.
-pub(crate) fn literal(template: &Template) -> Option<Vec<u8>> {
-    match template.0.as_slice() {
-        [] => Some(Vec::new()),
-        [Part::Literal(text)] => Some(text.clone()),
-        _ => None,
-    }
 }
 
 fn push_literal(parts: &mut Vec<Part>, text: &str) {
@@ -64,11 +72,14 @@ fn name_of(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::Variable;
     use super::*;
 
     fn check(text: &str, expected: &[Part]) {
-        assert_eq!(compile(text).map(|template| template.0).as_deref(), Ok(expected), "{text}");
+        assert_eq!(
+            compile(text, &OwnNames::new()).map(|template| template.0).as_deref(),
+            Ok(expected),
+            "{text}"
+        );
     }
 
     fn text(text: &str) -> Part {
@@ -88,6 +99,15 @@ mod tests {
     }
 
     #[test]
+    fn a_digit_behind_a_dollar_is_a_group_but_in_a_log_format() {
+        let group = |number| Part::Variable(Variable::Group(number));
+        check("$1", &[group(1)]);
+        check("a$12$9x", &[text("a"), group(1), text("2"), group(9), text("x")]);
+        let log = compile_log("$1", &OwnNames::new()).map(|template| template.0);
+        assert_eq!(log, Err("unknown \"1\" variable".to_owned()));
+    }
+
+    #[test]
     fn bad_variables_are_told_in_nginx_words() {
         for (text, expected) in [
             ("$hostt", "unknown \"hostt\" variable; did you mean \"$host\"?"),
@@ -97,18 +117,15 @@ mod tests {
             ("$-", "invalid variable name in \"$-\""),
             ("${}", "invalid variable name in \"${}\""),
             ("${a-b}", "invalid variable name in \"${a-b}\""),
-            ("$1", "\"$1\" is a part of a regular expression, not supported yet"),
+            ("${1}", "unknown \"1\" variable"),
+            ("$0", "unknown \"0\" variable"),
             ("$document_root", "the \"document_root\" variable is not supported yet"),
             ("$upstream_cookie_a", "the \"upstream_cookie_a\" variable is not supported yet"),
         ] {
-            assert_eq!(compile(text).map(|template| template.0), Err(expected.to_owned()));
+            assert_eq!(
+                compile(text, &OwnNames::new()).map(|template| template.0),
+                Err(expected.to_owned())
+            );
         }
-    }
-
-    #[test]
-    fn only_a_text_without_variables_is_literal() {
-        assert_eq!(compile("").ok().and_then(|t| literal(&t)), Some(vec![]));
-        assert_eq!(compile("a").ok().and_then(|t| literal(&t)), Some(b"a".to_vec()));
-        assert_eq!(compile("a$host").ok().and_then(|t| literal(&t)), None);
     }
 }

@@ -3,7 +3,12 @@
 //! Owns: nginx's names, and which of them are not known here yet. Knows no value: who computes
 //! them matches on [`Variable`], so a name without a value does not compile.
 
+use std::collections::HashMap;
+
 use nginx_conf::suggest::nearest;
+
+/// The variables that the file makes: names in lower case, with their index.
+pub(super) type OwnNames = HashMap<String, usize>;
 
 /// Makes the enum, and the two lists that a name is looked up in.
 macro_rules! variables {
@@ -17,6 +22,10 @@ macro_rules! variables {
         pub enum Variable {
             $($(#[$doc])* $variant,)*
             $($(#[$about])* $family(Vec<u8>),)*
+            /// `$1` to `$9`: a group of the last match.
+            Group(usize),
+            /// One that the file makes: its index in `Config::own_variables`.
+            Own(usize),
         }
 
         const NAMES: &[(&str, Variable)] = &[$($(($name, Variable::$variant),)+)*];
@@ -53,8 +62,10 @@ variables! {
         ProxyHost = "proxy_host",
         ProxyPort = "proxy_port",
         QueryString = "query_string",
-        RemoteAddr = "remote_addr" | "realip_remote_addr",
-        RemotePort = "remote_port" | "realip_remote_port",
+        RealipRemoteAddr = "realip_remote_addr",
+        RealipRemotePort = "realip_remote_port",
+        RemoteAddr = "remote_addr",
+        RemotePort = "remote_port",
         RemoteUser = "remote_user",
         Request = "request",
         RequestCompletion = "request_completion",
@@ -103,9 +114,17 @@ fn plain(rest: &str) -> Vec<u8> {
     rest.as_bytes().to_vec()
 }
 
+/// Whether a name is nginx's own, in lower case, so that no file can make a variable of it.
+pub(super) fn is_built_in(name: &str) -> bool {
+    NAMES.iter().any(|(known, _)| *known == name) || NOT_YET.contains(&name)
+}
+
 /// The variable of a name; nginx takes names in either case. The error is nginx's message.
-pub(super) fn variable(name: &str) -> Result<Variable, String> {
+pub(super) fn variable(name: &str, own: &OwnNames) -> Result<Variable, String> {
     let lower = name.to_ascii_lowercase();
+    if let Some(index) = own.get(&lower) {
+        return Ok(Variable::Own(*index));
+    }
     if let Some((_, variable)) = NAMES.iter().find(|(known, _)| *known == lower) {
         return Ok(variable.clone());
     }
@@ -118,24 +137,22 @@ pub(super) fn variable(name: &str) -> Result<Variable, String> {
     if lower.starts_with("ssl_") {
         return Ok(Variable::Absent);
     }
-    if lower.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format!("\"${name}\" is a part of a regular expression, not supported yet"));
-    }
     let starts = |prefix: &&str| lower.starts_with(*prefix);
     if NOT_YET.contains(&lower.as_str()) || NOT_YET_FAMILIES.iter().any(starts) {
         return Err(format!("the \"{name}\" variable is not supported yet"));
     }
-    Err(format!("unknown \"{name}\" variable{}", help(&lower)))
+    Err(format!("unknown \"{name}\" variable{}", help(&lower, own)))
 }
 
-fn help(name: &str) -> String {
+fn help(name: &str, own: &OwnNames) -> String {
     if name == "connection_upgrade" {
         // The variable of the recipe that is in nginx's own manual.
         return "; WebSocket passes without configuration: leave this line out, and the \"map\" \
                 that makes the variable"
             .to_owned();
     }
-    let near = nearest(name, NAMES.iter().map(|(known, _)| *known));
+    let known = NAMES.iter().map(|(known, _)| *known);
+    let near = nearest(name, own.keys().map(String::as_str).chain(known));
     near.map_or(String::new(), |near| format!("; did you mean \"${near}\"?"))
 }
 
@@ -180,11 +197,25 @@ const NOT_YET_FAMILIES: &[&str] = &[
 mod tests {
     use super::*;
 
+    fn known(name: &str) -> Result<Variable, String> {
+        variable(name, &OwnNames::new())
+    }
+
+    #[test]
+    fn the_files_own_names_go_before_families_and_are_known_in_either_case() {
+        let own = OwnNames::from([("mine".to_owned(), 0), ("http_x".to_owned(), 1)]);
+        assert_eq!(variable("Mine", &own), Ok(Variable::Own(0)));
+        assert_eq!(variable("http_x", &own), Ok(Variable::Own(1)));
+        assert_eq!(variable("http_y", &own), Ok(Variable::Http(b"y".to_vec())));
+        let told = "unknown \"min\" variable; did you mean \"$mine\"?";
+        assert_eq!(variable("min", &own), Err(told.to_owned()));
+    }
+
     #[test]
     fn every_name_of_the_list_is_its_variable_in_either_case() {
         for (name, expected) in NAMES {
-            assert_eq!(variable(name).as_ref(), Ok(expected), "{name}");
-            assert_eq!(variable(&name.to_ascii_uppercase()).as_ref(), Ok(expected), "{name}");
+            assert_eq!(known(name).as_ref(), Ok(expected), "{name}");
+            assert_eq!(known(&name.to_ascii_uppercase()).as_ref(), Ok(expected), "{name}");
         }
     }
 
@@ -211,8 +242,7 @@ mod tests {
         for (name, variable) in NAMES.iter().filter(is_named) {
             let variant = format!("{variable:?}").to_ascii_lowercase();
             let plain = name.replace('_', "");
-            let is_alias =
-                ["documenturi", "realipremoteaddr", "realipremoteport"].contains(&plain.as_str());
+            let is_alias = plain == "documenturi";
             assert!(is_alias || plain == variant, "{name}: {variable:?}");
         }
     }
@@ -227,7 +257,7 @@ mod tests {
             ("cookie_s_t", Variable::Cookie(b"s_t".to_vec())),
             ("ssl_protocol", Variable::Absent),
         ] {
-            assert_eq!(variable(name), Ok(expected), "{name}");
+            assert_eq!(known(name), Ok(expected), "{name}");
         }
     }
 
@@ -235,6 +265,6 @@ mod tests {
     fn a_recipe_that_is_not_needed_says_so() {
         let told = "unknown \"connection_upgrade\" variable; WebSocket passes without configuration: \
                     leave this line out, and the \"map\" that makes the variable";
-        assert_eq!(variable("connection_upgrade"), Err(told.to_owned()));
+        assert_eq!(known("connection_upgrade"), Err(told.to_owned()));
     }
 }

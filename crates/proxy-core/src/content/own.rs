@@ -4,7 +4,7 @@
 
 use http1::BodyLength;
 
-use crate::config::model::{Handler, Location, Return};
+use crate::config::model::{Location, Return};
 use crate::phases::Content;
 use crate::response::{Context, Response, absolute, push_product};
 use crate::variables::View;
@@ -20,18 +20,20 @@ pub fn make(
 ) -> bool {
     let request = context.request;
     let location = request.at.location(request.place);
-    let is_page = match (content, &location.handler) {
-        (Content::ServerReturn, _) => match &request.at.server(request.place).early_return {
-            Some(answer) => make_return(answer, location, context, response),
-            None => make_status(404, location, response),
-        },
-        (Content::LocationReturn, Handler::Return(answer)) => {
-            make_return(answer, location, context, response)
+    let is_page = match content {
+        Content::Return { level, step } => {
+            match request.at.program(request.place, level).returned(step) {
+                Some(answer) => make_return(answer, location, context, response),
+                None => make_status(404, location, response),
+            }
         }
-        (Content::SlashRedirect, _) => make_slash_redirect(location, context, response),
-        (Content::Status(status), _) => make_status(status, location, response),
-        (Content::Fault(fault), _) => make_status(fault.status(), location, response),
-        _ => make_status(500, location, response),
+        Content::Moved(status) => {
+            make_moved(status, request.course.moved_to.clone(), location, context, response)
+        }
+        Content::SlashRedirect => make_slash_redirect(location, context, response),
+        Content::Status(status) => make_status(status, location, response),
+        Content::Fault(fault) => make_status(fault.status(), location, response),
+        Content::Call => make_status(500, location, response),
     };
     if let Some((_, carried)) = carried.iter().find(|(name, _)| is_content_type(name)) {
         response.body_type.clear();
@@ -66,11 +68,10 @@ fn make_return(
     let mut value = Vec::new();
     View::of_response(context, response).push_template(text, &mut value);
     if is_redirect(answer.status) {
-        make_status(answer.status, location, response);
-        response.push(b"Location", &absolute(value, context.request));
-        return true;
+        return make_moved(answer.status, value, location, context, response);
     }
-    response.begin_own(answer.status);
+    // nginx: where it is an error's page it has that one's status.
+    response.begin_own(context.request.course.status.unwrap_or(answer.status));
     response.body = value;
     // nginx types an empty text too.
     let content_type = location.content_type(&context.request.uri.path);
@@ -91,8 +92,18 @@ fn make_slash_redirect(
         value.push(b'?');
         value.extend_from_slice(&uri.args);
     }
-    make_status(301, location, response);
-    response.push(b"Location", &absolute(value, context.request));
+    make_moved(301, value, location, context, response)
+}
+
+fn make_moved(
+    status: u16,
+    to: Vec<u8>,
+    location: &Location,
+    context: &Context<'_>,
+    response: &mut Response,
+) -> bool {
+    make_status(status, location, response);
+    response.push(b"Location", &absolute(to, context.request));
     true
 }
 
@@ -121,6 +132,11 @@ fn finish(content_type: &[u8], response: &mut Response) {
     }
     response.body_type.extend_from_slice(content_type);
     response.length = BodyLength::Exact(response.body.len() as u64);
+}
+
+/// nginx: 444 closes the connection without an answer, and of 499 only the log speaks.
+pub fn is_silent(status: u16) -> bool {
+    matches!(status, 444 | 499)
 }
 
 fn is_redirect(status: u16) -> bool {

@@ -27,7 +27,7 @@ impl<N: Net> Engine<N> {
     /// The exchange is over and all of it is sent: its line is written, and the connection goes on.
     pub(super) fn finish(&mut self, client: &mut Client<N>) -> Step {
         self.drop_link(client);
-        let Some(exchange) = client.exchange.take() else { return Step::Close };
+        let Some(mut exchange) = client.exchange.take() else { return Step::Close };
         debug_assert!(exchange.is_complete());
         self.tell_faults(&exchange);
         if exchange.fault().is_none() || !is_planted(Canary::FailureUnlogged) {
@@ -35,6 +35,10 @@ impl<N: Net> Engine<N> {
         }
         if is_planted(Canary::LoggedTwice) {
             self.push_log_lines(&exchange);
+        }
+        for (level, note) in exchange.request.values.get_mut().take_notes() {
+            let text = self.about(&exchange, &note);
+            self.output.notices.push((level, text));
         }
         let response = &exchange.down.response;
         let counters = &mut self.output.counters;
@@ -45,7 +49,7 @@ impl<N: Net> Engine<N> {
         self.room.look_again_ms = 0;
         let next = exchange.client_next();
         let has_announced_end = exchange.fault().is_none() && !exchange.request.head.persistent();
-        let keepalive_ms = exchange.location().keepalive.timeout_ms;
+        let keepalive_ms = exchange.location().client.keepalive.timeout_ms;
         let lingering = exchange.location().client.lingering;
         self.give_back(exchange);
         if !Rc::ptr_eq(client.at.generation(), &self.generation) {
@@ -182,6 +186,17 @@ impl<N: Net> Engine<N> {
         }
     }
 
+    /// A line of the error log about a request.
+    fn about(&self, exchange: &Exchange, what: &str) -> String {
+        let request = &exchange.request;
+        let line = String::from_utf8_lossy(request.line());
+        format!(
+            "{what}, client: {}, server: {}, request: {line:?}",
+            request.client.remote.ip().to_canonical(),
+            String::from_utf8_lossy(&request.at.server(request.place).name),
+        )
+    }
+
     fn tell_fault(
         &mut self,
         exchange: &Exchange,
@@ -193,14 +208,8 @@ impl<N: Net> Engine<N> {
             return;
         }
         let Some(others) = self.output.throttle.allow(fault, self.now.ms) else { return };
-        let request = &exchange.request;
-        let line = String::from_utf8_lossy(request.line());
-        let mut text = format!(
-            "{fault}, client: {}, server: {}, request: {line:?}, status: {}",
-            request.client.remote.ip().to_canonical(),
-            String::from_utf8_lossy(&request.at.server(request.place).name),
-            exchange.down.response.status,
-        );
+        let mut text = self.about(exchange, &fault.to_string());
+        text.push_str(&format!(", status: {}", exchange.down.response.status));
         if let Some(address) = address {
             text.push_str(&format!(", upstream: {address}"));
         }

@@ -1,5 +1,6 @@
 //! The proxy answers by itself.
 
+use super::error_page::may_have_page;
 use super::{Exchange, Out, Phase};
 use crate::clock::Moment;
 use crate::content::own;
@@ -15,8 +16,13 @@ impl Exchange {
         let context = self.context(false, false, now);
         let is_page = own::make(content, &context, &self.carried, &mut response);
         let status = response.status;
+        if may_have_page(content, is_page, status)
+            && let Some(page) = self.error_page(content, status)
+        {
+            return self.go_to_error_page(&page, response, now, out);
+        }
         // nginx: 444 closes the connection without an answer, 499 is for the log only.
-        if matches!(status, 444 | 499) {
+        if own::is_silent(status) {
             self.down.response = response;
             return self.complete(ClientNext::Abort);
         }
@@ -63,6 +69,6 @@ impl Exchange {
 }
 
 /// nginx: statuses after whose pages what follows is not trusted; 431 is its 494.
-fn closes_connection(status: u16) -> bool {
+pub(super) fn closes_connection(status: u16) -> bool {
     matches!(status, 400 | 413 | 414 | 431 | 500 | 501)
 }

@@ -21,6 +21,7 @@
 mod answer;
 mod client;
 mod deadline;
+mod error_page;
 mod redirect;
 #[cfg(test)]
 mod tests;
@@ -28,14 +29,14 @@ mod upstream;
 
 use std::net::SocketAddr;
 
-use http1::{BodyLength, BodyReader, Reject, RequestHead};
+use http1::{BodyReader, Reject, RequestHead};
 
 use crate::clock::{Millis, Moment};
 use crate::config::model::{Handler, Location, LogFormat, ProxyPass};
 use crate::downstream::{ClientNext, Downstream};
 use crate::fault::{Fault, UpstreamFault};
 use crate::generation::At;
-use crate::phases::{self, Content};
+use crate::phases::{self, Content, Seen};
 use crate::request::{ClientInfo, Request};
 use crate::response::Context;
 use crate::upstream::call::{Attempts, Call};
@@ -217,7 +218,15 @@ impl Exchange {
 
     /// Asks nginx's phases what becomes of the request, and does it.
     fn run_phases(&mut self, now: Moment, out: &mut Out) {
-        match phases::run(&mut self.request) {
+        let (response, attempts) = (&self.down.response, &self.attempts);
+        let seen = Seen { response, attempts, now };
+        let content = phases::run(&mut self.request, &seen);
+        self.follow(content, now, out);
+    }
+
+    /// Does what the phases said.
+    fn follow(&mut self, content: Content, now: Moment, out: &mut Out) {
+        match content {
             Content::Call => self.begin_call(now),
             Content::Fault(fault) => self.fail(fault, now, out),
             content => self.answer(content, now, out),
@@ -227,13 +236,9 @@ impl Exchange {
     fn begin_call(&mut self, now: Moment) {
         let at = self.request.at.clone();
         let Some(pass) = pass_of(at.location(self.request.place)) else { return };
-        // What an internal redirect left of the body stays behind.
-        self.wire.request_body = match self.request.redirects {
-            0 => self.request.head.body,
-            _ => BodyLength::None,
-        };
+        self.wire.request_body = self.request.body();
         self.wire.has_sent = false;
-        self.call.begin(pass, at.config(), self.request.redirects, now.ms);
+        self.call.begin(pass, at.config(), self.request.course.redirects, now.ms);
         self.phase = Phase::Connecting;
         self.wants_connect = true;
     }
@@ -270,7 +275,8 @@ impl Exchange {
 
     /// How often the request was sent to another server.
     pub fn retries(&self) -> u64 {
-        (self.attempts.iter().len() as u64).saturating_sub(1 + u64::from(self.request.redirects))
+        (self.attempts.iter().len() as u64)
+            .saturating_sub(1 + u64::from(self.request.course.redirects))
     }
 
     /// From now on an answer that has not begun says `Connection: close`.
@@ -349,7 +355,7 @@ impl Exchange {
 
     /// Whether the client's side of this request may carry another one.
     fn client_may_persist(&self) -> bool {
-        let keepalive = self.location().keepalive;
+        let keepalive = self.location().client.keepalive;
         self.request.head.persistent()
             && !self.is_draining
             && keepalive.timeout_ms > 0
@@ -369,6 +375,7 @@ impl Exchange {
         if self.request.head.fields.capacity() > KEPT_BYTES_MAX / size_of::<http1::Field>() {
             self.request.head = RequestHead::default();
         }
+        self.request.values.get_mut().shrink(KEPT_BYTES_MAX);
         self.down.response.shrink(KEPT_BYTES_MAX);
         self.wire.shrink();
         self.carried = Vec::new();

@@ -1,6 +1,6 @@
 //! An upstream hands the request on to another location.
 
-use super::{Action, Exchange, Out, Phase};
+use super::{Exchange, Out};
 use crate::clock::Moment;
 use crate::config::model::IgnoredFields;
 
@@ -18,7 +18,7 @@ impl Exchange {
         let fields = &self.wire.head.fields;
         let Some(target) = http1::find(fields, head, "x-accel-redirect") else { return false };
         let is_ignored =
-            self.pass().is_some_and(|pass| pass.ignored.contains(IgnoredFields::REDIRECT));
+            self.pass().is_some_and(|pass| pass.steering.ignored.contains(IgnoredFields::REDIRECT));
         if is_ignored || target.is_empty() {
             return false;
         }
@@ -33,22 +33,18 @@ impl Exchange {
             .collect();
         self.count_received(held, 0);
         self.attempts.end(None, now.ms);
-        out.upstream.clear();
-        self.link_action = Some(Action::DropLink);
-        let query = target.iter().position(|&b| b == b'?');
-        let (path, args) = match query {
-            Some(at) => {
-                (target.get(..at).unwrap_or_default(), target.get(at + 1..).unwrap_or_default())
-            }
-            None => (target.as_slice(), &[][..]),
-        };
+        self.give_up_place(out);
+        if target.first() == Some(&b'@') {
+            self.go_to_named(&target, None, now, out);
+            return true;
+        }
+        let end = target.iter().position(|&b| b == b'?').unwrap_or(target.len());
+        let (path, args) = target.split_at_checked(end).unwrap_or_default();
         let mut normal = Vec::new();
         let is_good =
             path.first() == Some(&b'/') && http1::path::normalize(path, &mut normal).is_ok();
-        // The old place's link is given up before the new place's is asked for.
-        self.phase = Phase::Connecting;
         if is_good {
-            self.request.redirect(&normal, args);
+            self.request.redirect(&normal, args.get(1..).unwrap_or_default());
             self.run_phases(now, out);
         } else {
             self.answer(crate::phases::Content::Status(404), now, out);

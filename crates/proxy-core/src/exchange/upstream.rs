@@ -251,6 +251,9 @@ impl Exchange {
             return self.upstream_failed(UpstreamFault::Status(status), now, out);
         }
         self.note_answer();
+        if self.intercepts(status) {
+            return self.intercept(head, now, out);
+        }
         if self.redirect_internally(head, now, out) {
             return;
         }
@@ -264,6 +267,9 @@ impl Exchange {
     fn send_answer_head(&mut self, head: &[u8], is_tunnel: bool, now: Moment, out: &mut Out) {
         let response = &mut self.down.response;
         response.begin_upstream(&mut self.wire.head, head);
+        if let Some(status) = self.request.course.status.filter(|_| !is_tunnel) {
+            response.restate(status);
+        }
         for (name, value) in &self.carried {
             if !name.eq_ignore_ascii_case(b"content-type") {
                 response.push(name, value);

@@ -1,21 +1,35 @@
 //! nginx's phases: the order in which a request is asked what is to become of it.
 //!
-//! Each phase says `Next`, or what answers. The loop runs again from its start for an internal
-//! redirect, as in nginx. Nothing is sent here.
+//! Each phase says `Next`, or what answers. Where the path was rewritten the search for a location
+//! begins again; an internal redirect begins anew. Nothing is sent here.
+
+mod access;
+mod rewrite;
 
 use http1::BodyLength;
 
+pub use self::rewrite::Level;
+use self::rewrite::Outcome;
+use crate::clock::Moment;
 use crate::config::model::Handler;
 use crate::fault::Fault;
-use crate::request::{REDIRECTS_MAX, Request};
+use crate::request::Request;
+use crate::response::Response;
+use crate::upstream::call::Attempts;
+use crate::variables::{Sent, View};
 
 /// What answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// The `return` of the server itself.
-    ServerReturn,
-    /// The `return` of the location.
-    LocationReturn,
+    /// The `return` of a step.
+    Return {
+        /// Whose steps.
+        level: Level,
+        /// Which of them.
+        step: usize,
+    },
+    /// A `rewrite` sends the client elsewhere, with this status.
+    Moved(u16),
     /// nginx: a pass to `/path/` answers `/path` by a redirect.
     SlashRedirect,
     /// A status with its page.
@@ -26,73 +40,133 @@ pub enum Content {
     Fault(Fault),
 }
 
+/// What variables speak of beside the request.
+pub struct Seen<'e> {
+    /// An answer that was made before an internal redirect.
+    pub response: &'e Response,
+    /// How the upstreams did.
+    pub attempts: &'e Attempts,
+    /// The time.
+    pub now: Moment,
+}
+
+impl Seen<'_> {
+    fn view<'v>(&'v self, request: &'v Request) -> View<'v> {
+        let Seen { response, attempts, now } = *self;
+        View { request, response, attempts, sent: Sent::default(), now }
+    }
+}
+
 enum Verdict {
     Next,
     Done(Content),
 }
 
-type Phase = fn(&mut Request) -> Verdict;
-
-const PHASES: [Phase; 4] = [server_rewrite, find_location, rewrite, content];
-
 /// Asks the phases in order.
-pub fn run(request: &mut Request) -> Content {
+pub fn run(request: &mut Request, seen: &Seen<'_>) -> Content {
     debug_assert!(request.place.location.is_none(), "the location is found here");
-    if request.redirects > REDIRECTS_MAX {
+    if request.course.is_endless() {
         return Content::Fault(Fault::RedirectCycle);
     }
-    for phase in PHASES {
-        if let Verdict::Done(content) = phase(request) {
+    // nginx: `NGX_HTTP_POST_READ_PHASE`.
+    if request.course.redirects == 0
+        && !request.at.server(request.place).fallback.access.real_ip.from.is_empty()
+    {
+        let at = request.at.clone();
+        access::tell_client(request, &at.server(request.place).fallback.access.real_ip);
+    }
+    // nginx: `NGX_HTTP_SERVER_REWRITE_PHASE`.
+    if !request.at.server(request.place).program.steps.is_empty()
+        && let Outcome::Done(content) = rewrite::run(request, Level::Server, seen)
+    {
+        return content;
+    }
+    search(request, seen)
+}
+
+/// Asks the phases that follow the search for a location: the place is a named one.
+pub fn run_named(request: &mut Request, seen: &Seen<'_>) -> Content {
+    debug_assert!(request.place.location.is_some(), "the location is found by its name");
+    if request.course.is_endless() {
+        return Content::Fault(Fault::RedirectCycle);
+    }
+    access::limit_methods(request);
+    let found = at_location(request, seen);
+    found.unwrap_or_else(|| search(request, seen))
+}
+
+/// Looks for a location, and for another one as often as the path is rewritten.
+fn search(request: &mut Request, seen: &Seen<'_>) -> Content {
+    loop {
+        if let Verdict::Done(content) = find_location(request) {
+            return content;
+        }
+        if let Some(content) = at_location(request, seen) {
             return content;
         }
     }
-    debug_assert!(false, "the content phase always answers");
-    Content::Status(404)
 }
 
-/// nginx: `NGX_HTTP_SERVER_REWRITE_PHASE`.
-fn server_rewrite(request: &mut Request) -> Verdict {
-    match request.at.server(request.place).early_return {
-        Some(_) => Verdict::Done(Content::ServerReturn),
-        None => Verdict::Next,
+/// What answers at the location; nothing where another one is to be found.
+fn at_location(request: &mut Request, seen: &Seen<'_>) -> Option<Content> {
+    // nginx: `NGX_HTTP_REWRITE_PHASE`, which a server without a location does not have.
+    if let Some(index) = request.place.location
+        && !request.at.location(request.place).program.steps.is_empty()
+    {
+        match rewrite::run(request, Level::Location(index), seen) {
+            Outcome::Done(content) => return Some(content),
+            Outcome::Next { is_moved: false } => {}
+            Outcome::Next { is_moved: true } => {
+                // nginx: `NGX_HTTP_POST_REWRITE_PHASE`.
+                request.course.changes += 1;
+                let is_endless = request.course.is_endless();
+                return is_endless.then_some(Content::Fault(Fault::RedirectCycle));
+            }
+        }
     }
+    if access::is_checked(request)
+        && let Err(fault) = access::check(request)
+    {
+        return Some(Content::Fault(fault));
+    }
+    Some(content(request))
 }
 
 /// nginx: `NGX_HTTP_FIND_CONFIG_PHASE`, which also looks at the length that the client declares.
 fn find_location(request: &mut Request) -> Verdict {
     let server = request.at.server(request.place);
-    request.place.location = server.location_index(&request.uri.path);
-    let max = request.at.location(request.place).client.body_bytes_max;
-    match (request.head.body, max) {
-        (BodyLength::Exact(bytes), Some(max)) if bytes > max => {
+    request.place.location = server.location_index(&request.uri.path, request.values.get_mut());
+    let location = request.at.location(request.place);
+    if location.search.is_internal && !request.course.is_internal {
+        return Verdict::Done(Content::Status(404));
+    }
+    match (request.head.body, location.client.body_bytes_max) {
+        (BodyLength::Exact(bytes), Some(max)) if bytes > max && !request.course.is_body_left => {
             Verdict::Done(Content::Fault(Fault::BodyTooLarge))
         }
-        _ => Verdict::Next,
-    }
-}
-
-/// nginx: `NGX_HTTP_REWRITE_PHASE`.
-fn rewrite(request: &mut Request) -> Verdict {
-    match request.at.location(request.place).handler {
-        Handler::Return(_) => Verdict::Done(Content::LocationReturn),
-        _ => Verdict::Next,
+        _ if matches!(location.handler, Handler::SlashRedirect) => {
+            Verdict::Done(Content::SlashRedirect)
+        }
+        _ => {
+            access::limit_methods(request);
+            Verdict::Next
+        }
     }
 }
 
 /// nginx: `NGX_HTTP_CONTENT_PHASE`.
-fn content(request: &mut Request) -> Verdict {
-    Verdict::Done(match &request.at.location(request.place).handler {
-        Handler::Proxy(pass) => match request.head.body {
+fn content(request: &mut Request) -> Content {
+    let content = match &request.at.location(request.place).handler {
+        Handler::Proxy(pass) => match request.body() {
             // HTTP/1.0 has no way to pass a body on whose length nobody knows.
-            BodyLength::Chunked if !pass.http11 && request.redirects == 0 => {
-                Content::Fault(Fault::LengthRequired)
-            }
+            BodyLength::Chunked if !pass.http11 => Content::Fault(Fault::LengthRequired),
             _ => Content::Call,
         },
         Handler::SlashRedirect => Content::SlashRedirect,
-        Handler::Return(_) => Content::LocationReturn,
         Handler::NotFound => Content::Status(404),
-    })
+    };
+    request.course.is_passed = content == Content::Call;
+    content
 }
 
 #[cfg(test)]

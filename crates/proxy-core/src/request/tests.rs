@@ -87,9 +87,9 @@ fn a_request_has_nothing_of_the_one_before() {
     let head = "GET / HTTP/1.0\r\n\r\n";
     test_case::parse(head, &mut case.request.head);
     case.request.take_head(head.as_bytes()).unwrap();
-    let Request { uri, place, redirects, body_bytes, .. } = &case.request;
+    let Request { uri, place, course, body_bytes, .. } = &case.request;
     assert_eq!((text(&uri.path), text(&uri.args), text(&uri.host)), ("/", "", "first.test"));
-    assert_eq!((place.server, *redirects, *body_bytes, case.request.length()), (0, 0, 0, 18));
+    assert_eq!((place.server, course.redirects, *body_bytes, case.request.length()), (0, 0, 0, 18));
     assert_eq!(case.request.fields().count(), 0);
 }
 
@@ -126,12 +126,12 @@ fn of_what_is_no_head_the_line_is_kept_and_what_was_understood() {
 fn a_redirect_makes_another_request_of_it_but_for_head() {
     for (method, expected) in [("POST", "GET"), ("GET", "GET"), ("HEAD", "HEAD")] {
         let mut case = case(&format!("{method} /a?b HTTP/1.1\r\nHost: a\r\n\r\n"));
-        assert!(!case.request.uri.had_escapes());
+        assert!(!case.request.is_escaping());
         case.request.redirect(b"/c", b"d=e");
         let Request { uri, .. } = &case.request;
         assert_eq!(text(case.request.method()), expected);
         assert_eq!((text(&uri.path), text(&uri.args), text(&uri.target)), ("/c", "d=e", ""));
-        assert!(uri.had_escapes(), "nobody has encoded it yet");
+        assert!(case.request.is_escaping(), "nobody has encoded it yet");
         assert_eq!(case.request.is_head(), method == "HEAD");
         assert_eq!(text(case.request.raw_uri()), "/a?b", "the client wrote that");
     }
@@ -142,7 +142,7 @@ fn a_path_had_escapes_where_its_client_wrote_one_before_the_arguments() {
     for (target, expected) in [("/a", false), ("/a%20", true), ("/a?%20", false), ("/%41?b", true)]
     {
         let case = case(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
-        assert_eq!(case.request.uri.had_escapes(), expected, "{target}");
+        assert_eq!(case.request.is_escaping(), expected, "{target}");
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
     }
     response.push_own(b"Connection", |out| out.extend_from_slice(b"keep-alive"));
     let location = context.request.at.location(context.request.place);
-    if let Some(seconds) = location.keepalive.field_s {
+    if let Some(seconds) = location.client.keepalive.field_s {
         response.push_own(b"Keep-Alive", |out| {
             out.extend_from_slice(b"timeout=");
             http1::push_decimal(out, seconds);

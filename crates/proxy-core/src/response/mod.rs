@@ -90,6 +90,30 @@ impl Response {
         self.upstream_fields = self.fields.len();
     }
 
+    /// Gives an upstream's answer another status. nginx: where it is an error's page.
+    pub fn restate(&mut self, status: u16) {
+        debug_assert!((100..1_000).contains(&status), "{status} is no status");
+        if status == self.status {
+            return;
+        }
+        self.status = status;
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(http1::reason(status).as_bytes());
+        self.reason = Span {
+            start: u32::try_from(start).unwrap_or(0),
+            len: u32::try_from(self.bytes.len() - start).unwrap_or(0),
+        };
+        // RFC 9110 §8.6: no length with 204.
+        if status == 204 {
+            self.length = BodyLength::None;
+        }
+    }
+
+    /// The value of the first field of that name that is sent.
+    pub fn sent_value(&self, name: &[u8]) -> Option<&[u8]> {
+        self.sent_named(name).next()
+    }
+
     /// Adds a field. Bytes of its value that would end its line become spaces: values are made of
     /// decoded parts too (`$uri`, `$arg_x`).
     pub fn push(&mut self, name: &[u8], value: &[u8]) {

@@ -4,9 +4,9 @@
 
 use std::net::IpAddr;
 
-use crate::config::model::{Handler, ProxyPass};
+use crate::config::model::{Handler, ProxyPass, ProxyRedirect};
 use crate::request::Request;
-use crate::variables::push_ip;
+use crate::variables::{View, push_ip};
 
 use super::{Context, Response, Source};
 
@@ -21,7 +21,7 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
     }
     response.suppress_named(&pass.hidden);
     keep_one_type(response);
-    rewrite_redirects(response, pass, context.request);
+    rewrite_redirects(response, pass, context);
 }
 
 /// nginx: of several types the last one holds, and an empty one is none.
@@ -48,20 +48,22 @@ fn keep_upgrade(response: &mut Response) {
     }
 }
 
-fn rewrite_redirects(response: &mut Response, pass: &ProxyPass, request: &Request) {
+fn rewrite_redirects(response: &mut Response, pass: &ProxyPass, context: &Context<'_>) {
     if pass.redirects.is_empty() || response.count("location") + response.count("refresh") == 0 {
         return;
     }
     let is_target = |name: &[u8]| {
         name.eq_ignore_ascii_case(b"location") || name.eq_ignore_ascii_case(b"refresh")
     };
+    let view = View::of_response(context, response);
     let changed: Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> = response
         .sent()
         .filter(|(name, _)| is_target(name))
         .filter_map(|(name, value)| {
             let is_refresh = name.len() == 7;
-            let new = if is_refresh { refresh(pass, value) } else { moved(pass, value) }?;
-            let new = if is_refresh { new } else { absolute(new, request) };
+            let new =
+                if is_refresh { refresh(&view, pass, value) } else { moved(&view, pass, value) }?;
+            let new = if is_refresh { new } else { absolute(new, context.request) };
             Some((name.to_vec(), value.to_vec(), new))
         })
         .collect();
@@ -71,18 +73,25 @@ fn rewrite_redirects(response: &mut Response, pass: &ProxyPass, request: &Reques
     }
 }
 
-/// The first rule whose prefix is found holds.
-fn moved(pass: &ProxyPass, value: &[u8]) -> Option<Vec<u8>> {
-    pass.redirects
-        .iter()
-        .find_map(|(from, to)| Some([to, value.strip_prefix(from.as_slice())?].concat()))
+/// The first rule that is found holds.
+fn moved(view: &View<'_>, pass: &ProxyPass, value: &[u8]) -> Option<Vec<u8>> {
+    pass.redirects.iter().find_map(|redirect| match redirect {
+        ProxyRedirect::Prefix { from, to } => {
+            let rest = value.strip_prefix(&*view.text(from))?;
+            Some([&view.text(to), rest].concat())
+        }
+        ProxyRedirect::Pattern { from, to } => {
+            let is_found = view.request.values.borrow_mut().matches(from, value);
+            is_found.then(|| view.text(to).into_owned())
+        }
+    })
 }
 
 /// nginx: what follows `url=` in `5; url=http://…`.
-fn refresh(pass: &ProxyPass, value: &[u8]) -> Option<Vec<u8>> {
+fn refresh(view: &View<'_>, pass: &ProxyPass, value: &[u8]) -> Option<Vec<u8>> {
     let at = value.windows(4).position(|window| window.eq_ignore_ascii_case(b"url="))? + 4;
     let (before, address) = value.split_at_checked(at)?;
-    Some([before, &moved(pass, address)?].concat())
+    Some([before, &moved(view, pass, address)?].concat())
 }
 
 /// RFC 3986 §3.2.2: an address of version 6 stands in brackets.

@@ -56,14 +56,15 @@ pub fn push_request(view: &View<'_>, pass: &ProxyPass, body: BodyLength, out: &m
 /// an internal redirect without a URI part it is the new path.
 fn push_target(request: &Request, uri: Option<&[u8]>, target: &mut Vec<u8>) {
     let matched = match uri {
-        Some(uri) => {
+        // nginx: what `rewrite … break` has made goes on as it is.
+        Some(uri) if request.course.has_prefix => {
             target.extend_from_slice(uri);
             request.at.location(request.place).path.len()
         }
-        None => 0,
+        _ => 0,
     };
     let rest = request.uri.path.get(matched..).unwrap_or_default();
-    if request.uri.had_escapes() {
+    if request.is_escaping() {
         http1::path::escape(rest, target);
     } else {
         target.extend_from_slice(rest);

@@ -3,8 +3,10 @@
 //! A variable that is not there adds nothing and says so, which is not the same as an empty one: a
 //! log line shows the first as `-` and the second as nothing.
 
+pub mod own;
 mod parts;
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
@@ -60,12 +62,29 @@ impl<'e> View<'e> {
         }
     }
 
+    /// The template's text, without a copy where no variable is in it.
+    pub fn text<'t>(&self, template: &'t Template) -> Cow<'t, [u8]> {
+        match template.0.as_slice() {
+            [] => Cow::Borrowed(&[]),
+            [Part::Literal(text)] => Cow::Borrowed(text),
+            _ => {
+                let mut text = Vec::new();
+                self.push_template(template, &mut text);
+                Cow::Owned(text)
+            }
+        }
+    }
+
     /// Appends the variable's value. False where there is none, not even an empty one.
     pub fn push_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         use Variable as V;
         match variable {
             V::Absent => return false,
             V::Empty => {}
+            V::Group(number) => {
+                return push_found(self.request.values.borrow().group(*number), out);
+            }
+            V::Own(variable) => return self.push_own(*variable, out),
             V::Msec => clock::push_seconds(self.now.unix_ms, out),
             V::TimeIso8601 => clock::push_time_iso8601(self.now.unix_ms, out),
             V::TimeLocal => clock::push_time_local(self.now.unix_ms, out),
@@ -75,6 +94,8 @@ impl<'e> View<'e> {
             V::BinaryRemoteAddr
             | V::Connection
             | V::ConnectionRequests
+            | V::RealipRemoteAddr
+            | V::RealipRemotePort
             | V::RemoteAddr
             | V::RemotePort
             | V::Scheme
@@ -127,7 +148,7 @@ impl<'e> View<'e> {
                 return push_found(found, out);
             }
             V::Arg(name) => return push_found(parts::argument(&uri.args, name), out),
-            V::Args | V::QueryString => return push_some(&uri.args, out),
+            V::Args | V::QueryString => return push_some(&uri.args, out) || uri.has_new_args,
             V::IsArgs if uri.args.is_empty() => {}
             V::IsArgs => out.push(b'?'),
             V::Request => return push_some(self.request.line(), out),
@@ -157,6 +178,7 @@ impl<'e> View<'e> {
     fn push_connection_variable(&self, variable: &Variable, out: &mut Vec<u8>) {
         use Variable as V;
         let (client, at) = (&self.request.client, &self.request.at);
+        let peer = self.request.course.peer.unwrap_or(client.remote);
         match variable {
             V::BinaryRemoteAddr => match client.remote.ip() {
                 IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
@@ -165,6 +187,10 @@ impl<'e> View<'e> {
             V::Connection => push_number(client.serial, out),
             V::ConnectionRequests => push_number(client.requests, out),
             V::RemoteAddr => push_ip(client.remote.ip(), out),
+            V::RealipRemoteAddr => push_ip(peer.ip(), out),
+            V::RealipRemotePort => push_number(u64::from(peer.port()), out),
+            // nginx: one that nobody has told is empty.
+            V::RemotePort if client.remote.port() == 0 => {}
             V::RemotePort => push_number(u64::from(client.remote.port()), out),
             V::Scheme => out.extend_from_slice(b"http"),
             V::ServerAddr => push_ip(client.local.ip(), out),
@@ -236,7 +262,7 @@ impl<'e> View<'e> {
 
     fn pass_url(&self) -> Option<&PassUrl> {
         match &self.request.at.location(self.request.place).handler {
-            Handler::Proxy(pass) => Some(&pass.url),
+            Handler::Proxy(pass) if self.request.course.is_passed => Some(&pass.url),
             _ => None,
         }
     }

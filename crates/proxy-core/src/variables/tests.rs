@@ -200,7 +200,7 @@ fn attempts_are_told_in_their_order_with_what_is_not_known_as_a_dash() {
 fn a_template_is_its_texts_and_values() {
     let at = at("http { server { listen 8080; return 200 \"a${uri}b$arg_none-$args\"; } }");
     let case = Case::at(at, "GET /x?y HTTP/1.1\r\nHost: a\r\n\r\n");
-    let answer = case.request.at.server(case.request.place).early_return.as_ref().unwrap();
+    let answer = case.request.at.server(case.request.place).program.returned(0).unwrap();
     let mut out = Vec::new();
     case.view(&Response::default()).push_template(answer.text.as_ref().unwrap(), &mut out);
     assert_eq!(out, b"a/xb-y");

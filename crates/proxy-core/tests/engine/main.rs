@@ -10,6 +10,7 @@ mod closing;
 #[path = "../common/config.rs"]
 mod config;
 mod drain;
+mod error_pages;
 mod failover;
 mod held;
 mod kept;

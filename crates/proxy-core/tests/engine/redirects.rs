@@ -71,7 +71,7 @@ fn a_circle_ends_after_ten_redirects() {
     let lines = world.lines();
     assert!(lines[0].starts_with("GET /other/ HTTP/1.1|500|"), "{lines:?}");
     assert_eq!(lines[0].matches("6000").count(), 11);
-    assert!(world.notices()[0].starts_with("internal redirects lead in a circle"));
+    assert!(world.notices()[0].starts_with("rewrites or internal redirects lead in a circle"));
 }
 
 #[test]

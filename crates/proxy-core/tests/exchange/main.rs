@@ -10,6 +10,7 @@ mod case;
 #[path = "../common/config.rs"]
 mod config;
 mod deadlines;
+mod error_pages;
 mod own;
 mod passing;
 mod redirects;

@@ -1,30 +1,48 @@
-//! `location` and `return`.
+//! `location`.
 //!
-//! Owns: what a location answers with, and the levels of locations. Choosing among them for a
+//! Owns: how locations are matched, their levels, and what answers. Choosing among them for a
 //! request is `lookup`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use nginx_conf::{Directive, units};
+use nginx_conf::Directive;
 
 use super::Lower;
+use super::rewrite::Inside;
 use super::scope::Scope;
-use crate::config::model::{Handler, Location, Locations, Return};
+use crate::config::model::{Handler, Location, Locations};
 
 /// How a location is matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Match {
+pub(super) enum Match {
     /// `=`
     Exact,
-    /// None, or `^~`, which is the same as long as there are no regular expressions.
+    /// None.
     Prefix,
+    /// `^~`
+    FinalPrefix,
+    /// `@name`
+    Named,
+    /// `~`, or `~*` where case does not matter.
+    Expression {
+        /// `~*`
+        is_caseless: bool,
+    },
 }
 
-/// The location around a level.
-#[derive(Clone, Copy)]
-pub(super) struct Around<'t> {
-    path: &'t str,
-    is_exact: bool,
+/// A location as it is written: how it is matched, and its path or expression.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written<'t> {
+    pub(super) kind: Match,
+    pub(super) path: &'t str,
+}
+
+impl Written<'_> {
+    /// nginx: what an URI of a pass takes the place of; nothing where an expression matched.
+    pub(super) fn prefix(&self) -> Option<&str> {
+        let is_prefix = !matches!(self.kind, Match::Named | Match::Expression { .. });
+        is_prefix.then_some(self.path)
+    }
 }
 
 impl Lower<'_> {
@@ -33,45 +51,57 @@ impl Lower<'_> {
         &mut self,
         block: &[Directive],
         scope: &Scope,
-        around: Option<Around<'_>>,
-        out: &mut Vec<Location>,
+        around: Option<Written<'_>>,
+        (out, named): (&mut Vec<Location>, &mut HashMap<Vec<u8>, usize>),
     ) -> Locations {
         let mut level = Locations::default();
         let mut prefixes: HashSet<Vec<u8>> = HashSet::new();
         let mut redirects: Vec<(Vec<u8>, Location)> = Vec::new();
         for directive in block.iter().filter(|d| d.name.text == "location") {
-            let Some((kind, path)) = self.location_match(directive) else { continue };
-            self.check_around(directive, path, around);
+            let Some(written) = self.location_match(directive) else { continue };
+            self.check_around(directive, written, around);
             let own = directive.block.as_deref().unwrap_or_default();
             let scope = scope.with(self, own);
             self.inner_error_log(own);
-            let handler = self.handler(own, &scope, path, directive);
-            // nginx: a pass to a location that ends in a slash sends its name without it there.
-            if let (Handler::Proxy(_), Some(bare)) = (&handler, path.strip_suffix('/'))
-                && !bare.is_empty()
-            {
-                let location = scope.location(self, bare, Handler::SlashRedirect);
-                redirects.push((bare.into(), location));
-            }
+            let handler = self.handler(own, &scope, written, directive);
+            let is_internal = own.iter().any(|line| line.name.text == "internal");
+            redirects.extend(self.slash_redirect(written, &handler, &scope, is_internal));
             let index = out.len();
-            out.push(scope.location(self, path, handler));
-            let inside = Around { path, is_exact: kind == Match::Exact };
-            let nested = self.locations(own, &scope, Some(inside), out);
-            if let Some(outer) = out.get_mut(index)
-                && (!nested.exact.is_empty() || !nested.prefixes.is_empty())
-            {
-                outer.nested = Some(Box::new(nested));
+            let mut location = scope.location(self, written.prefix().unwrap_or_default(), handler);
+            location.search.is_final = written.kind == Match::FinalPrefix;
+            location.search.is_internal = is_internal;
+            out.push(location);
+            let mut inside = Inside { scope: &scope, written, location: index, out };
+            let limit_except = self.limit_except(own, &mut inside);
+            let program = self.program(own, &scope, Some(inside));
+            if let Some(location) = out.get_mut(index) {
+                location.program = program;
+                location.access.limit_except = limit_except;
             }
-            let key = path.as_bytes().to_vec();
-            let is_new = match kind {
+            let nested = self.locations(own, &scope, Some(written), (out, named));
+            if let Some(outer) = out.get_mut(index)
+                && !nested.is_empty()
+            {
+                outer.search.nested = Some(Box::new(nested));
+            }
+            let key = written.path.as_bytes().to_vec();
+            let is_new = match written.kind {
                 Match::Exact => level.exact.insert(key, index).is_none(),
-                Match::Prefix => {
+                Match::Prefix | Match::FinalPrefix => {
                     level.prefixes.push((key.clone(), index));
                     prefixes.insert(key)
                 }
+                Match::Named => named.insert(key, index).is_none(),
+                Match::Expression { is_caseless } => {
+                    let span = directive.args.last().map_or(directive.name.span, |word| word.span);
+                    let expression = self.expression(written.path, is_caseless, span);
+                    level.expressions.extend(expression.map(|expression| (expression, index)));
+                    true
+                }
             };
             if !is_new {
-                self.error(directive.name.span, format!("duplicate location \"{path}\""));
+                let message = format!("duplicate location \"{}\"", written.path);
+                self.error(directive.name.span, message);
             }
         }
         for (bare, location) in redirects {
@@ -84,8 +114,25 @@ impl Lower<'_> {
         level
     }
 
+    /// nginx: a pass to a location that ends in a slash sends its name without it there.
+    fn slash_redirect(
+        &mut self,
+        written: Written<'_>,
+        handler: &Handler,
+        scope: &Scope,
+        is_internal: bool,
+    ) -> Option<(Vec<u8>, Location)> {
+        let bare = written.prefix()?.strip_suffix('/').filter(|bare| !bare.is_empty())?;
+        if !matches!(handler, Handler::Proxy(_)) {
+            return None;
+        }
+        let mut location = scope.location(self, bare, Handler::SlashRedirect);
+        location.search.is_internal = is_internal;
+        Some((bare.into(), location))
+    }
+
     /// The modifier, also where it is written without a space, and the path.
-    fn location_match<'d>(&mut self, directive: &'d Directive) -> Option<(Match, &'d str)> {
+    fn location_match<'d>(&mut self, directive: &'d Directive) -> Option<Written<'d>> {
         let first = directive.arg(0)?;
         let (modifier, path) = match directive.arg(1) {
             Some(path) => (first, path),
@@ -96,41 +143,53 @@ impl Lower<'_> {
             }
         };
         let span = directive.arg_span(0);
-        match modifier {
-            "=" => Some((Match::Exact, path)),
-            "" | "^~" if !path.starts_with('@') => Some((Match::Prefix, path)),
-            "" | "^~" => {
-                let message = format!("named location \"{path}\" is not supported yet");
-                self.error(span, message);
-                None
-            }
-            "~" | "~*" => {
-                let message = "regular expressions in \"location\" are not supported yet";
-                self.error_with_help(span, message, "a prefix, \"=\" or \"^~\" location is");
-                None
-            }
+        let kind = match modifier {
+            "=" => Match::Exact,
+            "" | "^~" if directive.args.len() == 1 && path.starts_with('@') => Match::Named,
+            "" => Match::Prefix,
+            "^~" => Match::FinalPrefix,
+            "~" => Match::Expression { is_caseless: false },
+            "~*" => Match::Expression { is_caseless: true },
             _ => {
                 let message = format!("invalid location modifier \"{modifier}\"");
-                self.error_with_help(span, message, "expected \"=\" or \"^~\"");
-                None
+                let help = "expected \"=\", \"^~\", \"~\" or \"~*\"";
+                self.error_with_help(span, message, help);
+                return None;
             }
-        }
+        };
+        Some(Written { kind, path })
     }
 
-    fn check_around(&mut self, directive: &Directive, path: &str, around: Option<Around<'_>>) {
-        let span = directive.name.span;
+    fn check_around(
+        &mut self,
+        directive: &Directive,
+        written: Written<'_>,
+        around: Option<Written<'_>>,
+    ) {
+        let (span, path) = (directive.name.span, written.path);
         match around {
-            Some(outer) if outer.is_exact => {
+            Some(outer) if outer.kind == Match::Exact => {
                 let outer = outer.path;
                 let message =
                     format!("location \"{path}\" cannot be inside the exact location \"{outer}\"");
                 self.error(span, message);
             }
-            Some(outer) if !path.starts_with(outer.path) => {
+            Some(outer) if outer.kind == Match::Named => {
+                let outer = outer.path;
+                let message =
+                    format!("location \"{path}\" cannot be inside the named location \"{outer}\"");
+                self.error(span, message);
+            }
+            Some(_) if written.kind == Match::Named => {
+                let message = format!("named location \"{path}\" can be on the server level only");
+                self.error(span, message);
+            }
+            // nginx: a path inside an expression has to begin with that one's text, too.
+            Some(outer) if written.prefix().is_some_and(|path| !path.starts_with(outer.path)) => {
                 let message = format!("location \"{path}\" is outside location \"{}\"", outer.path);
                 self.error(span, message);
             }
-            None if !path.starts_with('/') => {
+            None if written.prefix().is_some_and(|path| !path.starts_with('/')) => {
                 let message = format!("location \"{path}\" never matches, paths begin with \"/\"");
                 self.warn(directive.arg_span(0), message);
             }
@@ -138,66 +197,27 @@ impl Lower<'_> {
         }
     }
 
-    /// What a location answers with. nginx: `return` runs before anything passes on.
+    /// What a location answers with where its program says nothing.
     fn handler(
         &mut self,
         block: &[Directive],
         scope: &Scope,
-        path: &str,
+        written: Written<'_>,
         location: &Directive,
     ) -> Handler {
         let first = |name: &str| block.iter().find(|directive| directive.name.text == name);
-        let answer = self.first_return(block);
-        if let Some(directive) = first("proxy_pass")
-            && let Some(pass) = self.proxy_pass(directive, &scope.proxy, path)
-        {
-            return answer.map_or(Handler::Proxy(Box::new(pass)), Handler::Return);
+        if let Some(directive) = first("proxy_pass") {
+            let pass = self.proxy_pass(directive, &scope.proxy, written.prefix());
+            return pass.map_or(Handler::NotFound, |pass| Handler::Proxy(Box::new(pass)));
         }
-        if let Some(answer) = answer {
-            return Handler::Return(answer);
-        }
-        if first("proxy_pass").is_none() && first("return").is_none() && first("location").is_none()
-        {
+        let goes_elsewhere = ["return", "rewrite", "if", "location"];
+        if goes_elsewhere.iter().all(|name| first(name).is_none()) {
+            let path = written.path;
             let message = format!(
                 "location \"{path}\" has neither \"proxy_pass\" nor \"return\", it answers 404"
             );
             self.warn(location.name.span, message);
         }
         Handler::NotFound
-    }
-
-    /// nginx: the first `return` of a level holds; the others are checked all the same.
-    pub(super) fn first_return(&mut self, block: &[Directive]) -> Option<Return> {
-        let mut first = None;
-        for directive in block.iter().filter(|directive| directive.name.text == "return") {
-            let answer = self.return_of(directive);
-            first = first.or(answer);
-        }
-        first
-    }
-
-    /// nginx: `return CODE`, `return CODE TEXT`, `return CODE URL`, `return URL`.
-    fn return_of(&mut self, directive: &Directive) -> Option<Return> {
-        let code = directive.arg(0)?;
-        let span = directive.arg_span(0);
-        let Some(status) = units::number(code) else {
-            let is_url = ["http://", "https://", "$scheme"].iter().any(|p| code.starts_with(p));
-            if directive.args.len() == 1 && is_url {
-                return Some(Return { status: 302, text: Some(self.template(directive, 0)?) });
-            }
-            let help = "expected a status, or an URL that begins with http://, https:// or $scheme";
-            self.error_with_help(span, format!("invalid return code \"{code}\""), help);
-            return None;
-        };
-        // Below 200 there is no final answer (RFC 9110 §15.2); above 999 nginx refuses too.
-        let status = u16::try_from(status).ok().filter(|status| (200..=999).contains(status));
-        let Some(status) = status else {
-            let message = format!("invalid return code \"{code}\"");
-            self.error_with_help(span, message, "expected 200 to 999");
-            return None;
-        };
-        let text =
-            if directive.args.len() == 2 { Some(self.template(directive, 1)?) } else { None };
-        Some(Return { status, text })
     }
 }

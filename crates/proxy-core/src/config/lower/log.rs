@@ -50,7 +50,9 @@ impl Lower<'_> {
         }
         let mut parts = Template::default();
         for index in first..directive.args.len() {
-            match self.template(directive, index) {
+            let text = directive.arg(index).unwrap_or_default();
+            let compiled = template::compile_log(text, &self.own.names);
+            match self.compiled(compiled, directive, index) {
                 Some(template) => parts.0.extend(template.0),
                 // Known all the same, so that its use is not told too.
                 None => break,
@@ -132,7 +134,7 @@ impl Lower<'_> {
         if let Some(index) = self.formats.used.get("combined") {
             return *index;
         }
-        let template = template::compile(COMBINED).unwrap_or_default();
+        let template = template::compile(COMBINED, &self.own.names).unwrap_or_default();
         self.use_format("combined", Escape::Default, template)
     }
 

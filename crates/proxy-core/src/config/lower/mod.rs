@@ -3,10 +3,15 @@
 //! Owns: the walk over main and `http`, and what the levels share. What the table can check alone
 //! is checked before; what is told here is about meaning. Reads no file and asks no name server.
 
+mod access;
+mod error_page;
 mod location;
 mod log;
+mod map;
+mod own;
 mod pass;
 mod proxy;
+mod rewrite;
 mod scope;
 mod server;
 mod upstream;
@@ -21,6 +26,7 @@ use nginx_conf::{Diag, Directive, Severity, Sources, Span, Tree, units};
 use crate::config::model::{AccessLog, Config, Shared, Template, Types};
 use crate::config::template;
 use log::Formats;
+use own::Own;
 #[cfg(test)]
 pub(super) use proxy::{IGNORED_FIELDS, NEXT_CONDITIONS};
 use scope::Scope;
@@ -51,6 +57,7 @@ struct Lower<'t> {
     sockets: Vec<SocketLine>,
     socket_lines: HashMap<SocketAddr, AddressLines>,
     names: Vec<ServerNames>,
+    own: Own,
     default_access_log: Option<Shared<AccessLog>>,
     has_told_inner_error_log: bool,
 }
@@ -102,6 +109,7 @@ fn lower(tree: &Tree, surroundings: &Surroundings<'_>) -> Result<(Config, Vec<Di
         sockets: Vec::new(),
         socket_lines: HashMap::new(),
         names: Vec::new(),
+        own: Own::default(),
         default_access_log: None,
         has_told_inner_error_log: false,
     };
@@ -152,7 +160,11 @@ impl Lower<'_> {
     fn http(&mut self, block: &[Directive]) {
         self.config.error_logs.http = self.error_logs(block);
         let named = |name: &'static str| block.iter().filter(move |d| d.name.text == name);
-        // Formats and upstreams may be used before they are written.
+        // Variables, formats and upstreams may be used before they are written.
+        self.own_names(block);
+        named("map").enumerate().for_each(|(index, directive)| self.map(directive, index));
+        named("geo").enumerate().for_each(|(index, directive)| self.geo(directive, index));
+        named("split_clients").enumerate().for_each(|(index, line)| self.split(line, index));
         named("log_format").for_each(|directive| self.log_format(directive));
         named("upstream").for_each(|directive| self.upstream(directive));
         let scope = Scope::root().with(self, block);
@@ -188,7 +200,16 @@ impl Lower<'_> {
 
     /// An argument with its variables compiled; what is wrong with them is told.
     fn template(&mut self, directive: &Directive, index: usize) -> Option<Template> {
-        match template::compile(directive.arg(index)?) {
+        self.compiled(template::compile(directive.arg(index)?, &self.own.names), directive, index)
+    }
+
+    fn compiled(
+        &mut self,
+        compiled: Result<Template, String>,
+        directive: &Directive,
+        index: usize,
+    ) -> Option<Template> {
+        match compiled {
             Ok(template) => Some(template),
             Err(message) => {
                 self.error(directive.arg_span(index), message);

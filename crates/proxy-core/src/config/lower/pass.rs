@@ -10,12 +10,13 @@ use crate::config::address::{HostPort, host_port};
 use crate::config::model::{PassUrl, ProxyPass};
 
 impl Lower<'_> {
-    /// nginx: `proxy_pass URL` with what belongs to it. `path` is the location's.
+    /// nginx: `proxy_pass URL` with what belongs to it. `path` is the location's, if it has one that
+    /// an URI can take the place of.
     pub(super) fn proxy_pass(
         &mut self,
         directive: &Directive,
         scope: &ProxyScope,
-        path: &str,
+        path: Option<&str>,
     ) -> Option<ProxyPass> {
         let url = directive.arg(0)?;
         let span = directive.arg_span(0);
@@ -26,18 +27,27 @@ impl Lower<'_> {
                 return None;
             }
         };
+        if uri.is_some() && path.is_none() {
+            self.error(span, NO_URI);
+            return None;
+        }
         let upstream = self.upstream_of(host, port, span);
         let port_text = port.map_or("80".to_owned(), |port| port.to_string());
         let host_text = match port {
             Some(port) if port != 80 => format!("{host}:{port}"),
             _ => host.to_owned(),
         };
-        let redirects = scope.redirects(url, uri.is_some(), path);
+        let redirects = scope.redirects(url, uri.is_some(), path.unwrap_or_default());
         let url =
             PassUrl { host: host_text.into(), port: port_text.into(), uri: uri.map(Into::into) };
         Some(scope.pass(upstream, url, redirects))
     }
 }
+
+/// nginx's message.
+const NO_URI: &str = "\"proxy_pass\" cannot have URI part in location given by regular expression, \
+                      or inside named location, or inside \"if\" statement, or inside \
+                      \"limit_except\" block";
 
 /// The parts of a `proxy_pass` URL.
 #[derive(Debug, PartialEq, Eq)]

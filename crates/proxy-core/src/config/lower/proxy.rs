@@ -11,10 +11,9 @@ use nginx_conf::{Directive, units};
 use super::Lower;
 use super::scope::{count, flag, millis, set};
 use crate::config::model::{
-    IgnoredFields, NextConditions, NextUpstream, Part, PassUrl, ProxyPass, ProxyTimeouts,
-    SetHeader, Shared, Template, Variable,
+    IgnoredFields, NextConditions, NextUpstream, Part, PassUrl, ProxyPass, ProxyRedirect,
+    ProxyTimeouts, SetHeader, Shared, Steering, Template, Variable,
 };
-use crate::config::template::literal;
 
 /// The settings of one level that hold for its passes.
 #[derive(Clone)]
@@ -27,7 +26,7 @@ pub(super) struct ProxyScope {
     hidden: Hidden,
     next_upstream: NextUpstream,
     buffer_bytes: usize,
-    ignored: IgnoredFields,
+    steering: Steering,
     ignore_client_abort: bool,
     replay_bytes_max: usize,
 }
@@ -56,7 +55,7 @@ enum RedirectRule {
     /// `default`: made from the `proxy_pass` of the location.
     Default,
     /// What to find, and what replaces it.
-    Pair(Vec<u8>, Vec<u8>),
+    Written(ProxyRedirect),
 }
 
 /// Shortest head of an answer that is taken whatever the file says: nginx's buffer of 4k or 8k
@@ -113,7 +112,7 @@ impl Default for ProxyScope {
             hidden: Hidden { names: hidden(&own, &passed), own, passed },
             next_upstream: NextUpstream::default(),
             buffer_bytes: BUFFER_BYTES_MIN,
-            ignored: IgnoredFields::default(),
+            steering: Steering::default(),
             ignore_client_abort: false,
             replay_bytes_max: REPLAY_BYTES,
         }
@@ -126,7 +125,7 @@ impl ProxyScope {
         &self,
         upstream: usize,
         url: PassUrl,
-        redirects: Vec<(Vec<u8>, Vec<u8>)>,
+        redirects: Vec<ProxyRedirect>,
     ) -> ProxyPass {
         ProxyPass {
             upstream,
@@ -138,7 +137,7 @@ impl ProxyScope {
             hidden: self.hidden.names.clone(),
             next_upstream: self.next_upstream,
             buffer_bytes: self.buffer_bytes,
-            ignored: self.ignored,
+            steering: self.steering,
             ignore_client_abort: self.ignore_client_abort,
             replay_bytes_max: self.replay_bytes_max,
         }
@@ -146,26 +145,22 @@ impl ProxyScope {
 
     /// nginx: what replaces what in `Location` and `Refresh` fields. Where nothing is written it is
     /// `default`.
-    pub(super) fn redirects(
-        &self,
-        url: &str,
-        has_uri: bool,
-        path: &str,
-    ) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub(super) fn redirects(&self, url: &str, has_uri: bool, path: &str) -> Vec<ProxyRedirect> {
+        let literal = |text: &str| Template::literal(text.as_bytes());
         let default = || match has_uri {
-            true => (url.as_bytes().to_vec(), path.as_bytes().to_vec()),
-            false => (format!("{url}/").into_bytes(), b"/".to_vec()),
+            true => ProxyRedirect::Prefix { from: literal(url), to: literal(path) },
+            false => ProxyRedirect::Prefix { from: literal(&format!("{url}/")), to: literal("/") },
         };
         let rules = match &self.redirects {
             None => return vec![default()],
             Some(Redirects::Off) => return Vec::new(),
             Some(Redirects::Rules(rules)) => rules,
         };
-        let pair = |rule: &RedirectRule| match rule {
+        let redirect = |rule: &RedirectRule| match rule {
             RedirectRule::Default => default(),
-            RedirectRule::Pair(from, to) => (from.clone(), to.clone()),
+            RedirectRule::Written(redirect) => redirect.clone(),
         };
-        rules.iter().map(pair).collect()
+        rules.iter().map(redirect).collect()
     }
 
     /// Takes a directive of one value, if it is one of these.
@@ -188,6 +183,7 @@ impl ProxyScope {
                 let bytes = size().map(|bytes| count(bytes, BUFFER_BYTES_MAX));
                 set(&mut self.buffer_bytes, bytes.map(|bytes| bytes.max(BUFFER_BYTES_MIN)));
             }
+            "proxy_intercept_errors" => self.steering.intercepts_errors = flag(directive),
             "proxy_ignore_client_abort" => self.ignore_client_abort = flag(directive),
             "client_body_buffer_size" => {
                 set(&mut self.replay_bytes_max, size().map(|b| count(b, REPLAY_BYTES_MAX)));
@@ -291,7 +287,7 @@ impl ProxyLists {
         }
         if !self.ignored.0.is_empty() {
             let listed = self.ignored.0.iter().map(|(_, field)| *field);
-            scope.ignored = listed.fold(IgnoredFields::NONE, IgnoredFields::and);
+            scope.steering.ignored = listed.fold(IgnoredFields::NONE, IgnoredFields::and);
         }
         let has_fields = !self.hidden.is_empty() || !self.passed.is_empty();
         if !self.hidden.is_empty() {
@@ -326,24 +322,14 @@ impl Lower<'_> {
                 }
             };
         }
-        if first.starts_with('~') {
-            let message = "regular expressions in \"proxy_redirect\" are not supported yet";
-            self.error(span, message);
-            return None;
-        }
-        let from = self.literal(directive, 0)?;
-        let to = self.literal(directive, 1)?;
-        Some(Some(RedirectRule::Pair(from, to)))
-    }
-
-    fn literal(&mut self, directive: &Directive, index: usize) -> Option<Vec<u8>> {
-        let template: Template = self.template(directive, index)?;
-        let text = literal(&template);
-        if text.is_none() {
-            let message = "variables in \"proxy_redirect\" are not supported yet";
-            self.error(directive.arg_span(index), message);
-        }
-        text
+        let to = self.template(directive, 1);
+        let redirect = match first.strip_prefix('~') {
+            Some(text) => {
+                ProxyRedirect::Pattern { from: self.tilde_expression(text, span)?, to: to? }
+            }
+            None => ProxyRedirect::Prefix { from: self.template(directive, 0)?, to: to? },
+        };
+        Some(Some(RedirectRule::Written(redirect)))
     }
 }
 

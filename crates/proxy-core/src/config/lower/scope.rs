@@ -1,7 +1,7 @@
 //! Inheritance: what a level of the file gets from the level above, and what it changes.
 //!
 //! Owns: nginx's rules of it, and the client's side of the settings. Single values are inherited
-//! one by one; `proxy_set_header`, `add_header`, `access_log`, `proxy_redirect` and `types` as a
+//! one by one; `proxy_set_header`, `add_header`, `error_page`, `access_log`, `proxy_redirect` and `types` as a
 //! whole, by a level that has none of its own. The order of directives inside a level does not
 //! matter.
 
@@ -12,19 +12,24 @@ use nginx_conf::{Directive, units};
 use super::Lower;
 use super::proxy::{BUFFER_BYTES_MAX, ProxyLists, ProxyScope, REPLAY_BYTES_MAX};
 use crate::config::model::{
-    AccessLog, AddHeader, ClientLimits, ClientSide, ContentTypes, Handler, Keepalive,
-    LingeringClose, Location, RedirectForm, Shared, Types,
+    Access, AccessLog, AccessRule, AddHeader, ClientLimits, ClientSide, ContentTypes, ErrorPage,
+    ErrorPages, Handler, LingeringClose, Location, Program, RedirectForm, Search, Shared, Telling,
+    Types,
 };
+
+use crate::config::network::Network;
 
 /// The settings of one level, with all that it inherits.
 #[derive(Clone)]
 pub(super) struct Scope {
     client: ClientSide,
     limits: ClientLimits,
-    keepalive: Keepalive,
     content_types: ContentTypes,
     redirect: RedirectForm,
     server_tokens: bool,
+    telling: Telling,
+    errors: ErrorPages,
+    access: Access,
     add_headers: Shared<AddHeader>,
     /// `None` where no level says anything.
     access_logs: Option<Shared<AccessLog>>,
@@ -44,10 +49,12 @@ impl Scope {
         Scope {
             client: ClientSide::default(),
             limits: ClientLimits::default(),
-            keepalive: Keepalive::default(),
             content_types: ContentTypes::default(),
             redirect: RedirectForm::default(),
             server_tokens: true,
+            telling: Telling::default(),
+            errors: ErrorPages::default(),
+            access: Access::default(),
             add_headers: Shared::default(),
             access_logs: None,
             proxy: ProxyScope::default(),
@@ -83,12 +90,12 @@ impl Scope {
             "lingering_timeout" => set(&mut client.lingering.timeout_ms, millis(directive)),
             "send_timeout" => set(&mut client.send_timeout_ms, millis(directive)),
             "keepalive_timeout" => {
-                set(&mut self.keepalive.timeout_ms, millis(directive));
+                set(&mut client.keepalive.timeout_ms, millis(directive));
                 let field = directive.arg(1).and_then(units::seconds).map(|time| time.as_secs());
                 // nginx: a second value of 0 sends no field.
-                self.keepalive.field_s = field.filter(|seconds| *seconds > 0);
+                client.keepalive.field_s = field.filter(|seconds| *seconds > 0);
             }
-            "keepalive_requests" => set(&mut self.keepalive.requests, number()),
+            "keepalive_requests" => set(&mut client.keepalive.requests, number()),
             "large_client_header_buffers" => {
                 let size = directive.arg(1).and_then(units::size);
                 if let Some((number, size)) = number().zip(size) {
@@ -106,6 +113,10 @@ impl Scope {
                 self.server_tokens =
                     !directive.arg(0).is_some_and(|text| text.eq_ignore_ascii_case("off"));
             }
+            "uninitialized_variable_warn" => self.telling.unset = flag(directive),
+            "recursive_error_pages" => self.errors.are_recursive = flag(directive),
+            "real_ip_recursive" => self.access.real_ip.is_recursive = flag(directive),
+            "rewrite_log" => self.telling.steps = flag(directive),
             "default_type" => {
                 let name = directive.arg(0).map(|text| text.as_bytes().to_vec());
                 set(&mut self.content_types.default_type, name);
@@ -122,7 +133,12 @@ impl Scope {
         self.limits.clone()
     }
 
-    /// A location of this level's settings.
+    /// A program of this level that does nothing yet.
+    pub(super) fn program(&self) -> Program {
+        Program { steps: Vec::new(), telling: self.telling }
+    }
+
+    /// A location of this level's settings, whose program does nothing yet.
     pub(super) fn location(&self, lower: &mut Lower<'_>, path: &str, handler: Handler) -> Location {
         let access_logs = match &self.access_logs {
             Some(logs) => logs.clone(),
@@ -130,15 +146,17 @@ impl Scope {
         };
         Location {
             path: path.as_bytes().to_vec(),
+            program: self.program(),
             handler,
             client: self.client.clone(),
-            keepalive: self.keepalive,
             add_headers: self.add_headers.clone(),
             access_logs,
             content_types: self.content_types.clone(),
             redirect: self.redirect,
             server_tokens: self.server_tokens,
-            nested: None,
+            errors: self.errors.clone(),
+            access: self.access.clone(),
+            search: Search::default(),
         }
     }
 }
@@ -161,6 +179,10 @@ pub(super) fn count(number: u64, max: usize) -> usize {
 #[derive(Default)]
 struct Lists {
     add_headers: Vec<AddHeader>,
+    error_pages: Vec<ErrorPage>,
+    rules: Vec<AccessRule>,
+    real_ip_from: Option<Vec<Network>>,
+    real_ip_field: Option<Vec<u8>>,
     access_logs: Option<Vec<AccessLog>>,
     access_log_off: bool,
     types: Option<Types>,
@@ -176,6 +198,13 @@ impl Lists {
                 let header = |(name, value)| AddHeader { name, value, always };
                 self.add_headers.extend(field.map(header));
             }
+            "error_page" => self.error_pages.extend(lower.error_page(directive)),
+            "allow" | "deny" => self.rules.extend(lower.access_rule(directive)),
+            "set_real_ip_from" => {
+                let from = lower.real_ip_from(directive);
+                self.real_ip_from.get_or_insert_default().extend(from);
+            }
+            "real_ip_header" => self.real_ip_field = lower.real_ip_field(directive),
             "access_log" => match lower.access_log(directive) {
                 Some(None) => self.access_log_off = true,
                 Some(Some(log)) => self.access_logs.get_or_insert_default().push(log),
@@ -192,6 +221,16 @@ impl Lists {
         if !self.add_headers.is_empty() {
             scope.add_headers = self.add_headers.into();
         }
+        if !self.error_pages.is_empty() {
+            scope.errors.pages = self.error_pages.into();
+        }
+        if !self.rules.is_empty() {
+            scope.access.rules = self.rules.into();
+        }
+        if let Some(from) = self.real_ip_from {
+            scope.access.real_ip.from = from.into();
+        }
+        set(&mut scope.access.real_ip.field, self.real_ip_field);
         if self.access_log_off {
             scope.access_logs = Some(Shared::default());
         } else if let Some(logs) = self.access_logs {

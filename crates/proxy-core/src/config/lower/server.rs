@@ -11,7 +11,7 @@ use nginx_conf::{Directive, Span, units};
 use super::Lower;
 use super::scope::Scope;
 use crate::config::address::{ListenAt, is_localhost, listen_at};
-use crate::config::model::{Handler, Listen, Server};
+use crate::config::model::{Expression, Handler, Listen, Server};
 
 /// One address of one `listen` of one server.
 pub(super) struct SocketLine {
@@ -54,6 +54,8 @@ enum Name {
     Suffix(String),
     /// `www.*`, kept as `www.`.
     Prefix(String),
+    /// `~expression`.
+    Expression(Expression),
 }
 
 /// nginx: default of `backlog` on Linux.
@@ -88,25 +90,30 @@ impl Lower<'_> {
             let at = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
             self.add_socket(at, index, false, &Options::default(), directive.name.span);
         }
-        let early_return = self.first_return(block);
-        let mut locations = Vec::new();
-        let top = self.locations(block, &scope, None, &mut locations);
+        let (mut locations, mut named) = (Vec::new(), HashMap::new());
+        let program = self.program(block, &scope, None);
+        let top = self.locations(block, &scope, None, (&mut locations, &mut named));
         let fallback = scope.location(self, "", Handler::NotFound);
         let client = scope.client_limits();
         let name = shown.unwrap_or_default().into_bytes();
-        let (exact, prefixes) = (top.exact, top.prefixes);
-        let server = Server { name, early_return, exact, prefixes, locations, fallback, client };
+        let server = Server { name, program, top, named, locations, fallback, client };
         self.config.servers.push(server);
     }
 
     /// nginx: <https://nginx.org/en/docs/http/server_names.html>; `.name` is two names.
     fn server_name(&mut self, text: &str, span: Span) -> Vec<Name> {
+        if let Some(expression) = text.strip_prefix('~') {
+            if expression.is_empty() {
+                self.error(span, format!("empty regex in server name \"{text}\""));
+                return Vec::new();
+            }
+            // nginx: hosts are in lower case, so that what is written otherwise means either.
+            let is_caseless = expression.bytes().any(|byte| byte.is_ascii_uppercase());
+            let expression = self.expression(expression, is_caseless, span);
+            return expression.into_iter().map(Name::Expression).collect();
+        }
         let hostname = self.surroundings.hostname.trim();
         let name = if text == "$hostname" { hostname } else { text }.to_lowercase();
-        if name.starts_with('~') {
-            self.error(span, "regular expressions in \"server_name\" are not supported yet");
-            return Vec::new();
-        }
         if name.contains('$') {
             self.error(span, "variables in \"server_name\" are not supported yet");
             return Vec::new();
@@ -234,6 +241,7 @@ impl Lower<'_> {
                 exact: HashMap::new(),
                 suffixes: Vec::new(),
                 prefixes: Vec::new(),
+                expressions: Vec::new(),
                 origin: self.place(line.span),
                 bound_by: None,
             };
@@ -242,6 +250,11 @@ impl Lower<'_> {
                 if let Some(names) = names.get(line.server) {
                     let maps = [&mut listen.exact, &mut suffixes, &mut prefixes];
                     self.add_names(maps, address, line.server, names);
+                    let written = names.0.iter().filter_map(|(name, _)| match name {
+                        Name::Expression(expression) => Some((expression.clone(), line.server)),
+                        _ => None,
+                    });
+                    listen.expressions.extend(written);
                 }
             }
             listen.suffixes = longest_first(suffixes);
@@ -265,6 +278,8 @@ impl Lower<'_> {
                 Name::Exact(name) => (&mut *exact, name, name.clone()),
                 Name::Suffix(name) => (&mut *suffixes, name, format!("*{name}")),
                 Name::Prefix(name) => (&mut *prefixes, name, format!("{name}*")),
+                // nginx: the first that matches holds, and none is the same as another.
+                Name::Expression(_) => continue,
             };
             if *map.entry(name.as_bytes().to_vec()).or_insert(server) != server {
                 let message = format!("conflicting server name \"{shown}\" on {address}, ignored");
@@ -297,7 +312,7 @@ impl Lower<'_> {
     }
 }
 
-fn longest_first(names: HashMap<Vec<u8>, usize>) -> Vec<(Vec<u8>, usize)> {
+pub(super) fn longest_first(names: HashMap<Vec<u8>, usize>) -> Vec<(Vec<u8>, usize)> {
     let mut names: Vec<(Vec<u8>, usize)> = names.into_iter().collect();
     names.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     names

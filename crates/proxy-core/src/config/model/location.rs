@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{AccessLog, MINUTE_MS, ProxyPass, Shared, Template};
+use super::{Access, AccessLog, Expression, MINUTE_MS, Program, ProxyPass, Shared, Template};
 
 /// A `location` with all that it inherits.
 #[derive(Debug)]
 pub struct Location {
-    /// The prefix or the exact path as written.
+    /// The prefix or the exact path as written; empty for a regular expression.
     pub path: Vec<u8>,
+    /// What is done once it is found.
+    pub program: Program,
     /// What answers.
     pub handler: Handler,
     /// What the client is allowed and given time for.
     pub client: ClientSide,
-    /// How long the client's connection is kept.
-    pub keepalive: Keepalive,
     /// nginx: `add_header`.
     pub add_headers: Shared<AddHeader>,
     /// nginx: `access_log`; empty when off.
@@ -26,6 +26,21 @@ pub struct Location {
     pub redirect: RedirectForm,
     /// nginx: `server_tokens`, on; off leaves the version out.
     pub server_tokens: bool,
+    /// Pages of the file's own for errors.
+    pub errors: ErrorPages,
+    /// Who may ask for what of it.
+    pub access: Access,
+    /// How it is found, and what is found in it.
+    pub search: Search,
+}
+
+/// What the search for a location has to know of one.
+#[derive(Debug, Default)]
+pub struct Search {
+    /// nginx: `^~`: where this is the longest prefix, no regular expression beside it is tried.
+    pub is_final: bool,
+    /// nginx: `internal`: no client may ask for it.
+    pub is_internal: bool,
     /// Locations inside this one, if there are any.
     pub nested: Option<Box<Locations>>,
 }
@@ -39,6 +54,8 @@ pub struct ClientSide {
     pub body_timeout_ms: u64,
     /// nginx: `send_timeout`, 60 s, between two writes.
     pub send_timeout_ms: u64,
+    /// How long its connection is kept.
+    pub keepalive: Keepalive,
     /// What is read after the last answer of a connection.
     pub lingering: Lingering,
 }
@@ -49,6 +66,7 @@ impl Default for ClientSide {
             body_bytes_max: Some(1 << 20),
             body_timeout_ms: MINUTE_MS,
             send_timeout_ms: MINUTE_MS,
+            keepalive: Keepalive::default(),
             lingering: Lingering::default(),
         }
     }
@@ -143,15 +161,22 @@ impl Default for RedirectForm {
 pub struct Locations {
     /// `=` locations by path.
     pub exact: HashMap<Vec<u8>, usize>,
-    /// Prefix locations, longest first.
+    /// Prefix locations (`^~` among them), longest first.
     pub prefixes: Vec<(Vec<u8>, usize)>,
+    /// `~` and `~*` locations in file order.
+    pub expressions: Vec<(Expression, usize)>,
 }
 
-/// What a location does with a request.
-#[derive(Debug)]
+impl Locations {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.prefixes.is_empty() && self.expressions.is_empty()
+    }
+}
+
+/// What a location does with a request that its program has not answered.
+#[derive(Clone, Debug)]
 pub enum Handler {
-    /// nginx: `return`.
-    Return(Return),
     /// nginx: `proxy_pass`.
     Proxy(Box<ProxyPass>),
     /// A prefix location ending in `/` with a pass answers its path without the slash by 301.
@@ -167,6 +192,37 @@ pub struct Return {
     pub status: u16,
     /// Text of the body, or the URL of a redirect (301, 302, 303, 307, 308).
     pub text: Option<Template>,
+}
+
+/// Pages of the file's own for errors.
+#[derive(Clone, Debug, Default)]
+pub struct ErrorPages {
+    /// nginx: `error_page`.
+    pub pages: Shared<ErrorPage>,
+    /// nginx: `recursive_error_pages`, off: a request has one page of the file's own.
+    pub are_recursive: bool,
+}
+
+/// nginx: one status of an `error_page`.
+#[derive(Clone, Debug)]
+pub struct ErrorPage {
+    /// The status that it is for.
+    pub status: u16,
+    /// The status of the answer.
+    pub new_status: NewStatus,
+    /// A path with its query, a named location, or an URL that the client is sent to.
+    pub to: Template,
+}
+
+/// The status of a page's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewStatus {
+    /// That of the error.
+    Same,
+    /// nginx: `=`: that of whoever answers.
+    Own,
+    /// nginx: `=STATUS`.
+    Other(u16),
 }
 
 /// nginx: `add_header`.

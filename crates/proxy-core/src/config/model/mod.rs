@@ -4,9 +4,13 @@
 //! It holds no socket and reads no file. Look-ups live in `lookup`. Where a directive is not
 //! written its value is that of `Default`, which is nginx's unless the field says another.
 
+mod access;
+mod expression;
 mod location;
 mod log;
+mod map;
 mod pass;
+mod rewrite;
 mod template;
 mod upstream;
 
@@ -16,14 +20,19 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use access::{Access, AccessRule, LimitExcept, RealIp, Whom};
+pub use expression::{Expression, OwnSource, OwnVariable};
 pub use location::{
-    AddHeader, ClientSide, ContentTypes, Handler, Keepalive, Lingering, LingeringClose, Location,
-    Locations, RedirectForm, Return, Types,
+    AddHeader, ClientSide, ContentTypes, ErrorPage, ErrorPages, Handler, Keepalive, Lingering,
+    LingeringClose, Location, Locations, NewStatus, RedirectForm, Return, Search, Types,
 };
 pub use log::{AccessLog, ErrorLevel, ErrorLog, ErrorLogs, Escape, LogFile, LogFormat};
+pub use map::{Geo, Map, Split};
 pub use pass::{
-    IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyTimeouts, SetHeader,
+    IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyRedirect, ProxyTimeouts,
+    SetHeader, Steering,
 };
+pub use rewrite::{Program, Rewrite, Step, Telling, Test, Then};
 pub use template::{Part, Template};
 pub use upstream::{Upstream, UpstreamServer};
 
@@ -42,6 +51,14 @@ pub struct Config {
     pub log_files: Vec<LogFile>,
     /// Log formats in use; `AccessLog::format` indexes them.
     pub log_formats: Vec<LogFormat>,
+    /// Variables that the file makes.
+    pub own_variables: Vec<OwnVariable>,
+    /// nginx: `map`; `OwnSource` indexes them, and those that follow.
+    pub maps: Vec<Map>,
+    /// nginx: `geo`.
+    pub geos: Vec<Geo>,
+    /// nginx: `split_clients`.
+    pub splits: Vec<Split>,
     /// nginx: `error_log` of the main level and of `http`.
     pub error_logs: ErrorLogs,
     /// nginx: `pid`; no file where none is written.
@@ -57,19 +74,31 @@ impl Config {
         let in_template = |template: &Template| {
             template.0.iter().any(|part| matches!(part, Part::Variable(known) if known == variable))
         };
+        let in_program = |program: &Program| {
+            program.templates().any(in_template) || program.variables().any(|one| one == variable)
+        };
         let in_location = |location: &Location| {
             let added = location.add_headers.iter().any(|field| in_template(&field.value));
             let handled = match &location.handler {
-                Handler::Proxy(pass) => pass.set_headers.iter().any(|f| in_template(&f.value)),
-                Handler::Return(answer) => answer.text.as_ref().is_some_and(in_template),
+                Handler::Proxy(pass) => {
+                    let texts = pass.redirects.iter().flat_map(ProxyRedirect::templates);
+                    pass.set_headers.iter().map(|field| &field.value).chain(texts).any(in_template)
+                }
                 Handler::SlashRedirect | Handler::NotFound => false,
             };
-            added || handled
+            let pages = location.errors.pages.iter().any(|page| in_template(&page.to));
+            added || handled || pages || in_program(&location.program)
+        };
+        let in_map = |map: &Map| {
+            let values = map.values.iter().chain([&map.subject, &map.default]);
+            values.into_iter().any(in_template)
         };
         self.log_formats.iter().any(|format| in_template(&format.template))
+            || self.maps.iter().any(in_map)
+            || self.geos.iter().any(|geo| geo.subject.as_ref() == Some(variable))
+            || self.splits.iter().any(|split| in_template(&split.subject))
             || self.servers.iter().any(|server| {
-                let early = server.early_return.as_ref().and_then(|answer| answer.text.as_ref());
-                early.is_some_and(in_template)
+                in_program(&server.program)
                     || in_location(&server.fallback)
                     || server.locations.iter().any(in_location)
             })
@@ -93,6 +122,8 @@ pub struct Listen {
     pub suffixes: Vec<(Vec<u8>, usize)>,
     /// `www.*` as `www.`, longest first, lower case.
     pub prefixes: Vec<(Vec<u8>, usize)>,
+    /// `~expression`, in file order.
+    pub expressions: Vec<(Expression, usize)>,
     /// `file:line:column` of the directive, for the message when it cannot be bound.
     pub origin: String,
     /// For a specific address: the `listen` on all addresses of the same port. Its socket takes
@@ -112,6 +143,7 @@ impl Listen {
             exact: HashMap::new(),
             suffixes: Vec::new(),
             prefixes: Vec::new(),
+            expressions: Vec::new(),
             origin: "nginx.conf:1:1".into(),
             bound_by: None,
         }
@@ -123,13 +155,13 @@ impl Listen {
 pub struct Server {
     /// nginx: `$server_name`, the first name, or empty.
     pub name: Vec<u8>,
-    /// What the server level itself answers (`return` at server level), before locations are looked at.
-    pub early_return: Option<Return>,
-    /// `=` locations by path.
-    pub exact: HashMap<Vec<u8>, usize>,
-    /// Prefix locations (`^~` among them), longest first.
-    pub prefixes: Vec<(Vec<u8>, usize)>,
-    /// All locations, nested ones too; `exact` and `prefixes` index them.
+    /// What is done before locations are looked at.
+    pub program: Program,
+    /// Those of the server's own level.
+    pub top: Locations,
+    /// nginx: `location @name`.
+    pub named: HashMap<Vec<u8>, usize>,
+    /// All locations, nested ones too; `Locations` and `named` index them.
     pub locations: Vec<Location>,
     /// Settings where no location matches, and for errors before one is chosen.
     pub fallback: Location,

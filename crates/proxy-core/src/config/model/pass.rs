@@ -1,9 +1,9 @@
 //! `proxy_pass` and what belongs to it.
 
-use super::{MINUTE_MS, Shared, Template};
+use super::{Expression, MINUTE_MS, Shared, Template};
 
 /// nginx: `proxy_pass` and what belongs to it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ProxyPass {
     /// Index into `Config::upstreams`.
     pub upstream: usize,
@@ -17,9 +17,8 @@ pub struct ProxyPass {
     pub http11: bool,
     /// How long the upstream is waited for.
     pub timeouts: ProxyTimeouts,
-    /// nginx: `proxy_redirect`: pairs (prefix to find, what replaces it) for `Location` and
-    /// `Refresh`; empty when off.
-    pub redirects: Vec<(Vec<u8>, Vec<u8>)>,
+    /// nginx: `proxy_redirect`, for `Location` and `Refresh`; empty when off.
+    pub redirects: Vec<ProxyRedirect>,
     /// Response fields not passed on, lower case: nginx's own list (`Date`, `Server`, `X-Pad`,
     /// `X-Accel-…`) less `proxy_pass_header`, plus `proxy_hide_header`.
     pub hidden: Shared<Vec<u8>>,
@@ -27,14 +26,53 @@ pub struct ProxyPass {
     pub next_upstream: NextUpstream,
     /// nginx: `proxy_buffer_size`: longest head of an answer, in bytes.
     pub buffer_bytes: usize,
-    /// nginx: `proxy_ignore_headers`, none: fields of the answer that steer nothing.
-    pub ignored: IgnoredFields,
+    /// What an answer steers.
+    pub steering: Steering,
     /// nginx: `proxy_ignore_client_abort`, off: whether the exchange with the upstream goes on
     /// when the client has gone.
     pub ignore_client_abort: bool,
     /// nginx: `client_body_buffer_size`, 16k: what of a request's body is kept, in bytes, so that
     /// it can be sent to the next server.
     pub replay_bytes_max: usize,
+}
+
+/// nginx: one `proxy_redirect`: what is found, and what is put in its place.
+#[derive(Clone, Debug)]
+pub enum ProxyRedirect {
+    /// A text at the front; the rest stays.
+    Prefix {
+        /// What is found.
+        from: Template,
+        /// What replaces it.
+        to: Template,
+    },
+    /// An expression anywhere; nothing stays.
+    Pattern {
+        /// What is found.
+        from: Expression,
+        /// What replaces the whole, which may name the expression's groups.
+        to: Template,
+    },
+}
+
+impl ProxyRedirect {
+    /// The texts in it.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let (from, to) = match self {
+            ProxyRedirect::Prefix { from, to } => (Some(from), to),
+            ProxyRedirect::Pattern { to, .. } => (None, to),
+        };
+        from.into_iter().chain([to])
+    }
+}
+
+/// What an upstream's answer may steer here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Steering {
+    /// nginx: `proxy_ignore_headers`, none: fields of the answer that steer nothing.
+    pub ignored: IgnoredFields,
+    /// nginx: `proxy_intercept_errors`, off: whether an `error_page` takes the place of an answer.
+    pub intercepts_errors: bool,
 }
 
 /// The URL of a `proxy_pass`, taken apart.

@@ -7,6 +7,12 @@ use super::Variable;
 pub struct Template(pub Vec<Part>);
 
 impl Template {
+    /// A text without variables.
+    pub fn literal(text: &[u8]) -> Template {
+        let part = (!text.is_empty()).then(|| Part::Literal(text.to_vec()));
+        Template(part.into_iter().collect())
+    }
+
     /// Whether its text is empty whatever the variables.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

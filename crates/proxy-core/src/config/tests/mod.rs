@@ -1,9 +1,14 @@
 //! The meaning of whole configurations: what each directive becomes, and what is wrong with bad
 //! ones. This file holds the checks that the others share.
 
+mod access;
 mod bounds;
 mod damage;
+mod error_pages;
+mod expressions;
 mod locations;
+mod maps;
+mod rewrites;
 mod servers;
 
 use std::path::Path;
@@ -12,7 +17,8 @@ use nginx_conf::table::{self, Class};
 use nginx_conf::{Context, Diag, Included, Reading};
 
 use super::lower::{Surroundings, lower_all};
-use super::model::{Config, Handler, Location, Part, ProxyPass, Template};
+use super::model::{Config, Handler, Location, Part, ProxyPass, ProxyRedirect, Template};
+use crate::values::Values;
 
 pub(super) fn surroundings() -> Surroundings<'static> {
     Surroundings {
@@ -68,7 +74,8 @@ pub(super) fn check_warnings(text: &str, expected: &[&str]) {
 
 pub(super) fn at<'c>(config: &'c Config, path: &str) -> &'c Location {
     let server = &config.servers[0];
-    server.location_index(path.as_bytes()).map_or(&server.fallback, |i| &server.locations[i])
+    let found = server.location_index(path.as_bytes(), &mut Values::default());
+    found.map_or(&server.fallback, |i| &server.locations[i])
 }
 
 pub(super) fn pass<'c>(config: &'c Config, path: &str) -> &'c ProxyPass {
@@ -76,6 +83,11 @@ pub(super) fn pass<'c>(config: &'c Config, path: &str) -> &'c ProxyPass {
         Handler::Proxy(pass) => pass,
         other => panic!("{path}: {other:?}"),
     }
+}
+
+/// The status that a location returns before all else; 404 where it returns none.
+pub(super) fn returned(location: &Location) -> u16 {
+    location.program.returned(0).map_or(404, |answer| answer.status)
 }
 
 /// A template as text, variables by their debug names.
@@ -93,6 +105,15 @@ pub(super) fn fields(config: &Config, path: &str) -> Vec<String> {
     fields.map(|f| format!("{}: {}", String::from_utf8_lossy(&f.name), shown(&f.value))).collect()
 }
 
+/// The rules for redirects at a path: what is found, and what replaces it.
+pub(super) fn redirects(config: &Config, path: &str) -> Vec<(String, String)> {
+    let rule = |rule: &ProxyRedirect| match rule {
+        ProxyRedirect::Prefix { from, to } => (shown(from), shown(to)),
+        ProxyRedirect::Pattern { from, to } => (format!("~{}", from.pattern.text()), shown(to)),
+    };
+    pass(config, path).redirects.iter().map(rule).collect()
+}
+
 pub(super) fn bytes(text: &str) -> Vec<u8> {
     text.as_bytes().to_vec()
 }
@@ -104,10 +125,15 @@ pub(super) const BLOG: &str = "events {} http { server { listen 80; location / {
 fn every_implemented_directive_is_taken_up_somewhere() {
     let code = [
         include_str!("../lower/mod.rs"),
+        include_str!("../lower/access.rs"),
+        include_str!("../lower/error_page.rs"),
         include_str!("../lower/location.rs"),
         include_str!("../lower/log.rs"),
+        include_str!("../lower/map.rs"),
+        include_str!("../lower/own.rs"),
         include_str!("../lower/pass.rs"),
         include_str!("../lower/proxy.rs"),
+        include_str!("../lower/rewrite.rs"),
         include_str!("../lower/server.rs"),
         include_str!("../lower/upstream.rs"),
         include_str!("../lower/scope.rs"),

@@ -1,0 +1,73 @@
+//! How a request has gone through the proxy so far: what was changed, and how often.
+//!
+//! It remembers; phases decide.
+
+use std::net::SocketAddr;
+
+/// A request is sent to another place so often at most.
+///
+/// nginx: `NGX_HTTP_MAX_URI_CHANGES`.
+pub const CHANGES_MAX: u32 = 10;
+/// What has become of a request inside the proxy.
+#[derive(Debug)]
+pub struct Course {
+    /// The address of the client's connection, where somebody has told who the client is.
+    pub peer: Option<SocketAddr>,
+    /// Internal redirects made.
+    pub redirects: u32,
+    /// Internal redirects, and new places by `rewrite`.
+    pub changes: u32,
+    /// nginx: it was changed here, so that locations that are `internal` may answer it, and what
+    /// goes to an upstream is escaped.
+    pub is_internal: bool,
+    /// nginx: unless `rewrite … break` has put another path in its place, the location's prefix is
+    /// at the front of the path.
+    pub has_prefix: bool,
+    /// An upstream is asked, or was since the last internal redirect.
+    pub is_passed: bool,
+    /// An internal redirect has made it a GET.
+    pub is_get: bool,
+    /// What is left of the client's body is of no use to anybody.
+    pub is_body_left: bool,
+    /// It has its page of the file's own.
+    pub has_error_page: bool,
+    /// The status that an answer gets in the place of its own.
+    pub status: Option<u16>,
+    /// Where a `rewrite` sends the client.
+    pub moved_to: Vec<u8>,
+}
+
+impl Default for Course {
+    fn default() -> Self {
+        Course {
+            peer: None,
+            redirects: 0,
+            changes: 0,
+            is_internal: false,
+            has_prefix: true,
+            is_passed: false,
+            is_get: false,
+            is_body_left: false,
+            has_error_page: false,
+            status: None,
+            moved_to: Vec::new(),
+        }
+    }
+}
+
+impl Course {
+    /// Forgets the last request.
+    pub fn clear(&mut self) {
+        self.peer = None;
+        (self.redirects, self.changes) = (0, 0);
+        (self.is_internal, self.has_prefix) = (false, true);
+        (self.is_passed, self.is_get) = (false, false);
+        (self.is_body_left, self.has_error_page, self.status) = (false, false, None);
+        self.moved_to.clear();
+    }
+
+    /// Whether it goes in a circle.
+    pub fn is_endless(&self) -> bool {
+        self.changes > CHANGES_MAX
+    }
+}

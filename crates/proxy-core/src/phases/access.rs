@@ -1,0 +1,53 @@
+//! nginx's access and realip modules: who a client is, and whether it is let in.
+
+use std::net::SocketAddr;
+
+use crate::config::model::RealIp;
+use crate::fault::Fault;
+use crate::forwarded;
+use crate::request::Request;
+
+/// nginx: `limit_except`: the hidden location takes the place of the one that was found.
+pub(super) fn limit_methods(request: &mut Request) {
+    let access = &request.at.location(request.place).access;
+    if let Some(limit) = &access.limit_except
+        && !limit.methods.iter().any(|method| method == request.method())
+    {
+        request.place.location = Some(limit.location);
+    }
+}
+
+/// nginx: `set_real_ip_from`: the client is who those say that are trusted. It is told once.
+pub(super) fn tell_client(request: &mut Request, real_ip: &RealIp) {
+    let is_list = real_ip.field == b"x-forwarded-for";
+    let fields = request.fields().filter(|(name, _, _)| name.eq_ignore_ascii_case(&real_ip.field));
+    let told: Vec<&[u8]> = fields.map(|(_, value, _)| value).collect();
+    let told = if is_list { told.as_slice() } else { told.get(..1).unwrap_or_default() };
+    let is_trusted = |ip| real_ip.from.iter().any(|network| network.contains(ip));
+    let peer = request.client.remote;
+    let found = forwarded::client_with_port(peer.ip(), told, real_ip.is_recursive, is_trusted);
+    if let Some((ip, port)) = found {
+        request.course.peer = Some(peer);
+        // nginx: a port that nobody has told is none.
+        request.client.remote = SocketAddr::new(ip, port.unwrap_or(0));
+    }
+}
+
+/// nginx: `NGX_HTTP_PREACCESS_PHASE` and `NGX_HTTP_ACCESS_PHASE`.
+pub(super) fn check(request: &mut Request) -> Result<(), Fault> {
+    let at = request.at.clone();
+    let access = &at.location(request.place).access;
+    if request.course.peer.is_none() && !access.real_ip.from.is_empty() {
+        tell_client(request, &access.real_ip);
+    }
+    match access.lets_in(request.client.remote.ip()) {
+        true => Ok(()),
+        false => Err(Fault::Denied),
+    }
+}
+
+/// Whether `check` has anything to look at.
+pub(super) fn is_checked(request: &Request) -> bool {
+    let access = &request.at.location(request.place).access;
+    !access.rules.is_empty() || !access.real_ip.from.is_empty()
+}
