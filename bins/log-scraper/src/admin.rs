@@ -119,6 +119,12 @@ fn metrics(stats: &Stats) -> String {
             Gauge,
             stats.folders_left_out,
         ),
+        (
+            "log_scraper_compressed_files_lost_total",
+            "Compressed files of which something could not be read.",
+            Counter,
+            stats.packed_lost,
+        ),
     ];
     let mut text = Text::new();
     for (name, help, kind, value) in families {
@@ -178,9 +184,10 @@ mod tests {
             freed_bytes: 13,
             free_failures: 14,
             folders_left_out: 15,
+            packed_lost: 16,
         };
         let text = metrics(&stats);
-        for value in 1..=15 {
+        for value in 1..=16 {
             assert!(text.lines().any(|line| line.ends_with(&format!(" {value}"))), "{value}");
         }
         assert!(text.contains("log_scraper_build_info{version=\""));

@@ -30,11 +30,14 @@ pub mod frame;
 pub mod fs;
 mod gap;
 mod index;
+#[cfg(feature = "gzip")]
+mod gzip;
 mod json;
 mod ledger;
 mod look;
 pub mod multiline;
 mod offer;
+mod packed;
 pub mod pattern;
 #[cfg(feature = "regex")]
 pub mod pattern_start;
@@ -50,6 +53,9 @@ mod room;
 pub mod rotation;
 pub mod stream;
 mod survey;
+mod unpack;
+#[cfg(feature = "zstd")]
+mod zstd;
 
 #[cfg(test)]
 #[path = "../tests/sim/mod.rs"]

@@ -77,6 +77,10 @@ pub struct Generation {
     pub free_at_ms: u64,
     /// It was read to its end and removed; whatever its writer adds meanwhile is still read.
     pub is_removed: bool,
+    /// It was compressed, under this name: its bytes, and its end, are those that were.
+    pub packed: Option<Box<Path>>,
+    /// Nothing more of it is read.
+    pub given_up: bool,
 }
 
 impl Generation {
@@ -105,6 +109,8 @@ impl Generation {
             freed_to: 0,
             free_at_ms: 0,
             is_removed: false,
+            packed: None,
+            given_up: false,
         }
     }
 
@@ -116,7 +122,8 @@ impl Generation {
     /// Goes on at another position, of which nothing is known but the position.
     pub fn move_to(&mut self, position: Position) {
         let fresh = Generation::new(self.file, position, self.moved_ms);
-        *self = Generation { cuts: self.cuts + 1, failing: self.failing, ..fresh };
+        let packed = self.packed.take();
+        *self = Generation { cuts: self.cuts + 1, failing: self.failing, packed, ..fresh };
     }
 }
 
@@ -280,7 +287,7 @@ impl Stream {
     /// What a checkpoint has to say about it, oldest first.
     pub fn known(&self) -> impl Iterator<Item = Known> + '_ {
         let open = self.generations.iter();
-        let open = open.map(|one| Known::ours(one.settled));
+        let open = open.map(|one| one.known(one.settled));
         self.gone.iter().chain(&self.closed).copied().chain(open)
     }
 
@@ -327,13 +334,13 @@ impl Stream {
         let Some(probe) = probe.filter(|probe| probe.linked) else {
             // What was removed does not come back.
             if !one.is_removed {
-                self.note_gone(Known::ours(one.written));
+                self.note_gone(one.known(one.written));
             }
             return;
         };
         let is_zeros = one.nul_to > one.written.frontier;
         let zeros = is_zeros.then_some((probe.size, probe.written_ns));
-        self.closed.push(Known { zeros, ..Known::ours(one.written) });
+        self.closed.push(Known { zeros, ..one.known(one.written) });
         if removes {
             self.note_quiet(one.id(), one.moved_ms + QUIET_MS);
         }

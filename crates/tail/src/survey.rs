@@ -81,6 +81,7 @@ impl Engine {
             followed: &self.finder.index.by_path,
             now_ms,
             notices: &mut self.notices,
+            stats: &mut self.stats,
         };
         (scene, &mut self.streams)
     }
@@ -141,6 +142,9 @@ impl Engine {
                 self.move_over(other, at, probe.id);
             }
         }
+        snapshot
+            .packed
+            .retain(|(_, probe)| self.owner_of(probe.id).is_none_or(|other| other == at));
         let stream = &self.streams[at];
         let unproven = stream.live_generation().filter(|one| !one.written.proves_something());
         let busy = self.outgoing.pending.map(|pending| pending.file);
