@@ -9,6 +9,7 @@ use sidecar::cli::{self, ListenAddress};
 use tail::engine::{FILES_MAX, OPEN_FILES_MIN, Options};
 use tail::format::{Format, JsonLines};
 use tail::multiline::Multiline;
+use tail::template;
 
 use crate::reclaim::{Delivered, PunchHole, delivered, punch_hole};
 use crate::roots::Roots;
@@ -32,7 +33,8 @@ const RESERVED_FILES: usize = 24;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
-    /// Files to follow; *, ? and [...] within a name are patterns, looked up again and again
+    /// Files to follow, or all files of a folder; *, ? and [...] within a name, ** for any number of
+    /// folders and {a,b} are patterns, looked up again and again
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
     /// Remember here how far each file was read; without it every start reads from the beginning
@@ -90,13 +92,15 @@ pub(crate) struct Arguments {
         value_enum
     )]
     pub(crate) follow_symlinks: FollowSymlinks,
-    /// Names that rotated files get; {path} is the followed path; may be repeated
+    /// Names that rotated files get, in place of these; {path} is the followed path, {dir} its folder,
+    /// {stem} and {ext} are its name before and from its last dot on; may be repeated
     #[arg(
         long,
         env = "LOG_SCRAPER_ROTATED_GLOB",
         value_name = "PATTERN",
         default_value = "{path}.*,{path}-[0-9]*,{dir}/{stem}-[0-9]*{ext},{dir}/{stem}.[0-9]*{ext}",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = rotated_glob
     )]
     pub(crate) rotated_glob: Vec<String>,
     /// Remove rotated files: delivered, once every byte is written out, a checkpoint on the disk says
@@ -260,7 +264,7 @@ impl Arguments {
             ));
         }
         let roots = self.roots();
-        if let Some(path) = self.paths.iter().find(|path| roots.split(path).is_err()) {
+        if let Some(path) = self.followed().iter().find(|path| roots.split(path).is_err()) {
             let root = self.root.as_deref().unwrap_or(Path::new("")).display();
             return Some(format!(
                 "{} is not beneath --root {root}: give a folder that all paths are in",
@@ -327,7 +331,7 @@ impl Arguments {
     pub(crate) fn roots(&self) -> Roots {
         match self.follow_symlinks {
             FollowSymlinks::All => Roots::All,
-            FollowSymlinks::Beneath => Roots::new(self.root.as_deref(), &self.paths),
+            FollowSymlinks::Beneath => Roots::new(self.root.as_deref(), &self.followed()),
         }
     }
 
@@ -338,10 +342,15 @@ impl Arguments {
         self.max_open_files.map_or(room, |asked| asked.min(room))
     }
 
+    /// The paths and patterns to follow, a folder being all files in it.
+    fn followed(&self) -> Vec<PathBuf> {
+        self.paths.iter().map(|path| whole(path)).collect()
+    }
+
     /// What the engine is to do.
     pub(crate) fn options(&self) -> Options {
         Options {
-            paths: self.paths.iter().map(|path| plain(path)).collect(),
+            paths: self.followed().iter().map(|path| plain(path)).collect(),
             exclude: self.exclude.clone(),
             from_end: self.read_from == ReadFrom::End,
             ignore_older_ms: self.ignore_older.map(millis),
@@ -409,6 +418,20 @@ fn multiline_start(pattern: &str) -> Result<Multiline, String> {
 #[cfg(not(feature = "regex"))]
 fn multiline_start(_: &str) -> Result<Multiline, String> {
     Err("start=REGEX is not in this program: it was built without the feature regex".to_owned())
+}
+
+fn rotated_glob(template: &str) -> Result<String, String> {
+    template::check(template).map(|()| template.to_owned())
+}
+
+/// A folder, with a slash behind it or as it is there, stands for the files in it, and ** at the
+/// end for those in all folders below as well.
+fn whole(path: &Path) -> PathBuf {
+    let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir();
+    match is_folder || path.ends_with("**") {
+        true => path.join("*"),
+        false => path.to_owned(),
+    }
 }
 
 /// A path as the engine names it, whichever way it was written: no `./`, no doubled slashes.
@@ -523,6 +546,34 @@ pub(crate) mod tests {
         check(&["a"], 20, OPEN_FILES_MIN);
         check(&["a", "--max-open-files", "39"], 64, 39);
         check(&["a", "--max-open-files", "41"], 64, 40);
+    }
+
+    #[test]
+    fn a_folder_stands_for_the_files_in_it() {
+        let check = |path: &str, expected: &str| {
+            assert_eq!(arguments(&[path]).options().paths, [PathBuf::from(expected)], "{path}");
+        };
+        let here = env!("CARGO_MANIFEST_DIR");
+        check(here, &format!("{here}/*"));
+        check("/not/there/yet/", "/not/there/yet/*");
+        check("/not/there/yet", "/not/there/yet");
+        check("/logs/**", "/logs/**/*");
+        check("/logs/*/", "/logs/*/*");
+        check("./src/", "src/*");
+    }
+
+    #[test]
+    fn names_of_rotated_files_are_taken_several_times_and_checked() {
+        let parse = |words: &[&str]| {
+            let parsed = Arguments::try_parse_from([&["log-scraper", "a"], words].concat());
+            parsed.map(|arguments| arguments.options().rotated)
+        };
+        assert_eq!(parse(&[]).unwrap(), tail::engine::ROTATED);
+        let two = ["--rotated-glob", "{path}.old", "--rotated-glob", "{dir}/old/{stem}.*"];
+        assert_eq!(parse(&two).unwrap(), ["{path}.old", "{dir}/old/{stem}.*"]);
+        assert_eq!(parse(&["--rotated-glob", "{path}.1,{path}.2"]).unwrap().len(), 2);
+        let told = parse(&["--rotated-glob", "{path}.1,{name}.2"]).unwrap_err().to_string();
+        assert!(told.contains("{name}") && told.contains("{dir}/{stem}"), "{told}");
     }
 
     #[test]

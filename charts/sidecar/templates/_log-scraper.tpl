@@ -59,6 +59,7 @@ volumeMounts:
 {{- if $within }}{{ $args = append $args (printf "--root=%s" $folder) }}{{ end -}}
 {{- end -}}
 {{- range $scraper.exclude }}{{ $args = append $args (printf "--exclude=%s" .) }}{{ end -}}
+{{- range $scraper.rotatedGlobs }}{{ $args = append $args (printf "--rotated-glob=%s" .) }}{{ end -}}
 {{- if eq $scraper.readFrom "end" }}{{ $args = append $args "--read-from=end" }}{{ end -}}
 {{- with $scraper.ignoreOlder }}{{ $args = append $args (printf "--ignore-older=%s" .) }}{{ end -}}
 {{- if eq $scraper.checkpointSync "data" }}{{ $args = append $args "--checkpoint-sync=data" }}{{ end -}}

@@ -53,6 +53,7 @@ mod room;
 pub mod rotation;
 pub mod stream;
 mod survey;
+pub mod template;
 mod unpack;
 #[cfg(feature = "zstd")]
 mod zstd;
