@@ -42,13 +42,24 @@ struct File {
     born_ns: u64,
     written_ns: u64,
     is_linked: bool,
+    /// Length of the hole that it begins with.
+    hole_bytes: u64,
+    /// What follows the hole.
     data: Vec<u8>,
+}
+
+impl File {
+    fn size(&self) -> u64 {
+        self.hole_bytes + self.data.len() as u64
+    }
 }
 
 /// The disk, and what is wrong with it.
 #[derive(Debug, Default)]
 pub struct Disk {
     names: BTreeMap<PathBuf, usize>,
+    /// Symbolic links.
+    links: BTreeMap<PathBuf, PathBuf>,
     files: Vec<File>,
     open: BTreeMap<u64, usize>,
     handles: u64,
@@ -166,11 +177,34 @@ impl Desk {
         String::from_utf8(self.disk.files[file].data.clone()).unwrap()
     }
 
-    /// Makes a file with the same bytes.
+    /// Makes a file with the same bytes, or writes them over one that is there.
     pub fn copy(&mut self, from: &str, to: &str) {
         let bytes = self.disk.files[self.disk.names[Path::new(from)]].data.clone();
-        let file = self.disk.create(to, None);
+        let file = self.append(to, "");
         self.disk.files[file].data = bytes;
+    }
+
+    /// Writes over a part of what is there.
+    pub fn write_at(&mut self, file: usize, offset: usize, text: &str) {
+        self.append_to(file, "");
+        self.disk.files[file].data[offset..offset + text.len()].copy_from_slice(text.as_bytes());
+    }
+
+    /// Puts a hole before all that a file has.
+    pub fn put_hole(&mut self, path: &str, bytes: u64) {
+        let file = self.append(path, "");
+        self.disk.files[file].hole_bytes = bytes;
+    }
+
+    /// Makes a symbolic link, or lets it lead elsewhere.
+    pub fn link(&mut self, path: &str, target: &str) {
+        self.disk.links.insert(path.into(), target.into());
+    }
+
+    /// Gives a file another name beside the one it has.
+    pub fn name(&mut self, path: &str, second: &str) {
+        let file = self.disk.names[Path::new(path)];
+        self.disk.names.insert(second.into(), file);
     }
 
     pub fn cut(&mut self, path: &str) {
@@ -223,7 +257,8 @@ impl Disk {
         self.clock_ns += 1;
         let number = number.unwrap_or(self.files.len() as u64 + 1);
         let (born_ns, written_ns) = (self.clock_ns, self.clock_ns);
-        self.files.push(File { number, born_ns, written_ns, is_linked: true, data: Vec::new() });
+        let (is_linked, hole_bytes, data) = (true, 0, Vec::new());
+        self.files.push(File { number, born_ns, written_ns, is_linked, hole_bytes, data });
         self.names.insert(path.into(), self.files.len() - 1);
         self.files.len() - 1
     }
@@ -246,6 +281,11 @@ impl Disk {
         self.open.len()
     }
 
+    fn lookup(&self, path: &Path) -> Result<usize, Fault> {
+        let path = self.links.get(path).map_or(path, PathBuf::as_path);
+        self.names.get(path).copied().ok_or(Fault::Missing)
+    }
+
     fn look(&mut self, file: usize) -> Probe {
         if let Some((grown, text)) = self.grow_on_probe.take_if(|(grown, _)| *grown == file) {
             self.files[grown].data.extend_from_slice(text.as_bytes());
@@ -254,7 +294,7 @@ impl Disk {
         let born_ns = if self.has_no_births { 0 } else { one.born_ns };
         Probe {
             id: FileId { dev: self.device, ino: one.number, born_ns },
-            size: one.data.len().saturating_sub(self.hidden_bytes) as u64,
+            size: one.size().saturating_sub(self.hidden_bytes as u64),
             written_ns: one.written_ns,
             changed_ns: one.written_ns,
             linked: one.is_linked,
@@ -267,12 +307,13 @@ impl Fs for Disk {
         if let Some(fault) = self.list_fault {
             return Err(fault);
         }
-        let names = self.names.keys().filter(|path| path.parent() == Some(dir));
+        let paths = self.names.keys().chain(self.links.keys());
+        let names = paths.filter(|path| path.parent() == Some(dir));
         Ok(names.filter_map(|path| path.file_name()).map(OsString::from).collect())
     }
 
     fn probe_path(&mut self, path: &Path) -> Result<Probe, Fault> {
-        let file = self.names.get(path).copied().ok_or(Fault::Missing)?;
+        let file = self.lookup(path)?;
         Ok(self.look(file))
     }
 
@@ -280,7 +321,7 @@ impl Fs for Disk {
         if self.unopenable.is_some_and(|one| Path::new(one) == path) {
             return Err(Fault::TooManyOpen);
         }
-        let file = self.names.get(path).copied().ok_or(Fault::Missing)?;
+        let file = self.lookup(path)?;
         self.handles += 1;
         self.open.insert(self.handles, file);
         Ok(Handle(self.handles))
@@ -302,10 +343,13 @@ impl Fs for Disk {
             }
         }
         let file = &mut self.files[number];
+        let zeros = file.hole_bytes.saturating_sub(offset).min(buf.len() as u64) as usize;
+        buf[..zeros].fill(0);
         let end = file.data.len().saturating_sub(self.hidden_bytes + self.unread_bytes);
-        let rest = file.data[..end].get(offset as usize..).unwrap_or_default();
-        let count = rest.len().min(buf.len());
-        buf[..count].copy_from_slice(&rest[..count]);
+        let from = offset.saturating_sub(file.hole_bytes) as usize;
+        let rest = file.data[..end].get(from..).unwrap_or_default();
+        let count = zeros + rest.len().min(buf.len() - zeros);
+        buf[zeros..count].copy_from_slice(&rest[..count - zeros]);
         if let Some(text) = self.before_second_read.take() {
             file.data = text.into_bytes();
         }
@@ -313,16 +357,17 @@ impl Fs for Disk {
     }
 
     fn resolve(&mut self, path: &Path) -> Result<PathBuf, Fault> {
-        self.names.get(path).map(|_| path.to_owned()).ok_or(Fault::Missing)
+        self.lookup(path)?;
+        Ok(self.links.get(path).cloned().unwrap_or_else(|| path.to_owned()))
     }
 
-    fn is_link(&mut self, _: &Path) -> bool {
-        false
+    fn is_link(&mut self, path: &Path) -> bool {
+        self.links.contains_key(path)
     }
 
     fn data_from(&mut self, file: Handle, offset: u64) -> Result<Option<u64>, Fault> {
-        let end = self.files[self.open[&file.0]].data.len() as u64;
-        Ok((offset < end).then_some(offset))
+        let file = &self.files[self.open[&file.0]];
+        Ok((offset < file.size()).then_some(offset.max(file.hole_bytes)))
     }
 
     fn remove(&mut self, path: &Path, id: FileId, size: u64) -> Result<bool, Fault> {

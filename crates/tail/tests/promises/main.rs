@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+mod copies;
 mod desk;
-mod reclaim;
+mod names;
 mod packed;
+mod reclaim;
 
 use desk::{Desk, options};
 use tail::engine::{Options, Outcome, READ_BYTES_MAX};

@@ -1,0 +1,82 @@
+//! Copies and cuts that can be told in a few lines.
+
+use crate::LOG;
+use crate::desk::Desk;
+
+const OLD: &str = "/log/app.log.1";
+
+#[test]
+fn a_copy_made_over_the_last_one_gives_what_was_not_read_and_nothing_twice() {
+    // The last copy is open still, or closed by then.
+    for later_ms in [2000, 100_000] {
+        let mut desk = Desk::new(&[LOG]);
+        desk.append(LOG, &"a first line, to know the file by\n".repeat(10));
+        desk.settle(0);
+        desk.append(LOG, "one\n");
+        desk.copy(LOG, OLD);
+        desk.cut(LOG);
+        desk.append(LOG, &"a second one, to know the next by\n".repeat(20));
+        desk.settle(100);
+        desk.settle(later_ms);
+        desk.append(LOG, "two\n");
+        desk.copy(LOG, OLD);
+        desk.cut(LOG);
+        desk.append(LOG, "three\n");
+        desk.settle(later_ms + 2000);
+        desk.settle(later_ms + 20_000);
+        let first = "a first line, to know the file by\n".repeat(10) + "one\n";
+        let second = "a second one, to know the next by\n".repeat(20) + "two\n";
+        assert_eq!(desk.output(), first + &second + "three\n", "{later_ms} ms");
+    }
+}
+
+#[test]
+fn what_is_left_of_a_line_that_was_cut_off_stays_alone() {
+    let mut desk = Desk::new(&[LOG]);
+    // Longer than a turn's budget: the rest of it was not read when it was cut.
+    desk.append(LOG, &"x".repeat(1 << 20));
+    desk.turn(0);
+    let begun = desk.output();
+    desk.cut(LOG);
+    desk.append(LOG, "new\n");
+    desk.settle(100);
+    assert!(begun.len() < 1 << 20 && desk.output() == format!("{begun}\nnew\n"));
+}
+
+#[test]
+fn the_same_text_written_anew_comes_again() {
+    let mut desk = Desk::new(&[LOG]);
+    desk.append(LOG, "done\n");
+    desk.settle(0);
+    desk.overwrite(LOG, "done\n");
+    desk.engine.hint_data(LOG.as_ref());
+    desk.settle(2000);
+    assert_eq!(desk.output(), "done\ndone\n");
+}
+
+#[test]
+fn a_hole_costs_a_turn_whatever_its_size() {
+    let mut desk = Desk::new(&[LOG]);
+    desk.put_hole(LOG, 100 << 30);
+    desk.append(LOG, "behind it\n");
+    desk.turn(0);
+    desk.turn(0);
+    assert_eq!(desk.output(), "behind it\n");
+}
+
+#[test]
+fn lines_in_the_place_of_zeros_are_seen_before_a_deleted_file_is_closed() {
+    let mut desk = Desk::new(&[LOG]);
+    let file = desk.append(LOG, &format!("one\n{}", "\0".repeat(1000)));
+    desk.settle(0);
+    desk.delete(LOG);
+    desk.settle(2000);
+    // The last poll before it would be closed, and a turn that reads nothing.
+    desk.turn(61_500);
+    desk.write_at(file, 4, "two\n");
+    desk.turn(62_100);
+    desk.settle(63_000);
+    assert_eq!(desk.output(), "one\ntwo\n");
+    desk.settle(200_000);
+    assert_eq!(desk.disk.open_count(), 0, "it is given up in the end");
+}

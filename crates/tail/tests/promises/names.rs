@@ -1,0 +1,126 @@
+//! Names, links and limits that can be told in a few lines.
+
+use std::path::PathBuf;
+
+use tail::engine::Options;
+
+use crate::desk::{Desk, options};
+use crate::{LOG, OTHER};
+
+#[test]
+fn hints_of_single_names_are_followed_in_the_next_turn() {
+    let mut desk = Desk::new(&[LOG]);
+    desk.append(LOG, "one\n");
+    desk.turn(0);
+    desk.rename(LOG, "/log/app.log.1");
+    desk.append(LOG, "two\n");
+    ["/log/app.log.1", LOG].iter().for_each(|path| desk.engine.hint_name(path.as_ref()));
+    desk.turn(5);
+    assert_eq!(desk.output(), "one\ntwo\n");
+}
+
+#[test]
+fn a_look_that_could_not_open_a_file_is_repeated_soon() {
+    let mut desk = Desk::new(&[LOG]);
+    desk.append(LOG, "one\n");
+    desk.turn(0);
+    desk.rename(LOG, "/log/app.log.1");
+    desk.append(LOG, "two\n");
+    desk.engine.hint_names();
+    desk.disk.unopenable = Some(LOG);
+    let due_ms = desk.turn(5).at_ms;
+    desk.disk.unopenable = None;
+    assert!(due_ms < 500, "{due_ms}");
+    desk.turn(due_ms);
+    assert_eq!(desk.output(), "one\ntwo\n");
+}
+
+#[test]
+fn a_file_that_is_followed_under_two_names_comes_once() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    desk.append(LOG, "one\n");
+    desk.name(LOG, OTHER);
+    desk.settle(0);
+    desk.append(LOG, "two\n");
+    desk.settle(2000);
+    assert_eq!(desk.output(), "one\ntwo\n");
+}
+
+#[test]
+fn what_was_rotated_where_a_link_led_before_is_read() {
+    let mut desk = Desk::new(&[LOG]);
+    desk.link(LOG, "/a/app.log");
+    desk.append("/a/app.log", "one\n");
+    desk.settle(0);
+    desk.rename("/a/app.log", "/a/app.log.2");
+    desk.append("/a/app.log.1", "two\n");
+    desk.link(LOG, "/b/app.log");
+    desk.append("/b/app.log", "three\n");
+    desk.settle(2000);
+    assert_eq!(desk.output(), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn a_file_that_was_silent_for_long_is_read_on_after_it_was_deleted() {
+    let mut desk = Desk::new(&[LOG]);
+    desk.append(LOG, "one\n");
+    desk.settle(0);
+    desk.settle(300_000);
+    let file = desk.delete(LOG);
+    desk.settle(302_000);
+    desk.append_to(file, "two\n");
+    desk.settle(304_000);
+    assert_eq!(desk.output(), "one\ntwo\n");
+}
+
+#[test]
+fn a_pattern_leads_to_no_more_files_than_were_allowed_and_to_none_that_is_excluded() {
+    let exclude = vec![PathBuf::from("*-debug.log")];
+    let mut desk = Desk::with(Options { exclude, files_max: 3, ..options(&["/log/*.log"]) });
+    for name in ["a", "b", "c-debug"] {
+        desk.append(&format!("/log/{name}.log"), &format!("{name}\n"));
+    }
+    desk.settle(0);
+    for name in ["d-debug", "e", "f"] {
+        let path = format!("/log/{name}.log");
+        desk.append(&path, &format!("{name}\n"));
+        desk.engine.hint_name(path.as_ref());
+        desk.turn(1600);
+    }
+    desk.settle(3000);
+    assert_eq!(desk.output(), "a\nb\ne\n");
+    assert_eq!(desk.engine.stats().left_out, 1);
+}
+
+#[test]
+fn no_more_files_are_held_open_than_was_said_and_all_of_them_are_read() {
+    let mut desk = Desk::with(Options { open_files_max: 10, ..options(&["/log/*.log"]) });
+    let paths: Vec<_> = (10..60).map(|number| format!("/log/{number}.log")).collect();
+    for text in ["one", "two"] {
+        paths.iter().for_each(|path| {
+            desk.append(path, &format!("{text}\n"));
+        });
+        for second in 0..20 {
+            desk.settle(second * 2000);
+            assert!(desk.disk.open_count() <= 10, "{} are open", desk.disk.open_count());
+        }
+    }
+    let output = desk.output();
+    let count = |text: &str| output.lines().filter(|line| *line == text).count();
+    assert_eq!((count("one"), count("two")), (50, 50));
+}
+
+#[test]
+fn the_poll_comes_to_every_one_of_very_many_files() {
+    let files = Options { files_max: 2000, open_files_max: 2000, ..options(&["/log/*.log"]) };
+    let mut desk = Desk::with(files);
+    (1000..2500).for_each(|number| {
+        desk.append(&format!("/log/{number}.log"), "");
+    });
+    desk.settle(0);
+    desk.append("/log/2499.log", "one\n");
+    (2..6).for_each(|second| {
+        desk.turn(second * 1000);
+    });
+    assert_eq!(desk.output(), "one\n");
+}
