@@ -227,8 +227,9 @@ mod tests {
         let check = |goes_on: bool, expected: &str| {
             let part = Part { ino: 7, offset: 4096, number: 2, goes_on };
             let seen = written(&format, &Record { part: Some(part), ..record(b"{}") });
-            let expected = format!(r#","line":"{{}}","part":2,"part_of":"7-4096"{expected}}}"#);
-            assert_eq!(seen.trim_end().strip_suffix(&*expected).map(str::len), Some(62), "{seen}");
+            let line = r#"{"time":"2025-11-25T20:00:00.123Z","file":"/log/a.log","line":"{}""#;
+            let expected = format!("{line},\"part\":2,\"part_of\":\"7-4096\"{expected}}}\n");
+            assert_eq!(seen, expected);
         };
         check(true, ",\"partial\":true");
         check(false, "");
