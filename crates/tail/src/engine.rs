@@ -355,7 +355,11 @@ impl Engine {
                 let dirty = self.dirty.iter().map(|at| &self.streams[*at]);
                 let holds = dirty.flat_map(|stream| &stream.generations);
                 let at = holds.filter_map(|one| match (one.suspect_since_ms, one.partial) {
-                    (Some(since_ms), _) => Some(since_ms + crate::cut::SUSPECT_MS),
+                    (Some(since_ms), _) => {
+                        // Later it is a look for copies that is to be repeated.
+                        let due_ms = since_ms + crate::cut::SUSPECT_MS;
+                        Some(if due_ms > now_ms { due_ms } else { now_ms + LOOK_AGAIN_MS })
+                    }
                     (None, Some((since_ms, _))) => Some(since_ms + self.options.partial_line_ms),
                     (None, None) => None,
                 });

@@ -31,6 +31,25 @@ fn a_copy_made_over_the_last_one_gives_what_was_not_read_and_nothing_twice() {
 }
 
 #[test]
+fn a_copy_that_no_descriptor_is_left_for_is_waited_for() {
+    let mut desk = Desk::new(&[LOG]);
+    desk.append(LOG, "a first line, to know the file by\n");
+    desk.settle(0);
+    desk.append(LOG, "not read\n");
+    desk.copy(LOG, OLD);
+    desk.cut(LOG);
+    desk.append(LOG, "new\n");
+    desk.disk.unopenable = Some(OLD);
+    for second in 2..20 {
+        desk.settle(second * 1000);
+    }
+    assert_eq!(desk.output(), "a first line, to know the file by\n", "in order, or not yet");
+    desk.disk.unopenable = None;
+    desk.settle(30_000);
+    assert_eq!(desk.output(), "a first line, to know the file by\nnot read\nnew\n");
+}
+
+#[test]
 fn what_is_left_of_a_line_that_was_cut_off_stays_alone() {
     let mut desk = Desk::new(&[LOG]);
     // Longer than a turn's budget: the rest of it was not read when it was cut.
