@@ -1,7 +1,7 @@
 //! Copies and cuts that can be told in a few lines.
 
-use crate::LOG;
 use crate::desk::Desk;
+use crate::{LOG, OTHER};
 
 const OLD: &str = "/log/app.log.1";
 
@@ -31,6 +31,63 @@ fn a_copy_made_over_the_last_one_gives_what_was_not_read_and_nothing_twice() {
 }
 
 #[test]
+fn an_open_file_that_is_cut_and_written_over_with_the_copy_is_not_read_again() {
+    let mut desk = Desk::new(&[LOG]);
+    let first = "a first line, to know the file by\n".repeat(10);
+    let second = "a second one, to know the next by\n".repeat(20);
+    desk.append(LOG, &first);
+    desk.settle(0);
+    desk.rename(LOG, OLD);
+    desk.append(LOG, &second);
+    desk.settle(1000);
+    desk.cut(OLD);
+    desk.settle(3000);
+    desk.append(OLD, &second[..300]);
+    desk.settle(5000);
+    desk.append(OLD, &second[300..]);
+    desk.cut(LOG);
+    desk.append(LOG, "new\n");
+    desk.settle(7000);
+    desk.settle(20_000);
+    assert_eq!(desk.output(), first + &second + "new\n");
+}
+
+#[test]
+fn a_copy_that_was_seen_before_the_cut_gives_what_was_not_acknowledged() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    desk.sink.never_safe = true;
+    let text = "a line that is long enough to know the file by\n".repeat(40);
+    desk.append(LOG, &text);
+    desk.settle(0);
+    desk.copy(LOG, OLD);
+    desk.settle(2000);
+    // Another file makes a checkpoint due.
+    desk.append(OTHER, "");
+    desk.settle(4000);
+    desk.restart();
+    desk.cut(LOG);
+    desk.append(LOG, "new\n");
+    desk.sink.never_safe = false;
+    desk.settle(10_000);
+    assert!(desk.output() == format!("{text}new\n"), "{}", desk.output());
+}
+
+#[test]
+fn an_acknowledgement_of_what_was_cut_since_says_nothing_of_what_is_there_now() {
+    let mut desk = Desk::new(&[LOG]);
+    desk.sink.never_safe = true;
+    desk.append(LOG, "a long line\n");
+    desk.settle(0);
+    desk.overwrite(LOG, "new one\n");
+    desk.settle(2000);
+    desk.sink.acknowledged = vec![desk.sink.offers[0]];
+    desk.settle(4000);
+    desk.restart();
+    desk.settle(6000);
+    assert_eq!(desk.output(), "new one\n");
+}
+
+#[test]
 fn a_copy_that_no_descriptor_is_left_for_is_waited_for() {
     let mut desk = Desk::new(&[LOG]);
     desk.append(LOG, "a first line, to know the file by\n");
@@ -47,6 +104,67 @@ fn a_copy_that_no_descriptor_is_left_for_is_waited_for() {
     desk.disk.unopenable = None;
     desk.settle(30_000);
     assert_eq!(desk.output(), "a first line, to know the file by\nnot read\nnew\n");
+}
+
+#[test]
+fn what_is_copied_and_cut_before_anything_of_it_was_read_comes_first() {
+    // Of a file that was cut just now, and of a new one.
+    for is_new in [false, true] {
+        let mut desk = Desk::new(&[LOG]);
+        desk.append(LOG, "one\n");
+        desk.settle(0);
+        if is_new {
+            desk.rename(LOG, OLD);
+            desk.append(LOG, "");
+        } else {
+            desk.cut(LOG);
+        }
+        desk.settle(1000);
+        desk.append(LOG, "two\n");
+        desk.copy(LOG, "/log/app.log.2");
+        desk.cut(LOG);
+        desk.append(LOG, "three\n");
+        desk.engine.hint_data(LOG.as_ref());
+        desk.turn(2600);
+        desk.settle(3000);
+        assert_eq!(desk.output(), "one\ntwo\nthree\n", "{is_new}");
+    }
+}
+
+#[test]
+fn a_copy_is_not_taken_for_an_old_file_because_its_sequel_was_read() {
+    // A hint of one name brings a look by the listing at hand, which does not have the copy.
+    for is_hinted in [false, true] {
+        let mut desk = Desk::new(&[LOG]);
+        desk.append(LOG, "");
+        desk.turn(0);
+        desk.append(LOG, "one\n");
+        desk.copy(LOG, OLD);
+        desk.cut(LOG);
+        desk.append(LOG, "two\n");
+        desk.engine.hint_data(LOG.as_ref());
+        desk.turn(5);
+        if is_hinted {
+            desk.engine.hint_name(LOG.as_ref());
+            desk.turn(10);
+        }
+        desk.settle(100);
+        let output = desk.output();
+        assert!(output.contains("one\n") && output.contains("two\n"), "{output:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_the_same_only_before_the_frontier_was_written_anew() {
+    let mut desk = Desk::new(&[LOG]);
+    let text = |byte: &str| byte.repeat(1999) + "\n" + &"the same lines\n".repeat(40);
+    desk.append(LOG, &text("a"));
+    desk.settle(0);
+    desk.copy(LOG, OLD);
+    desk.overwrite(LOG, &(text("b") + "more\n"));
+    desk.settle(2000);
+    desk.settle(4000);
+    assert!(desk.output() == text("a") + &text("b") + "more\n");
 }
 
 #[test]

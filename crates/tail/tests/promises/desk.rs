@@ -95,14 +95,18 @@ pub struct Disk {
 }
 
 /// Where the bytes go.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Memory {
     pub bytes: Vec<u8>,
     /// Most it takes at once.
     pub most: usize,
     pub fault: Option<SinkFault>,
-    /// What it takes is not safe, and nothing is ever acknowledged.
+    /// What it takes is not safe, and nothing is acknowledged unless the test says so.
     pub never_safe: bool,
+    /// The numbers of the offers it took.
+    pub offers: Vec<u64>,
+    /// Those it acknowledges next.
+    pub acknowledged: Vec<u64>,
 }
 
 /// All of it.
@@ -120,7 +124,7 @@ impl Desk {
     }
 
     pub fn with(options: Options) -> Desk {
-        let sink = Memory { bytes: Vec::new(), most: usize::MAX, fault: None, never_safe: false };
+        let sink = Memory { most: usize::MAX, ..Memory::default() };
         Desk { engine: Engine::new(options.clone()), disk: Disk::default(), sink, options }
     }
 
@@ -431,12 +435,17 @@ impl Fs for Disk {
 }
 
 impl Sink for Memory {
-    fn offer(&mut self, _: u64, bytes: &[u8]) -> Result<Taken, SinkFault> {
+    fn offer(&mut self, number: u64, bytes: &[u8]) -> Result<Taken, SinkFault> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
         let count = bytes.len().min(self.most);
         self.bytes.extend_from_slice(&bytes[..count]);
+        self.offers.push(number);
         Ok(Taken { bytes: count, safe: !self.never_safe })
+    }
+
+    fn acknowledged(&mut self) -> Option<u64> {
+        self.acknowledged.pop()
     }
 }

@@ -275,17 +275,19 @@ fn a_rotated_file_is_read_until_its_writer_has_noticed() {
 
 #[test]
 fn lines_of_a_writer_that_moves_on_while_its_files_are_read_come_in_its_order() {
-    let mut desk = Desk::new(&[LOG]);
-    desk.append(LOG, "one\n");
-    desk.turn(0);
-    let old = desk.rename(LOG, "/log/app.log.1");
-    let new = desk.append(LOG, "");
-    desk.settle(10);
-    // The old file was read to its end already when the new one's turn comes.
-    let grown = [(old, "two\n".to_owned()), (new, "three\n".to_owned())];
-    desk.disk.grow_on_read = Some((new, grown));
-    desk.settle(2000);
-    assert_eq!(desk.output(), "one\ntwo\nthree\n");
+    for begun in ["", "begun\n"] {
+        let mut desk = Desk::new(&[LOG]);
+        desk.append(LOG, "one\n");
+        desk.turn(0);
+        let old = desk.rename(LOG, "/log/app.log.1");
+        let new = desk.append(LOG, begun);
+        desk.settle(10);
+        // The old file was read to its end already when the new one's turn comes.
+        let grown = [(old, "two\n".to_owned()), (new, "three\n".to_owned())];
+        desk.disk.grow_on_read = Some((new, grown));
+        desk.settle(2000);
+        assert_eq!(desk.output(), format!("one\n{begun}two\nthree\n"));
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use tail::engine::Options;
+use tail::fs::Fault;
 
 use crate::desk::{Desk, options};
 use crate::{LOG, OTHER};
@@ -123,4 +124,49 @@ fn the_poll_comes_to_every_one_of_very_many_files() {
         desk.turn(second * 1000);
     });
     assert_eq!(desk.output(), "one\n");
+}
+
+#[test]
+fn a_folder_that_may_not_be_listed_for_a_moment_costs_no_position_of_many() {
+    let mut desk = Desk::new(&[LOG]);
+    for number in 0..30 {
+        desk.append(LOG, &format!("{number}\n"));
+        desk.settle(number * 2000);
+        desk.rename(LOG, &format!("{LOG}.{}", 100 - number));
+    }
+    let output = desk.output();
+    desk.settle(200_000);
+    desk.disk.list_fault = Some(Fault::Denied);
+    desk.settle(202_000);
+    desk.disk.list_fault = None;
+    desk.settle(204_000);
+    assert_eq!(output.lines().count(), 30);
+    assert_eq!(desk.output(), output, "nothing comes again");
+}
+
+#[test]
+fn a_file_that_becomes_a_rotated_one_of_another_path_does_not_come_again() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    desk.append(LOG, "one\n");
+    desk.append(OTHER, "two\n");
+    desk.settle(0);
+    desk.rename(LOG, "/log/app.log.2");
+    desk.rename(OTHER, "/log/app.log.1");
+    desk.append(LOG, "three\n");
+    desk.settle(2000);
+    assert_eq!(desk.output(), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn a_line_goes_on_though_its_file_is_at_another_path_now() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    desk.append(OTHER, "begun");
+    desk.settle(0);
+    desk.settle(2000);
+    assert_eq!(desk.output(), "begun");
+    desk.rename(OTHER, LOG);
+    desk.settle(4000);
+    desk.append(LOG, " and done\n");
+    desk.settle(6000);
+    assert_eq!(desk.output(), "begun and done\n");
 }
