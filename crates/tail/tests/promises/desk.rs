@@ -84,6 +84,8 @@ pub struct Disk {
     pub reclaim_fault: Option<Fault>,
     /// Bytes of files that were freed, by file.
     pub freed: BTreeMap<usize, Vec<(u64, u64)>>,
+    /// A file gets another name as soon as it was seen under the first one.
+    pub rename_when_seen: Option<(&'static str, &'static str)>,
     /// A file whose reads fail.
     pub unreadable: Option<usize>,
     /// The next read of a file ends where it ended before; then this is all the file has.
@@ -318,6 +320,11 @@ impl Fs for Disk {
 
     fn probe_path(&mut self, path: &Path) -> Result<Probe, Fault> {
         let file = self.lookup(path)?;
+        if let Some((from, to)) = self.rename_when_seen.take_if(|(from, _)| path == Path::new(from))
+        {
+            self.names.remove(Path::new(from));
+            self.names.insert(to.into(), file);
+        }
         Ok(self.look(file))
     }
 

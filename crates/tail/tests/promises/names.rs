@@ -170,3 +170,18 @@ fn a_line_goes_on_though_its_file_is_at_another_path_now() {
     desk.settle(6000);
     assert_eq!(desk.output(), "begun and done\n");
 }
+
+#[test]
+fn a_known_file_that_is_renamed_while_it_is_looked_for_is_not_gone() {
+    let mut desk = Desk::new(&[LOG]);
+    desk.append(LOG, "one\n");
+    desk.settle(0);
+    desk.restart();
+    desk.append(LOG, "two\n");
+    desk.rename(LOG, "/log/moved");
+    desk.append(LOG, "three\n");
+    desk.disk.rename_when_seen = Some(("/log/moved", "/log/moved again"));
+    desk.settle(10_000);
+    desk.settle(30_000);
+    assert_eq!(desk.output(), "two\nthree\n");
+}
