@@ -22,7 +22,9 @@ fn compressed(text: &[u8], ending: &str) -> Vec<u8> {
     let Some(mut child) = by_program else {
         return match ending {
             ".gz" => gzip(text),
-            _ => ruzstd::encoding::compress_to_vec(text, ruzstd::encoding::CompressionLevel::Fastest),
+            _ => {
+                ruzstd::encoding::compress_to_vec(text, ruzstd::encoding::CompressionLevel::Fastest)
+            }
         };
     };
     let (mut stdin, text) = (child.stdin.take().unwrap(), text.to_vec());
@@ -118,13 +120,8 @@ fn killed_within_a_compressed_file_it_goes_on_where_it_was() {
     let folder = Folder::new();
     let path = folder.path("app.log");
     let checkpoint = folder.argument("checkpoint");
-    let arguments = [
-        "--checkpoint-file",
-        &checkpoint,
-        "--checkpoint-bytes",
-        "64KiB",
-        path.to_str().unwrap(),
-    ];
+    let arguments =
+        ["--checkpoint-file", &checkpoint, "--checkpoint-bytes", "64KiB", path.to_str().unwrap()];
     append(&path, line(0).as_bytes());
     let scraper = Scraper::start(&arguments);
     scraper.wait_for_output(line(0).as_bytes());
@@ -188,7 +185,10 @@ fn a_damaged_file_and_one_of_another_kind_are_said_and_hold_up_nothing() {
     scraper.wait_for_message("app.log.2.gz: its compressed data is damaged");
     scraper.wait_for_message("app.log.1.xz: was compressed while it was not followed");
     // Damage is found a little behind where it is.
-    assert!(scraper.terminate().starts_with(lines(10..1000).as_bytes()), "what is before it is read");
+    assert!(
+        scraper.terminate().starts_with(lines(10..1000).as_bytes()),
+        "what is before it is read"
+    );
 }
 
 #[test]

@@ -73,8 +73,6 @@ impl Stream {
             scene.fs.close(file);
             return Err(None);
         };
-        #[cfg(test)]
-        if std::env::var_os("SIM_TRACE").is_some() { println!("  admit {} {:?} size {} {decision:?} {situation:?} known {known:?} newest {:?}", path.display(), probe.id, probe.size, self.generations.last().map(|one| (one.written.frontier, one.settled.frontier))); }
         let position = match decision {
             Decision::Later => None,
             Decision::Foreign => {

@@ -29,9 +29,9 @@ pub mod format;
 pub mod frame;
 pub mod fs;
 mod gap;
-mod index;
 #[cfg(feature = "gzip")]
 mod gzip;
+mod index;
 mod json;
 mod ledger;
 mod look;

@@ -348,8 +348,6 @@ impl Stream {
         let guard = &mut seen[..newest.written.guard.bytes()];
         let filled = read_exact(fs, newest.file, newest.written.guard_start(), guard)?;
         let intact = verdict(&newest.written, &guard[..filled]) == Verdict::Same;
-        #[cfg(test)]
-        if std::env::var_os("SIM_TRACE").is_some() { println!("  situation intact {intact} frontier {} guard {:?} proven {:?}", newest.written.frontier, newest.written.guard, self.proven); }
         // What was written anew may be the same before the frontier: then its beginning tells.
         let begins_alike = newest.written.head.bytes() == 0
             || likeness(fs, newest.file, &newest.written)? == Likeness::Copy;

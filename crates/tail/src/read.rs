@@ -202,8 +202,6 @@ impl Engine {
             }
             (_, judged) => judged,
         };
-        #[cfg(test)]
-        if std::env::var_os("SIM_TRACE").is_some() { println!("  pump {at} {place} {judged:?} id {:?} frontier {} open {:?}", one.id(), one.written.frontier, self.outgoing.open_in(stream.key)); }
         match judged {
             Verdict::Shorter | Verdict::Different if one.packed.is_some() => {
                 return self.meet_mistaken(at, place, judged);

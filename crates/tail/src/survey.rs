@@ -59,8 +59,6 @@ impl Engine {
                 Some(snapshot) => self.bring_together(fs, at, snapshot, now_ms),
                 None => Look::Again,
             };
-        #[cfg(test)]
-        if std::env::var_os("SIM_TRACE").is_some() { println!("  looked {at} {settled:?} no_room {} {}/{} {}", self.no_room, self.open_files, self.open_files_max, self.streams[at].path.display()); }
             if settled == Look::Again {
                 self.queue(at, Closeness::Around);
             }
@@ -213,8 +211,6 @@ impl Engine {
 
     /// What one stream knows of a file goes to the one among whose files it is now.
     fn move_over(&mut self, from: usize, to: usize, id: FileId) {
-        #[cfg(test)]
-        if std::env::var_os("SIM_TRACE").is_some() { println!("  move_over {id:?} from {from} to {to}"); }
         let (key, giver) = (self.streams[to].key, &mut self.streams[from]);
         let open = giver.generations.iter().position(|one| one.id() == id);
         let closed = giver.closed.iter().position(|known| same_file(known.position.id, id));
