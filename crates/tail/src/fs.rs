@@ -147,14 +147,10 @@ pub trait Fs {
     fn data_from(&mut self, file: Handle, offset: u64) -> Result<Option<u64>, Fault>;
     /// Removes the name of a rotated file, if it still leads, by itself and not by a link, to this
     /// file of this size. False if it does not.
-    fn remove(&mut self, _path: &Path, _id: FileId, _size: u64) -> Result<bool, Fault> {
-        Err(Fault::Unsupported)
-    }
+    fn remove(&mut self, path: &Path, id: FileId, size: u64) -> Result<bool, Fault>;
     /// Gives the space of a range of the file back: NULs are read there from now on, and its size
     /// stays. The content was proven just before; nothing else ever changes a followed file.
-    fn free(&mut self, _file: Handle, _from: u64, _to: u64) -> Result<(), Fault> {
-        Err(Fault::Unsupported)
-    }
+    fn free(&mut self, file: Handle, from: u64, to: u64) -> Result<(), Fault>;
     /// Closes. The handle is never used again.
     fn close(&mut self, file: Handle);
     /// Reads from the checkpoint file at `offset`; 0 past its end, [`Fault::Missing`] if there is

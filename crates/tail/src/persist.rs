@@ -273,7 +273,13 @@ mod tests {
         fn read_at(&mut self, _: Handle, _: u64, _: &mut [u8]) -> Result<usize, Fault> {
             Err(Fault::Missing)
         }
-        fn close(&mut self, _: Handle) {}
+        fn remove(&mut self, _: &Path, _: FileId, _: u64) -> Result<bool, Fault> {
+        Err(Fault::Unsupported)
+    }
+    fn free(&mut self, _: Handle, _: u64, _: u64) -> Result<(), Fault> {
+        Err(Fault::Unsupported)
+    }
+    fn close(&mut self, _: Handle) {}
         fn read_checkpoint(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Fault> {
             let (place, at) = split(offset);
             let rest = self.places[place].get(at..).unwrap_or_default();

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::compressed::{BEGINNING_BYTES, Packing};
-use crate::fs::{Fault, Fs, Handle, Probe};
+use crate::fs::{Fault, FileId, Fs, Handle, Probe};
 #[cfg(feature = "gzip")]
 use crate::gzip::Gzip;
 use crate::position::GUARD_BYTES_MAX;
@@ -305,6 +305,17 @@ impl Fs for Unpacked<'_> {
 
     fn is_link(&mut self, path: &Path) -> bool {
         self.fs.is_link(path)
+    }
+
+    fn remove(&mut self, path: &Path, id: FileId, size: u64) -> Result<bool, Fault> {
+        self.fs.remove(path, id, size)
+    }
+
+    fn free(&mut self, file: Handle, from: u64, to: u64) -> Result<(), Fault> {
+        if file.is_unpacked() {
+            return Err(Fault::Unsupported);
+        }
+        self.fs.free(file, from, to)
     }
 
     fn open(&mut self, path: &Path) -> Result<Handle, Fault> {

@@ -113,6 +113,12 @@ impl Fs for Disk {
         buf[..count].copy_from_slice(&rest[..count]);
         Ok(count)
     }
+    fn remove(&mut self, _: &Path, _: FileId, _: u64) -> Result<bool, Fault> {
+        Err(Fault::Unsupported)
+    }
+    fn free(&mut self, _: Handle, _: u64, _: u64) -> Result<(), Fault> {
+        Err(Fault::Unsupported)
+    }
     fn close(&mut self, file: Handle) {
         self.open.remove(&file.0);
     }

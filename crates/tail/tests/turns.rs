@@ -58,6 +58,12 @@ impl Fs for Files {
         buf[..count].copy_from_slice(&rest[..count]);
         Ok(count)
     }
+    fn remove(&mut self, _: &Path, _: FileId, _: u64) -> Result<bool, Fault> {
+        Err(Fault::Unsupported)
+    }
+    fn free(&mut self, _: Handle, _: u64, _: u64) -> Result<(), Fault> {
+        Err(Fault::Unsupported)
+    }
     fn close(&mut self, _: Handle) {}
     fn read_checkpoint(&mut self, _: u64, _: &mut [u8]) -> Result<usize, Fault> {
         Err(Fault::Missing)
