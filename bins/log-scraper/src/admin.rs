@@ -57,7 +57,7 @@ fn readyz(state: &State) -> Answer {
 }
 
 /// Every counter and gauge: its name, what it counts, and its value.
-fn families(stats: &Stats) -> [(&'static str, &'static str, Kind, u64); 15] {
+fn families(stats: &Stats) -> [(&'static str, &'static str, Kind, u64); 16] {
     use Kind::{Counter, Gauge};
     [
         ("log_scraper_lines_total", "Line ends written out.", Counter, stats.lines),
@@ -119,6 +119,12 @@ fn families(stats: &Stats) -> [(&'static str, &'static str, Kind, u64); 15] {
             "Folders a pattern leads to, not listed for want of room.",
             Gauge,
             stats.folders_left_out,
+        ),
+        (
+            "log_scraper_compressed_files_lost_total",
+            "Compressed files of which something could not be read.",
+            Counter,
+            stats.packed_lost,
         ),
     ]
 }
@@ -182,9 +188,10 @@ mod tests {
             freed_bytes: 13,
             free_failures: 14,
             folders_left_out: 15,
+            packed_lost: 16,
         };
         let text = metrics(&stats);
-        for value in 1..=15 {
+        for value in 1..=16 {
             assert!(text.lines().any(|line| line.ends_with(&format!(" {value}"))), "{value}");
         }
         assert!(text.contains("log_scraper_build_info{version=\""));

@@ -33,9 +33,11 @@ impl Stream {
         };
         let room = GENERATIONS_MAX.saturating_sub(self.generations.len()).max(1);
         let of_interest = |(_, probe): &&(PathBuf, Probe)| in_doubt || !is_known(probe);
-        let mut strays: Vec<_> =
-            snapshot.rotated.iter().filter(of_interest).take(room).cloned().collect();
-        let known = snapshot.rotated.iter().filter(|(_, probe)| is_known(probe));
+        let packed = snapshot.packed.iter().filter(|(_, probe)| !is_known(probe));
+        let strays = snapshot.rotated.iter().filter(of_interest).chain(packed);
+        let mut strays: Vec<_> = strays.take(room).cloned().collect();
+        let all = snapshot.rotated.iter().chain(&snapshot.packed);
+        let known = all.filter(|(_, probe)| is_known(probe));
         let known: Vec<_> = known.map(|(path, _)| path.as_path()).collect();
         sort_by_age(&mut strays, &known);
         strays
@@ -250,7 +252,8 @@ impl Stream {
         self.closed.retain(|known| known.position.id != live.id);
         let mut one = self.replaced(scene, file, &live);
         // Where files are copied and cut it may be so before anything of it was read.
-        one.look_first = !snapshot.rotated.is_empty() && !one.written.proves_something();
+        let are_rotated = !snapshot.rotated.is_empty() || !snapshot.packed.is_empty();
+        one.look_first = are_rotated && !one.written.proves_something();
         self.generations.push(one);
         Look::Settled
     }

@@ -270,6 +270,10 @@ fn is_over(stream: &Stream, place: usize, fs: &mut dyn Fs, now_ms: u64) -> bool 
     if !one.at_end || stream.live == Some(one.id()) {
         return false;
     }
+    if one.packed.is_some() {
+        // Nobody writes to it any more.
+        return true;
+    }
     let idle_ms = now_ms.saturating_sub(one.moved_ms);
     let has_successor = place + 1 < stream.generations.len();
     if idle_ms < if has_successor { RETIRED_IDLE_MS } else { DELETED_IDLE_MS } {

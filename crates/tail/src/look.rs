@@ -7,12 +7,13 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
+use crate::compressed::is_compressed;
 use crate::content::{begins_as, likeness, open_same, read_exact};
 use crate::folder::{Folders, Moving};
 use crate::fs::{Fault, FileId, Fs, Probe};
 use crate::pattern::RotatedNames;
 use crate::position::{GUARD_BYTES_MAX, Position, Verdict, verdict};
-use crate::report::Notice;
+use crate::report::{Notice, Stats};
 use crate::rotation::{Decision, Likeness, Situation, Snapshot, admit};
 use crate::stream::{Generation, Look, Stream, same_file};
 
@@ -25,6 +26,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) followed: &'a HashMap<PathBuf, usize>,
     pub(crate) now_ms: u64,
     pub(crate) notices: &'a mut Vec<Notice>,
+    pub(crate) stats: &'a mut Stats,
 }
 
 impl Stream {
@@ -73,6 +75,15 @@ impl Stream {
                 if self.closed.iter().any(|known| is_at_end(known, &probe)) {
                     closed_seen.insert(probe.id);
                 } else if self.place_of(probe.id).is_none() {
+                    return false;
+                }
+            }
+            let Ok(paths) = scene.folders.packed(scene.fs, &names) else { return false };
+            for path in paths.iter().filter(|path| self.may_pack_to(path, followed)) {
+                let Ok(probe) = scene.fs.probe_path(path) else { return false };
+                if self.is_done(&probe) {
+                    closed_seen.insert(probe.id);
+                } else if !self.generations.iter().any(|one| one.id() == probe.id) {
                     return false;
                 }
             }
@@ -132,12 +143,20 @@ impl Stream {
                     Err(_) => {}
                 }
             }
+            for path in scene.folders.packed(scene.fs, &names).unwrap_or_default() {
+                if self.may_pack_to(&path, followed) {
+                    let probe = scene.fs.probe_path(&path).ok();
+                    snapshot.packed.extend(probe.map(|probe| (path, probe)));
+                }
+            }
         }
         snapshot.live = scene.fs.probe_path(&self.path).ok();
         let mut seen: HashSet<FileId> = snapshot.live.iter().map(|live| live.id).collect();
         // Second names of one file.
-        snapshot.rotated.sort_by(|a, b| a.0.as_os_str().cmp(b.0.as_os_str()));
-        snapshot.rotated.retain(|(_, probe)| seen.insert(probe.id));
+        for files in [&mut snapshot.packed, &mut snapshot.rotated] {
+            files.sort_by(|a, b| a.0.as_os_str().cmp(b.0.as_os_str()));
+            files.retain(|(_, probe)| seen.insert(probe.id));
+        }
         Some(snapshot)
     }
 
@@ -197,8 +216,7 @@ impl Stream {
             return Ok(());
         }
         let dirs = self.dirs(scene.templates);
-        let mut kept = Vec::new();
-        let mut gone = Vec::new();
+        let mut seen = Vec::new();
         for known in self.closed.iter().copied() {
             let id = known.position.id;
             let open = self.generations.iter().any(|one| same_file(id, one.id()));
@@ -215,9 +233,12 @@ impl Stream {
                 found = at.is_some();
                 snapshot.others.extend(at);
             }
-            if found { kept.push(known) } else { gone.push(known) }
+            seen.push((known, found));
         }
-        self.closed = kept;
+        self.find_packed(scene, snapshot, &mut seen);
+        let (kept, gone): (Vec<_>, Vec<_>) = seen.into_iter().partition(|(_, found)| *found);
+        self.closed = kept.into_iter().map(|(known, _)| known).collect();
+        let gone: Vec<_> = gone.into_iter().map(|(known, _)| known).collect();
         let newest = gone.last().filter(|known| self.restored && !known.foreign);
         if newest.is_some() && self.closed.iter().all(|known| known.foreign) {
             scene.notices.push(Notice::Gone(self.path.clone()));
@@ -240,9 +261,10 @@ impl Stream {
             let is_live = snapshot.live.is_some_and(|live| live.id == probe.id);
             // Another stream reads what is at its path.
             let theirs = !is_live && scene.followed.contains_key(&path);
+            let is_packed = !is_live && path.file_name().is_some_and(is_compressed);
             // Of a file at the path that proves nothing it must be seen whether it was cut.
             let needs_look = self.restored || is_live && !known.position.proves_something();
-            let is_over = is_at_end(&known, &probe) && !needs_look;
+            let is_over = !is_packed && is_at_end(&known, &probe) && !needs_look;
             if known.foreign && !is_live || theirs || is_over {
                 kept.push(known);
                 continue;
@@ -286,6 +308,10 @@ impl Stream {
         is_live: bool,
     ) -> Result<Option<Generation>, Option<Fault>> {
         let file = open_same(scene.fs, path, probe.id)?;
+        if !is_live && path.file_name().is_some_and(is_compressed) {
+            let one = Generation::packed(file, known.position, path, scene.now_ms);
+            return Ok(Some(one));
+        }
         let position = match known.foreign {
             true => Position::start(probe.id),
             false => Position { id: probe.id, ..known.position },
@@ -347,12 +373,22 @@ impl Stream {
             if self.planted == Some(crate::planted::Bug::ForgetRotated) {
                 continue;
             }
-            match self.take_in(scene, &path, &probe, situation, snapshot.live) {
+            let is_packed = snapshot.packed.iter().any(|(_, packed)| packed.id == probe.id);
+            let taken = match is_packed {
+                true => self.take_in_packed(scene, snapshot, (&path, &probe), situation),
+                false => self.take_in(scene, &path, &probe, situation, snapshot.live),
+            };
+            match taken {
                 Ok(None) => {}
                 Ok(Some(generation)) => {
                     // Behind what is older, before what is at the path.
                     let live = usize::from(self.live_generation().is_some());
-                    self.generations.insert(self.generations.len() - live, generation);
+                    let last = self.generations.len() - live;
+                    let place = match is_packed && self.restored {
+                        true => self.place_by_time(scene.fs, probe.written_ns).min(last),
+                        false => last,
+                    };
+                    self.generations.insert(place, generation);
                 }
                 Err(Some(fault)) if fault != Fault::TooManyOpen => {
                     // It is owed: to be read once it can be.

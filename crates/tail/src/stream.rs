@@ -77,6 +77,10 @@ pub struct Generation {
     pub free_at_ms: u64,
     /// It was read to its end and removed; whatever its writer adds meanwhile is still read.
     pub is_removed: bool,
+    /// It was compressed, under this name: its bytes, and its end, are those that were.
+    pub packed: Option<Box<Path>>,
+    /// Nothing more of it is read.
+    pub given_up: bool,
 }
 
 impl Generation {
@@ -105,6 +109,8 @@ impl Generation {
             freed_to: 0,
             free_at_ms: 0,
             is_removed: false,
+            packed: None,
+            given_up: false,
         }
     }
 
@@ -116,7 +122,8 @@ impl Generation {
     /// Goes on at another position, of which nothing is known but the position.
     pub fn move_to(&mut self, position: Position) {
         let fresh = Generation::new(self.file, position, self.moved_ms);
-        *self = Generation { cuts: self.cuts + 1, failing: self.failing, ..fresh };
+        let packed = self.packed.take();
+        *self = Generation { cuts: self.cuts + 1, failing: self.failing, packed, ..fresh };
     }
 }
 
@@ -280,7 +287,7 @@ impl Stream {
     /// What a checkpoint has to say about it, oldest first.
     pub fn known(&self) -> impl Iterator<Item = Known> + '_ {
         let open = self.generations.iter();
-        let open = open.map(|one| Known::ours(one.settled));
+        let open = open.map(|one| one.known(one.settled));
         // As long as not all are open again that are to be, those that are not are the newer ones.
         let older = if self.restored { 0 } else { self.closed.len() };
         let (older, newer) = self.closed.split_at(older);
@@ -340,14 +347,14 @@ impl Stream {
         let Some(probe) = probe.filter(|probe| probe.linked) else {
             // What was removed does not come back.
             if !one.is_removed {
-                self.note_gone(Known::ours(one.written));
+                self.note_gone(one.known(one.written));
             }
             return;
         };
         // Of the time when its content was looked at, if that is known.
         let written_ns = if one.seen_ns == 0 { probe.written_ns } else { one.seen_ns };
         let left = Some((probe.size, written_ns));
-        self.closed.push(Known { left, ..Known::ours(one.written) });
+        self.closed.push(Known { left, ..one.known(one.written) });
         if removes {
             self.note_quiet(one.id(), one.moved_ms + QUIET_MS);
         }

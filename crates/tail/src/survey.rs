@@ -79,6 +79,7 @@ impl Engine {
             followed: &self.finder.index.by_path,
             now_ms,
             notices: &mut self.notices,
+            stats: &mut self.stats,
         };
         (scene, &mut self.streams)
     }
@@ -139,6 +140,9 @@ impl Engine {
                 self.move_over(other, at, probe.id);
             }
         }
+        snapshot
+            .packed
+            .retain(|(_, probe)| self.owner_of(probe.id).is_none_or(|other| other == at));
         let stream = &self.streams[at];
         let is_there = |one: &&Generation| snapshot.live.is_some_and(|live| live.id == one.id());
         let live = stream.live_generation().filter(is_there);

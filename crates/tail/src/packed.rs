@@ -1,0 +1,388 @@
+//! Rotated files that were compressed before they were read to their end.
+//!
+//! Owns which compressed file is which known one, and which one holds what nobody has seen. A
+//! compressed file is known by the first bytes that were compressed, and by how many they were;
+//! whether the bytes before a frontier are the same shows when it is read. Only the beginning is
+//! looked at here: a look is short, however large the file.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use crate::checkpoint::Known;
+use crate::compressed::{is_compressed, without_ending};
+use crate::content::{open_same, read_exact};
+use crate::engine::Engine;
+use crate::folder::join;
+use crate::fs::{Fault, Fs, Handle, Probe};
+use crate::look::Scene;
+use crate::position::{Position, Verdict};
+use crate::read::{Step, lasts};
+use crate::report::Notice;
+use crate::rotation::{Situation, Snapshot};
+use crate::stream::{Generation, Stream, same_file};
+use crate::unpack::Reader;
+
+/// Bytes of the beginning that are compared.
+const PEEK_BYTES: usize = 32 << 10;
+/// Reads for them.
+const PEEK_READS_MAX: u32 = 8;
+/// Compressed files of other names than rotated ones have that are looked at after a restart.
+const OTHER_NAMES_MAX: usize = 256;
+/// What a step of unpacking that gave nothing counts in a turn's budget.
+const UNPACK_COST_BYTES: usize = 64 << 10;
+/// A gzip file that is smaller than this has no more than 4 GiB in it.
+const SMALL_BYTES: u64 = 4 << 20;
+
+/// What a compressed file has.
+#[derive(Debug)]
+struct Peek {
+    head: Vec<u8>,
+    /// How many bytes were compressed, as far as that can be told.
+    len: Len,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Len {
+    Exact(u64),
+    /// The lower 32 bits of it, as a gzip file of this size says.
+    Low(u32, u64),
+    Unknown,
+}
+
+/// What a compressed file is taken for.
+enum Fate {
+    /// Nothing of it is to be read: what it has was written out, or is none of ours.
+    Done(Position),
+    /// It is to be read from here.
+    From(Position),
+    /// It cannot be told yet, or there is nothing to be told.
+    Later,
+    /// It is to be read and cannot be.
+    Unread(Fault),
+}
+
+impl Len {
+    fn is(self, frontier: u64) -> bool {
+        match self {
+            Len::Exact(len) => len == frontier,
+            Len::Low(low, _) => low == frontier as u32,
+            Len::Unknown => false,
+        }
+    }
+
+    fn is_less_than(self, frontier: u64) -> bool {
+        match self {
+            Len::Exact(len) => len < frontier,
+            Len::Low(low, size) => size < SMALL_BYTES && u64::from(low) < frontier,
+            Len::Unknown => false,
+        }
+    }
+}
+
+impl Peek {
+    /// Looks at an open compressed file.
+    fn at(fs: &mut dyn Fs, file: Handle, size: u64) -> Result<Peek, Fault> {
+        let (mut reader, mut head, mut filled) = (Reader::default(), vec![0; PEEK_BYTES], 0);
+        let mut len = Len::Unknown;
+        for _ in 0..PEEK_READS_MAX {
+            let rest = &mut head[filled..];
+            match reader.read_at(fs, file, filled as u64, rest) {
+                Ok(0) if filled < PEEK_BYTES => {
+                    len = Len::Exact(filled as u64);
+                    break;
+                }
+                Ok(0) | Err(Fault::CutShort) => break,
+                Ok(count) => filled += count,
+                Err(Fault::More) => {}
+                Err(Fault::Damaged | Fault::Packed) if filled > 0 => break,
+                Err(fault) => return Err(fault),
+            }
+        }
+        head.truncate(filled);
+        let (mut first, mut last) = ([0; 2], [0; 4]);
+        let is_gzip = read_exact(fs, file, 0, &mut first) == Some(2) && first == [0x1f, 0x8b];
+        let at = size.saturating_sub(4);
+        if matches!(len, Len::Unknown) && is_gzip && read_exact(fs, file, at, &mut last) == Some(4)
+        {
+            len = Len::Low(u32::from_le_bytes(last), size);
+        }
+        Ok(Peek { head, len })
+    }
+
+    /// Whether it may be what a position is of, as far as its beginning tells.
+    fn fits(&self, position: &Position) -> bool {
+        let head = self.head.get(..position.head.bytes());
+        if !position.proves_something() || !head.is_some_and(|head| position.head.is_of(head)) {
+            return false;
+        }
+        let start = usize::try_from(position.guard_start()).unwrap_or(usize::MAX);
+        let guard = self.head.get(start..).and_then(|rest| rest.get(..position.guard.bytes()));
+        guard.is_none_or(|guard| position.guard.is_of(guard))
+    }
+
+    /// Whether an open file begins with the same bytes, or has no more than some of them.
+    fn is_like(&self, fs: &mut dyn Fs, file: Handle) -> bool {
+        let mut seen = vec![0; self.head.len()];
+        let Some(filled) = read_exact(fs, file, 0, &mut seen) else { return true };
+        filled > 0 && self.head.starts_with(&seen[..filled])
+    }
+}
+
+impl Stream {
+    /// Known files that were found nowhere may have been compressed. `seen` says of each whether it
+    /// was found; those that are found compressed go on by that file's identity.
+    pub(crate) fn find_packed(
+        &self,
+        scene: &mut Scene<'_>,
+        snapshot: &mut Snapshot,
+        seen: &mut [(Known, bool)],
+    ) {
+        let is_lost = |(known, found): &(Known, bool)| !found && known.position.proves_something();
+        if !seen.iter().any(is_lost) {
+            return;
+        }
+        let mut peeks = Vec::new();
+        for (path, probe) in self.packed_files(scene, snapshot) {
+            let Ok(file) = open_same(scene.fs, &path, probe.id) else { continue };
+            let peek = Peek::at(scene.fs, file, probe.size);
+            scene.fs.close(file);
+            peeks.extend(peek.ok().map(|peek| (path, probe, peek)));
+        }
+        // Those whose length is right first: they take nobody else's place.
+        for is_exact in [true, false] {
+            for one in seen.iter_mut().filter(|one| is_lost(one)) {
+                let (known, found) = one;
+                let position = known.position;
+                let fits = |peek: &Peek| match is_exact {
+                    true => peek.fits(&position) && peek.len.is(position.frontier),
+                    false => peek.fits(&position) && !peek.len.is_less_than(position.frontier),
+                };
+                let at = peeks.iter().position(|(.., peek)| fits(peek));
+                let Some(at) = at.filter(|_| is_exact || !known.foreign) else { continue };
+                let (path, probe, _) = peeks.remove(at);
+                known.position.id = probe.id;
+                known.foreign |= is_exact;
+                *found = true;
+                snapshot.others.push((path, probe));
+            }
+        }
+    }
+
+    /// Compressed files that nothing accounts for: those with a rotated name, and after a restart
+    /// all of the folders.
+    fn packed_files(&self, scene: &mut Scene<'_>, snapshot: &Snapshot) -> Vec<(PathBuf, Probe)> {
+        let mut files = snapshot.packed.clone();
+        let dirs = if self.restored { self.dirs(scene.templates) } else { Default::default() };
+        let mut others = Vec::new();
+        for dir in dirs {
+            let Ok(names) = scene.folders.names(scene.fs, &dir) else { continue };
+            let names = names.iter().filter(|name| is_compressed(name));
+            others.extend(names.map(|name| join(&dir, name)));
+        }
+        others.retain(|path| !snapshot.packed.iter().any(|(known, _)| known == path));
+        for path in others.into_iter().take(OTHER_NAMES_MAX) {
+            files.extend(scene.fs.probe_path(&path).ok().map(|probe| (path, probe)));
+        }
+        files.retain(|(_, probe)| !self.has(probe.id));
+        files
+    }
+
+    /// Decides about one compressed file with a rotated name that nothing accounts for, and opens it
+    /// if it is to be read. `Err(None)` if it was moved.
+    pub(crate) fn take_in_packed(
+        &mut self,
+        scene: &mut Scene<'_>,
+        snapshot: &Snapshot,
+        (path, probe): (&Path, &Probe),
+        situation: Situation,
+    ) -> Result<Option<Generation>, Option<Fault>> {
+        if situation == Situation::First {
+            self.closed.push(Known::foreign(Position::start(probe.id)));
+            return Ok(None);
+        }
+        let file = match open_same(scene.fs, path, probe.id) {
+            // What may not be read was read before it was compressed, as far as anybody knows.
+            Err(Some(Fault::Denied)) if !self.restored => return Ok(None),
+            opened => opened?,
+        };
+        let peek = Peek::at(scene.fs, file, probe.size);
+        let fate = match peek {
+            Ok(peek) => self.judge_packed(scene.fs, snapshot, (path, probe), &peek, situation),
+            Err(fault @ (Fault::Damaged | Fault::Packed)) => {
+                let is_missed = self.restored && situation != Situation::Unchanged;
+                match snapshot.has_plain(path) {
+                    true => Fate::Later,
+                    false if is_missed => Fate::Unread(fault),
+                    false => Fate::Done(Position::start(probe.id)),
+                }
+            }
+            Err(_) => Fate::Later,
+        };
+        let done = match fate {
+            Fate::From(position) => {
+                let position = Position { id: probe.id, ..position };
+                return Ok(Some(Generation::packed(file, position, path, scene.now_ms)));
+            }
+            Fate::Done(position) => Some(Position { id: probe.id, ..position }),
+            Fate::Unread(fault) => {
+                scene.notices.push(Notice::Unpackable(path.to_owned(), fault, probe.size));
+                scene.stats.packed_lost += 1;
+                Some(Position::start(probe.id))
+            }
+            Fate::Later => None,
+        };
+        scene.fs.close(file);
+        self.closed.extend(done.map(Known::foreign));
+        Ok(None)
+    }
+
+    fn judge_packed(
+        &mut self,
+        fs: &mut dyn Fs,
+        snapshot: &Snapshot,
+        (path, probe): (&Path, &Probe),
+        peek: &Peek,
+        situation: Situation,
+    ) -> Fate {
+        let start = Position::start(probe.id);
+        if peek.head.is_empty() {
+            return if peek.len.is(0) { Fate::Done(start) } else { Fate::Later };
+        }
+        let is_it = |known: &&Known| peek.fits(&known.position);
+        let is_all = |known: &&Known| peek.len.is(known.position.frontier);
+        let all = self.closed.iter().chain(&self.gone);
+        if let Some(known) = all.filter(is_it).find(is_all) {
+            return Fate::Done(known.position);
+        }
+        let in_place = matches!(situation, Situation::Unchanged | Situation::Unproven);
+        let live = self.live.filter(|_| !in_place);
+        let plain = self.generations.iter().filter(|one| one.packed.is_none());
+        let mut plain = plain.filter(|one| Some(one.id()) != live);
+        if plain.any(|one| peek.is_like(fs, one.file)) {
+            return Fate::Later;
+        }
+        if let Some(twin) = snapshot.plain_of(path)
+            && let Ok(file) = open_same(fs, &twin.0, twin.1.id)
+        {
+            let is_like = peek.is_like(fs, file);
+            fs.close(file);
+            if is_like {
+                return Fate::Later;
+            }
+        }
+        let is_part = |known: &Known| {
+            !known.foreign
+                && peek.fits(&known.position)
+                && !peek.len.is_less_than(known.position.frontier)
+        };
+        if let Some(at) = self.gone.iter().rposition(is_part) {
+            return Fate::From(self.gone.remove(at).position);
+        }
+        let newest = self.generations.last().map(|newest| newest.written);
+        match (situation, newest) {
+            (Situation::Cut, Some(cut)) if peek.fits(&cut) => match peek.len.is(cut.frontier) {
+                true => Fate::Done(cut),
+                false => Fate::From(cut),
+            },
+            (Situation::First | Situation::Unchanged, _) => Fate::Done(start),
+            (Situation::Changed | Situation::Cut | Situation::Unproven, _) => Fate::From(start),
+        }
+    }
+
+    /// Where among the open files a compressed one belongs, of which only is known that it was
+    /// written to last at this time. Nothing of them was read yet.
+    pub(crate) fn place_by_time(&self, fs: &mut dyn Fs, written_ns: u64) -> usize {
+        let is_later =
+            |one: &Generation| fs.probe(one.file).is_ok_and(|seen| seen.written_ns > written_ns);
+        self.generations.iter().position(is_later).unwrap_or(self.generations.len())
+    }
+
+    /// Whether a path is that of a compressed file of this stream, and of no other one.
+    pub(crate) fn may_pack_to(&self, path: &Path, followed: &HashMap<PathBuf, usize>) -> bool {
+        let name = path.file_name().and_then(without_ending);
+        let plain = name.map(|name| path.with_file_name(name)).unwrap_or_default();
+        let is_own = self.spots().any(|spot| spot == plain);
+        !followed.contains_key(path) && (is_own || !followed.contains_key(&plain))
+    }
+
+    /// Whether a compressed file needs no look: nothing of it is to be read.
+    pub(crate) fn is_done(&self, packed: &Probe) -> bool {
+        let is_it = |known: &&Known| known.foreign && same_file(known.position.id, packed.id);
+        self.closed.iter().any(|known| is_it(&known))
+    }
+}
+
+impl Snapshot {
+    /// The plain file that a compressed one was made of, by its name.
+    fn plain_of(&self, packed: &Path) -> Option<&(PathBuf, Probe)> {
+        let plain = packed.with_file_name(without_ending(packed.file_name()?)?);
+        self.rotated.iter().chain(&self.others).find(|(path, _)| *path == plain)
+    }
+
+    fn has_plain(&self, packed: &Path) -> bool {
+        self.plain_of(packed).is_some()
+    }
+}
+
+impl Generation {
+    /// A compressed file, read from a position in what was compressed.
+    pub(crate) fn packed(file: Handle, position: Position, path: &Path, now_ms: u64) -> Generation {
+        let plain = Generation::new(file.unpacked(), position, now_ms);
+        Generation { packed: Some(path.into()), ..plain }
+    }
+
+    /// What is remembered of it once it is closed. What was compressed is not read again.
+    pub(crate) fn known(&self, position: Position) -> Known {
+        let is_over = self.packed.is_some() && self.at_end && position == self.written;
+        Known { foreign: is_over, ..Known::ours(position) }
+    }
+}
+
+impl Engine {
+    /// A read of a compressed file gave nothing.
+    pub(crate) fn meet_packed_fault(
+        &mut self,
+        (at, place): (usize, usize),
+        fault: Fault,
+        now_ms: u64,
+    ) -> Step {
+        let one = &mut self.streams[at].generations[place];
+        match fault {
+            Fault::More => Step::Passed(UNPACK_COST_BYTES),
+            Fault::Crowded => Step::Held,
+            Fault::Damaged | Fault::Packed => self.give_up_packed(at, place, fault),
+            Fault::CutShort if !self.ending && lasts(one.failing, now_ms) => {
+                self.give_up_packed(at, place, fault)
+            }
+            _ => {
+                let path = one.packed.as_deref().map(Path::to_owned).unwrap_or_default();
+                self.note_failed((at, place), path, fault, now_ms)
+            }
+        }
+    }
+
+    /// What is left of a compressed file is lost.
+    fn give_up_packed(&mut self, at: usize, place: usize, fault: Fault) -> Step {
+        let one = &mut self.streams[at].generations[place];
+        let path = one.packed.as_deref().map(Path::to_owned).unwrap_or_default();
+        (one.at_end, one.given_up) = (true, true);
+        let frontier = one.written.frontier;
+        self.notices.push(Notice::BrokenOff(path, fault, frontier));
+        self.stats.packed_lost += 1;
+        self.note_changed(at);
+        Step::End
+    }
+
+    /// A compressed file began as a known one does, and goes on otherwise: it is another one. If it
+    /// ends before the frontier, all that it has was written out.
+    pub(crate) fn meet_mistaken(&mut self, at: usize, place: usize, judged: Verdict) -> Step {
+        self.note_changed(at);
+        let one = &mut self.streams[at].generations[place];
+        if judged == Verdict::Shorter {
+            (one.at_end, one.given_up) = (true, true);
+            return Step::End;
+        }
+        one.move_to(Position::start(one.id()));
+        Step::Restarted
+    }
+}
