@@ -151,6 +151,8 @@ pub trait Fs {
     /// Gives the space of a range of the file back: NULs are read there from now on, and its size
     /// stays. The content was proven just before; nothing else ever changes a followed file.
     fn free(&mut self, file: Handle, from: u64, to: u64) -> Result<(), Fault>;
+    /// Nothing more is read of an open file for now: what is kept for reading on may be given up.
+    fn put_down(&mut self, _file: Handle) {}
     /// Closes. The handle is never used again.
     fn close(&mut self, file: Handle);
     /// Reads from the checkpoint file at `offset`; 0 past its end, [`Fault::Missing`] if there is

@@ -276,17 +276,26 @@ impl Stream {
                 && !peek.len.is_less_than(known.position.frontier)
         };
         if let Some(at) = self.gone.iter().rposition(is_part) {
-            return Fate::From(self.gone.remove(at).position);
+            return Ok(Fate::From(self.gone.remove(at).position));
         }
         let newest = self.generations.last().map(|newest| newest.written);
-        match (situation, newest) {
+        Ok(match (situation, newest) {
             (Situation::Cut, Some(cut)) if peek.fits(&cut) => match peek.len.is(cut.frontier) {
                 true => Fate::Done(cut),
                 false => Fate::From(cut),
             },
             (Situation::First | Situation::Unchanged, _) => Fate::Done(start),
             (Situation::Changed | Situation::Cut | Situation::Unproven, _) => Fate::From(start),
-        }
+        })
+    }
+
+    /// A compressed file cannot be judged: whether that may pass.
+    fn may_pass(&mut self, now_ms: u64) -> bool {
+        let (since_ms, count) = self.packed_failing.unwrap_or((now_ms, 0));
+        self.packed_failing = Some((since_ms, count.saturating_add(1)));
+        let may_pass = !lasts(self.packed_failing, now_ms);
+        self.packed_failing = self.packed_failing.filter(|_| may_pass);
+        may_pass
     }
 
     /// Where among the open files a compressed one belongs, of which only is known that it was
@@ -317,10 +326,6 @@ impl Snapshot {
     fn plain_of(&self, packed: &Path) -> Option<&(PathBuf, Probe)> {
         let plain = packed.with_file_name(without_ending(packed.file_name()?)?);
         self.rotated.iter().chain(&self.others).find(|(path, _)| *path == plain)
-    }
-
-    fn has_plain(&self, packed: &Path) -> bool {
-        self.plain_of(packed).is_some()
     }
 }
 

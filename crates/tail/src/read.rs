@@ -186,7 +186,7 @@ impl Engine {
         let filled = match fill(fs, one, &mut self.buf) {
             Ok(filled) => filled,
             Err(fault) if one.packed.is_some() => {
-                return self.meet_packed_fault((at, place), fault, now_ms);
+                return self.meet_packed_fault(fs, (at, place), fault, now_ms);
             }
             Err(fault) => return self.note_failed_at(at, place, fault, now_ms),
         };

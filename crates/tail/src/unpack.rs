@@ -286,6 +286,10 @@ impl Fs for Unpacked<'_> {
         Ok(Some(offset).filter(|offset| len.is_none_or(|len| *offset < len)))
     }
 
+    fn put_down(&mut self, file: Handle) {
+        self.readers.0.get_mut(&file.0).into_iter().for_each(|reader| reader.decoder = None);
+    }
+
     fn close(&mut self, file: Handle) {
         self.readers.0.remove(&file.0);
         self.fs.close(file.packed());
