@@ -224,7 +224,8 @@ impl Stream {
                 // Its number was given to another file, which is open: the old one is gone.
                 continue;
             }
-            let mut found = snapshot.has(|seen| same_file(id, seen));
+            let is_other = self.is_renumbered_packed(scene.fs, snapshot, &known)?;
+            let mut found = !is_other && snapshot.has(|seen| same_file(id, seen));
             for dir in dirs.iter().filter(|_| !known.foreign) {
                 if found {
                     break;

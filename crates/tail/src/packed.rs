@@ -12,7 +12,7 @@ use crate::checkpoint::Known;
 use crate::compressed::{is_compressed, without_ending};
 use crate::content::{open_same, read_exact};
 use crate::engine::Engine;
-use crate::folder::join;
+use crate::folder::{Moving, join};
 use crate::fs::{Fault, Fs, Handle, Probe};
 use crate::look::Scene;
 use crate::position::{Position, Verdict};
@@ -26,6 +26,8 @@ use crate::unpack::Reader;
 const PEEK_BYTES: usize = 32 << 10;
 /// Reads for them.
 const PEEK_READS_MAX: u32 = 8;
+/// Tries to read it.
+const PEEK_TRIES_MAX: u32 = 4;
 /// Compressed files of other names than rotated ones have that are looked at after a restart.
 const OTHER_NAMES_MAX: usize = 256;
 /// What a step of unpacking that gave nothing counts in a turn's budget.
@@ -144,7 +146,7 @@ impl Stream {
         let mut peeks = Vec::new();
         for (path, probe) in self.packed_files(scene, snapshot) {
             let Ok(file) = open_same(scene.fs, &path, probe.id) else { continue };
-            let peek = Peek::at(scene.fs, file, probe.size);
+            let peek = Peek::at(scene.fs, file);
             scene.fs.close(file);
             peeks.extend(peek.ok().map(|peek| (path, probe, peek)));
         }
