@@ -192,7 +192,7 @@ impl Stream {
     }
 
     /// After a cut: a file that is open may have become the copy that was made before it.
-    fn judge_open(&mut self, fs: &mut dyn Fs, at: usize, situation: Situation) {
+    pub(crate) fn judge_open(&mut self, fs: &mut dyn Fs, at: usize, situation: Situation) {
         let Some(cut) = self.generations.last().map(|newest| newest.written) else { return };
         let one = &mut self.generations[at];
         if situation != Situation::Cut || !cut.proves_something() || one.id() == cut.id {

@@ -83,7 +83,7 @@ impl Len {
 
 impl Peek {
     /// Looks at an open compressed file.
-    fn at(fs: &mut dyn Fs, file: Handle, size: u64) -> Result<Peek, Fault> {
+    fn at(fs: &mut dyn Fs, file: Handle) -> Result<Peek, Fault> {
         let (mut reader, mut head, mut filled) = (Reader::default(), vec![0; PEEK_BYTES], 0);
         let mut len = Len::Unknown;
         for _ in 0..PEEK_READS_MAX {
@@ -103,6 +103,8 @@ impl Peek {
         head.truncate(filled);
         let (mut first, mut last) = ([0; 2], [0; 4]);
         let is_gzip = read_exact(fs, file, 0, &mut first) == Some(2) && first == [0x1f, 0x8b];
+        // It may be longer than it was when it was found.
+        let size = fs.probe(file)?.size;
         let at = size.saturating_sub(4);
         if matches!(len, Len::Unknown) && is_gzip && read_exact(fs, file, at, &mut last) == Some(4)
         {
@@ -122,11 +124,12 @@ impl Peek {
         guard.is_none_or(|guard| position.guard.is_of(guard))
     }
 
-    /// Whether an open file begins with the same bytes, or has no more than some of them.
-    fn is_like(&self, fs: &mut dyn Fs, file: Handle) -> bool {
+    /// Whether an open file begins with the same bytes, or has no more than some of them. `None` if
+    /// it cannot be read.
+    fn is_like(&self, fs: &mut dyn Fs, file: Handle) -> Option<bool> {
         let mut seen = vec![0; self.head.len()];
-        let Some(filled) = read_exact(fs, file, 0, &mut seen) else { return true };
-        filled > 0 && self.head.starts_with(&seen[..filled])
+        let filled = read_exact(fs, file, 0, &mut seen)?;
+        Some(filled > 0 && self.head.starts_with(&seen[..filled]))
     }
 }
 
@@ -170,6 +173,31 @@ impl Stream {
         }
     }
 
+    /// Whether a known file's number was given to a compressed file that it was not made of. With a
+    /// time of birth that does not happen.
+    pub(crate) fn is_renumbered_packed(
+        &self,
+        fs: &mut dyn Fs,
+        snapshot: &Snapshot,
+        known: &Known,
+    ) -> Result<bool, Moving> {
+        let position = &known.position;
+        let is_it = |(_, probe): &&(PathBuf, Probe)| same_file(position.id, probe.id);
+        let Some((path, probe)) = snapshot.packed.iter().find(is_it) else { return Ok(false) };
+        if position.id.born_ns != 0 || !position.proves_something() {
+            return Ok(false);
+        }
+        let file = match open_same(fs, path, probe.id) {
+            Ok(file) => file,
+            Err(None | Some(Fault::TooManyOpen)) => return Err(Moving),
+            Err(Some(_)) => return Ok(false),
+        };
+        let is_clear = |peek: &Result<Peek, Fault>| !matches!(peek, Err(Fault::Other(_)));
+        let peek = (0..PEEK_TRIES_MAX).map(|_| Peek::at(fs, file)).find(is_clear);
+        fs.close(file);
+        Ok(peek.is_some_and(|peek| peek.map_or(true, |peek| !peek.fits(position))))
+    }
+
     /// Compressed files that nothing accounts for: those with a rotated name, and after a restart
     /// all of the folders.
     fn packed_files(&self, scene: &mut Scene<'_>, snapshot: &Snapshot) -> Vec<(PathBuf, Probe)> {
@@ -207,18 +235,31 @@ impl Stream {
             Err(Some(Fault::Denied)) if !self.restored => return Ok(None),
             opened => opened?,
         };
-        let peek = Peek::at(scene.fs, file, probe.size);
-        let fate = match peek {
+        let fate = match Peek::at(scene.fs, file) {
             Ok(peek) => self.judge_packed(scene.fs, snapshot, (path, probe), &peek, situation),
             Err(fault @ (Fault::Damaged | Fault::Packed)) => {
                 let is_missed = self.restored && situation != Situation::Unchanged;
-                match snapshot.has_plain(path) {
+                Ok(match snapshot.plain_of(path).is_some() {
                     true => Fate::Later,
                     false if is_missed => Fate::Unread(fault),
                     false => Fate::Done(Position::start(probe.id)),
-                }
+                })
             }
-            Err(_) => Fate::Later,
+            // Nobody writes to it yet, and nothing is in it.
+            Err(Fault::CutShort) => Ok(Fate::Later),
+            Err(fault) => Err(Some(fault)),
+        };
+        let fate = match fate {
+            Err(_) if self.may_pass(scene.now_ms) => {
+                // None of its successors before it.
+                scene.fs.close(file);
+                return Err(None);
+            }
+            Err(fault) => fault.map_or(Fate::Later, Fate::Unread),
+            Ok(fate) => {
+                self.packed_failing = None;
+                fate
+            }
         };
         let done = match fate {
             Fate::From(position) => {
@@ -238,6 +279,7 @@ impl Stream {
         Ok(None)
     }
 
+    /// `Err` with its fault if it cannot be read, without one if another file cannot or was moved.
     fn judge_packed(
         &mut self,
         fs: &mut dyn Fs,
@@ -245,31 +287,39 @@ impl Stream {
         (path, probe): (&Path, &Probe),
         peek: &Peek,
         situation: Situation,
-    ) -> Fate {
+    ) -> Result<Fate, Option<Fault>> {
         let start = Position::start(probe.id);
         if peek.head.is_empty() {
-            return if peek.len.is(0) { Fate::Done(start) } else { Fate::Later };
+            return Ok(if peek.len.is(0) { Fate::Done(start) } else { Fate::Later });
         }
         let is_it = |known: &&Known| peek.fits(&known.position);
         let is_all = |known: &&Known| peek.len.is(known.position.frontier);
         let all = self.closed.iter().chain(&self.gone);
         if let Some(known) = all.filter(is_it).find(is_all) {
-            return Fate::Done(known.position);
+            return Ok(Fate::Done(known.position));
         }
         let in_place = matches!(situation, Situation::Unchanged | Situation::Unproven);
         let live = self.live.filter(|_| !in_place);
-        let plain = self.generations.iter().filter(|one| one.packed.is_none());
-        let mut plain = plain.filter(|one| Some(one.id()) != live);
-        if plain.any(|one| peek.is_like(fs, one.file)) {
-            return Fate::Later;
+        for at in 0..self.generations.len() {
+            let one = &self.generations[at];
+            let is_other = one.packed.is_none() && Some(one.id()) != live;
+            if is_other && peek.is_like(fs, one.file).ok_or(None)? {
+                self.judge_open(fs, at, situation);
+                return Ok(Fate::Later);
+            }
         }
-        if let Some(twin) = snapshot.plain_of(path)
-            && let Ok(file) = open_same(fs, &twin.0, twin.1.id)
-        {
-            let is_like = peek.is_like(fs, file);
-            fs.close(file);
-            if is_like {
-                return Fate::Later;
+        if let Some((path, twin)) = snapshot.plain_of(path) {
+            match open_same(fs, path, twin.id) {
+                Ok(file) => {
+                    let is_like = peek.is_like(fs, file);
+                    fs.close(file);
+                    if is_like.ok_or(None)? {
+                        return Ok(Fate::Later);
+                    }
+                }
+                // It goes away when all of it is compressed.
+                Err(None | Some(Fault::TooManyOpen)) => return Err(None),
+                Err(Some(_)) => {}
             }
         }
         let is_part = |known: &Known| {
@@ -349,14 +399,20 @@ impl Engine {
     /// A read of a compressed file gave nothing.
     pub(crate) fn meet_packed_fault(
         &mut self,
+        fs: &mut dyn Fs,
         (at, place): (usize, usize),
         fault: Fault,
         now_ms: u64,
     ) -> Step {
+        if fault == Fault::Crowded {
+            // Those behind it wait for it: whoever of them came first gives way.
+            let newer = &self.streams[at].generations[place + 1..];
+            newer.iter().for_each(|one| fs.put_down(one.file));
+            return Step::Held;
+        }
         let one = &mut self.streams[at].generations[place];
         match fault {
             Fault::More => Step::Passed(UNPACK_COST_BYTES),
-            Fault::Crowded => Step::Held,
             Fault::Damaged | Fault::Packed => self.give_up_packed(at, place, fault),
             Fault::CutShort if !self.ending && lasts(one.failing, now_ms) => {
                 self.give_up_packed(at, place, fault)

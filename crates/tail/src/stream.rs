@@ -199,6 +199,8 @@ pub struct Stream {
     pub(crate) quiet_at: Vec<(FileId, u64)>,
     /// A file could not be opened for want of descriptors.
     pub too_many_open: bool,
+    /// When looks into a compressed file began to fail, and how many did.
+    pub(crate) packed_failing: Option<(u64, u32)>,
     /// The look that is due.
     pub due: Closeness,
     /// Why the path cannot be read at present.
@@ -240,6 +242,7 @@ impl Stream {
             replaced: None,
             quiet_at: Vec::new(),
             too_many_open: false,
+            packed_failing: None,
             due: Closeness::None,
             fault: None,
             first: false,
