@@ -55,7 +55,13 @@ pub(crate) fn judge(
         // Nobody writes there any more: what is not text in wide characters was never data.
         let before = seen[..guard_len].iter().rev().take(LEADING_NULS_MIN as usize);
         let wide = run < LEADING_NULS_MIN as usize && before.into_iter().any(is_nul);
-        return Ok(if wide { Gap::Data(filled) } else { Gap::Pass(filled) });
+        // Those before it were passed over: a run may be read in any pieces.
+        let goes_on = one.gap_to > 0 && one.gap_to == one.written.frontier;
+        if wide && !goes_on {
+            return Ok(Gap::Data(filled));
+        }
+        one.gap_to = one.written.frontier + run as u64;
+        return Ok(Gap::Pass(filled));
     }
     let end = one.written.frontier + run as u64;
     let is_leading = one.written.is_nuls();
