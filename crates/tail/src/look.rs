@@ -3,7 +3,7 @@
 //! Owns how what is on the disk is brought together with what is known of one path. What a file
 //! is taken for is decided in [`crate::rotation`]; whose file it is, in [`crate::discover`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
@@ -22,11 +22,19 @@ pub(crate) struct Scene<'a> {
     pub(crate) fs: &'a mut dyn Fs,
     pub(crate) folders: &'a mut Folders,
     pub(crate) templates: &'a [String],
-    /// The stream of each followed path.
-    pub(crate) followed: &'a HashMap<PathBuf, usize>,
+    pub(crate) paths: Paths<'a>,
     pub(crate) now_ms: u64,
     pub(crate) notices: &'a mut Vec<Notice>,
     pub(crate) stats: &'a mut Stats,
+}
+
+/// Whose a path may be.
+#[derive(Clone, Copy)]
+pub(crate) struct Paths<'a> {
+    /// The stream of each followed path.
+    pub(crate) followed: &'a HashMap<PathBuf, usize>,
+    /// Streams that a pattern led to and that have found no file yet.
+    pub(crate) unseen: &'a BTreeSet<usize>,
 }
 
 impl Stream {
@@ -62,11 +70,11 @@ impl Stream {
     /// Whether every rotated file is accounted for, by a listing that may be a moment old: what it
     /// does not have yet is told of by a later hint.
     fn knows_all(&self, scene: &mut Scene<'_>, names: &[RotatedNames]) -> bool {
-        let followed = scene.followed;
+        let of = scene.paths;
         let mut closed_seen = HashSet::new();
         for names in names {
             let Ok(paths) = scene.folders.rotated(scene.fs, names) else { return false };
-            for path in paths.iter().filter(|path| self.may_rotate_to(path, followed)) {
+            for path in paths.iter().filter(|path| self.may_rotate_to(path, of.followed)) {
                 let probe = match scene.fs.probe_path(path) {
                     Ok(probe) => probe,
                     Err(Fault::Missing) if !scene.fs.is_link(path) => return false,
@@ -79,7 +87,7 @@ impl Stream {
                 }
             }
             let Ok(paths) = scene.folders.packed(scene.fs, &names) else { return false };
-            for path in paths.iter().filter(|path| self.may_pack_to(path, followed)) {
+            for path in paths.iter().filter(|path| self.may_pack_to(path, &of)) {
                 let Ok(probe) = scene.fs.probe_path(path) else { return false };
                 if self.is_done(&probe) {
                     closed_seen.insert(probe.id);
@@ -118,7 +126,7 @@ impl Stream {
         if let Ok(target) = target {
             self.note_target(target);
         }
-        let followed = scene.followed;
+        let of = scene.paths;
         let mut snapshot = Snapshot::default();
         for names in self.rotated_names(scene.templates) {
             let paths = match scene.folders.rotated(scene.fs, &names) {
@@ -136,7 +144,7 @@ impl Stream {
                     return None;
                 }
             };
-            for path in paths.into_iter().filter(|path| self.may_rotate_to(path, followed)) {
+            for path in paths.into_iter().filter(|path| self.may_rotate_to(path, of.followed)) {
                 match scene.fs.probe_path(&path) {
                     Ok(probe) => snapshot.rotated.push((path, probe)),
                     Err(Fault::Missing) => snapshot.missing.push(path),
@@ -144,7 +152,7 @@ impl Stream {
                 }
             }
             for path in scene.folders.packed(scene.fs, &names).unwrap_or_default() {
-                if self.may_pack_to(&path, followed) {
+                if self.may_pack_to(&path, &of) {
                     let probe = scene.fs.probe_path(&path).ok();
                     snapshot.packed.extend(probe.map(|probe| (path, probe)));
                 }
@@ -259,9 +267,15 @@ impl Stream {
                 kept.push(known);
                 continue;
             };
+            if opened.iter().any(|one: &Generation| one.id() == probe.id) {
+                // Two had this number, one after the other; what is there now is a third one, or
+                // content will say so.
+                self.note_gone(known);
+                continue;
+            }
             let is_live = snapshot.live.is_some_and(|live| live.id == probe.id);
             // Another stream reads what is at its path.
-            let theirs = !is_live && scene.followed.contains_key(&path);
+            let theirs = !is_live && scene.paths.followed.contains_key(&path);
             let is_packed = !is_live && path.file_name().is_some_and(is_compressed);
             // Of a file at the path that proves nothing it must be seen whether it was cut.
             let needs_look = self.restored || is_live && !known.position.proves_something();

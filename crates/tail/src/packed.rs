@@ -5,7 +5,6 @@
 //! whether the bytes before a frontier are the same shows when it is read. Only the beginning is
 //! looked at here: a look is short, however large the file.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
@@ -14,7 +13,7 @@ use crate::content::{open_same, read_exact};
 use crate::engine::Engine;
 use crate::folder::{Moving, join};
 use crate::fs::{Fault, Fs, Handle, Probe};
-use crate::look::Scene;
+use crate::look::{Paths, Scene};
 use crate::position::{Position, Verdict};
 use crate::read::{Step, lasts};
 use crate::report::Notice;
@@ -308,19 +307,18 @@ impl Stream {
                 return Ok(Fate::Later);
             }
         }
-        if let Some((path, twin)) = snapshot.plain_of(path) {
-            match open_same(fs, path, twin.id) {
-                Ok(file) => {
-                    let is_like = peek.is_like(fs, file);
-                    fs.close(file);
-                    if is_like.ok_or(None)? {
-                        return Ok(Fate::Later);
-                    }
+        match fs.open(&plain_path(path).unwrap_or_default()) {
+            Ok(file) => {
+                let is_like = peek.is_like(fs, file);
+                fs.close(file);
+                if is_like.ok_or(None)? {
+                    return Ok(Fate::Later);
                 }
-                // It goes away when all of it is compressed.
-                Err(None | Some(Fault::TooManyOpen)) => return Err(None),
-                Err(Some(_)) => {}
             }
+            Err(Fault::TooManyOpen) => return Err(None),
+            // It goes away when all of it is compressed.
+            Err(Fault::Missing) if snapshot.plain_of(path).is_some() => return Err(None),
+            Err(_) => {}
         }
         let is_part = |known: &Known| {
             !known.foreign
@@ -358,12 +356,14 @@ impl Stream {
         self.generations.iter().position(is_later).unwrap_or(self.generations.len())
     }
 
-    /// Whether a path is that of a compressed file of this stream, and of no other one.
-    pub(crate) fn may_pack_to(&self, path: &Path, followed: &HashMap<PathBuf, usize>) -> bool {
-        let name = path.file_name().and_then(without_ending);
-        let plain = name.map(|name| path.with_file_name(name)).unwrap_or_default();
+    /// Whether a path is that of a compressed file of this stream, and of no other one. A stream that
+    /// a pattern led to, and that has found no file yet, has none.
+    pub(crate) fn may_pack_to(&self, path: &Path, paths: &Paths<'_>) -> bool {
+        let plain = plain_path(path).unwrap_or_default();
         let is_own = self.spots().any(|spot| spot == plain);
-        !followed.contains_key(path) && (is_own || !followed.contains_key(&plain))
+        let other = paths.followed.get(&plain).filter(|at| !paths.unseen.contains(at));
+        let may_be_ours = if is_own { !self.is_unseen() } else { other.is_none() };
+        may_be_ours && !paths.followed.contains_key(path)
     }
 
     /// Whether a compressed file needs no look: nothing of it is to be read.
@@ -373,10 +373,15 @@ impl Stream {
     }
 }
 
+/// The name that a compressed file had before.
+fn plain_path(packed: &Path) -> Option<PathBuf> {
+    Some(packed.with_file_name(without_ending(packed.file_name()?)?))
+}
+
 impl Snapshot {
     /// The plain file that a compressed one was made of, by its name.
     fn plain_of(&self, packed: &Path) -> Option<&(PathBuf, Probe)> {
-        let plain = packed.with_file_name(without_ending(packed.file_name()?)?);
+        let plain = plain_path(packed)?;
         self.rotated.iter().chain(&self.others).find(|(path, _)| *path == plain)
     }
 }

@@ -324,6 +324,11 @@ impl Stream {
         self.fault.is_some() || self.is_empty() && !self.named
     }
 
+    /// Whether a pattern led to it and it has found no file yet.
+    pub(crate) fn is_unseen(&self) -> bool {
+        self.is_empty() && self.gone.is_empty() && !self.named
+    }
+
     /// Whether it has an open file that is not at the path.
     pub(crate) fn has_old(&self) -> bool {
         self.generations.iter().any(|one| self.live != Some(one.id()))

@@ -6,7 +6,7 @@
 use crate::discover::{GLANCES_PER_TURN, LOOKS_MAX, LOOKS_PER_TURN};
 use crate::engine::Engine;
 use crate::fs::{FileId, Fs};
-use crate::look::Scene;
+use crate::look::{Paths, Scene};
 use crate::report::Notice;
 use crate::rotation::Snapshot;
 use crate::stream::{Closeness, Generation, Look, Stream, same_file};
@@ -76,7 +76,10 @@ impl Engine {
             fs,
             folders: &mut self.finder.folders,
             templates: &self.options.rotated,
-            followed: &self.finder.index.by_path,
+            paths: Paths {
+                followed: &self.finder.index.by_path,
+                unseen: &self.finder.index.unseen,
+            },
             now_ms,
             notices: &mut self.notices,
             stats: &mut self.stats,
