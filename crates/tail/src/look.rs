@@ -383,6 +383,7 @@ impl Stream {
         situation: Situation,
     ) -> Look {
         let mut look = Look::Settled;
+        self.halted = false;
         for (path, probe) in self.strays(snapshot, situation) {
             #[cfg(test)]
             if self.planted == Some(crate::planted::Bug::ForgetRotated) {
@@ -416,6 +417,7 @@ impl Stream {
                 }
                 Err(fault) => {
                     self.too_many_open |= fault.is_some();
+                    self.halted = is_packed && self.restored && fault.is_none();
                     scene.notices.extend(fault.map(|fault| Notice::Unreadable(path, fault)));
                     // None of its successors before it.
                     look = Look::Again;

@@ -124,6 +124,9 @@ impl Engine {
         now_ms: u64,
         share: usize,
     ) -> (Pass, usize) {
+        if self.streams[at].halted {
+            return (Pass::Waits, 0);
+        }
         let mut used = 0;
         let mut place = 0;
         let mut pass = Pass::Ends;

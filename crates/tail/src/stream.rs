@@ -199,6 +199,8 @@ pub struct Stream {
     pub(crate) quiet_at: Vec<(FileId, u64)>,
     /// A file could not be opened for want of descriptors.
     pub too_many_open: bool,
+    /// A compressed file that may be older than what is open could not be judged yet: nothing is read.
+    pub(crate) halted: bool,
     /// When looks into a compressed file began to fail, and how many did.
     pub(crate) packed_failing: Option<(u64, u32)>,
     /// The look that is due.
@@ -242,6 +244,7 @@ impl Stream {
             replaced: None,
             quiet_at: Vec::new(),
             too_many_open: false,
+            halted: false,
             packed_failing: None,
             due: Closeness::None,
             fault: None,
