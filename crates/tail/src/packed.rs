@@ -92,7 +92,12 @@ impl Peek {
                     len = Len::Exact(filled as u64);
                     break;
                 }
-                Ok(0) | Err(Fault::CutShort) => break,
+                Ok(0) => break,
+                Err(Fault::CutShort) => {
+                    // Its last bytes say nothing yet.
+                    head.truncate(filled);
+                    return Ok(Peek { head, len });
+                }
                 Ok(count) => filled += count,
                 Err(Fault::More) => {}
                 Err(Fault::Damaged | Fault::Packed) if filled > 0 => break,
@@ -328,12 +333,17 @@ impl Stream {
         if let Some(at) = self.gone.iter().rposition(is_part) {
             return Ok(Fate::From(self.gone.remove(at).position));
         }
-        let newest = self.generations.last().map(|newest| newest.written);
+        let newest = self.generations.last();
+        let is_settled = newest.is_none_or(|one| one.settled.frontier == one.written.frontier);
+        let newest = newest.map(|newest| newest.written);
         Ok(match (situation, newest) {
-            (Situation::Cut, Some(cut)) if peek.fits(&cut) => match peek.len.is(cut.frontier) {
-                true => Fate::Done(cut),
-                false => Fate::From(cut),
-            },
+            // What is not acknowledged yet is there only.
+            (Situation::Cut, Some(cut)) if peek.fits(&cut) => {
+                match is_settled && peek.len.is(cut.frontier) {
+                    true => Fate::Done(cut),
+                    false => Fate::From(cut),
+                }
+            }
             (Situation::First | Situation::Unchanged, _) => Fate::Done(start),
             (Situation::Changed | Situation::Cut | Situation::Unproven, _) => Fate::From(start),
         })
