@@ -128,9 +128,17 @@ impl Peek {
         guard.is_none_or(|guard| position.guard.is_of(guard))
     }
 
+    /// Whether it begins with a hole, as any file may.
+    fn is_nuls(&self) -> bool {
+        self.head.iter().all(|byte| *byte == 0)
+    }
+
     /// Whether an open file begins with the same bytes, or has no more than some of them. `None` if
     /// it cannot be read.
     fn is_like(&self, fs: &mut dyn Fs, file: Handle) -> Option<bool> {
+        if self.is_nuls() {
+            return Some(self.len.is(fs.probe(file).ok()?.size));
+        }
         let mut seen = vec![0; self.head.len()];
         let filled = read_exact(fs, file, 0, &mut seen)?;
         Some(filled > 0 && self.head.starts_with(&seen[..filled]))
@@ -316,7 +324,7 @@ impl Stream {
             Ok(file) => {
                 let is_like = peek.is_like(fs, file);
                 fs.close(file);
-                if is_like.ok_or(None)? {
+                if is_like.ok_or(None)? || peek.is_nuls() {
                     return Ok(Fate::Later);
                 }
             }
