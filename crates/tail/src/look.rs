@@ -177,6 +177,7 @@ impl Stream {
             moved.for_each(|one| one.moved_ms = scene.now_ms);
         }
         self.live = live;
+        self.halted = false;
         self.note_what_is_back(snapshot);
         if self.locate(scene, snapshot).is_err() {
             return Look::Again;
@@ -383,7 +384,6 @@ impl Stream {
         situation: Situation,
     ) -> Look {
         let mut look = Look::Settled;
-        self.halted = false;
         for (path, probe) in self.strays(snapshot, situation) {
             #[cfg(test)]
             if self.planted == Some(crate::planted::Bug::ForgetRotated) {

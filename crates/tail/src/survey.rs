@@ -54,6 +54,7 @@ impl Engine {
                 // What is open is read to its end first, and closed then.
                 Some(_) if !self.make_room(fs) => {
                     self.no_room = true;
+                    self.streams[at].halted = false;
                     Look::Again
                 }
                 Some(snapshot) => self.bring_together(fs, at, snapshot, now_ms),
