@@ -194,18 +194,16 @@ impl Engine {
             Err(fault) => return self.note_failed_at(at, place, fault, now_ms),
         };
         one.failing = None;
-        if one.suspect_since_ms.is_some() {
-            // It was shorter: that it has the same bytes before the frontier may be chance.
+        let judged = verdict(&one.written, &self.buf[..filled]);
+        if one.suspect_since_ms.is_some() && matches!(judged, Verdict::Same | Verdict::Grown(_)) {
+            // It looked cut: that it has the same bytes before the frontier may be chance.
             one.head_differs |= begins_as(fs, one.file, one.written.head) == Some(false);
         }
-        let judged = match one.head_differs {
-            true => Verdict::Different,
-            false => verdict(&one.written, &self.buf[..filled]),
-        };
+        let judged = if one.head_differs { Verdict::Different } else { judged };
         #[cfg(test)]
         let judged = match (self.planted, judged) {
             (Some(crate::planted::Bug::SkipGuard), Verdict::Different) => {
-                let fresh = filled - one.written.guard.bytes();
+                let fresh = filled.saturating_sub(one.written.guard.bytes());
                 if fresh == 0 { Verdict::Same } else { Verdict::Grown(fresh) }
             }
             (_, judged) => judged,
