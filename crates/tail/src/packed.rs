@@ -63,6 +63,17 @@ enum Fate {
 }
 
 impl Len {
+    /// What the end of a gzip file says, whether it can be unpacked or not.
+    fn told(fs: &mut dyn Fs, file: Handle) -> Result<Len, Fault> {
+        let (mut first, mut last) = ([0; 2], [0; 4]);
+        let is_gzip = read_exact(fs, file, 0, &mut first) == Some(2) && first == [0x1f, 0x8b];
+        // It may be longer than it was when it was found.
+        let size = fs.probe(file)?.size;
+        let is_told =
+            is_gzip && read_exact(fs, file, size.saturating_sub(4), &mut last) == Some(4);
+        Ok(if is_told { Len::Low(u32::from_le_bytes(last), size) } else { Len::Unknown })
+    }
+
     fn is(self, frontier: u64) -> bool {
         match self {
             Len::Exact(len) => len == frontier,
@@ -105,14 +116,8 @@ impl Peek {
             }
         }
         head.truncate(filled);
-        let (mut first, mut last) = ([0; 2], [0; 4]);
-        let is_gzip = read_exact(fs, file, 0, &mut first) == Some(2) && first == [0x1f, 0x8b];
-        // It may be longer than it was when it was found.
-        let size = fs.probe(file)?.size;
-        let at = size.saturating_sub(4);
-        if matches!(len, Len::Unknown) && is_gzip && read_exact(fs, file, at, &mut last) == Some(4)
-        {
-            len = Len::Low(u32::from_le_bytes(last), size);
+        if matches!(len, Len::Unknown) {
+            len = Len::told(fs, file)?;
         }
         Ok(Peek { head, len })
     }
@@ -250,7 +255,9 @@ impl Stream {
         let fate = match Peek::at(scene.fs, file) {
             Ok(peek) => self.judge_packed(scene.fs, snapshot, (path, probe), &peek, situation),
             Err(fault @ (Fault::Damaged | Fault::Packed)) => {
-                let is_missed = self.restored && situation != Situation::Unchanged;
+                let len = Len::told(scene.fs, file).unwrap_or(Len::Unknown);
+                let is_missed =
+                    self.restored && situation != Situation::Unchanged && !self.has_read(len);
                 Ok(match snapshot.plain_of(path).is_some() {
                     true => Fate::Later,
                     false if is_missed => Fate::Unread(fault),
@@ -355,6 +362,14 @@ impl Stream {
             (Situation::First | Situation::Unchanged, _) => Fate::Done(start),
             (Situation::Changed | Situation::Cut | Situation::Unproven, _) => Fate::From(start),
         })
+    }
+
+    /// Whether a file of this length was read to its end: of one that cannot be unpacked nothing
+    /// else is known.
+    fn has_read(&self, len: Len) -> bool {
+        let open = self.generations.iter().map(|one| one.written.frontier);
+        let others = self.closed.iter().chain(&self.gone).map(|known| known.position.frontier);
+        open.chain(others).any(|frontier| frontier > 0 && len.is(frontier))
     }
 
     /// A compressed file cannot be judged: whether that may pass.

@@ -305,3 +305,36 @@ fn what_is_compressed_in_another_way_is_said_once_and_counted() {
     assert_eq!(said.iter().filter(lost).count(), 1, "{said:?}");
     assert_eq!(desk.engine.stats().packed_lost, 1);
 }
+
+#[test]
+fn a_file_that_cannot_be_unpacked_is_said_unless_it_was_read_to_its_end_and_never_again() {
+    // What cannot be unpacked for damage is told as what this program was not built to unpack.
+    let check = |is_first: bool, rest: &str, expected: u64| {
+        let mut desk = Desk::new(&[LOG]);
+        desk.append(LOG, &lines(0, 100));
+        if !is_first {
+            desk.settle(0);
+            desk.restart();
+        }
+        desk.append(LOG, rest);
+        let mut bytes = gzip(&desk.text(LOG));
+        bytes[3] = 0xff;
+        desk.delete(LOG);
+        desk.append(LOG, "newer\n");
+        let file = desk.append("/log/app.log.1.gz", "");
+        desk.append_bytes_to(file, &bytes);
+        let mut said = Vec::new();
+        for round in 1..4 {
+            desk.settle(round * 20_000);
+            said.extend(desk.engine.take_notices().iter().map(Notice::to_string));
+            let lost = said.iter().filter(|line| line.contains("app.log.1.gz")).count() as u64;
+            assert_eq!(lost, expected, "{rest:?} {said:?}");
+            let counted = if round == 1 { expected } else { 0 };
+            assert_eq!(desk.engine.stats().packed_lost, counted, "{rest:?}");
+            desk.restart();
+        }
+    };
+    check(false, "one more\n", 1);
+    check(false, "", 0);
+    check(true, "one more\n", 0);
+}
