@@ -270,7 +270,7 @@ fn is_over(stream: &Stream, place: usize, fs: &mut dyn Fs, now_ms: u64) -> bool 
     if !one.at_end || stream.live == Some(one.id()) {
         return false;
     }
-    if one.packed.is_some() {
+    if one.is_packed() {
         // Nobody writes to it any more.
         return true;
     }

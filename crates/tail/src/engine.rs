@@ -16,7 +16,7 @@ use crate::position::GUARD_BYTES_MAX;
 use crate::reclaim::{Reclaim, Reclaimer};
 use crate::report::{Notice, Stats};
 use crate::stream::{Look, Stream};
-use crate::unpack::{Readers, Unpacked};
+use crate::unpack::{Readers, UNPACKS, Unpacked};
 
 /// Bytes one read asks for. Large enough that the calls cost little, small enough that data stays
 /// in the processor's second cache between read and write.
@@ -264,6 +264,9 @@ impl Engine {
         now_ms: u64,
         budget: usize,
     ) -> Wake {
+        if !UNPACKS {
+            return self.turn_unpacked(fs, sink, now_ms, budget);
+        }
         let mut readers = std::mem::take(&mut self.readers);
         let mut unpacked = Unpacked { fs, readers: &mut readers };
         let wake = self.turn_unpacked(&mut unpacked, sink, now_ms, budget);

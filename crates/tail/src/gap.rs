@@ -51,7 +51,7 @@ pub(crate) fn judge(
     }
     // The program may have begun anew while it passed over what was freed.
     one.gap |= freed_bytes_min < u64::MAX && one.written.is_amid_nuls();
-    if one.packed.is_some() && run == fresh.len() {
+    if one.is_packed() && run == fresh.len() {
         // Nobody writes there any more: what is not text in wide characters was never data.
         let before = seen[..guard_len].iter().rev().take(LEADING_NULS_MIN as usize);
         let wide = run < LEADING_NULS_MIN as usize && before.into_iter().any(is_nul);
@@ -183,7 +183,7 @@ impl Generation {
 
 /// Whether a file has bytes that were not looked at, or data where there were NULs.
 pub(crate) fn has_more(fs: &mut dyn Fs, one: &Generation) -> bool {
-    if one.packed.is_some() {
+    if one.is_packed() {
         return !one.at_end;
     }
     let Ok(probe) = fs.probe(one.file) else { return false };

@@ -16,6 +16,7 @@ use crate::position::{GUARD_BYTES_MAX, Position, Verdict, verdict};
 use crate::report::{Notice, Stats};
 use crate::rotation::{Decision, Likeness, Situation, Snapshot, admit};
 use crate::stream::{Generation, Look, Stream, same_file};
+use crate::unpack::UNPACKS;
 
 /// What a look at one path needs of everything else.
 pub(crate) struct Scene<'a> {
@@ -281,7 +282,8 @@ impl Stream {
             // Of a file at the path that proves nothing it must be seen whether it was cut.
             let needs_look = self.restored || is_live && !known.position.proves_something();
             let is_over = !is_packed && is_at_end(&known, &probe) && !needs_look;
-            if known.foreign && !is_live || theirs || is_over {
+            let is_unreadable = is_packed && !UNPACKS;
+            if known.foreign && !is_live || theirs || is_over || is_unreadable {
                 kept.push(known);
                 continue;
             }
@@ -324,7 +326,7 @@ impl Stream {
         is_live: bool,
     ) -> Result<Option<Generation>, Option<Fault>> {
         let file = open_same(scene.fs, path, probe.id)?;
-        if !is_live && path.file_name().is_some_and(is_compressed) {
+        if UNPACKS && !is_live && path.file_name().is_some_and(is_compressed) {
             let one = Generation::packed(file, known.position, path, scene.now_ms);
             return Ok(Some(one));
         }
@@ -400,7 +402,7 @@ impl Stream {
                     // Behind what is older, before what is at the path.
                     let live = usize::from(self.live_generation().is_some());
                     let last = self.generations.len() - live;
-                    let place = match is_packed && self.restored {
+                    let place = match UNPACKS && is_packed && self.restored {
                         true => self.place_by_time(scene.fs, probe.written_ns).min(last),
                         false => last,
                     };

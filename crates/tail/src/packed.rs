@@ -19,7 +19,7 @@ use crate::read::{Step, lasts};
 use crate::report::Notice;
 use crate::rotation::{Situation, Snapshot};
 use crate::stream::{Generation, Stream, same_file};
-use crate::unpack::Reader;
+use crate::unpack::{Reader, UNPACKS};
 
 /// Bytes of the beginning that are compared.
 const PEEK_BYTES: usize = 32 << 10;
@@ -69,8 +69,7 @@ impl Len {
         let is_gzip = read_exact(fs, file, 0, &mut first) == Some(2) && first == [0x1f, 0x8b];
         // It may be longer than it was when it was found.
         let size = fs.probe(file)?.size;
-        let is_told =
-            is_gzip && read_exact(fs, file, size.saturating_sub(4), &mut last) == Some(4);
+        let is_told = is_gzip && read_exact(fs, file, size.saturating_sub(4), &mut last) == Some(4);
         Ok(if is_told { Len::Low(u32::from_le_bytes(last), size) } else { Len::Unknown })
     }
 
@@ -160,7 +159,7 @@ impl Stream {
         seen: &mut [(Known, bool)],
     ) {
         let is_lost = |(known, found): &(Known, bool)| !found && known.position.proves_something();
-        if !seen.iter().any(is_lost) {
+        if !UNPACKS || !seen.iter().any(is_lost) {
             return;
         }
         let mut peeks = Vec::new();
@@ -201,7 +200,7 @@ impl Stream {
         let position = &known.position;
         let is_it = |(_, probe): &&(PathBuf, Probe)| same_file(position.id, probe.id);
         let Some((path, probe)) = snapshot.packed.iter().find(is_it) else { return Ok(false) };
-        if position.id.born_ns != 0 || !position.proves_something() {
+        if !UNPACKS || position.id.born_ns != 0 || !position.proves_something() {
             return Ok(false);
         }
         let file = match open_same(fs, path, probe.id) {
@@ -252,8 +251,11 @@ impl Stream {
             Err(Some(Fault::Denied)) if !self.restored => return Ok(None),
             opened => opened?,
         };
-        let fate = match Peek::at(scene.fs, file) {
-            Ok(peek) => self.judge_packed(scene.fs, snapshot, (path, probe), &peek, situation),
+        let peek = if UNPACKS { Peek::at(scene.fs, file) } else { Err(Fault::Packed) };
+        let fate = match peek {
+            Ok(peek) if UNPACKS => {
+                self.judge_packed(scene.fs, snapshot, (path, probe), &peek, situation)
+            }
             Err(fault @ (Fault::Damaged | Fault::Packed)) => {
                 let len = Len::told(scene.fs, file).unwrap_or(Len::Unknown);
                 let is_missed =
@@ -266,6 +268,7 @@ impl Stream {
             }
             // Nobody writes to it yet, and nothing is in it.
             Err(Fault::CutShort) => Ok(Fate::Later),
+            Ok(_) => Ok(Fate::Later),
             Err(fault) => Err(Some(fault)),
         };
         let fate = match fate {
@@ -281,7 +284,7 @@ impl Stream {
             }
         };
         let done = match fate {
-            Fate::From(position) => {
+            Fate::From(position) if UNPACKS => {
                 let position = Position { id: probe.id, ..position };
                 return Ok(Some(Generation::packed(file, position, path, scene.now_ms)));
             }
@@ -291,7 +294,7 @@ impl Stream {
                 scene.stats.packed_lost += 1;
                 Some(Position::start(probe.id))
             }
-            Fate::Later => None,
+            Fate::Later | Fate::From(_) => None,
         };
         scene.fs.close(file);
         self.closed.extend(done.map(Known::foreign));
@@ -424,6 +427,11 @@ impl Generation {
     pub(crate) fn packed(file: Handle, position: Position, path: &Path, now_ms: u64) -> Generation {
         let plain = Generation::new(file.unpacked(), position, now_ms);
         Generation { packed: Some(path.into()), ..plain }
+    }
+
+    /// Whether it is read as what was compressed.
+    pub(crate) fn is_packed(&self) -> bool {
+        UNPACKS && self.packed.is_some()
     }
 
     /// What is remembered of it once it is closed. What was compressed is not read again.

@@ -188,7 +188,7 @@ impl Engine {
         }
         let filled = match fill(fs, one, &mut self.buf) {
             Ok(filled) => filled,
-            Err(fault) if one.packed.is_some() => {
+            Err(fault) if one.is_packed() => {
                 return self.meet_packed_fault(fs, (at, place), fault, now_ms);
             }
             Err(fault) => return self.note_failed_at(at, place, fault, now_ms),
@@ -209,7 +209,7 @@ impl Engine {
             (_, judged) => judged,
         };
         match judged {
-            Verdict::Shorter | Verdict::Different if one.packed.is_some() => {
+            Verdict::Shorter | Verdict::Different if one.is_packed() => {
                 return self.meet_mistaken(at, place, judged);
             }
             Verdict::Shorter | Verdict::Different => {

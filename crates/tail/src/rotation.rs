@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::compressed::{is_compressed, without_ending};
 use crate::fs::{FileId, Probe};
 use crate::position::{HEAD_BYTES_MAX, Position};
+use crate::unpack::UNPACKS;
 
 /// A copy that took the place of its original is told from the same text written anew by having
 /// at least so much of it.
@@ -96,7 +97,7 @@ pub fn sort_by_age(strays: &mut [(PathBuf, Probe)], known: &[&Path]) {
         }
         (Some(first), Some(_)) if low < *first => strays.sort_by_key(|(path, _)| number(path)),
         // A compressed file is young whatever is in it, but has the time of the last write.
-        _ if strays.iter().any(|(path, _)| is_packed(path)) => {
+        _ if UNPACKS && strays.iter().any(|(path, _)| is_packed(path)) => {
             let written = |one: &(PathBuf, Probe)| one.1.written_ns;
             strays.sort_by(|a, b| written(a).cmp(&written(b)).then_with(|| by_name(&a.0, &b.0)));
         }

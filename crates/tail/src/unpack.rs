@@ -16,6 +16,8 @@ use crate::fs::{Fault, FileId, Fs, Handle, Probe};
 use crate::gzip::Gzip;
 use crate::position::GUARD_BYTES_MAX;
 
+/// Whether anything can be unpacked. Where nothing can, all that does it is left out of the program.
+pub(crate) const UNPACKS: bool = cfg!(any(feature = "gzip", feature = "zstd"));
 /// Decoders at work at a time; whoever needs another one waits.
 const DECODERS_MAX: usize = 2;
 /// Compressed bytes that are read at a time.
