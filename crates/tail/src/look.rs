@@ -87,7 +87,7 @@ impl Stream {
                     return false;
                 }
             }
-            let Ok(paths) = scene.folders.packed(scene.fs, &names) else { return false };
+            let Ok(paths) = scene.folders.packed(scene.fs, names) else { return false };
             for path in paths.iter().filter(|path| self.may_pack_to(path, &of)) {
                 let Ok(probe) = scene.fs.probe_path(path) else { return false };
                 if self.is_done(&probe) {

@@ -38,7 +38,7 @@ enum Codec {
     #[cfg(feature = "gzip")]
     Gzip(Gzip),
     #[cfg(feature = "zstd")]
-    Zstd(crate::zstd::Zstd),
+    Zstd(Box<crate::zstd::Zstd>),
 }
 
 impl Codec {
@@ -47,7 +47,7 @@ impl Codec {
             #[cfg(feature = "gzip")]
             Some(Packing::Gzip) => Ok(Codec::Gzip(Gzip::new())),
             #[cfg(feature = "zstd")]
-            Some(Packing::Zstd) => Ok(Codec::Zstd(crate::zstd::Zstd::new())),
+            Some(Packing::Zstd) => Ok(Codec::Zstd(Box::new(crate::zstd::Zstd::new()))),
             _ => Err(Fault::Packed),
         }
     }

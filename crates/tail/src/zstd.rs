@@ -240,7 +240,7 @@ mod tests {
         let mut decoder = FrameDecoder::new();
         decoder.init(&[&[0x28, 0xb5, 0x2f, 0xfd, 0x20, 100][..]].concat()[..]).unwrap();
         decoder.decode_blocks(&frame[6..], BlockDecodingStrategy::All).unwrap();
-        decoder.read(&mut [0; 100]).unwrap();
+        assert_eq!(decoder.read(&mut [0; 100]).unwrap(), 100);
         frame.extend(decoder.get_calculated_checksum().unwrap().to_le_bytes());
         assert_eq!(unpack(&frame, 500, 500), Ok((plain, true)));
         for at in (0..4).chain(9..frame.len()) {
