@@ -42,6 +42,9 @@ impl Engine {
     ) -> Step {
         let stream = &mut self.streams[at];
         let one = &mut stream.generations[place];
+        if one.is_packed() {
+            return self.meet_mistaken(at, place, judged);
+        }
         let size = fs.probe(one.file).map_or(u64::MAX, |probe| probe.size);
         if judged == Verdict::Shorter && size >= one.written.frontier {
             // Size and content contradict each other: one of them is out of date.

@@ -194,12 +194,7 @@ impl Engine {
             Err(fault) => return self.note_failed_at(at, place, fault, now_ms),
         };
         one.failing = None;
-        let judged = verdict(&one.written, &self.buf[..filled]);
-        if one.suspect_since_ms.is_some() && matches!(judged, Verdict::Same | Verdict::Grown(_)) {
-            // It looked cut: that it has the same bytes before the frontier may be chance.
-            one.head_differs |= begins_as(fs, one.file, one.written.head) == Some(false);
-        }
-        let judged = if one.head_differs { Verdict::Different } else { judged };
+        let judged = judge_head(fs, one, verdict(&one.written, &self.buf[..filled]));
         #[cfg(test)]
         let judged = match (self.planted, judged) {
             (Some(crate::planted::Bug::SkipGuard), Verdict::Different) => {
@@ -209,9 +204,6 @@ impl Engine {
             (_, judged) => judged,
         };
         match judged {
-            Verdict::Shorter | Verdict::Different if one.is_packed() => {
-                return self.meet_mistaken(at, place, judged);
-            }
             Verdict::Shorter | Verdict::Different => {
                 return self.suspect(fs, at, place, judged, now_ms);
             }
@@ -331,6 +323,15 @@ impl Engine {
 pub(crate) fn lasts(failing: Option<(u64, u32)>, now_ms: u64) -> bool {
     failing
         .is_some_and(|(since_ms, count)| now_ms >= since_ms + FAILING_MS && count >= FAILING_COUNT)
+}
+
+/// The verdict on a file, its beginning considered.
+fn judge_head(fs: &mut dyn Fs, one: &mut Generation, judged: Verdict) -> Verdict {
+    if one.suspect_since_ms.is_some() && matches!(judged, Verdict::Same | Verdict::Grown(_)) {
+        // It looked cut: that it has the same bytes before the frontier may be chance.
+        one.head_differs |= begins_as(fs, one.file, one.written.head) == Some(false);
+    }
+    if one.head_differs { Verdict::Different } else { judged }
 }
 
 /// Whether a generation before this one has grown. A writer that moved on wrote there first, so
