@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sidecar::admin::Answer;
-use sidecar::metrics::{Kind, Text};
+use sidecar::metrics::Kind::{self, Counter, Gauge};
+use sidecar::metrics::Text;
 use tail::report::Stats;
 
 /// A main loop that did not turn for so long is stuck; it turns every second, stdout blocked or
@@ -58,7 +59,6 @@ fn readyz(state: &State) -> Answer {
 
 /// Every counter and gauge: its name, what it counts, and its value.
 fn families(stats: &Stats) -> [(&'static str, &'static str, Kind, u64); 16] {
-    use Kind::{Counter, Gauge};
     [
         ("log_scraper_lines_total", "Line ends written out.", Counter, stats.lines),
         ("log_scraper_bytes_total", "Bytes of files written out.", Counter, stats.bytes),
