@@ -223,8 +223,8 @@ manifests() {
   counted "a configuration of a byte more is refused" refuses "annotations of the pods" sized 262081 rollout --set tests.enabled=false
   counted "a configuration of 256 KiB with a test's annotations travels in its pod" sized 262045 rollout
   counted "a configuration of a byte more is refused, for the test" refuses "annotations of the pods" sized 262046 rollout
-  counted "a configuration of 1 MiB with its name is a ConfigMap" sized 1048566 hot
-  counted "a configuration of a byte more is refused there" refuses "a ConfigMap holds 1048576" sized 1048567 hot
+  counted "a configuration of 1 MiB with the chart's template and their names is a ConfigMap" sized 1047804 hot
+  counted "a configuration of a byte more is refused there" refuses "a ConfigMap holds 1048576" sized 1047805 hot
   all_conform
   rm -r "$work"
 }

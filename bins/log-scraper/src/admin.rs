@@ -135,7 +135,7 @@ fn metrics(stats: &Stats) -> String {
         text.family(name, help, kind);
         text.sample(name, &[], value);
     }
-    text.family("log_scraper_build_info", "The program's version.", Kind::Gauge);
+    text.family("log_scraper_build_info", "The program's version.", Gauge);
     text.sample("log_scraper_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     text.finish()
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sidecar::check::Check;
 use sidecar::cli::{ListenAddress, duration};
 
-use crate::config::LoadOptions;
+use crate::config::{LoadOptions, Templates};
 
 /// Signals that `-s` sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -81,6 +81,19 @@ pub struct Cli {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     #[arg(env = "PROXY_RELOAD_INTERVAL")]
     pub reload_interval: Duration,
+    /// Port that clients are led to, may be given several times: a configuration that does not
+    /// listen there is refused
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(env = "PROXY_EXPECT_LISTEN", value_delimiter = ',')]
+    pub expect_listen: Vec<u16>,
+    /// Folder of templates: x.conf.template stands for conf.d/x.conf, with environment variables
+    /// in it, as in nginx's image [default: templates beside the configuration file]
+    #[arg(long, value_name = "FOLDER")]
+    pub templates: Option<PathBuf>,
+    /// Folder where the last configuration in force is kept: where the one that is there at the
+    /// start is refused, that one is served
+    #[arg(long, value_name = "FOLDER", env = "PROXY_LAST_GOOD")]
+    pub last_good: Option<PathBuf>,
     /// Worker threads [default: the CPU quota, 1 to 8]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=64))]
     #[arg(env = "PROXY_WORKERS")]
@@ -91,13 +104,24 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// What it says about the configuration.
+    /// What it says about the configuration; what templates are filled with is not in it.
     pub fn load_options(&self) -> LoadOptions {
         LoadOptions {
             path: self.config.clone(),
             prefix: self.prefix.clone(),
             globals: self.globals.clone(),
+            expect_listen: self.expect_listen.clone(),
+            keeps: self.last_good.is_some(),
+            templates: Templates::default(),
         }
+    }
+
+    /// Templates, filled with this process's environment.
+    ///
+    /// # Errors
+    /// What is wrong with what the environment says about them.
+    pub fn templates(&self) -> Result<Templates, String> {
+        Templates::new(self.templates.clone(), std::env::vars_os())
     }
 
     /// Whether a process with this command line serves.

@@ -16,7 +16,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 
 use crate::admin::Status;
 use crate::cli::{self, Cli};
-use crate::config::{LoadOptions, Loaded};
+use crate::config::{LastGood, LoadOptions, Loaded};
 use crate::crew::Crew;
 use crate::listeners::Listeners;
 use crate::logs::{self, LogSink, notice};
@@ -85,13 +85,9 @@ fn start(
     sink: &Arc<LogSink>,
     counters: Arc<ProcessCounters>,
 ) -> Result<Process, u8> {
-    let mut reloads = Reloads::new(options, cli.reload_interval);
-    let Loaded { config, warnings, .. } = reloads.load().map_err(|problems| {
-        for problem in problems {
-            log::error!("{problem}");
-        }
-        exit::CONFIG
-    })?;
+    let last_good = cli.last_good.clone().map(LastGood::new);
+    let mut reloads = Reloads::new(options, cli.reload_interval, last_good);
+    let Loaded { config, warnings, .. } = first(&mut reloads, &counters)?;
     sink.configure(&config);
     for warning in reloads.news(warnings) {
         log::warn!("{warning}");
@@ -125,6 +121,7 @@ fn start(
     let listening: Vec<_> = listeners.addresses().collect();
     notice!("{}", start_line(&runtime.config, &listening, status.workers.len()));
     sink.has_started();
+    reloads.keep();
     Ok(Process {
         phase: Phase::Serving,
         limits: Limits { delay: cli.drain_delay, finish: cli.drain_timeout },
@@ -137,6 +134,26 @@ fn start(
         signals,
         pid_file,
     })
+}
+
+/// What there is to be served at the start: the configuration as it is there, or, where that is
+/// refused, the last one that was in force.
+fn first(reloads: &mut Reloads, counters: &ProcessCounters) -> Result<Loaded, u8> {
+    let refused = |problems: Vec<String>| {
+        problems.iter().for_each(|problem| log::error!("{problem}"));
+        exit::CONFIG
+    };
+    let code = match reloads.load() {
+        Ok(loaded) => return Ok(loaded),
+        Err(problems) => refused(problems),
+    };
+    let last_good = reloads.load_last_good().map_err(refused)?.ok_or(code)?;
+    counters.set_last_load(false);
+    log::error!(
+        "the configuration is refused; the last one that was in force (--last-good) is served \
+         until it is mended"
+    );
+    Ok(last_good)
 }
 
 fn runtime(config: Config) -> Arc<Runtime> {
@@ -263,8 +280,9 @@ impl Process {
         match taken_up {
             Ok((config, warnings, sockets)) => {
                 add(&process.reloads_ok, 1);
-                process.set_last_reload(true);
+                process.set_last_load(true);
                 self.take_up(runtime(config), sockets);
+                self.reloads.keep();
                 for warning in self.reloads.news(warnings) {
                     log::warn!("{warning}");
                 }
@@ -272,7 +290,7 @@ impl Process {
             }
             Err(problems) => {
                 add(&process.reloads_failed, 1);
-                process.set_last_reload(false);
+                process.set_last_load(false);
                 for problem in problems {
                     log::error!("{problem}");
                 }

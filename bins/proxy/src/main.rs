@@ -48,7 +48,13 @@ fn main() -> ExitCode {
             return ExitCode::from(exit::OK);
         }
     }
-    let options = cli.load_options();
+    let options = match cli.templates() {
+        Ok(templates) => LoadOptions { templates, ..cli.load_options() },
+        Err(problem) => {
+            eprintln!("{}: {problem}", cli::program_name());
+            return ExitCode::from(exit::USAGE);
+        }
+    };
     if cli.test || cli.dump {
         return test(&cli, &options);
     }

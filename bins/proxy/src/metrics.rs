@@ -77,13 +77,13 @@ pub struct ProcessCounters {
     pub access_lines_dropped: AtomicU64,
     /// Error log lines that their destination did not take.
     pub error_lines_dropped: AtomicU64,
-    last_reload_failed: AtomicBool,
+    last_load_failed: AtomicBool,
 }
 
 impl ProcessCounters {
     /// Whether the last configuration that was read was taken up.
-    pub fn set_last_reload(&self, is_good: bool) {
-        self.last_reload_failed.store(!is_good, Relaxed);
+    pub fn set_last_load(&self, is_good: bool) {
+        self.last_load_failed.store(!is_good, Relaxed);
     }
 }
 
@@ -160,9 +160,9 @@ fn push_reloads(sources: &Sources<'_>, text: &mut Text) {
     text.family(name, help, Kind::Counter);
     text.sample(name, &[("result", "success")], process.reloads_ok.load(Relaxed));
     text.sample(name, &[("result", "failure")], process.reloads_failed.load(Relaxed));
-    let name = "sidecar_proxy_config_last_reload_successful";
+    let name = "sidecar_proxy_config_last_load_success";
     text.family(name, "Whether the last configuration read was taken up.", Kind::Gauge);
-    text.sample(name, &[], !process.last_reload_failed.load(Relaxed));
+    text.sample(name, &[], !process.last_load_failed.load(Relaxed));
 }
 
 fn push_faults(sources: &Sources<'_>, text: &mut Text) {

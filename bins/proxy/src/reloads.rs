@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::config::{self, Load, LoadOptions, Loaded, Warning, Watch};
+use crate::config::{self, LastGood, Load, LoadOptions, Loaded, Snapshot, Warning, Watch};
 
 /// The configuration's file, watched.
 pub struct Reloads {
@@ -13,18 +13,23 @@ pub struct Reloads {
     interval: Option<Duration>,
     due: Instant,
     watch: Watch,
+    last_good: Option<LastGood>,
+    /// What the last load has read, until it is kept.
+    taken: Option<Snapshot>,
     /// Topics of the warnings of the configuration in force.
     told: Vec<String>,
 }
 
 impl Reloads {
     /// Nothing is read yet.
-    pub fn new(options: LoadOptions, interval: Duration) -> Reloads {
+    pub fn new(options: LoadOptions, interval: Duration, last_good: Option<LastGood>) -> Reloads {
         Reloads {
             options,
             interval: (!interval.is_zero()).then_some(interval),
             due: Instant::now() + interval,
             watch: Watch::default(),
+            last_good,
+            taken: None,
             told: Vec::new(),
         }
     }
@@ -35,9 +40,32 @@ impl Reloads {
     /// # Errors
     /// All that is wrong with it.
     pub fn load(&mut self) -> Result<Loaded, Vec<String>> {
-        let Load { outcome, watch } = config::load(&self.options);
-        self.watch = watch;
+        let Load { outcome, watch, taken } = config::load(&self.options);
+        (self.watch, self.taken) = (watch, taken.filter(|_| outcome.is_ok()));
         outcome
+    }
+
+    /// The last configuration that was in force, in a process before this one. What is on the disk
+    /// goes on being watched.
+    ///
+    /// # Errors
+    /// Why it cannot be had, if one was kept.
+    pub fn load_last_good(&self) -> Result<Option<Loaded>, Vec<String>> {
+        let Some(last_good) = &self.last_good else { return Ok(None) };
+        let Some(kept) = last_good.read().map_err(|problem| vec![problem])? else {
+            return Ok(None);
+        };
+        let load = config::load_kept(&self.options, kept);
+        load.outcome.map(Some)
+    }
+
+    /// The configuration that was loaded last is in force: it is kept for the next start.
+    pub fn keep(&mut self) {
+        let (Some(last_good), Some(taken)) = (&self.last_good, self.taken.take()) else { return };
+        if let Err(error) = last_good.keep(&taken) {
+            let path = last_good.path();
+            log::warn!("{}: the configuration cannot be kept: {error}", path.display());
+        }
     }
 
     /// The configuration with these warnings is taken up: those that were not told with the one
@@ -76,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_warning_is_told_again_only_after_it_was_gone() {
-        let mut reloads = Reloads::new(LoadOptions::default(), Duration::ZERO);
+        let mut reloads = Reloads::new(LoadOptions::default(), Duration::ZERO, None);
         assert_eq!(
             reloads.news(warnings(&[("a:1: x", "x"), ("a:2: y", "y")])),
             ["a:1: x", "a:2: y"]
@@ -87,7 +115,7 @@ mod tests {
 
     #[test]
     fn without_an_interval_nothing_is_looked_at() {
-        let mut reloads = Reloads::new(LoadOptions::default(), Duration::ZERO);
+        let mut reloads = Reloads::new(LoadOptions::default(), Duration::ZERO, None);
         let later = Instant::now() + Duration::from_secs(3600);
         assert_eq!((reloads.due(), reloads.is_wanted(later)), (None, false));
     }

@@ -53,6 +53,29 @@ fn a_wrong_flag_says_what_would_be_right() {
 }
 
 #[test]
+fn a_file_that_listens_where_nobody_comes_is_refused() {
+    let folder = Folder::new();
+    let text =
+        "events {}\nhttp {\n  server { listen 127.0.0.1:8080; }\n  server { listen 80; }\n}\n";
+    let conf = folder.write("blog.conf", text);
+    let conf = conf.to_str().unwrap();
+    let check = |flags: &[&str], code: i32, said: &str| {
+        let (status, _, stderr) = run(&[&["-c", conf], flags].concat());
+        assert_eq!(status, Some(code), "{flags:?}: {stderr}");
+        assert!(stderr.contains(said), "{flags:?}: {stderr}");
+    };
+    check(&["-t", "--expect-listen=80"], 0, "test is successful");
+    let said = format!(
+        "{conf}: nothing listens on port 8080, where clients are led to (--expect-listen); the \
+         configuration listens on 127.0.0.1:8080 ({conf}:3:19), 0.0.0.0:80 ({conf}:4:19)"
+    );
+    check(&["-t", "--expect-listen=8080"], 1, &said);
+    check(&["-t", "--expect-listen=8080"], 1, "expected \"listen 8080;\" in a server");
+    check(&["--expect-listen=80", "--expect-listen=81"], 78, "nothing listens on port 81");
+    check(&["-t", "--expect-listen=0"], 64, "--expect-listen");
+}
+
+#[test]
 fn a_test_ends_with_nginxs_lines() {
     let folder = Folder::new();
     let good = folder.write("good.conf", GOOD.replace("PORT", "8080"));

@@ -127,7 +127,7 @@ fn a_refused_reload_shows_in_the_metrics() {
     wait_until("the failure is counted", || {
         let metrics = proxy.admin("/metrics");
         metrics.contains("sidecar_proxy_config_reloads_total{result=\"failure\"} 1")
-            && metrics.contains("sidecar_proxy_config_last_reload_successful 0")
+            && metrics.contains("sidecar_proxy_config_last_load_success 0")
     });
     assert_eq!(body(&proxy.get("/")), "one");
     let conf = GOOD.replace("PORT", &proxy.port.to_string()).replace("200 one", "200 two");
@@ -135,7 +135,7 @@ fn a_refused_reload_shows_in_the_metrics() {
     proxy.signal(Signal::HUP);
     wait_until("the reload has happened", || body(&proxy.get("/")) == "two");
     let metrics = proxy.admin("/metrics");
-    assert!(metrics.contains("sidecar_proxy_config_last_reload_successful 1"));
+    assert!(metrics.contains("sidecar_proxy_config_last_load_success 1"));
 }
 
 #[test]

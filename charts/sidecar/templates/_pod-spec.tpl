@@ -127,6 +127,7 @@ topologySpreadConstraints:
 {{- end }}
 {{- if .Values.proxy.enabled }}
 {{ include "sidecar.proxyConfigVolume" . }}
+{{- include "sidecar.lastGoodVolume" . }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ include "sidecar.yaml" (list $ .) }}

@@ -46,14 +46,14 @@ lifecycle:
 The probes of a container: dict "path" (the container's values, for messages) "given" (its values'
 probes) "startup" "readiness" "liveness" (the chart's own handler of each, or nothing).
 A given probe goes over the chart's; one with a handler of its own replaces the chart's handler;
-null is no probe.
+null is no probe, and so is a startup probe that nothing is given of.
 */}}
 {{- define "sidecar.probes" -}}
 {{- $context := . -}}
 {{- $given := .given | default dict -}}
 {{- range $kind := list "startup" "readiness" "liveness" -}}
 {{- $probe := get $given $kind -}}
-{{- if kindIs "map" $probe -}}
+{{- if and (kindIs "map" $probe) (or $probe (ne $kind "startup")) -}}
 {{- $own := or $probe.exec $probe.grpc $probe.httpGet $probe.tcpSocket -}}
 {{- if gt (len (pick $probe "exec" "grpc" "httpGet" "tcpSocket")) 1 -}}
 {{- fail (printf "%s.probes.%s has several handlers: %s" $context.path $kind (keys (pick $probe "exec" "grpc" "httpGet" "tcpSocket") | sortAlpha | join ", ")) -}}

@@ -4,18 +4,6 @@ ConfigMap, which running pods follow. With rollout they travel in the pod templa
 that each pod has the text of its own revision whenever and wherever it starts.
 */}}
 
-{{/* Text of nginx.conf: the user's untouched, or the chart's with the values' ports. */}}
-{{- define "sidecar.proxyConfig" -}}
-{{- if .Values.proxy.config -}}
-{{- .Values.proxy.config -}}
-{{- else -}}
-{{- .Files.Get "files/nginx.conf"
-  | replace "listen 8080;" (printf "listen %d;" (int .Values.proxy.port))
-  | replace "listen [::]:8080;" (printf "listen [::]:%d;" (int .Values.proxy.port))
-  | replace "server 127.0.0.1:5000;" (printf "server 127.0.0.1:%d;" (int .Values.app.port)) -}}
-{{- end -}}
-{{- end -}}
-
 {{/* Where the files are: "none", "existing" (the user's ConfigMap), "map" (the chart's) or "pod". */}}
 {{- define "sidecar.proxyConfigPlace" -}}
 {{- if not .Values.proxy.enabled -}}
@@ -29,9 +17,19 @@ map
 {{- end -}}
 {{- end -}}
 
-{{/* All files, as JSON: the text of each path under /etc/nginx. */}}
+{{/*
+All files, as JSON: the text of each path under /etc/nginx. The user's nginx.conf is untouched. The
+chart's own is the same whatever the values are, and so is the template of its server, which the proxy
+fills with its environment: pods that run already do not take up the ports of those to come. The
+template is in the ConfigMap beside a user's nginx.conf, too, where nothing includes it, so that a change
+from one to the other changes no pod.
+*/}}
 {{- define "sidecar.proxyFiles" -}}
-{{- merge (dict "nginx.conf" (include "sidecar.proxyConfig" .)) (.Values.proxy.files | default dict) | toJson -}}
+{{- $files := dict "nginx.conf" (.Values.proxy.config | default (.Files.Get "files/nginx.conf")) -}}
+{{- if or (not .Values.proxy.config) (eq (include "sidecar.proxyConfigPlace" .) "map") -}}
+{{- $_ := set $files "templates/chart/default.conf.template" (.Files.Get "files/default.conf.template") -}}
+{{- end -}}
+{{- merge (.Values.proxy.files | default dict | deepCopy) $files | toJson -}}
 {{- end -}}
 
 {{/* The key that a path has in a ConfigMap and behind the slash of an annotation, where it may hold none. */}}
@@ -52,7 +50,25 @@ map
 
 {{/* ConfigMap that holds the files. */}}
 {{- define "sidecar.proxyConfigMapName" -}}
-{{- with .Values.proxy.existingConfigMap }}{{ tpl . $ }}{{ else }}{{ include "sidecar.fullname" . }}-proxy{{ end -}}
+{{- with .Values.proxy.existingConfigMap }}{{ tpl . $ }}{{ else }}{{ include "sidecar.fullname" . }}-proxy-config{{ end -}}
+{{- end -}}
+
+{{/* The volume that the proxy keeps the last good configuration in, if it does. */}}
+{{- define "sidecar.lastGoodVolume" -}}
+{{- if .Values.proxy.lastGood }}
+- name: last-good
+  emptyDir:
+    sizeLimit: 48Mi
+{{- end }}
+{{- end -}}
+
+{{/* Data of a ConfigMap with the files. */}}
+{{- define "sidecar.proxyConfigData" -}}
+{{- $data := dict -}}
+{{- range $path, $text := include "sidecar.proxyFiles" . | fromJson -}}
+{{- $_ := set $data (include "sidecar.fileKey" $path) $text -}}
+{{- end -}}
+{{- include "sidecar.texts" $data | trimPrefix "\n" -}}
 {{- end -}}
 
 {{/* The volume that the proxy has at /etc/nginx. */}}
@@ -67,16 +83,21 @@ map
           fieldPath: metadata.annotations['sidecar-kit/{{ include "sidecar.fileKey" $path }}']
       {{- end }}
 {{- else }}
-  configMap:
-    name: {{ include "sidecar.proxyConfigMapName" . | quote }}
-    {{- if and .Values.proxy.files (not .Values.proxy.existingConfigMap) }}
-    items:
-      {{- range $path, $text := include "sidecar.proxyFiles" . | fromJson }}
-      - key: {{ include "sidecar.fileKey" $path | quote }}
-        path: {{ $path | quote }}
-      {{- end }}
-    {{- end }}
+  {{- include "sidecar.proxyConfigSource" (list . (include "sidecar.proxyConfigMapName" .)) | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* A volume's source with the files of a ConfigMap at their paths, list $ NAME. */}}
+{{- define "sidecar.proxyConfigSource" -}}
+configMap:
+  name: {{ last . | quote }}
+  {{- if not (first .).Values.proxy.existingConfigMap }}
+  items:
+    {{- range $path, $text := include "sidecar.proxyFiles" (first .) | fromJson }}
+    - key: {{ include "sidecar.fileKey" $path | quote }}
+      path: {{ $path | quote }}
+    {{- end }}
+  {{- end }}
 {{- end -}}
 
 {{/*

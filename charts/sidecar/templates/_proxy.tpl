@@ -8,7 +8,7 @@ restartPolicy: Always
 {{- end }}
 args:
   {{- include "sidecar.yaml" (list . ($proxy.args | default (include "sidecar.proxyArgs" . | fromJsonArray))) | nindent 2 }}
-{{- include "sidecar.environment" (dict "root" . "env" $proxy.env "envFrom" $proxy.envFrom) }}
+{{- include "sidecar.environment" (dict "root" . "env" (include "sidecar.proxyEnv" . | fromJsonArray) "envFrom" $proxy.envFrom) }}
 ports:
   - name: http
     containerPort: {{ int $proxy.port }}
@@ -19,7 +19,7 @@ ports:
   {{- with $proxy.ports }}
   {{- include "sidecar.morePorts" . | trim | nindent 2 }}
   {{- end }}
-{{- /* The application starts after the startup probe, so only readiness may ask about the upstream. */}}
+{{- /* The application starts after a startup probe, so only readiness may ask about the upstream. */}}
 {{- $live := dict "httpGet" (dict "path" "/livez" "port" "proxy-admin") }}
 {{- $ready := dict "httpGet" (dict "path" "/readyz" "port" "proxy-admin") }}
 {{- include "sidecar.probes" (dict "path" "proxy" "given" $proxy.probes "startup" $live "readiness" $ready "liveness" $live) }}
@@ -30,9 +30,31 @@ volumeMounts:
   - name: proxy-config
     mountPath: /etc/nginx
     readOnly: true
+{{- if $proxy.lastGood }}
+  - name: last-good
+    mountPath: /var/lib/proxy
+{{- end }}
 {{- with $proxy.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* Environment, as JSON: what the template of the default configuration asks for, then the user's. */}}
+{{- define "sidecar.proxyEnv" -}}
+{{- $own := list
+  (dict "name" "PROXY_PORT" "value" (.Values.proxy.port | int | toString))
+  (dict "name" "APP_PORT" "value" (.Values.app.port | int | toString)) -}}
+{{- concat $own (.Values.proxy.env | default list) | toJson -}}
+{{- end -}}
+
+{{/* What is left of a container that only tests the configuration, and has its volume at hand. */}}
+{{- define "sidecar.proxyTest" -}}
+args: [-t, -c, /etc/nginx/nginx.conf, "--expect-listen={{ int .Values.proxy.port }}"]
+{{- include "sidecar.environment" (dict "root" . "env" (include "sidecar.proxyEnv" . | fromJsonArray) "envFrom" .Values.proxy.envFrom) }}
+volumeMounts:
+  - name: proxy-config
+    mountPath: /etc/nginx
+    readOnly: true
 {{- end -}}
 
 {{/*
@@ -44,8 +66,12 @@ for the log scraper, is the longest that the proxy waits for its open connection
 {{- $args := list
   "-c" "/etc/nginx/nginx.conf"
   (printf "--admin-listen=:%d" (int .Values.proxy.adminPort))
+  (printf "--expect-listen=%d" (int .Values.proxy.port))
   (printf "--drain-delay=%vs" $times.drain)
   (printf "--drain-timeout=%vs" $times.left) -}}
+{{- if .Values.proxy.lastGood -}}
+{{- $args = append $args "--last-good=/var/lib/proxy" -}}
+{{- end -}}
 {{- if eq .Values.proxy.reload "rollout" -}}
 {{- /* Old pods must not take up the new file before the new ones have shown that it works. */ -}}
 {{- $args = append $args "--reload-interval=0" -}}

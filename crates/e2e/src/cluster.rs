@@ -103,6 +103,14 @@ impl Cluster {
             .success("docker exec on the node")
     }
 
+    /// What an image of the kit takes where it was built.
+    pub(crate) fn image_bytes(&self, image: &str) -> Result<u64, String> {
+        let name = format!("sidecar-kit/{image}:{}", self.version);
+        let ask = ["image", "inspect", "--format", "{{.Size}}", &name];
+        let size = command::run("docker", &ask, COMMAND_LIMIT)?.success("docker image inspect")?;
+        size.trim().parse().map_err(|_| format!("{name} has the size {size:?}"))
+    }
+
     /// The node's address, as the cluster knows it.
     pub(crate) fn node_address(&self) -> Result<String, String> {
         let address = r#"jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}"#;

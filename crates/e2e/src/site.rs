@@ -35,6 +35,13 @@ pub(crate) struct Pod {
     pub(crate) ip: String,
 }
 
+impl Pod {
+    /// Its address as a host in a URL.
+    pub(crate) fn host(&self) -> String {
+        if self.ip.contains(':') { format!("[{}]", self.ip) } else { self.ip.clone() }
+    }
+}
+
 /// A container of a pod, native sidecars included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Container {
@@ -134,12 +141,13 @@ impl Site<'_> {
         self.cluster.get_until(&self.url(path)?, 200, 10)
     }
 
-    /// The release's pods that have not been told to end; helm's test pods are none of them.
+    /// The release's pods that have not been told to end; helm's test pods and the check's are none of them.
     pub(crate) fn pods(&self) -> Result<Vec<Pod>, String> {
         const TEMPLATE: &str = "go-template={{range .items}}{{if and .metadata.ownerReferences \
             (not .metadata.deletionTimestamp)}}{{.metadata.name}} {{.metadata.uid}} \
             {{or .status.podIP \"-\"}}{{\"\\n\"}}{{end}}{{end}}";
-        let text = self.kubectl(&["get", "pods", "-l", SELECTOR, "-o", TEMPLATE])?;
+        let selector = format!("{SELECTOR},app.kubernetes.io/component!=check");
+        let text = self.kubectl(&["get", "pods", "-l", &selector, "-o", TEMPLATE])?;
         Ok(text
             .lines()
             .filter_map(|line| match line.split(' ').collect::<Vec<_>>().as_slice() {
@@ -162,6 +170,14 @@ impl Site<'_> {
                 Err(format!("{count} pods where there should be one"))
             }
         }
+    }
+
+    /// A pod by its name, whoever made it.
+    pub(crate) fn pod_named(&self, name: &str) -> Result<Pod, String> {
+        let fields = "jsonpath={.metadata.uid} {.status.podIP}";
+        let text = self.kubectl(&["get", "pod", name, "-o", fields])?;
+        let (uid, ip) = text.split_once(' ').ok_or_else(|| format!("pod {name}: {text}"))?;
+        Ok(Pod { name: name.to_owned(), uid: uid.to_owned(), ip: ip.to_owned() })
     }
 
     /// The containers of a pod, sidecars first.

@@ -89,14 +89,19 @@ impl Engine {
         self.streams.get(at).is_some_and(|stream| stream.has(id)).then_some(at)
     }
 
-    /// A file that a stream remembers as gone, if that is another one than `at`. It is forgotten there.
-    pub(crate) fn take_back(&mut self, at: usize, id: FileId) -> Option<Known> {
-        let from = *self.finder.index.owners.get(&(id.ino, id.born_ns))?;
-        let gone = &mut self.streams.get_mut(from).filter(|_| from != at)?.gone;
+    /// What another stream remembers of a file that is gone is what `at` knows of it from now on.
+    pub(crate) fn take_back(&mut self, at: usize, id: FileId) {
+        let from = self.finder.index.owners.get(&(id.ino, id.born_ns)).copied();
+        let Some(from) = from.filter(|from| *from != at && *from < self.streams.len()) else {
+            return;
+        };
+        let gone = &mut self.streams[from].gone;
         let is_it = |known: &Known| !known.foreign && same_file(known.position.id, id);
-        let known = gone.remove(gone.iter().position(is_it)?);
+        let Some(place) = gone.iter().position(is_it) else { return };
+        let known = gone.remove(place);
+        self.streams[at].closed.push(known);
         self.note_changed(from);
-        Some(known)
+        self.note_changed(at);
     }
 
     /// A stream may have other files than it had.

@@ -150,7 +150,7 @@ impl Engine {
     pub(crate) fn goes_first(&self, now_ms: u64) -> Option<u64> {
         let open = self.outgoing.open_line.filter(|_| self.streams.len() > 1)?;
         let is_short = open.bytes < OPEN_LINE_BYTES_MAX;
-        let is_young = now_ms < open.begun_ms.saturating_add(self.options.partial_line_ms);
+        let is_young = self.line_due_ms(now_ms).is_some();
         (is_short && (is_young || self.ending)).then_some(open.key)
     }
 
@@ -159,11 +159,11 @@ impl Engine {
         self.goes_first(now_ms).filter(|_| !self.ending)
     }
 
-    /// When others have to wait no longer, if they have to now.
+    /// When other files have to wait no longer for the end of the line that the output is in.
     pub(crate) fn line_due_ms(&self, now_ms: u64) -> Option<u64> {
-        self.within_line(now_ms)?;
         let open = self.outgoing.open_line?;
-        Some(open.begun_ms.saturating_add(self.options.partial_line_ms))
+        let due_ms = open.begun_ms.saturating_add(self.options.partial_line_ms);
+        (due_ms > now_ms).then_some(due_ms)
     }
 
     /// Hands on what is in a range of the buffer, the generation's next bytes, as far as it is

@@ -115,6 +115,12 @@ impl Engine {
         (self.ending || now_ms < due_ms).then_some(place)
     }
 
+    /// Whether the output is in a line of a file that is not the last one, and that line may go on.
+    fn is_amid_line(&self, at: usize, place: usize, now_ms: u64) -> bool {
+        let has_next = place + 1 < self.streams[at].generations.len();
+        has_next && !self.ending && self.open_place(at, now_ms) == Some(place)
+    }
+
     /// Reads a stream's generations in their order. Returns how many bytes were written, too.
     fn read_stream(
         &mut self,
@@ -152,6 +158,8 @@ impl Engine {
             }
             match self.pump(fs, sink, at, place, now_ms) {
                 Step::Wrote(count) | Step::Passed(count) => used += count.max(1),
+                // Its writer may be about to end the line, though there is a file after it.
+                Step::End if self.is_amid_line(at, place, now_ms) => return (Pass::Waits, used),
                 Step::End => place += 1,
                 Step::Restarted => place = 0,
                 Step::Held | Step::Suspect => return (Pass::Waits, used),

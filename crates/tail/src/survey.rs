@@ -140,8 +140,13 @@ impl Engine {
             let is_open = |other: &Stream| other.place_of(probe.id).is_some();
             let sure = |other: &usize| probe.id.born_ns != 0 || is_open(&self.streams[*other]);
             let other = self.owner_of(probe.id).filter(|other| *other != at && sure(other));
-            if let Some(other) = other.filter(|_| !self.streams[at].has(probe.id)) {
-                self.move_over(other, at, probe.id);
+            if self.streams[at].has(probe.id) {
+                continue;
+            }
+            match other {
+                Some(other) => self.move_over(other, at, probe.id),
+                None if probe.id.born_ns != 0 => self.take_back(at, probe.id),
+                None => {}
             }
         }
         snapshot
@@ -222,10 +227,7 @@ impl Engine {
         }
         let Some(other) = self.owner_of(live.id).filter(|other| *other != at) else {
             // It may have been moved away from another path before it came to this one.
-            if let Some(known) = self.take_back(at, live.id) {
-                self.streams[at].closed.push(known);
-                self.note_changed(at);
-            }
+            self.take_back(at, live.id);
             return Owner::This;
         };
         let theirs = fs.probe_path(&self.streams[other].path).map(|theirs| theirs.id);

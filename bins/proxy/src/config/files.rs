@@ -21,7 +21,7 @@ const MATCHES_MAX: usize = 2 * nginx_conf::parse::FILES_MAX;
 pub(super) fn read_whole(path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let failed = |error: &std::io::Error| match error.kind() {
-        ErrorKind::NotFound => format!("open() \"{shown}\" failed (no such file)"),
+        ErrorKind::NotFound => missing(path),
         ErrorKind::PermissionDenied => format!("open() \"{shown}\" failed (permission denied)"),
         _ => format!("open() \"{shown}\" failed ({error})"),
     };
@@ -36,6 +36,11 @@ pub(super) fn read_whole(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// nginx's words for a file that is not there.
+pub(super) fn missing(path: &Path) -> String {
+    format!("open() \"{}\" failed (no such file)", path.display())
+}
+
 /// The files of `include PATTERN`, relative ones from `folder`. A plain name that is not there is
 /// stood in for by the kit's own file of that name, if it has one.
 pub(super) fn include(
@@ -48,7 +53,7 @@ pub(super) fn include(
         return watch.glob(&path).iter().map(|path| included(path, watch)).collect();
     }
     let file = included(&path, watch);
-    if let (true, false, Some(text)) = (file.is_err(), path.exists(), built_in(&path)) {
+    if let (true, false, Some(text)) = (file.is_err(), watch.exists(&path), built_in(&path)) {
         let name = path.display().to_string();
         return Ok(vec![Included { name, bytes: text.into(), is_stock: true }]);
     }
@@ -57,7 +62,17 @@ pub(super) fn include(
 
 fn included(path: &Path, watch: &mut Watch) -> Result<Included, IncludeError> {
     let bytes = watch.read(path).map_err(|message| IncludeError { message })?;
-    Ok(Included { name: path.display().to_string(), bytes, is_stock: false })
+    Ok(Included { name: watch.name_of(path).display().to_string(), bytes, is_stock: false })
+}
+
+/// Whether a path is one that a pattern finds.
+pub(super) fn is_found(pattern: &Path, path: &Path) -> bool {
+    let mut pairs = pattern.components().zip(path.components());
+    let is_alike = pairs.all(|(wanted, part)| {
+        let (wanted, part) = (wanted.as_os_str(), part.as_os_str());
+        wanted == part || matches(&wanted.to_string_lossy(), &part.to_string_lossy())
+    });
+    is_alike && pattern.components().count() == path.components().count()
 }
 
 fn is_pattern(text: &str) -> bool {

@@ -4,8 +4,11 @@
 //! a file that is only a fragment. The language is `nginx-conf`'s, the meaning that of `lower`;
 //! choosing by Host and path is `lookup`'s.
 
+mod expect;
 mod files;
+mod last_good;
 mod resolve;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -14,12 +17,17 @@ use std::path::{Path, PathBuf};
 
 use nginx_conf::{Context, Diag, IncludeError, Included, Reading, Severity, stock};
 
+pub use last_good::{LastGood, Snapshot};
 pub use resolve::resolve;
+pub use templates::Templates;
 pub use watch::Watch;
 
 use proxy_core::config::lower::{Surroundings, lower_all};
 use proxy_core::config::model::Config;
 
+/// The folder of templates beside the main file, and that of what they stand for.
+const TEMPLATES: &str = "templates";
+const MADE: &str = "conf.d";
 /// Name of the directives given by `-g` in messages, as nginx has it.
 const COMMAND_LINE: &str = "command line";
 /// The main file of nginx's image, and its folder of fragments.
@@ -35,6 +43,12 @@ pub struct LoadOptions {
     pub prefix: Option<PathBuf>,
     /// `-g`: directives of the main level.
     pub globals: String,
+    /// `--expect-listen`: ports that clients are led to.
+    pub expect_listen: Vec<u16>,
+    /// Whether what was read is wanted afterwards.
+    pub keeps: bool,
+    /// What makes files of templates.
+    pub templates: Templates,
 }
 
 /// A file of the configuration with its text.
@@ -64,6 +78,8 @@ pub struct Load {
     pub outcome: Result<Loaded, Vec<String>>,
     /// Tells when it is worth to load again.
     pub watch: Watch,
+    /// All that was read of the disk, if it is wanted.
+    pub taken: Option<Snapshot>,
 }
 
 /// A configuration that may run.
@@ -107,7 +123,15 @@ impl LoadOptions {
 /// at once. Takes at most the resolver's two seconds where names are slow; reads files, opens no
 /// socket.
 pub fn load(options: &LoadOptions) -> Load {
-    let mut load = load_without_names(options);
+    with_names(load_without_names(options))
+}
+
+/// The same of what was kept in place of the disk.
+pub fn load_kept(options: &LoadOptions, kept: Snapshot) -> Load {
+    with_names(load_through(options, Watch::of(kept)))
+}
+
+fn with_names(mut load: Load) -> Load {
     if let Ok(loaded) = &mut load.outcome {
         let missing = resolve::fill(&mut loaded.config);
         loaded.warnings.extend(missing.into_iter().map(|t| Warning { topic: t.clone(), text: t }));
@@ -117,12 +141,16 @@ pub fn load(options: &LoadOptions) -> Load {
 
 /// The same, but for names of upstreams: they have no addresses then.
 pub fn load_without_names(options: &LoadOptions) -> Load {
+    load_through(options, if options.keeps { Watch::taking() } else { Watch::default() })
+}
+
+fn load_through(options: &LoadOptions, mut watch: Watch) -> Load {
     let is_root = rustix::process::geteuid().is_root();
-    let mut watch = Watch::default();
     let outcome = lower(options, is_root, &mut watch).map_err(|diags| {
         diags.iter().filter(|diag| diag.is_error()).map(Diag::to_string).collect::<Vec<_>>()
     });
-    Load { outcome, watch }
+    let taken = watch.taken.take();
+    Load { outcome, watch, taken }
 }
 
 /// The name of this host, perhaps with a line end (nginx: `$hostname`).
@@ -133,13 +161,15 @@ pub fn hostname() -> String {
 fn lower(options: &LoadOptions, is_root: bool, watch: &mut Watch) -> Result<Loaded, Vec<Diag>> {
     check_globals(&options.globals)?;
     let path = options.main_path();
-    let main = find_main(&path, options.path.is_none(), watch)?;
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    make_files(&options.templates, &folder, watch)?;
+    let main = find_main(&path, options.path.is_none(), watch)?;
     let Reading { tree, findings, is_sound } = read(main, &path, &folder, &options.globals, watch);
     let hostname = hostname();
     let surroundings =
         Surroundings { folder: &options.folder(), is_root, hostname: &hostname, resolve: &resolve };
     let (config, warnings) = lower_all(&tree, findings, is_sound, &surroundings)?;
+    expect::check(&config, &options.expect_listen, &path.display().to_string())?;
     let sources = tree.sources.files().iter().map(|source| Source {
         path: PathBuf::from(&source.name),
         text: source.bytes.to_vec(),
@@ -161,6 +191,18 @@ fn check_globals(globals: &str) -> Result<(), Vec<Diag>> {
     nginx_conf::load(text, Context::Main, &mut |_, _| Ok(Vec::new())).map(|_| ())
 }
 
+/// nginx's image: a file that a template stands for is there before the configuration is read.
+fn make_files(templates: &Templates, folder: &Path, watch: &mut Watch) -> Result<(), Vec<Diag>> {
+    let within = |given: &Option<PathBuf>, name: &str| {
+        folder.join(given.as_deref().unwrap_or(Path::new(name)))
+    };
+    let (from, to) = (within(&templates.folder, TEMPLATES), within(&templates.output, MADE));
+    let problems = watch.make(templates, &from, &to);
+    let diags: Vec<_> =
+        problems.into_iter().map(|p| Diag::without_place(Severity::Error, "", p)).collect();
+    if diags.is_empty() { Ok(()) } else { Err(diags) }
+}
+
 /// What the configuration starts from.
 enum Main {
     /// A whole file.
@@ -177,7 +219,9 @@ fn find_main(path: &Path, is_default: bool, watch: &mut Watch) -> Result<Main, V
     let bytes = match watch.read(path) {
         Ok(bytes) => bytes,
         Err(_)
-            if is_default && !path.exists() && !watch.glob(&folder.join(FRAGMENTS)).is_empty() =>
+            if is_default
+                && !watch.exists(path)
+                && !watch.glob(&folder.join(FRAGMENTS)).is_empty() =>
         {
             return Ok(Main::Folder);
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proxy_core::config::model::{ErrorLevel, Handler, Location};
 
-use super::{LoadOptions, Loaded, PathBuf, Watch};
+use super::{LoadOptions, Loaded, PathBuf, Templates, Watch};
 
 fn load(options: &LoadOptions) -> Result<Loaded, Vec<String>> {
     super::load(options).outcome
@@ -35,7 +35,12 @@ fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
 
 fn options(folder: &Path, path: Option<&str>, globals: &str) -> LoadOptions {
     let path = path.map(PathBuf::from);
-    LoadOptions { path, prefix: Some(folder.to_path_buf()), globals: globals.to_owned() }
+    LoadOptions {
+        path,
+        prefix: Some(folder.to_path_buf()),
+        globals: globals.to_owned(),
+        ..LoadOptions::default()
+    }
 }
 
 fn at<'l>(loaded: &'l Loaded, path: &str) -> &'l Location {
@@ -181,4 +186,45 @@ fn a_warning_has_a_topic_that_does_not_move_with_its_line() {
         (topic(&format!("user a; {BLOG}")), topic(&format!("\n\nuser a; {BLOG}")));
     assert_eq!(first.0, second.0);
     assert_ne!(first.1, second.1);
+}
+
+#[test]
+fn a_template_stands_for_a_file_with_the_environment_in_it() {
+    let main = "events {} http { include conf.d/*.conf; }";
+    let template = "server {\n  listen ${PROXY_PORT};\n  location / { return 200 \"$host\"; }\n}\n";
+    let files = [
+        ("nginx.conf", main),
+        ("templates/default.conf.template", template),
+        ("templates/other.conf", "nonsense"),
+        // The template has the last word, as it is written over in nginx's image.
+        ("conf.d/default.conf", "nonsense"),
+    ];
+    let folder = folder("templates", &files);
+    let with = |port: &str| {
+        let variables = [("PROXY_PORT".into(), port.into())];
+        let templates = Templates::new(None, variables.into_iter()).unwrap();
+        LoadOptions { templates, ..options(&folder, None, "") }
+    };
+    let loaded = load(&with("8081")).unwrap();
+    assert_eq!(listens(&loaded), ["0.0.0.0:8081"]);
+    let path = folder.join("templates/default.conf.template");
+    let source = loaded.sources.iter().find(|source| source.path == path).unwrap();
+    assert!(String::from_utf8_lossy(&source.text).contains("listen 8081;"));
+    let problems = load(&with("none")).unwrap_err().join("");
+    assert!(problems.contains("templates/default.conf.template:2:"), "{problems}");
+    assert!(problems.contains("listen none;"), "{problems}");
+    // A new template and a changed one are changes, a file that is none is not.
+    let mut seen = watch(&with("8081"), true);
+    fs::write(folder.join("templates/README"), "").unwrap();
+    assert!(!seen.has_changed());
+    fs::write(&path, template.replace("200", "201")).unwrap();
+    assert!(seen.has_changed());
+    let mut seen = watch(&with("8081"), true);
+    fs::write(folder.join("templates/b.conf.template"), "").unwrap();
+    assert!(seen.has_changed());
+    // What is kept has the files that were made, whatever the environment is then.
+    let kept = super::load(&LoadOptions { keeps: true, ..with("8081") }).taken.unwrap();
+    let again = super::load_kept(&with("9999"), kept).outcome.unwrap();
+    assert_eq!(listens(&again), ["0.0.0.0:8081"]);
+    fs::remove_dir_all(&folder).unwrap();
 }

@@ -6,6 +6,7 @@
 //! changed by swapping the `..data` link that its files hang under: what counts is what a path
 //! leads to, not an inode that the swap leaves behind.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::files;
+use super::last_good::Snapshot;
+use super::templates::Templates;
 
 /// Two writes within so long may leave one time of change: clocks of file systems tick by
 /// milliseconds, old ones by seconds.
@@ -74,11 +77,49 @@ pub struct Watch {
     files: Vec<File>,
     /// Patterns, and the paths that matched.
     patterns: Vec<(PathBuf, Vec<PathBuf>)>,
+    /// Where templates were looked for, and those that were there.
+    templates: Option<(Templates, PathBuf, Vec<PathBuf>)>,
+    /// Files that are made of templates: each template and the text.
+    made: BTreeMap<PathBuf, (PathBuf, Vec<u8>)>,
+    /// All that was read, where that is to be kept.
+    pub(super) taken: Option<Snapshot>,
+    /// What is read in place of the disk.
+    given: Option<Snapshot>,
 }
 
 impl Watch {
+    /// Takes down what it reads.
+    pub(super) fn taking() -> Watch {
+        Watch { taken: Some(Snapshot::default()), ..Watch::default() }
+    }
+
+    /// Looks at nothing but what was kept.
+    pub(super) fn of(given: Snapshot) -> Watch {
+        Watch { given: Some(given), ..Watch::default() }
+    }
+
+    /// Whether there is anything at a path.
+    pub(super) fn exists(&self, path: &Path) -> bool {
+        match &self.given {
+            Some(given) => given.file(path).is_some(),
+            None => self.made.contains_key(path) || path.exists(),
+        }
+    }
+
     /// Reads a file, with nginx's words for what goes wrong.
     pub fn read(&mut self, path: &Path) -> Result<Vec<u8>, String> {
+        if let Some(given) = &self.given {
+            return given.file(path).map(<[u8]>::to_vec).ok_or_else(|| files::missing(path));
+        }
+        let made = self.made.get(path).map(|(_, text)| text.clone());
+        let read = made.map_or_else(|| self.read_disk(path), Ok);
+        if let (Some(taken), Ok(bytes)) = (&mut self.taken, &read) {
+            taken.note_file(path, bytes);
+        }
+        read
+    }
+
+    fn read_disk(&mut self, path: &Path) -> Result<Vec<u8>, String> {
         let now = SystemTime::now();
         let mark = mark(path);
         let read = files::read_whole(path);
@@ -89,9 +130,46 @@ impl Watch {
 
     /// The paths that match a pattern, sorted.
     pub fn glob(&mut self, pattern: &Path) -> Vec<PathBuf> {
-        let found = files::glob(pattern);
-        self.patterns.push((pattern.to_path_buf(), found.clone()));
+        if let Some(given) = &self.given {
+            return given.pattern(pattern);
+        }
+        let on_disk = files::glob(pattern);
+        let made = self.made.keys().filter(|path| files::is_found(pattern, path)).cloned();
+        let mut found: Vec<_> = on_disk.iter().cloned().chain(made).collect();
+        found.sort();
+        found.dedup();
+        if let Some(taken) = &mut self.taken {
+            taken.note_pattern(pattern, &found);
+        }
+        self.patterns.push((pattern.to_path_buf(), on_disk));
         found
+    }
+
+    /// From now on the files that the templates in `from` stand for are there, below `to`, as if
+    /// nginx's image had written them. Returns what is wrong with templates that cannot be read.
+    pub(super) fn make(&mut self, templates: &Templates, from: &Path, to: &Path) -> Vec<String> {
+        if self.given.is_some() {
+            // They are among what was kept.
+            return Vec::new();
+        }
+        let found = templates.find(from);
+        let mut problems = Vec::new();
+        for (path, made) in &found {
+            match self.read_disk(path) {
+                Ok(text) => {
+                    self.made.insert(to.join(made), (path.clone(), templates.fill(&text)));
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let found = found.into_iter().map(|(path, _)| path).collect();
+        self.templates = Some((templates.clone(), from.to_owned(), found));
+        problems
+    }
+
+    /// Where a person finds the text of a path: a file that was made has that of its template.
+    pub(super) fn name_of<'p>(&'p self, path: &'p Path) -> &'p Path {
+        self.made.get(path).map_or(path, |(template, _)| template)
     }
 
     /// Whether any of it is another one now.
@@ -99,6 +177,10 @@ impl Watch {
         let now = SystemTime::now();
         self.files.iter_mut().any(|file| file.has_changed(now))
             || self.patterns.iter().any(|(pattern, found)| files::glob(pattern) != *found)
+            || self.templates.iter().any(|(templates, from, found)| {
+                let now = templates.find(from);
+                !now.iter().map(|(path, _)| path).eq(found)
+            })
     }
 }
 

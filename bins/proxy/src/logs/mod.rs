@@ -44,8 +44,9 @@ const QUEUED_BYTES_MAX: usize = 2 << 20;
 const DEFAULT_LEVEL: ErrorLevel = ErrorLevel::Info;
 /// How long a panic waits for the queues while another thread hands lines over.
 const PANIC_PATIENCE: Duration = Duration::from_millis(100);
-/// How long the end of the process waits for destinations.
-pub const FLUSH_MAX: Duration = Duration::from_secs(1);
+/// How long the end of the process waits for destinations: on a busy machine the thread that writes
+/// may not have had its turn for a while.
+pub const FLUSH_MAX: Duration = Duration::from_secs(2);
 
 /// What a queue's lines are, by which they are counted when they are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

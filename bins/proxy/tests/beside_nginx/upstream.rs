@@ -112,12 +112,13 @@ impl Upstreams {
     fn record(&self, seen: Seen) -> Message {
         let mut state = self.0.state.lock().unwrap();
         let upstream = seen.upstream;
-        let used = state.used[upstream];
-        state.used[upstream] += 1;
+        // On a busy machine somebody else's client may find the port before the case begins.
+        let used = state.used.get(upstream).copied().unwrap_or_default();
+        state.used.iter_mut().skip(upstream).take(1).for_each(|used| *used += 1);
         state.reading -= 1;
         state.seen.push(seen);
         self.0.changed.notify_all();
-        let answers = &state.answers[upstream];
+        let answers = state.answers.get(upstream).map(Vec::as_slice).unwrap_or_default();
         answers.get(used).or(answers.last()).cloned().unwrap_or_else(hello)
     }
 }

@@ -95,7 +95,18 @@ impl Proxy {
 
     pub fn start_with(conf: &str, arguments: &[&str]) -> Proxy {
         let folder = Folder::new();
-        let (port, admin) = (free_port(), free_port());
+        Proxy::start_in(folder, [free_port(), free_port()], conf, arguments)
+    }
+
+    /// Kills it and starts it again with another file, and arguments, where it was.
+    pub fn start_again(mut self, conf: &str, arguments: &[&str]) -> Proxy {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let folder = std::mem::replace(&mut self.folder, Folder::new());
+        Proxy::start_in(folder, [self.port, self.admin], conf, arguments)
+    }
+
+    fn start_in(folder: Folder, [port, admin]: [u16; 2], conf: &str, arguments: &[&str]) -> Proxy {
         let path = folder.write("nginx.conf", conf.replace("PORT", &port.to_string()));
         let log = fs::File::create(folder.path().join("stderr.log")).unwrap();
         let access = fs::File::create(folder.path().join("stdout.log")).unwrap();

@@ -12,6 +12,20 @@
   "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded") (include "sidecar.map" (list . .Values.annotations) | fromJson) | toYaml -}}
 {{- end -}}
 
+{{/* The same of the test that comes before an install or an upgrade. */}}
+{{- define "sidecar.checkLabels" -}}
+{{- merge (dict "app.kubernetes.io/component" "check") (include "sidecar.testLabels" . | fromYaml) | toYaml -}}
+{{- end -}}
+
+{{/* Annotations of a hook before an install or an upgrade, list $ WEIGHT. What failed stays to be looked at. */}}
+{{- define "sidecar.checkAnnotations" -}}
+{{- merge (dict
+  "helm.sh/hook" "pre-install,pre-upgrade"
+  "helm.sh/hook-weight" (last . | toString)
+  "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded"
+  "helm.sh/hook-output-log-policy" "hook-failed") (include "sidecar.map" (list (first .) (first .).Values.annotations) | fromJson) | toYaml -}}
+{{- end -}}
+
 {{- define "sidecar.testPodSpec" -}}
 restartPolicy: Never
 automountServiceAccountToken: false

@@ -15,6 +15,7 @@ pub(super) fn config_change(site: &Site<'_>) -> Result<String, Stop> {
     let pod = site.pod()?;
     let hot = hot(site, &pod)?;
     broken(site, &pod)?;
+    restarted_on_broken(site, &pod)?;
     rollout(site, &pod)?;
     Ok(format!("served {hot:.0} s after helm upgrade"))
 }
@@ -43,7 +44,7 @@ fn broken(site: &Site<'_>, pod: &Pod) -> Result<(), String> {
         Ok((metric(site, pod, RELOAD_FAILURES)? > before).then_some(()))
     })?
     .ok_or_else(|| format!("{RELOAD_FAILURES} stays {before}"))?;
-    let last = metric(site, pod, "sidecar_proxy_config_last_reload_successful")?;
+    let last = metric(site, pod, "sidecar_proxy_config_last_load_success")?;
     ensure(last == 0.0, || format!("the last reload counts as successful: {last}"))?;
     site.wait_for_log(pod, "proxy", "nginx.conf:6", |line| line.contains("nginx.conf:6"))?;
     let teapot = site.cluster.get(&site.url("/teapot")?)?;
@@ -51,6 +52,45 @@ fn broken(site: &Site<'_>, pod: &Pod) -> Result<(), String> {
     let answer = site.get_ok("/")?;
     ensure(answer.body == PAGE, || format!("GET / is {:?}", answer.body))?;
     same_pod(site, pod)
+}
+
+/// A proxy that starts again finds the broken file, and serves the last good one.
+fn restarted_on_broken(site: &Site<'_>, pod: &Pod) -> Result<(), String> {
+    site.kubectl(&["exec", &pod.name, "-c", "proxy", "--", "/proxy", "-s", "stop"])?;
+    wait(Duration::from_secs(30), || {
+        let proxy = site.container(pod, "proxy")?;
+        Ok((proxy.restarts > 0 && proxy.ready).then_some(()))
+    })?
+    .ok_or_else(|| "the proxy does not come back on the broken file".to_owned())?;
+    site.cluster.get_until(&site.url("/teapot")?, 418, 15)?;
+    let last = metric(site, pod, "sidecar_proxy_config_last_load_success")?;
+    ensure(last == 0.0, || format!("the broken file counts as taken up: {last}"))?;
+    site.wait_for_log(pod, "proxy", "--last-good", |line| line.contains("--last-good")).map(drop)
+}
+
+/// A broken file is refused by the hook before an upgrade changes anything.
+pub(super) fn config_check(site: &Site<'_>) -> Result<String, Stop> {
+    site.install(&["--set=proxy.check=true"])?;
+    let pod = site.pod()?;
+    let maps = || site.field("configmap", ".data");
+    let before = maps()?;
+    let broken = site.file("checked.conf", &nginx_conf("location = /x { return 200 }"))?;
+    let config = format!("proxy.config={broken}");
+    let refused = site.upgrade(&["--set-file", &config]);
+    let why = refused.err().ok_or_else(|| "helm upgrades to a broken file".to_owned())?;
+    ensure(why.contains("pre-upgrade"), || format!("not refused by the hook: {why}"))?;
+    same_pod(site, &pod)?;
+    ensure(maps()? == before, || "the ConfigMap has changed".to_owned())?;
+    let jobs = site.kubectl(&["get", "jobs", "-o", "name"])?;
+    let log = site.kubectl(&["logs", jobs.trim()])?;
+    ensure(log.contains("nginx.conf:6"), || format!("the test's log names no line: {log}"))?;
+    let good = site.file("good.conf", &nginx_conf("location = /x { return 410; }"))?;
+    site.upgrade(&["--set-file", &format!("proxy.config={good}")])?;
+    site.cluster.get_until(&site.url("/x")?, 410, TAKES_EFFECT_SECONDS)?;
+    let jobs = site.kubectl(&["get", "jobs", "-o", "name"])?;
+    ensure(jobs.trim().is_empty(), || format!("left behind: {jobs}"))?;
+    let told = why.lines().find(|line| line.contains("pre-upgrade")).unwrap_or_default();
+    Ok(format!("`{}`", told.trim()))
 }
 
 /// With `reload=rollout` each change is a new pod.
@@ -81,7 +121,7 @@ const RELOAD_FAILURES: &str = "sidecar_proxy_config_reloads_total{result=\"failu
 
 /// A sample of the proxy's metrics by its whole name; 0 where it has not been counted yet.
 pub(super) fn metric(site: &Site<'_>, pod: &Pod, name: &str) -> Result<f64, String> {
-    let host = if pod.ip.contains(':') { format!("[{}]", pod.ip) } else { pod.ip.clone() };
+    let host = pod.host();
     let answer = site.cluster.get(&format!("http://{host}:9180/metrics"))?;
     ensure(answer.status == 200, || format!("/metrics is {}", answer.status))?;
     Ok(sample(&answer.body, name).unwrap_or(0.0))

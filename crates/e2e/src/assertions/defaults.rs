@@ -46,7 +46,7 @@ pub(super) fn helm_test(site: &Site<'_>) -> Result<String, Stop> {
 pub(super) fn app_port_refused(site: &Site<'_>) -> Result<String, Stop> {
     site.ensure_installed()?;
     let pod = site.pod()?;
-    let host = if pod.ip.contains(':') { format!("[{}]", pod.ip) } else { pod.ip };
+    let host = pod.host();
     let proxy = site.cluster.get(&format!("http://{host}:8080/"))?;
     ensure(proxy.status == 200, || format!("the proxy's port answers {}", proxy.status))?;
     match site.cluster.get(&format!("http://{host}:5000/")) {

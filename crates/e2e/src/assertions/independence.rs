@@ -9,6 +9,8 @@ use crate::site::{Pod, Site, wait};
 
 /// Requests per second while the sidecars are killed.
 const RATE: u64 = 50;
+/// Requests that were answered while a sidecar was killed and came back, at least.
+const ANSWERED_MIN: u64 = 100;
 /// The scraper saves its position once a second; what it wrote after the last save is written
 /// again. A second more for a machine that is busy.
 const DOUBLED_SECONDS_MAX: u64 = 2;
@@ -19,11 +21,20 @@ pub(super) fn independence(site: &Site<'_>) -> Result<String, Stop> {
     site.get_ok("/")?;
     let pod = site.pod()?;
     let rate = RATE.to_string();
-    let flags =
-        ["--numbered", "--mode", "new", "--clients", "4", "--rate", &rate, "--seconds", "120"];
+    let flags = ["--mode", "new", "--clients", "4", "--rate", &rate, "--seconds", "120"];
     let load = site.cluster.start_load(&site.url("/")?, &flags)?;
     std::thread::sleep(Duration::from_secs(2));
     kill(site, &pod, "proxy")?;
+    std::thread::sleep(Duration::from_secs(2));
+    let without_proxy = load.finish()?;
+    let answered = without_proxy.requests.saturating_sub(without_proxy.failed);
+    ensure(answered >= ANSWERED_MIN, || format!("{answered} answers beside the proxy's end"))?;
+
+    // At the pod's own address: as long as one of its containers restarts, Kubernetes takes the
+    // whole pod out of the Service.
+    let flags = [&["--numbered"], flags.as_slice()].concat();
+    let host = pod.host();
+    let load = site.cluster.start_load(&format!("http://{host}:8080/"), &flags)?;
     std::thread::sleep(Duration::from_secs(2));
     // Not `logs --previous` afterwards: the kubelet keeps no promise to keep a container that ended.
     let first_log = site.follow_logs(&pod, "log-scraper")?;
@@ -32,6 +43,7 @@ pub(super) fn independence(site: &Site<'_>) -> Result<String, Stop> {
     let first_log = first_log.finish(Duration::from_secs(30))?.success("kubectl logs --follow")?;
     std::thread::sleep(Duration::from_secs(2));
     let report = load.finish()?;
+    report.expect_clean("while the scraper came back", ANSWERED_MIN)?;
 
     let restarts: Vec<_> =
         site.containers(&pod)?.into_iter().map(|one| (one.name, one.restarts)).collect();
@@ -41,8 +53,9 @@ pub(super) fn independence(site: &Site<'_>) -> Result<String, Stop> {
     ensure(site.pod()? == pod, || "the pod was replaced".to_owned())?;
     let doubled = whole_log(site, &pod, &report, &first_log)?;
     Ok(format!(
-        "{} requests, {} failed while the proxy was down, 0 lines lost, {doubled} doubled",
-        report.requests, report.failed
+        "{} of {} requests failed while the proxy was down, 0 of {} while the scraper was; 0 lines \
+         lost, {doubled} doubled",
+        without_proxy.failed, without_proxy.requests, report.requests
     ))
 }
 

@@ -31,11 +31,14 @@ pub(super) fn last_line(site: &Site<'_>) -> Result<String, Stop> {
     Ok(format!("`{found}`"))
 }
 
-/// Deletes a pod that has keep-alive clients, as a node that is drained does.
+/// Deletes one of two pods that have keep-alive clients, as a node that is drained does.
 pub(super) fn pod_delete(site: &Site<'_>) -> Result<String, Stop> {
+    const REQUESTS_MIN: u64 = 50;
     site.ensure_installed()?;
+    site.upgrade(&["--set", "replicas=2"])?;
     site.get_ok("/")?;
-    let pod = site.pod()?;
+    let pods = site.pods()?;
+    let pod = pods.first().ok_or_else(|| "no pod".to_owned())?;
     let flags = ["--mode", "keep-alive", "--clients", "4", "--rate", "20", "--seconds", "60"];
     let load = site.cluster.start_load(&site.url("/")?, &flags)?;
     std::thread::sleep(Duration::from_secs(1));
@@ -43,16 +46,41 @@ pub(super) fn pod_delete(site: &Site<'_>) -> Result<String, Stop> {
     site.delete(&format!("pod/{}", pod.name))?;
     let took = started.elapsed();
     let report = load.finish()?;
+    report.expect_clean("beside a second pod", REQUESTS_MIN)?;
     ensure(took <= DELETE_MAX, || format!("it took {:.1} s", took.as_secs_f64()))?;
     ensure(took >= DRAIN, || format!("{:.1} s leave no time to drain", took.as_secs_f64()))?;
     wait_for_replacement(site)?;
-    let failures = report.failures.first().map_or(String::new(), |first| format!(": {first}"));
-    Ok(format!("{:.1} s; {}{failures}", took.as_secs_f64(), report.line))
+    Ok(format!("{:.1} s; {}", took.as_secs_f64(), report.line))
 }
 
 fn wait_for_replacement(site: &Site<'_>) -> Result<(), String> {
     let deployment = site.names("deployment")?.join("");
     site.kubectl(&["rollout", "status", &deployment, "--timeout=45s"]).map(drop)
+}
+
+/// Both ports change: pods that run keep theirs until new ones have taken their place.
+pub(super) fn port_change(site: &Site<'_>) -> Result<String, Stop> {
+    const REQUESTS_MIN: u64 = 500;
+    site.ensure_installed()?;
+    site.get_ok("/")?;
+    let old = site.pods()?;
+    let url = site.url("/")?;
+    let load = |mode| {
+        let flags = ["--mode", mode, "--clients", "4", "--rate", "50", "--seconds", "150"];
+        site.cluster.start_load(&url, &[flags.as_slice(), &["--expect-body", PAGE]].concat())
+    };
+    let (new, keep_alive) = (load("new")?, load("keep-alive")?);
+    std::thread::sleep(Duration::from_secs(2));
+    site.upgrade(&["--set=app.port=5001,proxy.port=8090"])?;
+    for pod in &old {
+        site.wait_for_end(pod)?;
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let (new, keep_alive) = (new.finish()?, keep_alive.finish()?);
+    new.expect_clean("new connections", REQUESTS_MIN)?;
+    keep_alive.expect_clean("keep-alive", REQUESTS_MIN)?;
+    site.upgrade(&["--set=app.port=5000,proxy.port=8080"])?;
+    Ok(format!("new: {}; keep-alive: {}", new.line, keep_alive.line))
 }
 
 /// Two pods are replaced while eight clients of each kind go on asking.

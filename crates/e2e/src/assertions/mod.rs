@@ -6,13 +6,14 @@
 mod bad_input;
 mod config;
 mod defaults;
+mod footprint;
 mod independence;
 mod lifecycle;
-mod memory;
 mod reloads;
 mod revisions;
 mod services;
 mod toggles;
+mod ways_in;
 
 use crate::site::Site;
 
@@ -47,8 +48,8 @@ pub(crate) const ALONE: &str = "alone";
 pub(crate) const ALL: &[Assertion] = &[
     Assertion {
         name: "config_change",
-        what: "proxy.config takes effect in the same pod, a broken one does not, \
-               reload=rollout makes a new pod",
+        what: "proxy.config takes effect in the same pod, a broken one does not, whatever \
+               restarts, reload=rollout makes a new pod",
         lane: "config",
         run: config::config_change,
     },
@@ -84,7 +85,7 @@ pub(crate) const ALL: &[Assertion] = &[
     },
     Assertion {
         name: "independence",
-        what: "killing a sidecar restarts it alone, and no log line is lost",
+        what: "killing a sidecar restarts it alone, no log line is lost, and no request for the scraper's end",
         lane: "independence",
         run: independence::independence,
     },
@@ -107,10 +108,40 @@ pub(crate) const ALL: &[Assertion] = &[
         run: config::blog_config,
     },
     Assertion {
+        name: "config_check",
+        what: "with proxy.check a broken nginx.conf stops helm upgrade before anything changes",
+        lane: "check",
+        run: config::config_check,
+    },
+    Assertion {
         name: "bad_config",
         what: "a broken nginx.conf ends the proxy with its place, an unresolvable upstream is a 502",
         lane: "bad-config",
         run: bad_input::bad_config,
+    },
+    Assertion {
+        name: "parent_chart",
+        what: "a chart with pods of its own takes the sidecars in by one dependency",
+        lane: "ways-in",
+        run: ways_in::parent_chart,
+    },
+    Assertion {
+        name: "kustomize",
+        what: "kubectl apply -k puts the sidecars into what has the label, and into nothing else",
+        lane: "ways-in",
+        run: ways_in::kustomize,
+    },
+    Assertion {
+        name: "job",
+        what: "the pods of a Job end with their application",
+        lane: "ways-in",
+        run: ways_in::job,
+    },
+    Assertion {
+        name: "migration",
+        what: "the chart takes the place of hand-written manifests without a failed request",
+        lane: "ways-in",
+        run: ways_in::migration,
     },
     Assertion {
         name: "rollback_uninstall",
@@ -119,10 +150,10 @@ pub(crate) const ALL: &[Assertion] = &[
         run: revisions::rollback_uninstall,
     },
     Assertion {
-        name: "idle_memory",
-        what: "each idle container has a working set of at most 4 MB",
+        name: "footprint",
+        what: "images and idle containers take no more than footprint.json says, and a tenth",
         lane: ALONE,
-        run: memory::idle_memory,
+        run: footprint::footprint,
     },
     Assertion {
         name: "last_line",
@@ -132,9 +163,15 @@ pub(crate) const ALL: &[Assertion] = &[
     },
     Assertion {
         name: "pod_delete",
-        what: "kubectl delete pod ends within 10 s, drain included",
+        what: "kubectl delete pod ends within 10 s, drain included, and with a second pod no request fails",
         lane: ALONE,
         run: lifecycle::pod_delete,
+    },
+    Assertion {
+        name: "port_change",
+        what: "a change of app.port and proxy.port fails no request",
+        lane: ALONE,
+        run: lifecycle::port_change,
     },
     Assertion {
         name: "rollout_under_load",

@@ -96,7 +96,7 @@ fn begin(site: &Site<'_>, pod: &Pod, proxy: &Container) -> Result<(), String> {
 /// that it has not are refused.
 fn apply(site: &Site<'_>, pod: &Pod, proxy: &Container, change: usize) -> Result<(), String> {
     write(site, proxy, change, "")?;
-    let host = if pod.ip.contains(':') { format!("[{}]", pod.ip) } else { pod.ip.clone() };
+    let host = pod.host();
     for port in PORTS {
         let url = format!("http://{host}:{port}/");
         let wanted = ports(change).contains(&port).then(|| page(port, change));

@@ -57,7 +57,7 @@ fn step(site: &Site<'_>, index: usize, value: &str, state: State) -> Result<(), 
     nothing_left(site, state)?;
     let pod = site.pod()?;
     // To the new pod itself: for a moment the Service still leads to the old one too.
-    let host = if pod.ip.contains(':') { format!("[{}]", pod.ip) } else { pod.ip.clone() };
+    let host = pod.host();
     let path = format!("/?toggle={index}");
     let ask = |port| site.cluster.get(&format!("http://{host}:{port}{path}"));
     let around = ask(5000);

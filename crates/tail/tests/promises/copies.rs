@@ -181,6 +181,26 @@ fn what_is_left_of_a_line_that_was_cut_off_stays_alone() {
 }
 
 #[test]
+fn a_line_that_is_ended_in_a_renamed_file_is_whole_though_there_is_a_file_after_it() {
+    for is_ended in [true, false] {
+        let mut desk = Desk::new(&[LOG]);
+        let file = desk.append(LOG, "begun ");
+        desk.turn(0);
+        desk.rename(LOG, OLD);
+        desk.append(LOG, "next\n");
+        desk.engine.hint_names();
+        desk.turn(100);
+        if is_ended {
+            desk.append_to(file, "and ended\n");
+        }
+        desk.settle(110);
+        desk.settle(9000);
+        let expected = if is_ended { "begun and ended\nnext\n" } else { "begun \nnext\n" };
+        assert_eq!(desk.output(), expected);
+    }
+}
+
+#[test]
 fn the_same_text_written_anew_comes_again() {
     for is_told in [true, false] {
         let mut desk = Desk::new(&[LOG]);
