@@ -129,7 +129,11 @@ impl Peek {
         }
         let start = usize::try_from(position.guard_start()).unwrap_or(usize::MAX);
         let guard = self.head.get(start..).and_then(|rest| rest.get(..position.guard.bytes()));
-        guard.is_none_or(|guard| position.guard.is_of(guard))
+        match guard {
+            Some(guard) => position.guard.is_of(guard),
+            // Any file may begin with a hole.
+            None => !(position.head_is_nuls() && self.len.is_less_than(position.frontier)),
+        }
     }
 
     /// Whether it begins with a hole, as any file may.
@@ -316,7 +320,12 @@ impl Stream {
         }
         let is_it = |known: &&Known| peek.fits(&known.position);
         let is_all = |known: &&Known| peek.len.is(known.position.frontier);
+        let newest = self.generations.last().map(|newest| newest.written);
+        let cut = newest.filter(|_| situation == Situation::Cut).filter(|cut| peek.fits(cut));
+        // What was no concern of ours while all of it was at the path has the rest of it now.
+        let is_rest = cut.is_some_and(|cut| !peek.len.is(cut.frontier));
         let all = self.closed.iter().chain(&self.gone);
+        let all = all.filter(|known| !(known.foreign && is_rest));
         if let Some(known) = all.filter(is_it).find(is_all) {
             return Ok(Fate::Done(known.position));
         }
@@ -353,15 +362,10 @@ impl Stream {
         }
         let newest = self.generations.last();
         let is_settled = newest.is_none_or(|one| one.settled.frontier == one.written.frontier);
-        let newest = newest.map(|newest| newest.written);
-        Ok(match (situation, newest) {
+        Ok(match (situation, cut) {
             // What is not acknowledged yet is there only.
-            (Situation::Cut, Some(cut)) if peek.fits(&cut) => {
-                match is_settled && peek.len.is(cut.frontier) {
-                    true => Fate::Done(cut),
-                    false => Fate::From(cut),
-                }
-            }
+            (_, Some(cut)) if is_settled && !is_rest => Fate::Done(cut),
+            (_, Some(cut)) => Fate::From(cut),
             (Situation::First | Situation::Unchanged, _) => Fate::Done(start),
             (Situation::Changed | Situation::Cut | Situation::Unproven, _) => Fate::From(start),
         })
@@ -483,11 +487,11 @@ impl Engine {
     }
 
     /// A compressed file began as a known one does, and goes on otherwise: it is another one. If it
-    /// ends before the frontier, all that it has was written out.
+    /// ends before the frontier, all that it has was written out, unless it began with a hole.
     pub(crate) fn meet_mistaken(&mut self, at: usize, place: usize, judged: Verdict) -> Step {
         self.note_changed(at);
         let one = &mut self.streams[at].generations[place];
-        if judged == Verdict::Shorter {
+        if judged == Verdict::Shorter && !one.written.head_is_nuls() {
             (one.at_end, one.given_up) = (true, true);
             return Step::End;
         }

@@ -70,8 +70,13 @@ impl Position {
     /// Whether all that was passed is NULs, as far as can be told: the hole at the start of a file
     /// that was cut under a writer which does not append. True at the beginning of a file.
     pub fn is_nuls(&self) -> bool {
-        self.head.is_of(&[0; HEAD_BYTES_MAX][..self.head.bytes()])
+        self.head_is_nuls()
             && self.guard.is_of(&[0; GUARD_BYTES_MAX][..self.guard.bytes()])
+    }
+
+    /// Whether the file begins with a hole, as any file may. True at the beginning of a file.
+    pub(crate) fn head_is_nuls(&self) -> bool {
+        self.head.is_of(&[0; HEAD_BYTES_MAX][..self.head.bytes()])
     }
 
     /// Whether the frontier is in a run of NULs, or behind one, that is as long as a guard.
