@@ -12,6 +12,7 @@ use crate::position::{HEAD_BYTES_MAX, Position};
 use crate::report::Notice;
 use crate::rotation::{Decision, Likeness, Situation, Snapshot, admit, is_same_text, sort_by_age};
 use crate::stream::{GENERATIONS_MAX, Generation, Look, Stream, same_file};
+use crate::unpack::UNPACKS;
 
 /// Tries to read a file that may be a copy.
 const READS_MAX: u32 = 4;
@@ -33,7 +34,9 @@ impl Stream {
         };
         let room = GENERATIONS_MAX.saturating_sub(self.generations.len()).max(1);
         let of_interest = |(_, probe): &&(PathBuf, Probe)| in_doubt || !is_known(probe);
-        let packed = snapshot.packed.iter().filter(|(_, probe)| !is_known(probe));
+        let is_cut = UNPACKS && situation == Situation::Cut;
+        let may_be_copy = |probe: &Probe| !is_known(probe) || is_cut && self.is_done(probe);
+        let packed = snapshot.packed.iter().filter(|(_, probe)| may_be_copy(probe));
         let strays = snapshot.rotated.iter().filter(of_interest).chain(packed);
         let mut strays: Vec<_> = strays.take(room).cloned().collect();
         let all = snapshot.rotated.iter().chain(&snapshot.packed);

@@ -7,7 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::checkpoint::{
-    FOLLOWED, FORGOTTEN, Known, MAGIC, PLACE_BYTES, RECORD_HEAD_BYTES, VERSION, record_crc,
+    DELIVERED, FOLLOWED, FOREIGN, FORGOTTEN, Known, MAGIC, OURS, PLACE_BYTES, RECORD_HEAD_BYTES,
+    VERSION, record_crc,
 };
 
 /// A log is not begun anew for less.
@@ -161,7 +162,11 @@ pub(crate) fn encode_all_known(known: impl Iterator<Item = Known>, out: &mut Vec
 
 fn encode_known(known: &Known, out: &mut Vec<u8>) {
     let position = &known.position;
-    out.push(u8::from(known.foreign));
+    out.push(match (known.foreign, known.delivered) {
+        (false, _) => OURS,
+        (true, false) => FOREIGN,
+        (true, true) => DELIVERED,
+    });
     for number in [position.id.dev, position.id.ino, position.id.born_ns, position.frontier] {
         out.extend_from_slice(&number.to_le_bytes());
     }

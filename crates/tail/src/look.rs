@@ -413,7 +413,7 @@ impl Stream {
                     let position = Position::start(probe.id);
                     let foreign = admit(situation, Likeness::None) == Decision::Foreign;
                     if !self.has(probe.id) {
-                        self.closed.push(Known { position, foreign, left: None });
+                        self.closed.push(Known { foreign, ..Known::ours(position) });
                     }
                     scene.notices.push(Notice::Unreadable(path, fault));
                 }

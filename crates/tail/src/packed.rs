@@ -53,7 +53,7 @@ enum Len {
 /// What a compressed file is taken for.
 enum Fate {
     /// Nothing of it is to be read: what it has was written out, or is none of ours.
-    Done(Position),
+    Done(Known),
     /// It is to be read from here.
     From(Position),
     /// It cannot be told yet, or there is nothing to be told.
@@ -186,6 +186,7 @@ impl Stream {
                 let Some(at) = at.filter(|_| is_exact || !known.foreign) else { continue };
                 let (path, probe, _) = peeks.remove(at);
                 known.position.id = probe.id;
+                known.delivered |= is_exact && !known.foreign;
                 known.foreign |= is_exact;
                 *found = true;
                 snapshot.others.push((path, probe));
@@ -260,6 +261,7 @@ impl Stream {
             Ok(peek) if UNPACKS => {
                 self.judge_packed(scene.fs, snapshot, (path, probe), &peek, situation)
             }
+            Err(Fault::Damaged | Fault::Packed) if self.is_done(probe) => Ok(Fate::Later),
             Err(fault @ (Fault::Damaged | Fault::Packed)) => {
                 let len = Len::told(scene.fs, file).unwrap_or(Len::Unknown);
                 let is_missed =
@@ -267,7 +269,7 @@ impl Stream {
                 Ok(match snapshot.plain_of(path).is_some() {
                     true => Fate::Later,
                     false if is_missed => Fate::Unread(fault),
-                    false => Fate::Done(Position::start(probe.id)),
+                    false => Fate::Done(Known::foreign(Position::start(probe.id))),
                 })
             }
             // Nobody writes to it yet, and nothing is in it.
@@ -290,18 +292,21 @@ impl Stream {
         let done = match fate {
             Fate::From(position) if UNPACKS => {
                 let position = Position { id: probe.id, ..position };
+                self.closed.retain(|known| !same_file(known.position.id, probe.id));
                 return Ok(Some(Generation::packed(file, position, path, scene.now_ms)));
             }
-            Fate::Done(position) => Some(Position { id: probe.id, ..position }),
+            Fate::Done(known) => {
+                Some(Known { position: Position { id: probe.id, ..known.position }, ..known })
+            }
             Fate::Unread(fault) => {
                 scene.notices.push(Notice::Unpackable(path.to_owned(), fault, probe.size));
                 scene.stats.packed_lost += 1;
-                Some(Position::start(probe.id))
+                Some(Known::foreign(Position::start(probe.id)))
             }
             Fate::Later | Fate::From(_) => None,
         };
         scene.fs.close(file);
-        self.closed.extend(done.map(Known::foreign));
+        self.closed.extend(done);
         Ok(None)
     }
 
@@ -314,43 +319,31 @@ impl Stream {
         peek: &Peek,
         situation: Situation,
     ) -> Result<Fate, Option<Fault>> {
-        let start = Position::start(probe.id);
+        let none = Known::foreign(Position::start(probe.id));
         if peek.head.is_empty() {
-            return Ok(if peek.len.is(0) { Fate::Done(start) } else { Fate::Later });
+            return Ok(if peek.len.is(0) { Fate::Done(none) } else { Fate::Later });
         }
-        let is_it = |known: &&Known| peek.fits(&known.position);
-        let is_all = |known: &&Known| peek.len.is(known.position.frontier);
-        let newest = self.generations.last().map(|newest| newest.written);
+        let newest = self.generations.last();
+        let is_settled = newest.is_none_or(|one| one.settled.frontier == one.written.frontier);
+        let newest = newest.map(|newest| newest.written);
         let cut = newest.filter(|_| situation == Situation::Cut).filter(|cut| peek.fits(cut));
         // What was no concern of ours while all of it was at the path has the rest of it now.
         let is_rest = cut.is_some_and(|cut| !peek.len.is(cut.frontier));
-        let all = self.closed.iter().chain(&self.gone);
-        let all = all.filter(|known| !(known.foreign && is_rest));
-        if let Some(known) = all.filter(is_it).find(is_all) {
-            return Ok(Fate::Done(known.position));
+        let is_this = |known: &&Known| same_file(known.position.id, probe.id);
+        if self.closed.iter().find(is_this).is_some_and(|known| known.delivered || !is_rest) {
+            return Ok(Fate::Later);
         }
-        let in_place = matches!(situation, Situation::Unchanged | Situation::Unproven);
-        let live = self.live.filter(|_| !in_place);
-        for at in 0..self.generations.len() {
-            let one = &self.generations[at];
-            let is_other = one.packed.is_none() && Some(one.id()) != live;
-            if is_other && peek.is_like(fs, one.file).ok_or(None)? {
-                self.judge_open(fs, at, situation);
-                return Ok(Fate::Later);
-            }
+        let is_out = |known: &Known| !known.foreign || known.delivered;
+        let is_all = |known: &&Known| {
+            let fits = peek.fits(&known.position) && peek.len.is(known.position.frontier);
+            fits && (is_out(known) || !is_rest)
+        };
+        if let Some(known) = self.closed.iter().chain(&self.gone).find(is_all) {
+            let delivered = is_out(known);
+            return Ok(Fate::Done(Known { delivered, ..Known::foreign(known.position) }));
         }
-        match fs.open(&plain_path(path).unwrap_or_default()) {
-            Ok(file) => {
-                let is_like = peek.is_like(fs, file);
-                fs.close(file);
-                if is_like.ok_or(None)? || peek.is_nuls() {
-                    return Ok(Fate::Later);
-                }
-            }
-            Err(Fault::TooManyOpen) => return Err(None),
-            // It goes away when all of it is compressed.
-            Err(Fault::Missing) if snapshot.plain_of(path).is_some() => return Err(None),
-            Err(_) => {}
+        if self.is_of_open(fs, snapshot, path, peek, situation)? {
+            return Ok(Fate::Later);
         }
         let is_part = |known: &Known| {
             !known.foreign
@@ -360,15 +353,47 @@ impl Stream {
         if let Some(at) = self.gone.iter().rposition(is_part) {
             return Ok(Fate::From(self.gone.remove(at).position));
         }
-        let newest = self.generations.last();
-        let is_settled = newest.is_none_or(|one| one.settled.frontier == one.written.frontier);
         Ok(match (situation, cut) {
             // What is not acknowledged yet is there only.
-            (_, Some(cut)) if is_settled && !is_rest => Fate::Done(cut),
+            (_, Some(cut)) if is_settled && !is_rest => Fate::Done(Known::delivered(cut)),
             (_, Some(cut)) => Fate::From(cut),
-            (Situation::First | Situation::Unchanged, _) => Fate::Done(start),
-            (Situation::Changed | Situation::Cut | Situation::Unproven, _) => Fate::From(start),
+            (Situation::First | Situation::Unchanged, _) => Fate::Done(none),
+            (Situation::Changed | Situation::Cut | Situation::Unproven, _) => {
+                Fate::From(none.position)
+            }
         })
+    }
+
+    /// Whether a file that is open, or the one that it is made of, has the same bytes still.
+    fn is_of_open(
+        &mut self,
+        fs: &mut dyn Fs,
+        snapshot: &Snapshot,
+        path: &Path,
+        peek: &Peek,
+        situation: Situation,
+    ) -> Result<bool, Option<Fault>> {
+        let in_place = matches!(situation, Situation::Unchanged | Situation::Unproven);
+        let live = self.live.filter(|_| !in_place);
+        for at in 0..self.generations.len() {
+            let one = &self.generations[at];
+            let is_other = one.packed.is_none() && Some(one.id()) != live;
+            if is_other && peek.is_like(fs, one.file).ok_or(None)? {
+                self.judge_open(fs, at, situation);
+                return Ok(true);
+            }
+        }
+        match fs.open(&plain_path(path).unwrap_or_default()) {
+            Ok(file) => {
+                let is_like = peek.is_like(fs, file);
+                fs.close(file);
+                Ok(is_like.ok_or(None)? || peek.is_nuls())
+            }
+            Err(Fault::TooManyOpen) => Err(None),
+            // It goes away when all of it is compressed.
+            Err(Fault::Missing) if snapshot.plain_of(path).is_some() => Err(None),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Whether a file of this length was read to its end: of one that cannot be unpacked nothing
@@ -440,8 +465,10 @@ impl Generation {
 
     /// What is remembered of it once it is closed. What was compressed is not read again.
     pub(crate) fn known(&self, position: Position) -> Known {
-        let is_over = self.packed.is_some() && self.at_end && position == self.written;
-        Known { foreign: is_over, ..Known::ours(position) }
+        match self.packed.is_some() && self.at_end && position == self.written {
+            true => Known::delivered(position),
+            false => Known::ours(position),
+        }
     }
 }
 

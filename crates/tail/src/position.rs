@@ -70,8 +70,7 @@ impl Position {
     /// Whether all that was passed is NULs, as far as can be told: the hole at the start of a file
     /// that was cut under a writer which does not append. True at the beginning of a file.
     pub fn is_nuls(&self) -> bool {
-        self.head_is_nuls()
-            && self.guard.is_of(&[0; GUARD_BYTES_MAX][..self.guard.bytes()])
+        self.head_is_nuls() && self.guard.is_of(&[0; GUARD_BYTES_MAX][..self.guard.bytes()])
     }
 
     /// Whether the file begins with a hole, as any file may. True at the beginning of a file.

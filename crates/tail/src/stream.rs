@@ -21,6 +21,7 @@ use crate::fs::{Fault, FileId, Handle, Probe};
 use crate::pattern::RotatedNames;
 use crate::position::Position;
 use crate::reclaim::QUIET_MS;
+use crate::unpack::UNPACKS;
 
 /// Generations one path may hold open; a limit against a directory full of rotated files.
 pub const GENERATIONS_MAX: usize = 512;
@@ -356,9 +357,14 @@ impl Stream {
     /// be removed if such files are.
     pub(crate) fn remember(&mut self, one: &Generation, probe: Option<&Probe>, removes: bool) {
         let Some(probe) = probe.filter(|probe| probe.linked) else {
-            // What was removed does not come back.
-            if !one.is_removed {
-                self.note_gone(one.known(one.written));
+            let known = one.known(one.written);
+            // What was removed does not come back, but somebody may have been compressing it: its
+            // bytes are known then, whatever file they are in.
+            let bytes = Position { id: FileId::default(), ..known.position };
+            match one.is_removed {
+                false => self.note_gone(known),
+                true if UNPACKS => self.note_gone(Known::delivered(bytes)),
+                true => {}
             }
             return;
         };
