@@ -45,7 +45,9 @@ impl Stream {
         self.note_fault(seen.as_ref().err().copied(), scene.notices);
         let Ok(seen) = seen else { return false };
         let open = self.generations.last().is_some_and(|newest| newest.id() == seen.id);
-        let parked = || self.closed.iter().any(|known| is_at_end(known, &seen));
+        // One that was none of ours is at the path now, or has its number only.
+        let is_parked = |known: &Known| !known.foreign && is_at_end(known, &seen);
+        let parked = || self.closed.iter().any(is_parked);
         if !open && !parked() || self.restored {
             return false;
         }
@@ -202,13 +204,18 @@ impl Stream {
         scene: &mut Scene<'_>,
         snapshot: Option<Snapshot>,
     ) -> Look {
-        let Some(snapshot) = snapshot else { return Look::Again };
+        let Some(mut snapshot) = snapshot else { return Look::Again };
         let newest = self.generations.last().map(Generation::id);
         if snapshot.live.map(|live| live.id) != newest {
             // The path went on to another file: an ordinary look sorts that out.
             return Look::Settled;
         }
         self.note_what_is_back(&snapshot);
+        // One that was compressed meanwhile is no copy of what was cut.
+        let may_be_packed = UNPACKS && !snapshot.packed.is_empty();
+        if may_be_packed && self.locate(scene, &mut snapshot).is_err() {
+            return Look::Again;
+        }
         self.reconcile(scene, &snapshot, Situation::Cut)
     }
 
