@@ -217,3 +217,57 @@ fn a_bomb_takes_no_memory() {
     assert!(memory_kib < 16 << 10, "{memory_kib} KiB");
     scraper.terminate();
 }
+
+/// The program as it is built without features, which the tests of this package give it otherwise.
+fn default_binary() -> Command {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("default");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "--offline"])
+        .args(["--package", "log-scraper", "--bin", "log-scraper", "--target-dir"])
+        .arg(&target)
+        .env_remove("CARGO_BUILD_TARGET")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .unwrap();
+    assert!(built.success(), "the program builds without features");
+    let mut command = Command::new(target.join("debug/log-scraper"));
+    command.env_clear();
+    command
+}
+
+#[test]
+fn without_decoders_a_file_that_may_hold_unread_lines_is_said_once_and_counted() {
+    const LOST: &str = "log_scraper_compressed_files_lost_total";
+    let folder = Folder::new();
+    let path = folder.path("app.log");
+    let (checkpoint, address) = (folder.argument("checkpoint"), common::free_address());
+    let flags = ["--checkpoint-file", &checkpoint, "--admin-listen", &address];
+    let start = || Scraper::spawn(default_binary().args(flags).arg(&path));
+    append(&path, lines(0..10).as_bytes());
+    let scraper = start();
+    scraper.wait_for_output(lines(0..10).as_bytes());
+    scraper.terminate();
+    // One that was read to its end, and after it two of which nobody read anything.
+    fs::rename(&path, folder.path("app.log.3")).unwrap();
+    compress(&folder.path("app.log.3"), ".gz");
+    fs::write(folder.path("app.log.2.gz"), compressed(lines(10..30).as_bytes(), ".gz")).unwrap();
+    fs::write(folder.path("app.log.1.zst"), compressed(lines(30..50).as_bytes(), ".zst")).unwrap();
+    append(&path, line(50).as_bytes());
+    for expected in [2, 0] {
+        let scraper = start();
+        append(&path, line(51).as_bytes());
+        wait_until("the newest line", || scraper.output().ends_with(line(51).as_bytes()));
+        wait_until("the count", || common::metric(&address, LOST) == expected);
+        // A look or two later it is still so.
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        assert_eq!(common::metric(&address, LOST), expected);
+        let messages = scraper.messages();
+        for name in ["app.log.2.gz", "app.log.1.zst"] {
+            let said = format!("{name}: was compressed while it was not followed");
+            assert_eq!(messages.matches(&said).count() as u64, expected / 2, "{messages}");
+        }
+        assert!(!messages.contains("app.log.3.gz"), "its length tells: {messages}");
+        let output = numbers(&scraper.terminate());
+        assert!(output.iter().all(|number| *number >= 50), "{output:?}");
+    }
+}
