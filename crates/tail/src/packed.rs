@@ -33,6 +33,8 @@ const OTHER_NAMES_MAX: usize = 256;
 const UNPACK_COST_BYTES: usize = 64 << 10;
 /// A gzip file that is smaller than this has no more than 4 GiB in it.
 const SMALL_BYTES: u64 = 4 << 20;
+/// A read that failed: an input/output error.
+const UNREAD: Fault = Fault::Other(5);
 
 /// What a compressed file has.
 #[derive(Debug)]
@@ -66,11 +68,16 @@ impl Len {
     /// What the end of a gzip file says, whether it can be unpacked or not.
     fn told(fs: &mut dyn Fs, file: Handle) -> Result<Len, Fault> {
         let (mut first, mut last) = ([0; 2], [0; 4]);
-        let is_gzip = read_exact(fs, file, 0, &mut first) == Some(2) && first == [0x1f, 0x8b];
+        let read = read_exact(fs, file, 0, &mut first).ok_or(UNREAD)?;
+        let is_gzip = read == 2 && first == [0x1f, 0x8b];
         // It may be longer than it was when it was found.
         let size = fs.probe(file)?.size;
-        let is_told = is_gzip && read_exact(fs, file, size.saturating_sub(4), &mut last) == Some(4);
-        Ok(if is_told { Len::Low(u32::from_le_bytes(last), size) } else { Len::Unknown })
+        let read = read_exact(fs, file, size.saturating_sub(4), &mut last).ok_or(UNREAD)?;
+        Ok(if is_gzip && read == 4 {
+            Len::Low(u32::from_le_bytes(last), size)
+        } else {
+            Len::Unknown
+        })
     }
 
     fn is(self, frontier: u64) -> bool {
@@ -117,6 +124,8 @@ impl Peek {
         head.truncate(filled);
         if matches!(len, Len::Unknown) {
             len = Len::told(fs, file)?;
+            // Of several members it is the last one's.
+            len = if len.is_less_than(filled as u64) { Len::Unknown } else { len };
         }
         Ok(Peek { head, len })
     }
@@ -142,10 +151,15 @@ impl Peek {
     }
 
     /// Whether an open file begins with the same bytes, or has no more than some of them. `None` if
-    /// it cannot be read.
-    fn is_like(&self, fs: &mut dyn Fs, file: Handle) -> Option<bool> {
-        if self.is_nuls() {
-            return Some(self.len.is(fs.probe(file).ok()?.size));
+    /// it cannot be read. Of what begins with a hole the length tells; where that is not known, it
+    /// may be any file that is not at its path and begins so, as long as that is open.
+    fn is_like(&self, fs: &mut dyn Fs, file: Handle, is_live: bool) -> Option<bool> {
+        let is_nuls = self.is_nuls();
+        if is_nuls && self.len.is(fs.probe(file).ok()?.size) {
+            return Some(true);
+        }
+        if is_nuls && (is_live || matches!(self.len, Len::Exact(_))) {
+            return Some(false);
         }
         let mut seen = vec![0; self.head.len()];
         let filled = read_exact(fs, file, 0, &mut seen)?;
@@ -378,14 +392,15 @@ impl Stream {
         for at in 0..self.generations.len() {
             let one = &self.generations[at];
             let is_other = one.packed.is_none() && Some(one.id()) != live;
-            if is_other && peek.is_like(fs, one.file).ok_or(None)? {
+            let is_live = Some(one.id()) == self.live;
+            if is_other && peek.is_like(fs, one.file, is_live).ok_or(None)? {
                 self.judge_open(fs, at, situation);
                 return Ok(true);
             }
         }
         match fs.open(&plain_path(path).unwrap_or_default()) {
             Ok(file) => {
-                let is_like = peek.is_like(fs, file);
+                let is_like = peek.is_like(fs, file, false);
                 fs.close(file);
                 Ok(is_like.ok_or(None)? || peek.is_nuls())
             }
