@@ -1,5 +1,7 @@
 //! Rotated files that were compressed.
 
+use tail::engine::Options;
+use tail::reclaim::Reclaim;
 use tail::report::Notice;
 
 use super::desk::{Desk, options};
@@ -337,4 +339,74 @@ fn a_file_that_cannot_be_unpacked_is_said_unless_it_was_read_to_its_end_and_neve
     check(false, "one more\n", 1);
     check(false, "", 0);
     check(true, "one more\n", 0);
+}
+
+#[test]
+fn a_shorter_file_that_begins_with_a_hole_as_the_cut_one_did_is_read() {
+    let mut desk = Desk::new(&[LOG]);
+    let text = lines(0, 20);
+    desk.put_hole(LOG, 2000);
+    desk.append(LOG, &text);
+    desk.settle(0);
+    assert!(desk.output() == text);
+    desk.cut(LOG);
+    desk.put_hole(LOG, 1500);
+    desk.append(LOG, "unread\n");
+    compress(&mut desk, LOG, "/log/app.log.1.gz");
+    desk.cut(LOG);
+    desk.append(LOG, "newer\n");
+    desk.settle(2000);
+    desk.settle(4000);
+    assert_eq!(desk.output(), format!("{text}unread\nnewer\n"));
+}
+
+#[test]
+fn what_was_removed_as_delivered_under_a_compressors_hands_is_not_read_again() {
+    let reclaim = Reclaim { keep_rotated: Some(0), freeing: None };
+    let mut desk = Desk::with(Options { reclaim, checkpoint: true, ..options(&[LOG]) });
+    let text = lines(0, 200);
+    desk.append(LOG, &text);
+    desk.settle(0);
+    desk.rename(LOG, "/log/app.log.1");
+    desk.append(LOG, "newer\n");
+    desk.settle(1000);
+    let bytes = gzip(&text);
+    let file = desk.append("/log/app.log.1.gz", "");
+    desk.append_bytes_to(file, &bytes[..100]);
+    for second in 2..41 {
+        desk.settle(second * 1000);
+    }
+    assert!(!desk.disk.has("/log/app.log.1"));
+    desk.append_bytes_to(file, &bytes[100..]);
+    for second in 41..141 {
+        desk.settle(second * 1000);
+    }
+    assert!(desk.output() == format!("{text}newer\n"), "nothing again");
+    desk.restart();
+    desk.settle(200_000);
+    assert_eq!(desk.output(), "");
+}
+
+#[test]
+fn a_second_name_among_another_paths_files_does_not_make_it_read_again() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    desk.append(LOG, "one\n");
+    desk.append(OTHER, "other\n");
+    desk.settle(0);
+    desk.restart();
+    desk.append(OTHER, "unread\n");
+    let packed = format!("{OTHER}.1.gz");
+    compress(&mut desk, OTHER, &packed);
+    desk.delete(OTHER);
+    desk.append(OTHER, "newer\n");
+    desk.settle(20_000);
+    desk.name(&packed, "/log/app.log.second");
+    desk.engine.hint_names();
+    desk.settle(40_000);
+    desk.rename(OTHER, &format!("{OTHER}.0"));
+    desk.append(OTHER, "newest\n");
+    desk.engine.hint_names();
+    desk.settle(60_000);
+    desk.settle(80_000);
+    assert_eq!(desk.output(), "unread\nnewer\nnewest\n");
 }
