@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sidecar::admin::Answer;
-use sidecar::metrics::{Kind, Text};
+use sidecar::metrics::Kind::{self, Counter, Gauge};
+use sidecar::metrics::Text;
 use tail::report::Stats;
 
 /// A main loop that did not turn for so long is stuck; it turns every second, stdout blocked or
@@ -60,8 +61,7 @@ fn readyz(state: &State) -> Answer {
 }
 
 /// Every counter and gauge: its name, what it counts, and its value.
-fn families(stats: &Stats) -> [(&'static str, &'static str, Kind, u64); 15] {
-    use Kind::{Counter, Gauge};
+fn families(stats: &Stats) -> [(&'static str, &'static str, Kind, u64); 16] {
     [
         ("log_scraper_lines_total", "Line ends written out.", Counter, stats.lines),
         ("log_scraper_bytes_total", "Bytes of files written out.", Counter, stats.bytes),
@@ -123,6 +123,12 @@ fn families(stats: &Stats) -> [(&'static str, &'static str, Kind, u64); 15] {
             Gauge,
             stats.folders_left_out,
         ),
+        (
+            "log_scraper_compressed_files_lost_total",
+            "Compressed files of which something could not be read.",
+            Counter,
+            stats.packed_lost,
+        ),
     ]
 }
 
@@ -136,7 +142,7 @@ fn metrics(state: &State) -> String {
     if let Some(stats) = &state.store {
         crate::store::metrics::push(&mut text, stats);
     }
-    text.family("log_scraper_build_info", "The program's version.", Kind::Gauge);
+    text.family("log_scraper_build_info", "The program's version.", Gauge);
     text.sample("log_scraper_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     text.finish()
 }
@@ -189,9 +195,10 @@ mod tests {
             freed_bytes: 13,
             free_failures: 14,
             folders_left_out: 15,
+            packed_lost: 16,
         };
         let text = metrics(&State { stats, ..State::default() });
-        for value in 1..=15 {
+        for value in 1..=16 {
             assert!(text.lines().any(|line| line.ends_with(&format!(" {value}"))), "{value}");
         }
         assert!(text.contains("log_scraper_build_info{version=\""));

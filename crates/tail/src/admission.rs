@@ -12,6 +12,7 @@ use crate::position::{HEAD_BYTES_MAX, Position};
 use crate::report::Notice;
 use crate::rotation::{Decision, Likeness, Situation, Snapshot, admit, is_same_text, sort_by_age};
 use crate::stream::{GENERATIONS_MAX, Generation, Look, Stream, same_file};
+use crate::unpack::UNPACKS;
 
 /// Tries to read a file that may be a copy.
 const READS_MAX: u32 = 4;
@@ -33,9 +34,13 @@ impl Stream {
         };
         let room = GENERATIONS_MAX.saturating_sub(self.generations.len()).max(1);
         let of_interest = |(_, probe): &&(PathBuf, Probe)| in_doubt || !is_known(probe);
-        let mut strays: Vec<_> =
-            snapshot.rotated.iter().filter(of_interest).take(room).cloned().collect();
-        let known = snapshot.rotated.iter().filter(|(_, probe)| is_known(probe));
+        let is_cut = UNPACKS && situation == Situation::Cut;
+        let may_be_copy = |probe: &Probe| !is_known(probe) || is_cut && self.is_done(probe);
+        let packed = snapshot.packed.iter().filter(|(_, probe)| may_be_copy(probe));
+        let strays = snapshot.rotated.iter().filter(of_interest).chain(packed);
+        let mut strays: Vec<_> = strays.take(room).cloned().collect();
+        let all = snapshot.rotated.iter().chain(&snapshot.packed);
+        let known = all.filter(|(_, probe)| is_known(probe));
         let known: Vec<_> = known.map(|(path, _)| path.as_path()).collect();
         sort_by_age(&mut strays, &known);
         strays
@@ -190,7 +195,7 @@ impl Stream {
     }
 
     /// After a cut: a file that is open may have become the copy that was made before it.
-    fn judge_open(&mut self, fs: &mut dyn Fs, at: usize, situation: Situation) {
+    pub(crate) fn judge_open(&mut self, fs: &mut dyn Fs, at: usize, situation: Situation) {
         let Some(cut) = self.generations.last().map(|newest| newest.written) else { return };
         let one = &mut self.generations[at];
         if situation != Situation::Cut || !cut.proves_something() || one.id() == cut.id {
@@ -250,7 +255,8 @@ impl Stream {
         self.closed.retain(|known| known.position.id != live.id);
         let mut one = self.replaced(scene, file, &live);
         // Where files are copied and cut it may be so before anything of it was read.
-        one.look_first = !snapshot.rotated.is_empty() && !one.written.proves_something();
+        let are_rotated = !snapshot.rotated.is_empty() || !snapshot.packed.is_empty();
+        one.look_first = are_rotated && !one.written.proves_something();
         self.generations.push(one);
         Look::Settled
     }

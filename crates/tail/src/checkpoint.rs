@@ -44,6 +44,10 @@ pub(crate) const VERSION: u16 = 2;
 /// Kinds of changes in a body.
 pub(crate) const FOLLOWED: u8 = 1;
 pub(crate) const FORGOTTEN: u8 = 2;
+/// Kinds of files; any other one is foreign.
+pub(crate) const OURS: u8 = 0;
+pub(crate) const FOREIGN: u8 = 1;
+pub(crate) const DELIVERED: u8 = 2;
 
 /// A generation known to the checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +56,8 @@ pub struct Known {
     pub position: Position,
     /// It carries a rotated file's name, yet is none of this path's generations: never read.
     pub foreign: bool,
+    /// It is not read, for all its bytes were written out: they were those of another file.
+    pub delivered: bool,
     /// Its size and the time of its last write when it was closed, read to its end: a file that was
     /// cut may well have grown to the size it had. Not in the checkpoint.
     pub left: Option<(u64, u64)>,
@@ -60,12 +66,17 @@ pub struct Known {
 impl Known {
     /// A generation of the path.
     pub fn ours(position: Position) -> Known {
-        Known { position, foreign: false, left: None }
+        Known { position, foreign: false, delivered: false, left: None }
     }
 
     /// None of its generations.
     pub fn foreign(position: Position) -> Known {
-        Known { position, foreign: true, left: None }
+        Known { foreign: true, ..Known::ours(position) }
+    }
+
+    /// None of its generations, with the bytes of one that was written out.
+    pub(crate) fn delivered(position: Position) -> Known {
+        Known { delivered: true, ..Known::foreign(position) }
     }
 
     /// Whether all of a file was read that is as `probe` says.
@@ -249,7 +260,7 @@ pub(crate) fn decode_all_known(reader: &mut Reader) -> Result<Vec<Known>, Damage
 
 fn decode_known(reader: &mut Reader) -> Result<Known, Damage> {
     let flags = reader.take(1)?[0];
-    let (foreign, cuts) = (flags & 1 != 0, flags >> 1);
+    let (kind, cuts) = (flags & 3, flags >> 2);
     let id = FileId { dev: reader.u64()?, ino: reader.u64()?, born_ns: reader.u64()? };
     let frontier = reader.u64()?;
     let head = Sum { len: reader.u16()?, crc: reader.u32()? };
@@ -260,7 +271,8 @@ fn decode_known(reader: &mut Reader) -> Result<Known, Damage> {
         return Err(Damage::Inconsistent);
     }
     let position = Position { id, head, guard, frontier, cuts };
-    Ok(Known { position, foreign, left: None })
+    let (foreign, delivered) = (kind != OURS, kind == DELIVERED);
+    Ok(Known { position, foreign, delivered, left: None })
 }
 
 /// Takes numbers from the front of bytes.
@@ -299,10 +311,11 @@ pub(crate) mod tests {
 
     fn known(ino: u64, foreign: bool) -> Known {
         let id = FileId { dev: 7, ino, born_ns: 99 };
-        let mut position = Position { cuts: (ino % 128) as u8, ..Position::start(id) };
+        let mut position = Position { cuts: (ino % 64) as u8, ..Position::start(id) };
         let bytes = vec![ino as u8; 1500];
         position.advance(&bytes, 1500);
-        Known { position, foreign, left: None }
+        let delivered = foreign && ino % 200 == 1;
+        Known { foreign, delivered, ..Known::ours(position) }
     }
 
     /// This many paths, each with another number of files.

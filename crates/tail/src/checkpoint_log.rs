@@ -7,7 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::checkpoint::{
-    FOLLOWED, FORGOTTEN, Known, MAGIC, PLACE_BYTES, RECORD_HEAD_BYTES, VERSION, record_crc,
+    DELIVERED, FOLLOWED, FOREIGN, FORGOTTEN, Known, MAGIC, OURS, PLACE_BYTES, RECORD_HEAD_BYTES,
+    VERSION, record_crc,
 };
 
 /// A log is not begun anew for less.
@@ -161,8 +162,13 @@ pub(crate) fn encode_all_known(known: impl Iterator<Item = Known>, out: &mut Vec
 
 fn encode_known(known: &Known, out: &mut Vec<u8>) {
     let position = &known.position;
-    // One bit, and seven for the cuts: what knew no cuts wrote 0 or 1.
-    out.push(u8::from(known.foreign) | position.cuts << 1);
+    // Two bits, and six for the cuts: what knew no cuts wrote 0 or 1.
+    let kind = match (known.foreign, known.delivered) {
+        (false, _) => OURS,
+        (true, false) => FOREIGN,
+        (true, true) => DELIVERED,
+    };
+    out.push(kind | position.cuts << 2);
     for number in [position.id.dev, position.id.ino, position.id.born_ns, position.frontier] {
         out.extend_from_slice(&number.to_le_bytes());
     }

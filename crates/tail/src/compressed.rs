@@ -12,16 +12,32 @@ const ENDINGS: [&str; 18] = [
     ".sz", ".gzip", ".zstd", ".bzip2", ".tgz", ".zz",
 ];
 
-/// What compressed files begin with: gzip, zstd, xz, lz4, zip, compress, bzip2.
-const BEGINNINGS: [&[u8]; 7] = [
-    &[0x1f, 0x8b, 8],
-    &[0x28, 0xb5, 0x2f, 0xfd],
-    &[0xfd, b'7', b'z', b'X', b'Z', 0],
-    &[4, 0x22, 0x4d, 0x18],
-    b"PK\x03\x04",
-    &[0x1f, 0x9d, 0x90],
-    b"BZh91AY&SY",
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    Gzip,
+    Zstd,
+    /// In a way that is known and not read: xz, lz4, zip, compress, bzip2.
+    Other,
+}
+
+const BEGINNINGS: [(&[u8], Packing); 7] = [
+    (&[0x1f, 0x8b, 8], Packing::Gzip),
+    (&[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd),
+    (&[0xfd, b'7', b'z', b'X', b'Z', 0], Packing::Other),
+    (&[4, 0x22, 0x4d, 0x18], Packing::Other),
+    (b"PK\x03\x04", Packing::Other),
+    (&[0x1f, 0x9d, 0x90], Packing::Other),
+    (b"BZh91AY&SY", Packing::Other),
 ];
+
+impl Packing {
+    /// By what a file begins with; `None` if that is none of the usual ways.
+    pub(crate) fn of(first: &[u8]) -> Option<Packing> {
+        let found = BEGINNINGS.iter().find(|(beginning, _)| first.starts_with(beginning));
+        found.map(|(_, packing)| *packing)
+    }
+}
 
 /// Bytes of a beginning that tell.
 pub(crate) const BEGINNING_BYTES: usize = 10;
@@ -40,7 +56,7 @@ pub(crate) fn without_ending(name: &OsStr) -> Option<&OsStr> {
 
 /// Whether a file that begins so is compressed.
 pub(crate) fn begins_compressed(first: &[u8]) -> bool {
-    BEGINNINGS.iter().any(|beginning| first.starts_with(beginning))
+    Packing::of(first).is_some()
 }
 
 #[cfg(test)]

@@ -66,10 +66,9 @@ pub(crate) fn likeness(fs: &mut dyn Fs, file: Handle, cut: &Position) -> Option<
     let mut seen = [0; GUARD_BYTES_MAX];
     let guard = &mut seen[..cut.guard.bytes()];
     let filled = read_exact(fs, file, cut.guard_start(), guard)?;
-    let is_hole = cut.head.is_of(&[0; HEAD_BYTES_MAX][..cut.head.bytes()]);
     Some(match filled < guard.len() {
         // Any file may begin with a hole.
-        true if is_hole => Likeness::None,
+        true if cut.head_is_nuls() => Likeness::None,
         true => Likeness::ShorterCopy,
         false if cut.guard.is_of(guard) => Likeness::Copy,
         false => Likeness::None,

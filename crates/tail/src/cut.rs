@@ -42,6 +42,9 @@ impl Engine {
     ) -> Step {
         let stream = &mut self.streams[at];
         let one = &mut stream.generations[place];
+        if one.is_packed() {
+            return self.meet_mistaken(at, place, judged);
+        }
         let size = fs.probe(one.file).map_or(u64::MAX, |probe| probe.size);
         if judged == Verdict::Shorter && size >= one.written.frontier {
             // Size and content contradict each other: one of them is out of date.
@@ -270,6 +273,10 @@ fn is_over(stream: &Stream, place: usize, fs: &mut dyn Fs, now_ms: u64) -> bool 
     let one = &stream.generations[place];
     if !one.at_end || stream.live == Some(one.id()) {
         return false;
+    }
+    if one.is_packed() {
+        // Nobody writes to it any more.
+        return true;
     }
     let idle_ms = now_ms.saturating_sub(one.moved_ms);
     let has_successor = place + 1 < stream.generations.len();

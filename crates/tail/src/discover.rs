@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::compressed::without_ending;
 use crate::engine::Engine;
 use crate::expand::hash_of;
 use crate::folder::{Folders, dir_of, join};
@@ -128,8 +129,23 @@ impl Engine {
         stream.due = stream.due.max(due);
     }
 
-    /// Streams of which a path may be a rotated file: its name begins with their stem.
+    /// Streams of which a path may be a rotated file, compressed or not.
     fn rotated_of(&self, path: &Path) -> Vec<usize> {
+        match path.file_name().and_then(without_ending) {
+            Some(plain) => {
+                let mut found = self.rotated_as(&path.with_file_name(plain));
+                found.extend(
+                    path.parent()
+                        .and_then(|_| self.finder.index.by_path.get(&path.with_file_name(plain))),
+                );
+                found
+            }
+            None => self.rotated_as(path),
+        }
+    }
+
+    /// Streams of which a path may be a plain rotated file: its name begins with their stem.
+    fn rotated_as(&self, path: &Path) -> Vec<usize> {
         let (dir, Some(name)) = (dir_of(path), path.file_name()) else { return Vec::new() };
         let name = name.as_bytes();
         let ext = name.iter().rposition(|byte| *byte == b'.').map_or(&[][..], |at| &name[at..]);

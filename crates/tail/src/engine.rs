@@ -16,6 +16,7 @@ use crate::position::GUARD_BYTES_MAX;
 use crate::reclaim::{Reclaim, Reclaimer};
 use crate::report::{Notice, Stats};
 use crate::stream::{Look, Stream};
+use crate::unpack::{Readers, UNPACKS, Unpacked};
 
 /// Bytes one read asks for. Large enough that the calls cost little, small enough that data stays
 /// in the processor's second cache between read and write.
@@ -131,6 +132,8 @@ pub struct Engine {
     pub(crate) dirty: VecDeque<usize>,
     /// Files held open now.
     pub(crate) open_files: usize,
+    /// How compressed files are read.
+    pub(crate) readers: Readers,
     /// Files that may be open at present.
     pub(crate) open_files_max: usize,
     /// More files were to be opened than may be open.
@@ -198,6 +201,7 @@ impl Engine {
             finder: Finder::default(),
             dirty: VecDeque::new(),
             open_files: 0,
+            readers: Readers::default(),
             no_room: false,
             look_again_ms: LOOK_AGAIN_MS,
             retire_at_ms: 0,
@@ -254,6 +258,23 @@ impl Engine {
 
     /// One turn: at most about `budget` bytes are read, and all calls are bounded.
     pub fn turn(
+        &mut self,
+        fs: &mut dyn Fs,
+        sink: &mut dyn Sink,
+        now_ms: u64,
+        budget: usize,
+    ) -> Wake {
+        if !UNPACKS {
+            return self.turn_unpacked(fs, sink, now_ms, budget);
+        }
+        let mut readers = std::mem::take(&mut self.readers);
+        let mut unpacked = Unpacked { fs, readers: &mut readers };
+        let wake = self.turn_unpacked(&mut unpacked, sink, now_ms, budget);
+        self.readers = readers;
+        wake
+    }
+
+    fn turn_unpacked(
         &mut self,
         fs: &mut dyn Fs,
         sink: &mut dyn Sink,

@@ -114,11 +114,29 @@ impl Folders {
         fs: &mut dyn Fs,
         names: &RotatedNames,
     ) -> Result<Vec<PathBuf>, Fault> {
+        self.fitting(fs, names, |name| names.contains(name))
+    }
+
+    /// The names in a directory that rotated files have once they are compressed.
+    pub(crate) fn packed(
+        &mut self,
+        fs: &mut dyn Fs,
+        names: &RotatedNames,
+    ) -> Result<Vec<PathBuf>, Fault> {
+        self.fitting(fs, names, |name| names.contains_packed(name))
+    }
+
+    fn fitting(
+        &mut self,
+        fs: &mut dyn Fs,
+        names: &RotatedNames,
+        fits: impl Fn(&OsStr) -> bool,
+    ) -> Result<Vec<PathBuf>, Fault> {
         let prefix = OsStr::from_bytes(names.prefix()).to_owned();
         let listed = self.names(fs, &names.dir)?;
         let from = listed.range(prefix.clone()..);
         let alike = from.take_while(|name| name.as_bytes().starts_with(prefix.as_bytes()));
-        let fitting = alike.filter(|name| names.contains(name));
+        let fitting = alike.filter(|name| fits(name));
         Ok(fitting.map(|name| join(&names.dir, name)).collect())
     }
 

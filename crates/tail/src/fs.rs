@@ -11,6 +11,26 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Handle(pub u64);
 
+/// The bit of a handle by which a compressed file is read as what was compressed. An [`Fs`] gives
+/// and gets handles without it.
+const UNPACKED: u64 = 1 << 63;
+
+impl Handle {
+    /// The same file, read as what was compressed.
+    pub(crate) fn unpacked(self) -> Handle {
+        Handle(self.0 | UNPACKED)
+    }
+
+    /// The same file, read as it is.
+    pub(crate) fn packed(self) -> Handle {
+        Handle(self.0 & !UNPACKED)
+    }
+
+    pub(crate) fn is_unpacked(self) -> bool {
+        self.0 & UNPACKED != 0
+    }
+}
+
 /// What tells one file from every other on a volume, as far as the file system knows it.
 ///
 /// An inode number is used again once its file is gone; the time of birth tells the two apart
@@ -59,6 +79,16 @@ pub enum Fault {
     Foreign,
     /// The file system cannot do it.
     Unsupported,
+    /// A compressed file: more work is left than one call does.
+    More,
+    /// Too many compressed files are being read.
+    Crowded,
+    /// A compressed file ends in the middle: it is being written, or never was to its end.
+    CutShort,
+    /// A compressed file's bytes make no sense.
+    Damaged,
+    /// It is compressed in a way that this program cannot read.
+    Packed,
     /// Any other error, with the system's number for it.
     Other(i32),
 }
@@ -74,6 +104,11 @@ impl fmt::Display for Fault {
             Fault::Outside => f.write_str("a link leads out of its root folder"),
             Fault::Foreign => f.write_str("it is somebody else's file"),
             Fault::Unsupported => f.write_str("the file system cannot do it"),
+            Fault::More => f.write_str("not all of it could be unpacked yet"),
+            Fault::Crowded => f.write_str("too many compressed files at a time"),
+            Fault::CutShort => f.write_str("its compressed data ends in the middle"),
+            Fault::Damaged => f.write_str("its compressed data is damaged"),
+            Fault::Packed => f.write_str("it is compressed in a way that cannot be read"),
             Fault::Other(number) => f.write_str(&words(*number)),
         }
     }
@@ -116,6 +151,8 @@ pub trait Fs {
     /// Gives the space of a range of the file back: NULs are read there from now on, and its size
     /// stays. The content was proven just before; nothing else ever changes a followed file.
     fn free(&mut self, file: Handle, from: u64, to: u64) -> Result<(), Fault>;
+    /// Nothing more is read of an open file for now: what is kept for reading on may be given up.
+    fn put_down(&mut self, _file: Handle) {}
     /// Closes. The handle is never used again.
     fn close(&mut self, file: Handle);
     /// Reads from the checkpoint file at `offset`; 0 past its end, [`Fault::Missing`] if there is

@@ -51,6 +51,18 @@ pub(crate) fn judge(
     }
     // The program may have begun anew while it passed over what was freed.
     one.gap |= freed_bytes_min < u64::MAX && one.written.is_amid_nuls();
+    if one.is_packed() && run == fresh.len() {
+        // Nobody writes there any more: what is not text in wide characters was never data.
+        let before = seen[..guard_len].iter().rev().take(LEADING_NULS_MIN as usize);
+        let wide = run < LEADING_NULS_MIN as usize && before.into_iter().any(is_nul);
+        // Those before it were passed over: a run may be read in any pieces.
+        let goes_on = one.gap_to > 0 && one.gap_to == one.written.frontier;
+        if wide && !goes_on {
+            return Ok(Gap::Data(filled));
+        }
+        one.gap_to = one.written.frontier + run as u64;
+        return Ok(Gap::Pass(filled));
+    }
     let end = one.written.frontier + run as u64;
     let is_leading = one.written.is_nuls();
     if run < fresh.len() {
@@ -171,6 +183,9 @@ impl Generation {
 
 /// Whether a file has bytes that were not looked at, or data where there were NULs.
 pub(crate) fn has_more(fs: &mut dyn Fs, one: &Generation) -> bool {
+    if one.is_packed() {
+        return !one.at_end;
+    }
     let Ok(probe) = fs.probe(one.file) else { return false };
     if one.nul_to <= one.written.frontier {
         return probe.size > one.written.frontier;

@@ -36,6 +36,8 @@ pub(crate) struct Index {
     /// All that a look finds nothing of: they cannot be read, or a pattern led to them and there is
     /// no file any more.
     pub(crate) vain: BTreeSet<usize>,
+    /// All that a pattern led to and that have found no file yet.
+    pub(crate) unseen: BTreeSet<usize>,
     /// Directories whose changes are worth a hint.
     dirs: BTreeSet<PathBuf>,
     dirs_changed: bool,
@@ -62,6 +64,7 @@ impl Index {
         enter(|index| &mut index.old, stream.has_old());
         enter(|index| &mut index.faulty, stream.fault.is_some());
         enter(|index| &mut index.vain, stream.is_vain());
+        enter(|index| &mut index.unseen, stream.is_unseen());
     }
 }
 
@@ -133,6 +136,7 @@ impl Engine {
         for set in [&mut index.open, &mut index.old, &mut index.faulty, &mut index.vain] {
             set.clear();
         }
+        index.unseen.clear();
         (0..self.streams.len()).for_each(|at| self.note_owned(at));
     }
 

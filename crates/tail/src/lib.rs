@@ -30,12 +30,15 @@ pub mod format;
 pub mod frame;
 pub mod fs;
 mod gap;
+#[cfg(feature = "gzip")]
+mod gzip;
 mod index;
 pub mod json;
 mod ledger;
 mod look;
 pub mod multiline;
 mod offer;
+mod packed;
 pub mod pattern;
 #[cfg(feature = "regex")]
 pub mod pattern_start;
@@ -52,6 +55,9 @@ pub mod rotation;
 pub mod stream;
 mod survey;
 pub mod template;
+mod unpack;
+#[cfg(feature = "zstd")]
+mod zstd;
 
 #[cfg(test)]
 #[path = "../tests/sim/mod.rs"]

@@ -3,28 +3,39 @@
 //! Owns how what is on the disk is brought together with what is known of one path. What a file
 //! is taken for is decided in [`crate::rotation`]; whose file it is, in [`crate::discover`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
+use crate::compressed::is_compressed;
 use crate::content::{begins_as, likeness, open_same, read_exact};
 use crate::folder::{Folders, Moving};
 use crate::fs::{Fault, FileId, Fs, Probe};
 use crate::pattern::RotatedNames;
 use crate::position::{GUARD_BYTES_MAX, Position, Verdict, verdict};
-use crate::report::Notice;
+use crate::report::{Notice, Stats};
 use crate::rotation::{Decision, Likeness, Situation, Snapshot, admit};
 use crate::stream::{Generation, Look, Stream, same_file};
+use crate::unpack::UNPACKS;
 
 /// What a look at one path needs of everything else.
 pub(crate) struct Scene<'a> {
     pub(crate) fs: &'a mut dyn Fs,
     pub(crate) folders: &'a mut Folders,
     pub(crate) templates: &'a [String],
-    /// The stream of each followed path.
-    pub(crate) followed: &'a HashMap<PathBuf, usize>,
+    pub(crate) paths: Paths<'a>,
     pub(crate) now_ms: u64,
     pub(crate) notices: &'a mut Vec<Notice>,
+    pub(crate) stats: &'a mut Stats,
+}
+
+/// Whose a path may be.
+#[derive(Clone, Copy)]
+pub(crate) struct Paths<'a> {
+    /// The stream of each followed path.
+    pub(crate) followed: &'a HashMap<PathBuf, usize>,
+    /// Streams that a pattern led to and that have found no file yet.
+    pub(crate) unseen: &'a BTreeSet<usize>,
 }
 
 impl Stream {
@@ -34,7 +45,9 @@ impl Stream {
         self.note_fault(seen.as_ref().err().copied(), scene.notices);
         let Ok(seen) = seen else { return false };
         let open = self.generations.last().is_some_and(|newest| newest.id() == seen.id);
-        let parked = || self.closed.iter().any(|known| is_at_end(known, &seen));
+        // One that was none of ours is at the path now, or has its number only.
+        let is_parked = |known: &Known| !known.foreign && is_at_end(known, &seen);
+        let parked = || self.closed.iter().any(is_parked);
         if !open && !parked() || self.restored {
             return false;
         }
@@ -60,11 +73,11 @@ impl Stream {
     /// Whether every rotated file is accounted for, by a listing that may be a moment old: what it
     /// does not have yet is told of by a later hint.
     fn knows_all(&self, scene: &mut Scene<'_>, names: &[RotatedNames]) -> bool {
-        let followed = scene.followed;
+        let of = scene.paths;
         let mut closed_seen = HashSet::new();
         for names in names {
             let Ok(paths) = scene.folders.rotated(scene.fs, names) else { return false };
-            for path in paths.iter().filter(|path| self.may_rotate_to(path, followed)) {
+            for path in paths.iter().filter(|path| self.may_rotate_to(path, of.followed)) {
                 let probe = match scene.fs.probe_path(path) {
                     Ok(probe) => probe,
                     Err(Fault::Missing) if !scene.fs.is_link(path) => return false,
@@ -73,6 +86,15 @@ impl Stream {
                 if self.closed.iter().any(|known| is_at_end(known, &probe)) {
                     closed_seen.insert(probe.id);
                 } else if self.place_of(probe.id).is_none() {
+                    return false;
+                }
+            }
+            let Ok(paths) = scene.folders.packed(scene.fs, names) else { return false };
+            for path in paths.iter().filter(|path| self.may_pack_to(path, &of)) {
+                let Ok(probe) = scene.fs.probe_path(path) else { return false };
+                if self.is_done(&probe) {
+                    closed_seen.insert(probe.id);
+                } else if !self.generations.iter().any(|one| one.id() == probe.id) {
                     return false;
                 }
             }
@@ -107,7 +129,7 @@ impl Stream {
         if let Ok(target) = target {
             self.note_target(target);
         }
-        let followed = scene.followed;
+        let of = scene.paths;
         let mut snapshot = Snapshot::default();
         for names in self.rotated_names(scene.templates) {
             let paths = match scene.folders.rotated(scene.fs, &names) {
@@ -125,19 +147,27 @@ impl Stream {
                     return None;
                 }
             };
-            for path in paths.into_iter().filter(|path| self.may_rotate_to(path, followed)) {
+            for path in paths.into_iter().filter(|path| self.may_rotate_to(path, of.followed)) {
                 match scene.fs.probe_path(&path) {
                     Ok(probe) => snapshot.rotated.push((path, probe)),
                     Err(Fault::Missing) => snapshot.missing.push(path),
                     Err(_) => {}
                 }
             }
+            for path in scene.folders.packed(scene.fs, &names).unwrap_or_default() {
+                if self.may_pack_to(&path, &of) {
+                    let probe = scene.fs.probe_path(&path).ok();
+                    snapshot.packed.extend(probe.map(|probe| (path, probe)));
+                }
+            }
         }
         snapshot.live = scene.fs.probe_path(&self.path).ok();
         let mut seen: HashSet<FileId> = snapshot.live.iter().map(|live| live.id).collect();
         // Second names of one file.
-        snapshot.rotated.sort_by(|a, b| a.0.as_os_str().cmp(b.0.as_os_str()));
-        snapshot.rotated.retain(|(_, probe)| seen.insert(probe.id));
+        for files in [&mut snapshot.packed, &mut snapshot.rotated] {
+            files.sort_by(|a, b| a.0.as_os_str().cmp(b.0.as_os_str()));
+            files.retain(|(_, probe)| seen.insert(probe.id));
+        }
         Some(snapshot)
     }
 
@@ -150,6 +180,7 @@ impl Stream {
             moved.for_each(|one| one.moved_ms = scene.now_ms);
         }
         self.live = live;
+        self.halted = false;
         self.note_what_is_back(snapshot);
         if self.locate(scene, snapshot).is_err() {
             return Look::Again;
@@ -173,13 +204,18 @@ impl Stream {
         scene: &mut Scene<'_>,
         snapshot: Option<Snapshot>,
     ) -> Look {
-        let Some(snapshot) = snapshot else { return Look::Again };
+        let Some(mut snapshot) = snapshot else { return Look::Again };
         let newest = self.generations.last().map(Generation::id);
         if snapshot.live.map(|live| live.id) != newest {
             // The path went on to another file: an ordinary look sorts that out.
             return Look::Settled;
         }
         self.note_what_is_back(&snapshot);
+        // One that was compressed meanwhile is no copy of what was cut.
+        let may_be_packed = UNPACKS && !snapshot.packed.is_empty();
+        if may_be_packed && self.locate(scene, &mut snapshot).is_err() {
+            return Look::Again;
+        }
         self.reconcile(scene, &snapshot, Situation::Cut)
     }
 
@@ -197,8 +233,7 @@ impl Stream {
             return Ok(());
         }
         let dirs = self.dirs(scene.templates);
-        let mut kept = Vec::new();
-        let mut gone = Vec::new();
+        let mut seen = Vec::new();
         for known in self.closed.iter().copied() {
             let id = known.position.id;
             let open = self.generations.iter().any(|one| same_file(id, one.id()));
@@ -206,7 +241,8 @@ impl Stream {
                 // Its number was given to another file, which is open: the old one is gone.
                 continue;
             }
-            let mut found = snapshot.has(|seen| same_file(id, seen));
+            let is_other = self.is_renumbered_packed(scene.fs, snapshot, &known)?;
+            let mut found = !is_other && snapshot.has(|seen| same_file(id, seen));
             for dir in dirs.iter().filter(|_| !known.foreign) {
                 if found {
                     break;
@@ -215,9 +251,12 @@ impl Stream {
                 found = at.is_some();
                 snapshot.others.extend(at);
             }
-            if found { kept.push(known) } else { gone.push(known) }
+            seen.push((known, found));
         }
-        self.closed = kept;
+        self.find_packed(scene, snapshot, &mut seen);
+        let (kept, gone): (Vec<_>, Vec<_>) = seen.into_iter().partition(|(_, found)| *found);
+        self.closed = kept.into_iter().map(|(known, _)| known).collect();
+        let gone: Vec<_> = gone.into_iter().map(|(known, _)| known).collect();
         let newest = gone.last().filter(|known| self.restored && !known.foreign);
         if newest.is_some() && self.closed.iter().all(|known| known.foreign) {
             scene.notices.push(Notice::Gone(self.path.clone()));
@@ -237,13 +276,21 @@ impl Stream {
                 kept.push(known);
                 continue;
             };
+            if opened.iter().any(|one: &Generation| one.id() == probe.id) {
+                // Two had this number, one after the other; what is there now is a third one, or
+                // content will say so.
+                self.note_gone(known);
+                continue;
+            }
             let is_live = snapshot.live.is_some_and(|live| live.id == probe.id);
             // Another stream reads what is at its path.
-            let theirs = !is_live && scene.followed.contains_key(&path);
+            let theirs = !is_live && scene.paths.followed.contains_key(&path);
+            let is_packed = !is_live && path.file_name().is_some_and(is_compressed);
             // Of a file at the path that proves nothing it must be seen whether it was cut.
             let needs_look = self.restored || is_live && !known.position.proves_something();
-            let is_over = is_at_end(&known, &probe) && !needs_look;
-            if known.foreign && !is_live || theirs || is_over {
+            let is_over = !is_packed && is_at_end(&known, &probe) && !needs_look;
+            let is_unreadable = is_packed && !UNPACKS;
+            if known.foreign && !is_live || theirs || is_over || is_unreadable {
                 kept.push(known);
                 continue;
             }
@@ -286,6 +333,10 @@ impl Stream {
         is_live: bool,
     ) -> Result<Option<Generation>, Option<Fault>> {
         let file = open_same(scene.fs, path, probe.id)?;
+        if UNPACKS && !is_live && path.file_name().is_some_and(is_compressed) {
+            let one = Generation::packed(file, known.position, path, scene.now_ms);
+            return Ok(Some(one));
+        }
         let position = match known.foreign {
             true => Position::start(probe.id),
             false => Position { id: probe.id, ..known.position },
@@ -347,24 +398,35 @@ impl Stream {
             if self.planted == Some(crate::planted::Bug::ForgetRotated) {
                 continue;
             }
-            match self.take_in(scene, &path, &probe, situation, snapshot.live) {
+            let is_packed = snapshot.packed.iter().any(|(_, packed)| packed.id == probe.id);
+            let taken = match is_packed {
+                true => self.take_in_packed(scene, snapshot, (&path, &probe), situation),
+                false => self.take_in(scene, &path, &probe, situation, snapshot.live),
+            };
+            match taken {
                 Ok(None) => {}
                 Ok(Some(generation)) => {
                     // Behind what is older, before what is at the path.
                     let live = usize::from(self.live_generation().is_some());
-                    self.generations.insert(self.generations.len() - live, generation);
+                    let last = self.generations.len() - live;
+                    let place = match UNPACKS && is_packed && self.restored {
+                        true => self.place_by_time(scene.fs, probe.written_ns).min(last),
+                        false => last,
+                    };
+                    self.generations.insert(place, generation);
                 }
                 Err(Some(fault)) if fault != Fault::TooManyOpen => {
                     // It is owed: to be read once it can be.
                     let position = Position::start(probe.id);
                     let foreign = admit(situation, Likeness::None) == Decision::Foreign;
                     if !self.has(probe.id) {
-                        self.closed.push(Known { position, foreign, left: None });
+                        self.closed.push(Known { foreign, ..Known::ours(position) });
                     }
                     scene.notices.push(Notice::Unreadable(path, fault));
                 }
                 Err(fault) => {
                     self.too_many_open |= fault.is_some();
+                    self.halted = is_packed && self.restored && fault.is_none();
                     scene.notices.extend(fault.map(|fault| Notice::Unreadable(path, fault)));
                     // None of its successors before it.
                     look = Look::Again;

@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::compressed::is_compressed;
+use crate::compressed::{is_compressed, without_ending};
 use crate::folder::{Folders, join};
 use crate::fs::{Fault, Fs};
 
@@ -287,6 +287,14 @@ impl RotatedNames {
     /// not the log's, and it was a plain rotated file before.
     pub fn contains(&self, name: &OsStr) -> bool {
         matches(&self.name, name.as_bytes()) && !is_compressed(name)
+    }
+
+    /// Whether a name is one of them that was compressed.
+    pub fn contains_packed(&self, name: &OsStr) -> bool {
+        let plain = without_ending(name);
+        plain.is_some_and(|plain| {
+            [name, plain].iter().any(|one| matches(&self.name, one.as_bytes()))
+        })
     }
 
     /// Whether a path is one of them.

@@ -10,7 +10,7 @@ pub const HEAD_BYTES_MAX: usize = 1024;
 /// Bytes before the frontier that are checked before anything after it is believed, at most.
 pub const GUARD_BYTES_MAX: usize = 256;
 /// Beyond this cuts are counted from 0 again.
-pub const CUTS_MAX: u8 = 128;
+pub const CUTS_MAX: u8 = 64;
 
 /// Length and CRC-32 of a run of bytes. An empty run matches anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,8 +80,12 @@ impl Position {
     /// Whether all that was passed is NULs, as far as can be told: the hole at the start of a file
     /// that was cut under a writer which does not append. True at the beginning of a file.
     pub fn is_nuls(&self) -> bool {
+        self.head_is_nuls() && self.guard.is_of(&[0; GUARD_BYTES_MAX][..self.guard.bytes()])
+    }
+
+    /// Whether the file begins with a hole, as any file may. True at the beginning of a file.
+    pub(crate) fn head_is_nuls(&self) -> bool {
         self.head.is_of(&[0; HEAD_BYTES_MAX][..self.head.bytes()])
-            && self.guard.is_of(&[0; GUARD_BYTES_MAX][..self.guard.bytes()])
     }
 
     /// Whether the frontier is in a run of NULs, or behind one, that is as long as a guard.
@@ -219,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_are_counted_in_seven_bits() {
+    fn cuts_are_counted_in_six_bits() {
         let mut position = Position::start(FileId { ino: 7, ..FileId::default() });
         for cuts in (1..CUTS_MAX).chain([0, 1]) {
             position.frontier = 5;

@@ -3,6 +3,8 @@
 //! Owns the order of reading and the holding back of unfinished lines where several files
 //! alternate. What becomes of files that were cut, or are over, is [`crate::cut`]'s business.
 
+use std::path::PathBuf;
+
 use crate::compressed::begins_compressed;
 use crate::content::begins_as;
 use crate::engine::{Engine, Pass};
@@ -128,6 +130,9 @@ impl Engine {
         now_ms: u64,
         share: usize,
     ) -> (Pass, usize) {
+        if self.streams[at].halted {
+            return (Pass::Waits, 0);
+        }
         let mut used = 0;
         let mut place = 0;
         let mut pass = Pass::Ends;
@@ -160,9 +165,7 @@ impl Engine {
                 Step::Held | Step::Suspect => return (Pass::Waits, used),
                 Step::Failing => {
                     let one = &self.streams[at].generations[place];
-                    let (since_ms, count) = one.failing.unwrap_or((now_ms, 0));
-                    let lasts = now_ms >= since_ms + FAILING_MS && count >= FAILING_COUNT;
-                    if !self.ending && !lasts {
+                    if !self.ending && !lasts(one.failing, now_ms) {
                         return (Pass::Waits, used);
                     }
                     pass = if self.ending { Pass::Ends } else { Pass::Waits };
@@ -188,17 +191,18 @@ impl Engine {
     ) -> Step {
         let stream = &mut self.streams[at];
         let one = &mut stream.generations[place];
+        if one.given_up {
+            return Step::End;
+        }
         let filled = match fill(fs, one, &mut self.buf) {
             Ok(filled) => filled,
-            Err(fault) => return self.note_failed(at, place, fault, now_ms),
+            Err(fault) if one.is_packed() => {
+                return self.meet_packed_fault(fs, (at, place), fault, now_ms);
+            }
+            Err(fault) => return self.note_failed_at(at, place, fault, now_ms),
         };
         one.failing = None;
-        let judged = verdict(&one.written, &self.buf[..filled]);
-        if one.suspect_since_ms.is_some() && matches!(judged, Verdict::Same | Verdict::Grown(_)) {
-            // It looked cut: that it has the same bytes before the frontier may be chance.
-            one.head_differs |= begins_as(fs, one.file, one.written.head) == Some(false);
-        }
-        let judged = if one.head_differs { Verdict::Different } else { judged };
+        let judged = judge_head(fs, one, verdict(&one.written, &self.buf[..filled]));
         #[cfg(test)]
         let judged = match (self.planted, judged) {
             (Some(crate::planted::Bug::SkipGuard), Verdict::Different) => {
@@ -285,7 +289,7 @@ impl Engine {
                 self.note_changed(at);
                 return Step::Passed(cost);
             }
-            Err(fault) => return self.note_failed(at, place, fault, now_ms),
+            Err(fault) => return self.note_failed_at(at, place, fault, now_ms),
         };
         self.hand_on(sink, at, place, from..filled, now_ms)
     }
@@ -302,15 +306,40 @@ impl Engine {
         Step::Restarted
     }
 
-    fn note_failed(&mut self, at: usize, place: usize, fault: Fault, now_ms: u64) -> Step {
-        let stream = &mut self.streams[at];
-        let one = &mut stream.generations[place];
+    fn note_failed_at(&mut self, at: usize, place: usize, fault: Fault, now_ms: u64) -> Step {
+        let path = self.streams[at].path.clone();
+        self.note_failed((at, place), path, fault, now_ms)
+    }
+
+    pub(crate) fn note_failed(
+        &mut self,
+        (at, place): (usize, usize),
+        path: PathBuf,
+        fault: Fault,
+        now_ms: u64,
+    ) -> Step {
+        let one = &mut self.streams[at].generations[place];
         let (since_ms, count) = one.failing.unwrap_or((now_ms, 0));
         one.failing = Some((since_ms, count.saturating_add(1)));
         self.stats.read_errors += 1;
-        self.notices.push(Notice::Unreadable(stream.path.clone(), fault));
+        self.notices.push(Notice::Unreadable(path, fault));
         Step::Failing
     }
+}
+
+/// Whether reads have failed for so long, and so often, that others go on.
+pub(crate) fn lasts(failing: Option<(u64, u32)>, now_ms: u64) -> bool {
+    failing
+        .is_some_and(|(since_ms, count)| now_ms >= since_ms + FAILING_MS && count >= FAILING_COUNT)
+}
+
+/// The verdict on a file, its beginning considered.
+fn judge_head(fs: &mut dyn Fs, one: &mut Generation, judged: Verdict) -> Verdict {
+    if one.suspect_since_ms.is_some() && matches!(judged, Verdict::Same | Verdict::Grown(_)) {
+        // It looked cut: that it has the same bytes before the frontier may be chance.
+        one.head_differs |= begins_as(fs, one.file, one.written.head) == Some(false);
+    }
+    if one.head_differs { Verdict::Different } else { judged }
 }
 
 /// Whether a generation before this one has grown. A writer that moved on wrote there first, so

@@ -313,7 +313,7 @@ impl Stream {
         for names in self.rotated_names(scene.templates) {
             let Ok(paths) = scene.folders.rotated(scene.fs, &names) else { return Vec::new() };
             for path in paths {
-                if !self.may_rotate_to(&path, scene.followed) || scene.fs.is_link(&path) {
+                if !self.may_rotate_to(&path, scene.paths.followed) || scene.fs.is_link(&path) {
                     continue;
                 }
                 let Ok(probe) = scene.fs.probe_path(&path) else { continue };

@@ -43,6 +43,8 @@ pub struct Stats {
     pub free_failures: u64,
     /// Gauge: folders that a pattern leads to and that are left out for want of room.
     pub folders_left_out: u64,
+    /// Compressed files of which something, or all, could not be read and is lost.
+    pub packed_lost: u64,
 }
 
 /// Something an operator may want to know.
@@ -72,6 +74,10 @@ pub enum Notice {
     FoldersLeftOut(usize, usize),
     /// Two followed paths lead to one file, which is read once.
     SameFile(PathBuf),
+    /// A file that was compressed before it was read cannot be read; so many bytes of it are there.
+    Unpackable(PathBuf, Fault, u64),
+    /// What a compressed file has from so many bytes on cannot be read.
+    BrokenOff(PathBuf, Fault, u64),
     /// The sink failed. It is tried again.
     SinkFailed(Fault),
     /// A rotated file was removed: all of it is out, and a checkpoint says so.
@@ -95,6 +101,8 @@ impl Notice {
             | Notice::NotRemoved(..)
             | Notice::NotFreed(..)
             | Notice::FoldersLeftOut(..)
+            | Notice::Unpackable(..)
+            | Notice::BrokenOff(..)
             | Notice::SinkFailed(_) => true,
             Notice::Following(_)
             | Notice::Waiting(_)
@@ -120,6 +128,7 @@ impl Notice {
             Notice::LeftOut(..) => ("left-out", None),
             Notice::FoldersLeftOut(..) => ("folders-left-out", None),
             Notice::SameFile(path) => ("same-file", Some(path)),
+            Notice::Unpackable(path, ..) | Notice::BrokenOff(path, ..) => ("packed", Some(path)),
             Notice::SinkFailed(_) => ("sink", None),
             Notice::Removed(path) => ("removed", Some(path)),
             Notice::NotRemoved(_, of, _) => ("not-removed", Some(of)),
@@ -159,6 +168,16 @@ impl fmt::Display for Notice {
             Notice::SameFile(path) => {
                 write!(f, "{}: is another followed file too, read once", path.display())
             }
+            Notice::Unpackable(path, fault, bytes) => write!(
+                f,
+                "{}: was compressed while it was not followed, and {fault}: what of its {bytes} bytes was not read is lost",
+                path.display()
+            ),
+            Notice::BrokenOff(path, fault, frontier) => write!(
+                f,
+                "{}: {fault}: what follows its first {frontier} bytes is lost",
+                path.display()
+            ),
             Notice::SinkFailed(fault) => write!(f, "stdout: {fault}; trying again"),
             Notice::Removed(path) => write!(f, "{}: removed, delivered", path.display()),
             Notice::NotRemoved(path, _, fault) => {

@@ -11,8 +11,10 @@
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
+use crate::compressed::{is_compressed, without_ending};
 use crate::fs::{FileId, Probe};
 use crate::position::{HEAD_BYTES_MAX, Position};
+use crate::unpack::UNPACKS;
 
 /// A copy that took the place of its original is told from the same text written anew by having
 /// at least so much of it.
@@ -94,6 +96,11 @@ pub fn sort_by_age(strays: &mut [(PathBuf, Probe)], known: &[&Path]) {
             strays.sort_by_key(|(path, _)| std::cmp::Reverse(number(path)));
         }
         (Some(first), Some(_)) if low < *first => strays.sort_by_key(|(path, _)| number(path)),
+        // A compressed file is young whatever is in it, but has the time of the last write.
+        _ if UNPACKS && strays.iter().any(|(path, _)| is_packed(path)) => {
+            let written = |one: &(PathBuf, Probe)| one.1.written_ns;
+            strays.sort_by(|a, b| written(a).cmp(&written(b)).then_with(|| by_name(&a.0, &b.0)));
+        }
         _ => strays.sort_by(|a, b| drain_order((&a.0, &a.1), (&b.0, &b.1))),
     }
 }
@@ -116,9 +123,15 @@ fn by_name(a: &Path, b: &Path) -> Ordering {
     }
 }
 
-/// The number a rotated file's name ends with; a date is none.
+fn is_packed(path: &Path) -> bool {
+    path.file_name().is_some_and(is_compressed)
+}
+
+/// The number a rotated file's name ends with, before it was compressed; a date is none.
 fn number(path: &Path) -> Option<u64> {
-    let number = path.extension()?.to_str()?.parse().ok()?;
+    let name = path.file_name()?;
+    let name = Path::new(without_ending(name).unwrap_or(name));
+    let number = name.extension()?.to_str()?.parse().ok()?;
     (number < 1_000_000).then_some(number)
 }
 
@@ -129,6 +142,8 @@ pub struct Snapshot {
     pub live: Option<Probe>,
     /// What has a rotated name, in byte order of the names; the live file is not among them.
     pub rotated: Vec<(PathBuf, Probe)>,
+    /// Compressed files with a rotated name, in byte order of the names.
+    pub packed: Vec<(PathBuf, Probe)>,
     /// Known files under other names.
     pub others: Vec<(PathBuf, Probe)>,
     /// Rotated names that lead nowhere.
@@ -141,7 +156,8 @@ impl Snapshot {
     /// Whether two looks saw the same files under the same names.
     pub fn same_files(&self, other: &Snapshot) -> bool {
         fn rotated(snapshot: &Snapshot) -> impl Iterator<Item = (&Path, FileId)> {
-            snapshot.rotated.iter().map(|(path, probe)| (path.as_path(), probe.id))
+            let all = snapshot.rotated.iter().chain(&snapshot.packed);
+            all.map(|(path, probe)| (path.as_path(), probe.id))
         }
         self.live.map(|live| live.id) == other.live.map(|live| live.id)
             && self.unlisted == other.unlisted
@@ -163,7 +179,7 @@ impl Snapshot {
         if let Some(live) = self.live.filter(|live| wanted(live.id)) {
             return Some((live_path.to_owned(), live));
         }
-        let mut all = self.rotated.iter().chain(&self.others);
+        let mut all = self.rotated.iter().chain(&self.packed).chain(&self.others);
         all.find(|(_, probe)| wanted(probe.id)).cloned()
     }
 }

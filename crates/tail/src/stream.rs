@@ -21,6 +21,7 @@ use crate::fs::{Fault, FileId, Handle, Probe};
 use crate::pattern::RotatedNames;
 use crate::position::Position;
 use crate::reclaim::QUIET_MS;
+use crate::unpack::UNPACKS;
 
 /// Generations one path may hold open; a limit against a directory full of rotated files.
 pub const GENERATIONS_MAX: usize = 512;
@@ -77,6 +78,10 @@ pub struct Generation {
     pub free_at_ms: u64,
     /// It was read to its end and removed; whatever its writer adds meanwhile is still read.
     pub is_removed: bool,
+    /// It was compressed, under this name: its bytes, and its end, are those that were.
+    pub packed: Option<Box<Path>>,
+    /// Nothing more of it is read.
+    pub given_up: bool,
 }
 
 impl Generation {
@@ -105,6 +110,8 @@ impl Generation {
             freed_to: 0,
             free_at_ms: 0,
             is_removed: false,
+            packed: None,
+            given_up: false,
         }
     }
 
@@ -116,7 +123,8 @@ impl Generation {
     /// Goes on at another position, of which nothing is known but the position.
     pub fn move_to(&mut self, position: Position) {
         let fresh = Generation::new(self.file, position, self.moved_ms);
-        *self = Generation { cuts: self.cuts + 1, failing: self.failing, ..fresh };
+        let packed = self.packed.take();
+        *self = Generation { cuts: self.cuts + 1, failing: self.failing, packed, ..fresh };
     }
 }
 
@@ -192,6 +200,10 @@ pub struct Stream {
     pub(crate) quiet_at: Vec<(FileId, u64)>,
     /// A file could not be opened for want of descriptors.
     pub too_many_open: bool,
+    /// A compressed file that may be older than what is open could not be judged yet: nothing is read.
+    pub(crate) halted: bool,
+    /// When looks into a compressed file began to fail, and how many did.
+    pub(crate) packed_failing: Option<(u64, u32)>,
     /// The look that is due.
     pub due: Closeness,
     /// Why the path cannot be read at present.
@@ -233,6 +245,8 @@ impl Stream {
             replaced: None,
             quiet_at: Vec::new(),
             too_many_open: false,
+            halted: false,
+            packed_failing: None,
             due: Closeness::None,
             fault: None,
             first: false,
@@ -280,7 +294,7 @@ impl Stream {
     /// What a checkpoint has to say about it, oldest first.
     pub fn known(&self) -> impl Iterator<Item = Known> + '_ {
         let open = self.generations.iter();
-        let open = open.map(|one| Known::ours(one.settled));
+        let open = open.map(|one| one.known(one.settled));
         // As long as not all are open again that are to be, those that are not are the newer ones.
         let older = if self.restored { 0 } else { self.closed.len() };
         let (older, newer) = self.closed.split_at(older);
@@ -314,6 +328,11 @@ impl Stream {
         self.fault.is_some() || self.is_empty() && !self.named
     }
 
+    /// Whether a pattern led to it and it has found no file yet.
+    pub(crate) fn is_unseen(&self) -> bool {
+        self.is_empty() && self.gone.is_empty() && !self.named
+    }
+
     /// Whether it has an open file that is not at the path.
     pub(crate) fn has_old(&self) -> bool {
         self.generations.iter().any(|one| self.live != Some(one.id()))
@@ -338,16 +357,21 @@ impl Stream {
     /// be removed if such files are.
     pub(crate) fn remember(&mut self, one: &Generation, probe: Option<&Probe>, removes: bool) {
         let Some(probe) = probe.filter(|probe| probe.linked) else {
-            // What was removed does not come back.
-            if !one.is_removed {
-                self.note_gone(Known::ours(one.written));
+            let known = one.known(one.written);
+            // What was removed does not come back, but somebody may have been compressing it: its
+            // bytes are known then, whatever file they are in.
+            let bytes = Position { id: FileId::default(), ..known.position };
+            match one.is_removed {
+                false => self.note_gone(known),
+                true if UNPACKS => self.note_gone(Known::delivered(bytes)),
+                true => {}
             }
             return;
         };
         // Of the time when its content was looked at, if that is known.
         let written_ns = if one.seen_ns == 0 { probe.written_ns } else { one.seen_ns };
         let left = Some((probe.size, written_ns));
-        self.closed.push(Known { left, ..Known::ours(one.written) });
+        self.closed.push(Known { left, ..one.known(one.written) });
         if removes {
             self.note_quiet(one.id(), one.moved_ms + QUIET_MS);
         }

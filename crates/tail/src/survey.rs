@@ -3,10 +3,13 @@
 //! Owns the order of a look: twice at each path with one new listing of each folder in between,
 //! then the giving over of files between paths, then what each path makes of what it has.
 
+use std::path::Path;
+
+use crate::content::{is_compressed_text, open_same};
 use crate::discover::{GLANCES_PER_TURN, LOOKS_MAX, LOOKS_PER_TURN};
 use crate::engine::Engine;
 use crate::fs::{FileId, Fs};
-use crate::look::Scene;
+use crate::look::{Paths, Scene};
 use crate::report::Notice;
 use crate::rotation::Snapshot;
 use crate::stream::{Closeness, Generation, Look, Stream, same_file};
@@ -54,6 +57,7 @@ impl Engine {
                 // What is open is read to its end first, and closed then.
                 Some(_) if !self.make_room(fs) => {
                     self.no_room = true;
+                    self.streams[at].halted = false;
                     Look::Again
                 }
                 Some(snapshot) => self.bring_together(fs, at, snapshot, now_ms),
@@ -76,9 +80,13 @@ impl Engine {
             fs,
             folders: &mut self.finder.folders,
             templates: &self.options.rotated,
-            followed: &self.finder.index.by_path,
+            paths: Paths {
+                followed: &self.finder.index.by_path,
+                unseen: &self.finder.index.unseen,
+            },
             now_ms,
             notices: &mut self.notices,
+            stats: &mut self.stats,
         };
         (scene, &mut self.streams)
     }
@@ -130,7 +138,7 @@ impl Engine {
             Owner::Other => return Look::Settled,
             Owner::Unclear => return Look::Again,
         }
-        for (_, probe) in &snapshot.rotated {
+        for (path, probe) in &snapshot.rotated {
             // Without a time of birth a number says too little, unless the file is open.
             let is_open = |other: &Stream| other.place_of(probe.id).is_some();
             let sure = |other: &usize| probe.id.born_ns != 0 || is_open(&self.streams[*other]);
@@ -139,11 +147,16 @@ impl Engine {
                 continue;
             }
             match other {
+                // A second name of another path's compressed file does not make it ours.
+                Some(_) if leads_to_compressed(fs, path, probe.id) => {}
                 Some(other) => self.move_over(other, at, probe.id),
                 None if probe.id.born_ns != 0 => self.take_back(at, probe.id),
                 None => {}
             }
         }
+        snapshot
+            .packed
+            .retain(|(_, probe)| self.owner_of(probe.id).is_none_or(|other| other == at));
         let stream = &self.streams[at];
         let is_there = |one: &&Generation| snapshot.live.is_some_and(|live| live.id == one.id());
         let live = stream.live_generation().filter(is_there);
@@ -262,4 +275,12 @@ impl Engine {
         self.note_changed(from);
         self.queue(from, Closeness::Around);
     }
+}
+
+/// Whether a path leads to this file, and that is compressed, whatever the name says.
+fn leads_to_compressed(fs: &mut dyn Fs, path: &Path, id: FileId) -> bool {
+    let Ok(file) = open_same(fs, path, id) else { return false };
+    let is_compressed = is_compressed_text(fs, file);
+    fs.close(file);
+    is_compressed
 }

@@ -178,6 +178,11 @@ impl Desk {
         self.disk.files[file].written_ns = self.disk.clock_ns;
     }
 
+    pub fn text(&self, path: &str) -> String {
+        let file = self.disk.names[Path::new(path)];
+        String::from_utf8(self.disk.files[file].data.clone()).unwrap()
+    }
+
     /// Makes a file with the same bytes, or writes them over one that is there.
     pub fn copy(&mut self, from: &str, to: &str) {
         let bytes = self.disk.files[self.disk.names[Path::new(from)]].data.clone();

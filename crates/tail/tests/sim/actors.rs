@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::world::{Copying, Style, World, Writer, line, trace};
+use super::gzip::gzip;
+use super::world::{Copying, Packing, Style, World, Writer, line, trace};
 use super::{lines_of, numbers};
 
 /// Rotations of one path in all: they are never deleted, and each is looked at again and again.
@@ -30,6 +31,8 @@ pub(crate) struct Odd {
     pub(crate) exchange: bool,
     /// Second names, and links that lead nowhere.
     pub(crate) names: bool,
+    /// Rotated files are compressed.
+    pub(crate) packs: bool,
 }
 
 impl World {
@@ -47,6 +50,7 @@ impl World {
             0 => self.write(at),
             1 => self.reopen(at),
             2 => self.meddle(at),
+            3 if self.odd.packs => self.pack(),
             _ => self.write(at),
         }
     }
@@ -162,6 +166,7 @@ impl World {
         if !self.looked_around || often || !self.disk.names.contains_key(&real) {
             return;
         }
+        self.finish_packing();
         self.touched.push(path);
         let path = real;
         match self.writers[at].style {
@@ -306,6 +311,7 @@ impl World {
                 path.parent() != Some(Path::new("/away"))
                     && !live.contains(path)
                     && self.disk.inodes[**file].links == 1
+                    && self.packing.as_ref().is_none_or(|one| ![one.file, one.to].contains(file))
                     && !self
                         .writers
                         .iter()
@@ -390,6 +396,7 @@ impl World {
         while self.writers.iter().any(|one| one.copying != Copying::No) {
             (0..self.writers.len()).for_each(|at| self.go_on_copying(at));
         }
+        self.finish_packing();
         while !self.away.is_empty() {
             self.move_away_or_back();
         }
@@ -400,12 +407,70 @@ impl World {
         }
     }
 
-    fn shift(&mut self, path: &Path) {
-        let count = (1..).take_while(|n| self.disk.names.contains_key(&with_suffix(path, *n)));
-        for n in (1..=count.count() as u32).rev() {
-            self.disk.rename(&with_suffix(path, n), &with_suffix(path, n + 1));
+    fn is_packed(&self, path: &Path) -> bool {
+        path.extension().is_some_and(|ending| ending == "gz")
+    }
+
+    /// Begins to compress a rotated file, or goes on with that.
+    fn pack(&mut self) {
+        let Some(packing) = &mut self.packing else { return self.begin_packing() };
+        let left = packing.bytes.len() as u64;
+        let part = if self.rng.once_in(2) { self.rng.between(1, left) } else { left };
+        let part: Vec<_> = packing.bytes.drain(..part as usize).collect();
+        let to = packing.to;
+        self.disk.append(to, &part);
+        self.touched.push(with_ending(&packing.path));
+        if let Some(done) = self.packing.take_if(|packing| packing.bytes.is_empty()) {
+            trace(|| format!("  packed {} {}", done.path.display(), done.file));
+            self.disk.inodes[to].written_ns = self.disk.inodes[done.file].written_ns;
+            self.packed.insert(to, (self.disk.inodes[done.file].data.len() as u64, done.file));
+            // Whoever removes what was delivered may have been faster.
+            if self.disk.names.get(&done.path) == Some(&done.file) {
+                self.disk.unlink(&done.path);
+            }
+            self.touched.push(done.path);
         }
     }
+
+    fn begin_packing(&mut self) {
+        let file = self.rotated().filter(|(path, _)| !self.is_packed(path));
+        let Some((path, file)) = file.filter(|(path, _)| self.disk.is_free(&with_ending(path)))
+        else {
+            return;
+        };
+        let data = self.disk.inodes[file].data.clone();
+        let bytes = gzip(&data, self.rng.below(7) as u8, self.rng.below(data.len() as u64 + 1));
+        let to = self.disk.create(&with_ending(&path));
+        self.packed.insert(to, (data.len() as u64, usize::MAX));
+        self.touched.push(with_ending(&path));
+        self.packing = Some(Packing { path, file, to, bytes });
+    }
+
+    pub(crate) fn finish_packing(&mut self) {
+        while self.packing.is_some() {
+            self.pack();
+        }
+    }
+
+    fn shift(&mut self, path: &Path) {
+        let there = |n: &u32| {
+            let plain = with_suffix(path, *n);
+            let names = [with_ending(&plain), plain];
+            names.into_iter().find(|name| self.disk.names.contains_key(name))
+        };
+        let there: Vec<_> = (1..).map_while(|n| there(&n)).collect();
+        for (n, from) in there.into_iter().enumerate().rev() {
+            let to = with_suffix(path, n as u32 + 2);
+            let to = if self.is_packed(&from) { with_ending(&to) } else { to };
+            self.disk.rename(&from, &to);
+            self.touched.extend([from, to]);
+        }
+    }
+}
+
+/// The name of a file once it is compressed.
+fn with_ending(path: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.gz", path.display()))
 }
 
 fn with_suffix(path: &Path, number: u32) -> PathBuf {

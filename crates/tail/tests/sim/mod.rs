@@ -12,6 +12,7 @@
 
 mod actors;
 mod disk;
+mod gzip;
 mod prng;
 mod reclaim;
 mod store;
@@ -113,6 +114,8 @@ fn set_up(rng: &mut Prng, planted: Option<Bug>) -> Run {
         open_max: open_max + 6,
         calm: 0,
         given: Given::default(),
+        packing: None,
+        packed: BTreeMap::new(),
     };
     Run {
         world: Rc::new(RefCell::new(world)),
@@ -161,7 +164,10 @@ fn odd(rng: &mut Prng, writers: &[Writer], has_births: bool) -> Odd {
         early_time: false,
         exchange: rng.once_in(3),
         names: rng.once_in(3),
+        packs: rng.once_in(3),
     };
+    // What nobody may read is known by nothing once it is compressed.
+    let odd = Odd { denied: odd.denied && !odd.packs, ..odd };
     // What is taken away or locked away while it is copied and cut may be had by nobody. Without
     // times of birth a number says too little of a file that comes back.
     match writers.iter().any(|writer| writer.style == Style::Copy) {
@@ -303,7 +309,7 @@ impl Run {
         world.looked_around |= engine.started && engine.streams.iter().all(|one| !one.first);
         let generations = engine.streams.iter().flat_map(|stream| &stream.generations);
         for one in generations.filter(|one| one.suspect_since_ms.is_none()) {
-            let file = world.disk.open[&one.file.0];
+            let file = world.disk.open[&one.file.packed().0];
             world.read_to.push((file, one.written.frontier));
         }
     }
@@ -314,7 +320,9 @@ impl Run {
             return Ok(());
         }
         for one in engine.streams.iter().flat_map(|stream| &stream.generations) {
-            let size = world.disk.inodes[world.disk.open[&one.file.0]].data.len() as u64;
+            let file = world.disk.open[&one.file.packed().0];
+            let packed = world.packed.get(&file).map(|(len, _)| *len);
+            let size = packed.unwrap_or(world.disk.inodes[file].data.len() as u64);
             let may_be_cut = world.writers.iter().any(|writer| writer.style == Style::Copy);
             let may_be_other = !world.disk.has_births;
             if one.written.frontier > size && !may_be_cut && !may_be_other {
@@ -328,7 +336,9 @@ impl Run {
     fn between_lives(&mut self, rng: &mut Prng) -> Result<(), String> {
         let shared = Rc::clone(&self.world);
         let mut world = shared.borrow_mut();
-        let lost = world.unreachable_files();
+        let mut lost = world.unreachable_files();
+        // What was compressed is there still.
+        lost.retain(|file| world.packed.values().all(|(_, from)| from != file));
         for file in lost {
             let data = world.disk.inodes[file].data.clone();
             self.forgiven.extend(lines_of(&data).filter_map(numbers));
@@ -424,7 +434,8 @@ impl Run {
         let by_pattern = self.options.paths.iter().any(|path| is_pattern(path));
         let dated = world.writers.iter().any(|writer| writer.style == Style::Date);
         let copied = world.writers.iter().any(|writer| writer.style == Style::Copy);
-        let lost = copied || world.odd.clock && (self.checkpoint_lost || dated);
+        let by_time = self.checkpoint_lost || dated || world.odd.packs;
+        let lost = copied || world.odd.clock && by_time;
         // A file that changes its path goes on among the files of another one.
         let late = world.odd.away || world.odd.denied || world.odd.exchange;
         let own = by_pattern && dated;

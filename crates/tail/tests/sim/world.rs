@@ -4,7 +4,7 @@
 //! the process. After that end no call has an effect, so the engine may finish its turn in peace.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -59,6 +59,16 @@ pub(crate) struct Writer {
     pub(crate) writing: bool,
 }
 
+/// A rotated file that is being compressed. Nobody rotates meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct Packing {
+    pub(crate) path: PathBuf,
+    pub(crate) file: usize,
+    /// The compressed file, and what is to be in it.
+    pub(crate) to: usize,
+    pub(crate) bytes: Vec<u8>,
+}
+
 /// Everything outside the engine.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -95,6 +105,9 @@ pub(crate) struct World {
     pub(crate) calm: u64,
     /// Disk space that was given back.
     pub(crate) given: Given,
+    pub(crate) packing: Option<Packing>,
+    /// How many bytes are in each compressed file, and which file they were in.
+    pub(crate) packed: BTreeMap<usize, (u64, usize)>,
 }
 
 /// The bytes of a line; its length follows from its numbers, too.
