@@ -4,6 +4,7 @@ use super::{Action, Exchange, Out, Phase};
 use crate::clock::Moment;
 use crate::config::model::{ErrorPage, NewStatus};
 use crate::content::own;
+use crate::course::CHANGES_MAX;
 use crate::fault::Fault;
 use crate::phases::{self, Content, Seen};
 use crate::response::Response;
@@ -32,7 +33,7 @@ impl Exchange {
     pub(super) fn go_to_error_page(
         &mut self,
         page: &ErrorPage,
-        response: Response,
+        mut response: Response,
         now: Moment,
         out: &mut Out,
     ) {
@@ -40,7 +41,6 @@ impl Exchange {
         if let Some(to) = response.sent_value(b"location") {
             self.carried.push((b"Location".to_vec(), to.to_vec()));
         }
-        self.down.response = response;
         let is_recursive = self.location().errors.are_recursive;
         let course = &mut self.request.course;
         course.has_error_page = !is_recursive;
@@ -50,6 +50,7 @@ impl Exchange {
             NewStatus::Other(status) => Some(status),
             NewStatus::Own => None,
         };
+        let new_status = course.status.unwrap_or(0);
         course.is_body_left |= status == 413;
         if super::answer::closes_connection(status) {
             self.request.head.connection.close = true;
@@ -61,6 +62,9 @@ impl Exchange {
         {
             self.request.head.connection.close = true;
         }
+        // nginx: what `$status` says now is what the answer would have.
+        response.status = new_status;
+        self.down.response = response;
         let to = self.view(now).text(&page.to).into_owned();
         self.give_up_place(out);
         match to.first() {
@@ -94,8 +98,21 @@ impl Exchange {
     pub(super) fn go_to(&mut self, target: &[u8], now: Moment, out: &mut Out) {
         let end = target.iter().position(|&byte| byte == b'?').unwrap_or(target.len());
         let (path, args) = target.split_at_checked(end).unwrap_or_default();
-        self.request.redirect(path, args.get(1..).unwrap_or_default());
-        self.run_phases(now, out);
+        if self.may_go(now, out) {
+            self.request.redirect(path, args.get(1..).unwrap_or_default());
+            self.run_phases(now, out);
+        }
+    }
+
+    /// Whether another internal redirect may be made. nginx: if not, the place of before tells it.
+    pub(super) fn may_go(&mut self, now: Moment, out: &mut Out) -> bool {
+        let course = &mut self.request.course;
+        if course.changes < CHANGES_MAX {
+            return true;
+        }
+        course.changes = CHANGES_MAX + 1;
+        self.fail(Fault::RedirectCycle, now, out);
+        false
     }
 
     /// nginx: a named location; the request stays what it is.
@@ -107,6 +124,9 @@ impl Exchange {
         now: Moment,
         out: &mut Out,
     ) {
+        if !self.may_go(now, out) {
+            return;
+        }
         let at = self.request.at.clone();
         let found = at.server(self.request.place).named.get(name).copied();
         // A body that has begun to go elsewhere is not at hand any more: what comes in its place

@@ -273,10 +273,11 @@ impl Exchange {
         self.fault
     }
 
-    /// How often the request was sent to another server.
+    /// How often the request was sent to another server; an internal redirect is no retry.
     pub fn retries(&self) -> u64 {
-        (self.attempts.iter().len() as u64)
-            .saturating_sub(1 + u64::from(self.request.course.redirects))
+        let chains = self.attempts.iter().map(|attempt| attempt.redirects);
+        let again = chains.clone().skip(1).zip(chains).filter(|(next, before)| next == before);
+        again.count() as u64
     }
 
     /// From now on an answer that has not begun says `Connection: close`.

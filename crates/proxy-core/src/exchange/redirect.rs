@@ -44,8 +44,10 @@ impl Exchange {
         let is_good =
             path.first() == Some(&b'/') && http1::path::normalize(path, &mut normal).is_ok();
         if is_good {
-            self.request.redirect(&normal, args.get(1..).unwrap_or_default());
-            self.run_phases(now, out);
+            if self.may_go(now, out) {
+                self.request.redirect(&normal, args.get(1..).unwrap_or_default());
+                self.run_phases(now, out);
+            }
         } else {
             self.answer(crate::phases::Content::Status(404), now, out);
         }
