@@ -27,12 +27,14 @@ pub enum Place {
     Moved,
     /// Where `X-Accel-Redirect` leads.
     Accel,
+    /// A pass in a named location, to which an `error_page` leads at once.
+    Named,
     /// No location.
     Nowhere,
 }
 
-pub const PLACES: [Place; 6] =
-    [Place::Pass, Place::Uri, Place::Own, Place::Gone, Place::Moved, Place::Accel];
+pub const PLACES: [Place; 7] =
+    [Place::Pass, Place::Uri, Place::Own, Place::Gone, Place::Moved, Place::Accel, Place::Named];
 
 impl Place {
     pub fn path(self) -> &'static str {
@@ -43,12 +45,13 @@ impl Place {
             Place::Gone => "/gone/",
             Place::Moved => "/moved/",
             Place::Accel => "/accel/",
+            Place::Named => "/named/",
             Place::Nowhere => "/",
         }
     }
 
     pub fn is_pass(self) -> bool {
-        matches!(self, Place::Pass | Place::Uri | Place::Accel)
+        matches!(self, Place::Pass | Place::Uri | Place::Accel | Place::Named)
     }
 }
 
@@ -356,6 +359,15 @@ impl Block {
                 Place::Own => "return 200 \"own $request_uri\"".to_owned(),
                 Place::Gone => "return 444".to_owned(),
                 Place::Moved => "return 301 /there$request_uri".to_owned(),
+                Place::Named => {
+                    let _ = writeln!(
+                        out,
+                        "location @named {{ proxy_pass http://up{}; \
+                         add_header X-Place \"{serial}/s{name}/Named\" always; }}",
+                        s.groups[0]
+                    );
+                    "error_page 418 = @named; return 418".to_owned()
+                }
                 Place::Nowhere => continue,
             };
             let _ = writeln!(
