@@ -132,16 +132,8 @@ values() {
   counted "each value that a template reads is in values.yaml" quietly each_used_value_exists
   counted "each value may be null, or is refused by its path" each_value_may_be_null
   counted "each value is set in ci and changes what is rendered" each_value_matters
+  counted "what the containers request is what footprint.json leads to" requests_are_the_footprints
   rm -r "$work"
-}
-
-# as_json FILE: prints a YAML file as JSON; helm is at hand to do it.
-as_json() {
-  mkdir -p "$work/json/templates"
-  printf 'apiVersion: v2\nname: json\nversion: 0.0.0\n' >"$work/json/Chart.yaml"
-  echo '{{ .Files.Get "file" | fromYaml | toJson }}' >"$work/json/templates/json.yaml"
-  cp "$1" "$work/json/file"
-  helm template "$work/json" | grep '^{'
 }
 
 # Each path that a template reads is one of values.yaml, by itself or through a variable of its file.
@@ -195,12 +187,25 @@ each_value_matters() {
   [[ ! -s $work/keys ]] || { echo "without effect or not in ci: $(xargs <"$work/keys")" && return 1; }
 }
 
+# Idle times ten in CPU, and times four in memory: its anonymous memory, and its image's, all of which
+# may be in the page cache. Each is rounded up to the unit that it is written in.
+requests_are_the_footprints() {
+  diff --label values.yaml --label footprint.json -u \
+    <(as_json charts/sidecar/values.yaml | jq -c '
+      {app, proxy, "log-scraper": .logScraper} | to_entries[] | [.key, .value.resources.requests.cpu, .value.resources.requests.memory]') \
+    <(jq -c '
+      . as $idle | {app: "hello-app", proxy: "proxy", "log-scraper": "log-scraper"} | to_entries[]
+      | [.key, "\($idle.idle_cpu_us_per_second[.key] * 10 / 1000 | ceil)m",
+          "\(($idle.idle_anonymous_bytes[.key] + $idle.image_bytes[.value]) * 4 / 1048576 | ceil)Mi"]' charts/sidecar/footprint.json)
+}
+
 # Every set of values in ci, and names of every kind that YAML could take for something else.
 manifests() {
   local work values name
   get_helm || { skip manifests "no helm" && return; }
   can_conform || { skip manifests "no kubeconform, jq or Go module proxy" && return; }
   work=$(mktemp -d)
+  counted "what ci's values give is as in ci/snapshots" snapshots_agree
   for values in "${scenarios[@]}"; do
     name=$(basename "$values" -values.yaml)
     counted "helm template $name" renders "$name" demo charts/sidecar --values "$values"
@@ -228,6 +233,9 @@ manifests() {
   all_conform
   rm -r "$work"
 }
+
+# scripts/snapshots writes them anew, after a change that is meant.
+snapshots_agree() { scripts/snapshots "$work/snapshots" && diff -ru charts/sidecar/ci/snapshots "$work/snapshots"; }
 
 # parent ARGUMENTS...: the worked parent chart, with the chart as its dependency.
 parent() {

@@ -110,9 +110,10 @@ def reached($all):
   | ($wanted + [$wanted[] | $all[.] // {} | references[]] | unique) as $more
   | if $more == $wanted then $wanted else $more | reached($all) end;
 
-# The schema of values with the definitions of Kubernetes' types that it refers to, and no others.
+# The schema of values with all the definitions that it leads to: its own and those of Kubernetes' types.
 def with_types($document):
-  ($document | strict) as $all
-  | .definitions |= with_entries(select(.key | startswith("io.k8s.") | not))
-  | (references | map(select(startswith("io.k8s."))) | reached($all)) as $names
-  | .definitions += ($names | map({key: ., value: $all[.]}) | from_entries);
+  (.definitions + ($document | strict)) as $all
+  | (del(.definitions) | references | reached($all)) as $names
+  | {"no such type": ($names - ($all | keys)), "nothing is of the type": ((.definitions | keys) - $names)} as $wrong
+  | if $wrong | all(. == []) then . else error($wrong | tojson) end
+  | .definitions = ($names | map({key: ., value: $all[.]}) | from_entries);

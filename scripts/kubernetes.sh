@@ -20,20 +20,15 @@ kubernetes_openapi() {
 
 # custom_schemas FOLDER: adds those of the Prometheus operator and of the Gateway API.
 custom_schemas() {
-  local operator gateway kind chart
+  local operator gateway kind
   operator=$(module_folder github.com/prometheus-operator/prometheus-operator@v0.80.1) && [[ -n $operator ]] || return 1
   for kind in podmonitor servicemonitor prometheusrule; do
     jq -L scripts 'include "kubernetes"; custom("v1")' "$operator/jsonnet/prometheus-operator/${kind}s-crd.json" \
       >"$1/$kind-monitoring-v1.json" || return 1
   done
   gateway=$(module_folder sigs.k8s.io/gateway-api@v1.4.0) && [[ -n $gateway ]] || return 1
-  # helm is at hand to make JSON of YAML.
-  chart=$(mktemp -d) && mkdir "$chart/templates"
-  printf 'apiVersion: v2\nname: convert\nversion: 0.0.0\n' >"$chart/Chart.yaml"
-  cp "$gateway/config/crd/standard/gateway.networking.k8s.io_httproutes.yaml" "$chart/crd"
-  echo '{{ .Files.Get "crd" | fromYaml | toJson }}' >"$chart/templates/crd.yaml"
-  helm template "$chart" | grep '^{' | jq -L scripts 'include "kubernetes"; custom("v1")' >"$1/httproute-gateway-v1.json" || return 1
-  rm -r "$chart"
+  as_json "$gateway/config/crd/standard/gateway.networking.k8s.io_httproutes.yaml" |
+    jq -L scripts 'include "kubernetes"; custom("v1")' >"$1/httproute-gateway-v1.json"
 }
 
 # kubernetes_schemas VERSION: prints a folder with a JSON schema for each kind of object, named as

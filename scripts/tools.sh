@@ -69,6 +69,15 @@ get_kubeconform() { go_tool kubeconform github.com/yannh/kubeconform/cmd/kubecon
 # kubectl has it built in.
 get_kustomize() { has kubectl || go_tool kustomize sigs.k8s.io/kustomize/kustomize/v5@v5.7.1; }
 get_helm() { go_tool helm helm.sh/helm/v3/cmd/helm@v3.22.0; }
+# as_json FILE: prints a YAML file as JSON; helm is at hand to do it.
+as_json() {
+  local chart
+  chart=$(mktemp -d) && mkdir "$chart/templates"
+  printf 'apiVersion: v2\nname: json\nversion: 0.0.0\n' >"$chart/Chart.yaml"
+  echo '{{ .Files.Get "file" | fromYaml | toJson }}' >"$chart/templates/json.yaml"
+  cp "$1" "$chart/file"
+  helm template "$chart" | grep '^{' && rm -r "$chart"
+}
 get_helm_docs() { go_tool helm-docs github.com/norwoodj/helm-docs/cmd/helm-docs@v1.14.2; }
 get_helm_unittest() {
   go_tool helm-unittest github.com/helm-unittest/helm-unittest/cmd/helm-unittest@v1.1.2 \

@@ -7,14 +7,14 @@ Each is list items, or with sidecars of the other kind nothing. "sidecar.podAnno
 "sidecar.gracePeriod" and "sidecar.volumes" belong to them.
 */}}
 
-{{/* The sidecars, where they are native ones. */}}
+{{/* The sidecars that are native ones. */}}
 {{- define "sidecar.initContainers" -}}
-{{- if .Values.nativeSidecars }}{{ include "sidecar.sidecars" . | trim }}{{ end -}}
+{{- include "sidecar.sidecars" (list . "true") | trim -}}
 {{- end -}}
 
-{{/* The sidecars, where they are plain containers. */}}
+{{/* The sidecars that are plain containers. */}}
 {{- define "sidecar.containers" -}}
-{{- if not .Values.nativeSidecars }}{{ include "sidecar.sidecars" . | trim }}{{ end -}}
+{{- include "sidecar.sidecars" (list . "") | trim -}}
 {{- end -}}
 
 {{/* Mounts of the container that writes the log files. */}}

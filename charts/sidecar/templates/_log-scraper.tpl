@@ -3,7 +3,8 @@
 {{- define "sidecar.logScraperContainer" -}}
 {{- $scraper := .Values.logScraper -}}
 {{- include "sidecar.containerHead" (dict "root" . "values" $scraper "name" "log-scraper") }}
-{{- if .Values.nativeSidecars }}
+{{- $native := include "sidecar.isNative" (list . $scraper) }}
+{{- if $native }}
 restartPolicy: Always
 {{- end }}
 args:
@@ -17,7 +18,7 @@ ports:
 {{- include "sidecar.probes" (dict "path" "logScraper" "given" $scraper.probes "startup" $live "liveness" $live) }}
 {{- /* A plain container is told to end with the pod: it has to outlast the application to see its last lines. */}}
 {{- $outlast := dict "preStop" (dict "sleep" (dict "seconds" (add (include "sidecar.times" . | fromJson).drain 2))) }}
-{{- include "sidecar.lifecycle" (dict "given" $scraper.lifecycle "own" (ternary dict $outlast .Values.nativeSidecars)) }}
+{{- include "sidecar.lifecycle" (dict "given" $scraper.lifecycle "own" (ternary dict $outlast (not (empty $native)))) }}
 volumeMounts:
   {{- /* It changes nothing there unless it is asked to give disk space back. */}}
   {{- $gives := or $scraper.removeRotated $scraper.reclaim }}

@@ -13,13 +13,25 @@
 {{- merge $config (include "sidecar.map" (list . .Values.podAnnotations) | fromJson) $own | include "sidecar.texts" | trimPrefix "\n" -}}
 {{- end -}}
 
-{{/* The sidecars that are on, as list items. The order matters for native ones: they end in reverse. */}}
+{{/* Whether a sidecar is a native one, "true" or nothing: list $ .Values.proxy. */}}
+{{- define "sidecar.isNative" -}}
+{{- $own := (last .).native -}}
+{{- if ternary (first .).Values.nativeSidecars $own (kindIs "invalid" $own) }}true{{ end -}}
+{{- end -}}
+
+{{/*
+The sidecars that are on and of one kind, as list items: list $ and what "sidecar.isNative" says of
+them. The order matters for native ones: they end in reverse.
+*/}}
 {{- define "sidecar.sidecars" -}}
-{{- if .Values.logScraper.enabled }}
-- {{ include "sidecar.logScraperContainer" . | nindent 2 | trim }}
+{{- $root := first . -}}
+{{- $scraper := $root.Values.logScraper -}}
+{{- if and $scraper.enabled (eq (include "sidecar.isNative" (list $root $scraper)) (last .)) }}
+- {{ include "sidecar.logScraperContainer" $root | nindent 2 | trim }}
 {{- end }}
-{{- if .Values.proxy.enabled }}
-- {{ include "sidecar.proxyContainer" . | nindent 2 | trim }}
+{{- $proxy := $root.Values.proxy -}}
+{{- if and $proxy.enabled (eq (include "sidecar.isNative" (list $root $proxy)) (last .)) }}
+- {{ include "sidecar.proxyContainer" $root | nindent 2 | trim }}
 {{- end }}
 {{- end -}}
 

@@ -3,7 +3,8 @@
 {{- define "sidecar.proxyContainer" -}}
 {{- $proxy := .Values.proxy -}}
 {{- include "sidecar.containerHead" (dict "root" . "values" $proxy "name" "proxy") }}
-{{- if .Values.nativeSidecars }}
+{{- $native := include "sidecar.isNative" (list . $proxy) }}
+{{- if $native }}
 restartPolicy: Always
 {{- end }}
 args:
@@ -25,7 +26,7 @@ ports:
 {{- include "sidecar.probes" (dict "path" "proxy" "given" $proxy.probes "startup" $live "readiness" $ready "liveness" $live) }}
 {{- /* Runs as soon as the pod is to end, beside the application's; SIGTERM comes after the application. */}}
 {{- $drain := dict "preStop" (dict "exec" (dict "command" (list "/proxy" "-s" "drain"))) }}
-{{- include "sidecar.lifecycle" (dict "given" $proxy.lifecycle "own" (ternary $drain dict .Values.nativeSidecars)) }}
+{{- include "sidecar.lifecycle" (dict "given" $proxy.lifecycle "own" (ternary $drain dict (not (empty $native)))) }}
 volumeMounts:
   - name: proxy-config
     mountPath: /etc/nginx

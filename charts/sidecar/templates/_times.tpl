@@ -26,7 +26,7 @@ to end before the application has.
 {{- define "sidecar.scraperGracePeriod" -}}
 {{- if .Values.logScraper.shutdownGracePeriod -}}
 {{- .Values.logScraper.shutdownGracePeriod -}}
-{{- else if not .Values.nativeSidecars -}}
+{{- else if not (include "sidecar.isNative" (list . .Values.logScraper)) -}}
 {{- (include "sidecar.times" . | fromJson).left }}s
 {{- end -}}
 {{- end -}}

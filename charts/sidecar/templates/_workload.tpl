@@ -104,12 +104,15 @@ are is part of its name.
 {{- if and (eq $kind "CronJob") (not .Values.workload.cronJob.schedule) -}}
 {{- fail "workload.kind CronJob never runs without workload.cronJob.schedule" -}}
 {{- end -}}
-{{- if and $kind (not (include "sidecar.isService" .)) (not .Values.nativeSidecars) -}}
-{{- if .Values.proxy.enabled -}}
-{{- fail (printf "%s with nativeSidecars false never ends, for the proxy goes on: take native sidecars, or proxy.enabled false" $where) -}}
+{{- if and $kind (not (include "sidecar.isService" .)) -}}
+{{- $plain := "%s with %s false never ends, for the %s goes on: take native sidecars, or %s" -}}
+{{- $proxy := .Values.proxy -}}
+{{- if and $proxy.enabled (not (include "sidecar.isNative" (list . $proxy))) -}}
+{{- fail (printf $plain $where (ternary "nativeSidecars" "proxy.native" (kindIs "invalid" $proxy.native)) "proxy" "proxy.enabled false") -}}
 {{- end -}}
-{{- if and .Values.logScraper.enabled (not .Values.logScraper.exitOnFile) -}}
-{{- fail (printf "%s with nativeSidecars false never ends, for the log scraper goes on: take native sidecars, or logScraper.exitOnFile" $where) -}}
+{{- $scraper := .Values.logScraper -}}
+{{- if and $scraper.enabled (not $scraper.exitOnFile) (not (include "sidecar.isNative" (list . $scraper))) -}}
+{{- fail (printf $plain $where (ternary "nativeSidecars" "logScraper.native" (kindIs "invalid" $scraper.native)) "log scraper" "logScraper.exitOnFile") -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

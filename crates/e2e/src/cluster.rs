@@ -53,6 +53,15 @@ impl Answer {
 }
 
 impl Cluster {
+    pub(crate) fn new(name: &str, helm: &str, chart: &std::path::Path) -> Cluster {
+        Cluster {
+            name: name.to_owned(),
+            helm: helm.to_owned(),
+            chart: chart.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
     /// Runs kubectl; its standard output, or its complaint.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
         self.kubectl_within(arguments, COMMAND_LIMIT)
@@ -103,12 +112,28 @@ impl Cluster {
             .success("docker exec on the node")
     }
 
-    /// What an image of the kit takes where it was built.
+    /// What an image takes where it was built; without a tag it is one of this version.
     pub(crate) fn image_bytes(&self, image: &str) -> Result<u64, String> {
-        let name = format!("sidecar-kit/{image}:{}", self.version);
+        let name = if image.contains(':') {
+            image.to_owned()
+        } else {
+            format!("{image}:{}", self.version)
+        };
         let ask = ["image", "inspect", "--format", "{{.Size}}", &name];
         let size = command::run("docker", &ask, COMMAND_LIMIT)?.success("docker image inspect")?;
         size.trim().parse().map_err(|_| format!("{name} has the size {size:?}"))
+    }
+
+    /// Gives images of the kit one more tag on the node.
+    pub(crate) fn tag_images(&self, images: &[&str], tag: &str) -> Result<(), String> {
+        for image in images {
+            let name = format!("docker.io/sidecar-kit/{image}");
+            let version = &self.version;
+            let command =
+                format!("ctr --namespace k8s.io images tag --force {name}:{version} {name}:{tag}");
+            self.node_script(&command)?;
+        }
+        Ok(())
     }
 
     /// The node's address, as the cluster knows it.
@@ -203,6 +228,13 @@ spec:
         arguments.extend_from_slice(flags);
         Ok(Load { kubectl: self.kubectl_background(&Self::in_client(&arguments))? })
     }
+
+    /// Opens a stream of the foreign application inside the cluster, and again when it ends.
+    pub(crate) fn start_stream(&self, url: &str, kind: &str, seconds: u64) -> Result<Load, String> {
+        let seconds = seconds.to_string();
+        let arguments = ["stream", "--url", url, "--kind", kind, "--seconds", &seconds];
+        Ok(Load { kubectl: self.kubectl_background(&Self::in_client(&arguments))? })
+    }
 }
 
 /// A load that runs inside the cluster.
@@ -243,12 +275,14 @@ impl LoadReport {
                 report.failures.push(line.to_owned());
             }
         }
-        let figure = |name: &str| {
-            let field = report.line.split(' ').find_map(|one| one.strip_prefix(name));
-            field.and_then(|value| value.parse().ok()).ok_or(format!("no {name} in: {text}"))
-        };
+        let figure = |name: &str| report.figure(name).ok_or(format!("no {name} in: {text}"));
         (report.requests, report.failed) = (figure("requests=")?, figure("failed=")?);
         Ok(report)
+    }
+
+    /// A figure of the line, by its name with the `=` behind.
+    pub(crate) fn figure(&self, name: &str) -> Option<u64> {
+        self.line.split(' ').find_map(|one| one.strip_prefix(name))?.parse().ok()
     }
 
     /// An error unless every one of at least `requests_min` requests was answered well.

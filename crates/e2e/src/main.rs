@@ -8,10 +8,13 @@ mod assertions;
 mod client;
 mod cluster;
 mod command;
+mod comparison;
 mod diagnose;
+mod foreign;
 mod load;
 mod run;
 mod site;
+mod stream;
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
@@ -29,6 +32,8 @@ const USAGE: u8 = 64;
 enum Cli {
     /// Runs the assertions on a kind cluster, and prints a line for each.
     Run(run::Arguments),
+    /// Measures the kit beside what is written by hand, and prints a table.
+    Compare(run::CompareArguments),
     /// Prints the names of the assertions, of all without any name.
     List {
         /// Assertions to list.
@@ -36,6 +41,10 @@ enum Cli {
     },
     /// Sends a steady load of GETs and prints what became of it.
     Load(LoadArguments),
+    /// Keeps a stream of the foreign application open and prints what became of it.
+    Stream(StreamArguments),
+    /// Serves as an application that was not written for the kit.
+    Serve(foreign::Arguments),
     /// Sends one GET and prints the whole response.
     Get(GetArguments),
     /// Does nothing until it is told to end: a pod to run the other commands in.
@@ -71,6 +80,19 @@ struct LoadArguments {
 }
 
 #[derive(clap::Args)]
+struct StreamArguments {
+    /// http://HOST[:PORT][/PATH]; the name is resolved once.
+    #[arg(long)]
+    url: String,
+    /// What is there.
+    #[arg(long, value_enum)]
+    kind: stream::Kind,
+    /// Longest duration.
+    #[arg(long)]
+    seconds: u64,
+}
+
+#[derive(clap::Args)]
 struct GetArguments {
     /// http://HOST[:PORT][/PATH]
     url: String,
@@ -99,8 +121,11 @@ fn main() -> ExitCode {
     };
     let done = match cli {
         Cli::Run(arguments) => return run::run(&arguments),
+        Cli::Compare(arguments) => return run::compare(&arguments),
         Cli::List { names } => return run::list(&names),
         Cli::Load(arguments) => load(&arguments),
+        Cli::Stream(arguments) => stream(&arguments),
+        Cli::Serve(arguments) => foreign::serve(&arguments),
         Cli::Get(arguments) => get(&arguments),
         Cli::ServeIdle => loop {
             std::thread::park();
@@ -134,16 +159,28 @@ fn load(arguments: &LoadArguments) -> Result<(), String> {
         numbered: arguments.numbered,
         expect_body: arguments.expect_body.clone(),
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    if arguments.until_eof {
-        let stop = Arc::clone(&stop);
-        std::thread::spawn(move || {
-            let mut nowhere = [0; 64];
-            while matches!(std::io::stdin().read(&mut nowhere), Ok(1..)) {}
-            stop.store(true, Ordering::Relaxed);
-        });
-    }
+    let stop = if arguments.until_eof { at_eof() } else { Arc::default() };
     print(&load::run(&plan, &stop).text());
+    Ok(())
+}
+
+/// Set once standard input has ended.
+fn at_eof() -> Arc<AtomicBool> {
+    let ended = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&ended);
+    std::thread::spawn(move || {
+        let mut nowhere = [0; 64];
+        while matches!(std::io::stdin().read(&mut nowhere), Ok(1..)) {}
+        set.store(true, Ordering::Relaxed);
+    });
+    ended
+}
+
+/// Ends earlier, when standard input does. Exits 0 whatever became of the stream.
+fn stream(arguments: &StreamArguments) -> Result<(), String> {
+    let target = client::Target::parse(&arguments.url)?;
+    let (address, duration) = (target.resolve()?, Duration::from_secs(arguments.seconds));
+    print(&stream::run(arguments.kind, &target, address, duration, &at_eof()).text());
     Ok(())
 }
 

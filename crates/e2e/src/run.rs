@@ -14,6 +14,7 @@ use std::time::Instant;
 use crate::assertions::{self, Assertion, Stop};
 use crate::cluster::Cluster;
 use crate::command;
+use crate::comparison;
 use crate::diagnose;
 use crate::print;
 use crate::site::Site;
@@ -80,20 +81,14 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Ok(chosen) => chosen,
         Err(why) => return refuse(&why),
     };
-    let cluster = Cluster {
-        name: arguments.cluster.clone(),
-        helm: arguments.helm.clone(),
-        chart: arguments.chart.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+    let cluster = Cluster::new(&arguments.cluster, &arguments.helm, &arguments.chart);
+    let scratch = match begin(&cluster) {
+        Ok(scratch) => scratch,
+        Err(why) => {
+            print(&format!("FAILED setup: {why}\n{}\n", Tally { failed: 1, ..Tally::default() }));
+            return ExitCode::from(2);
+        }
     };
-    let scratch = std::env::temp_dir().join(format!("e2e-{}", std::process::id()));
-    let ready = std::fs::create_dir_all(&scratch)
-        .map_err(|error| format!("{}: {error}", scratch.display()))
-        .and_then(|()| cluster.start_client());
-    if let Err(why) = ready {
-        print(&format!("FAILED setup: {why}\n{}\n", Tally { failed: 1, ..Tally::default() }));
-        return ExitCode::from(2);
-    }
     let runner = Runner {
         cluster: &cluster,
         scratch: scratch.clone(),
@@ -106,6 +101,43 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let tally = *runner.tally.lock().unwrap_or_else(PoisonError::into_inner);
     print(&format!("{tally}\n"));
     if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Makes the folder for files and the pod that requests are sent from.
+fn begin(cluster: &Cluster) -> Result<PathBuf, String> {
+    let scratch = std::env::temp_dir().join(format!("e2e-{}", std::process::id()));
+    std::fs::create_dir_all(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
+    cluster.start_client()?;
+    Ok(scratch)
+}
+
+/// Arguments of `e2e compare`.
+#[derive(clap::Args)]
+pub(crate) struct CompareArguments {
+    /// kind's name of the cluster.
+    #[arg(long)]
+    cluster: String,
+    /// The helm to use, version 3 or 4.
+    #[arg(long, default_value = "helm")]
+    helm: String,
+    /// Folder of the chart.
+    #[arg(long, default_value = "charts/sidecar")]
+    chart: PathBuf,
+}
+
+/// Prints the table of the comparison, or why there is none.
+pub(crate) fn compare(arguments: &CompareArguments) -> ExitCode {
+    let cluster = Cluster::new(&arguments.cluster, &arguments.helm, &arguments.chart);
+    match begin(&cluster).and_then(|scratch| comparison::run(&cluster, &scratch)) {
+        Ok(table) => {
+            print(&table);
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("e2e: {why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The assertions of these names, in their order in the table.

@@ -2,7 +2,7 @@
 //! says, and a tenth.
 
 use super::{Stop, ensure};
-use crate::site::Site;
+use crate::site::{Pod, Site};
 
 /// Bound of each container's working set, in bytes: 4 MB of 1,000,000.
 const WORKING_SET_MAX: u64 = 4_000_000;
@@ -12,17 +12,17 @@ const WATCHED: std::time::Duration = std::time::Duration::from_secs(10);
 const CONTAINERS: [(&str, &str); 3] =
     [("app", "hello-app"), ("proxy", "proxy"), ("log-scraper", "log-scraper")];
 
-/// Figures of one memory cgroup, in bytes.
+/// Figures of one container's cgroups: memory in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Memory {
+pub(crate) struct Figures {
     /// All that is charged: anonymous memory, page cache, kernel.
     usage: u64,
     /// Usage without the page cache that is not in active use: what the kubelet goes by.
-    working_set: u64,
+    pub(crate) working_set: u64,
     /// Anonymous memory. The pages of its file are charged to whoever read them first.
     anonymous: u64,
     /// Processor time so far, in microseconds.
-    cpu_us: u64,
+    pub(crate) cpu_us: u64,
 }
 
 /// Reads each container's cgroup on the node, version 1 or 2, after a few idle seconds and once more.
@@ -34,17 +34,14 @@ pub(super) fn footprint(site: &Site<'_>) -> Result<String, Stop> {
     site.get_ok("/")?;
     std::thread::sleep(std::time::Duration::from_secs(3));
     let pod = site.pod()?;
-    let look = |name| {
-        let text = site.node_script(&site.container(&pod, name)?, SCRIPT)?;
-        Memory::parse(&text).ok_or_else(|| format!("{name}: no figures: {text}"))
-    };
+    let look = |name| figures(site, &pod, name);
     let first = CONTAINERS.iter().map(|(name, _)| look(name)).collect::<Result<Vec<_>, _>>()?;
     std::thread::sleep(WATCHED);
     let (mut seen, mut over) = (Vec::new(), Vec::new());
     for ((name, image), first) in CONTAINERS.into_iter().zip(first) {
         let memory = look(name)?;
         let cpu_us = memory.cpu_us.saturating_sub(first.cpu_us) / WATCHED.as_secs();
-        let image_bytes = site.cluster.image_bytes(image)?;
+        let image_bytes = site.cluster.image_bytes(&format!("sidecar-kit/{image}"))?;
         for (what, key, figure) in [
             ("image_bytes", image, image_bytes),
             ("idle_anonymous_bytes", name, memory.anonymous),
@@ -69,6 +66,12 @@ pub(super) fn footprint(site: &Site<'_>) -> Result<String, Stop> {
     let seen = seen.join("; ");
     ensure(over.is_empty(), || format!("{}; {seen}", over.join("; ")))?;
     Ok(seen)
+}
+
+/// What a container takes at this moment.
+pub(crate) fn figures(site: &Site<'_>, pod: &Pod, container: &str) -> Result<Figures, String> {
+    let text = site.node_script(&site.container(pod, container)?, SCRIPT)?;
+    Figures::parse(&text).ok_or_else(|| format!("{container}: no figures: {text}"))
 }
 
 /// A figure of the contract: `"what": {"key": 123}`.
@@ -99,9 +102,9 @@ else
 fi
 "#;
 
-impl Memory {
+impl Figures {
     /// Version 1 has the figures of the whole cgroup under `total_`, version 2 without it.
-    fn parse(text: &str) -> Option<Memory> {
+    fn parse(text: &str) -> Option<Figures> {
         let figure = |name: &str| {
             let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
             value.trim().parse::<u64>().ok()
@@ -110,7 +113,7 @@ impl Memory {
         let inactive = figure("total_inactive_file").or_else(|| figure("inactive_file"))?;
         let anonymous = figure("total_rss").or_else(|| figure("anon"))?;
         let cpu_us = figure("usage_usec")?;
-        Some(Memory { usage, working_set: usage.saturating_sub(inactive), anonymous, cpu_us })
+        Some(Figures { usage, working_set: usage.saturating_sub(inactive), anonymous, cpu_us })
     }
 }
 
@@ -122,11 +125,11 @@ mod tests {
     fn both_versions_of_memory_stat_are_read() {
         let first = "usage 100\nrss 7\ninactive_file 1\ntotal_rss 20\ntotal_inactive_file 30\n\
                      usage_usec 5\n";
-        let expected = Memory { usage: 100, working_set: 70, anonymous: 20, cpu_us: 5 };
-        assert_eq!(Memory::parse(first), Some(expected));
+        let expected = Figures { usage: 100, working_set: 70, anonymous: 20, cpu_us: 5 };
+        assert_eq!(Figures::parse(first), Some(expected));
         let second = "usage 100\nanon 20\nanon_thp 0\ninactive_file 30\nusage_usec 5\n";
-        assert_eq!(Memory::parse(second), Some(expected));
-        assert_eq!(Memory::parse("usage 100\n"), None);
+        assert_eq!(Figures::parse(second), Some(expected));
+        assert_eq!(Figures::parse("usage 100\n"), None);
     }
 
     #[test]

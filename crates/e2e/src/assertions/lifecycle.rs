@@ -58,31 +58,6 @@ fn wait_for_replacement(site: &Site<'_>) -> Result<(), String> {
     site.kubectl(&["rollout", "status", &deployment, "--timeout=45s"]).map(drop)
 }
 
-/// Both ports change: pods that run keep theirs until new ones have taken their place.
-pub(super) fn port_change(site: &Site<'_>) -> Result<String, Stop> {
-    const REQUESTS_MIN: u64 = 500;
-    site.ensure_installed()?;
-    site.get_ok("/")?;
-    let old = site.pods()?;
-    let url = site.url("/")?;
-    let load = |mode| {
-        let flags = ["--mode", mode, "--clients", "4", "--rate", "50", "--seconds", "150"];
-        site.cluster.start_load(&url, &[flags.as_slice(), &["--expect-body", PAGE]].concat())
-    };
-    let (new, keep_alive) = (load("new")?, load("keep-alive")?);
-    std::thread::sleep(Duration::from_secs(2));
-    site.upgrade(&["--set=app.port=5001,proxy.port=8090"])?;
-    for pod in &old {
-        site.wait_for_end(pod)?;
-    }
-    std::thread::sleep(Duration::from_secs(1));
-    let (new, keep_alive) = (new.finish()?, keep_alive.finish()?);
-    new.expect_clean("new connections", REQUESTS_MIN)?;
-    keep_alive.expect_clean("keep-alive", REQUESTS_MIN)?;
-    site.upgrade(&["--set=app.port=5000,proxy.port=8080"])?;
-    Ok(format!("new: {}; keep-alive: {}", new.line, keep_alive.line))
-}
-
 /// Two pods are replaced while eight clients of each kind go on asking.
 pub(super) fn rollout_under_load(site: &Site<'_>) -> Result<String, Stop> {
     const REQUESTS_MIN: u64 = 1000;

@@ -4,6 +4,7 @@
 //! it unless it is the last of its lane, and returns what it saw for the report. It prints nothing.
 
 mod bad_input;
+mod changes;
 mod config;
 mod defaults;
 mod footprint;
@@ -14,6 +15,8 @@ mod revisions;
 mod services;
 mod toggles;
 mod ways_in;
+
+pub(crate) use footprint::figures;
 
 use crate::site::Site;
 
@@ -150,6 +153,12 @@ pub(crate) const ALL: &[Assertion] = &[
         run: revisions::rollback_uninstall,
     },
     Assertion {
+        name: "first_chart",
+        what: "an upgrade from the first chart and the way back fail no request",
+        lane: "ways-in",
+        run: revisions::first_chart,
+    },
+    Assertion {
         name: "footprint",
         what: "images and idle containers take no more than footprint.json says, and a tenth",
         lane: ALONE,
@@ -168,10 +177,11 @@ pub(crate) const ALL: &[Assertion] = &[
         run: lifecycle::pod_delete,
     },
     Assertion {
-        name: "port_change",
-        what: "a change of app.port and proxy.port fails no request",
+        name: "changes",
+        what: "an application of another kind goes on while its pods are replaced, moved and \
+               reconfigured: no request, line or stream is lost",
         lane: ALONE,
-        run: lifecycle::port_change,
+        run: changes::changes,
     },
     Assertion {
         name: "rollout_under_load",

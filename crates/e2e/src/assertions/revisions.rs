@@ -33,6 +33,30 @@ pub(super) fn rollback_uninstall(site: &Site<'_>) -> Result<String, Stop> {
     Ok("revisions 1 → 2 → 1 → 2".to_owned())
 }
 
+/// The chart as it was before its configuration belonged to the pods.
+const FIRST_CHART: &str = "crates/e2e/charts/sidecar-first.tgz";
+
+/// From the first chart to this one and back, under load.
+pub(super) fn first_chart(site: &Site<'_>) -> Result<String, Stop> {
+    let at = ["-n", &site.namespace, "--wait", "--timeout=90s"];
+    site.cluster.helm(&[&["install", RELEASE, FIRST_CHART], at.as_slice()].concat())?;
+    site.get_ok("/")?;
+    let first = site.pod()?;
+    let flags = ["--mode", "new", "--clients", "4", "--rate", "50", "--seconds", "150"];
+    let flags = [flags.as_slice(), &["--expect-body", PAGE]].concat();
+    let load = site.cluster.start_load(&site.url("/")?, &flags)?;
+    std::thread::sleep(Duration::from_secs(1));
+    site.upgrade(&[])?;
+    site.wait_for_end(&first)?;
+    let second = site.pod()?;
+    site.cluster.helm(&[&["rollback", RELEASE, "1"], at.as_slice()].concat())?;
+    site.wait_for_end(&second)?;
+    std::thread::sleep(Duration::from_secs(1));
+    let report = load.finish()?;
+    report.expect_clean("from the first chart and back", 500)?;
+    Ok(report.line)
+}
+
 /// The namespace holds what a new one holds, and the records of what happened in it.
 fn nothing_left(site: &Site<'_>) -> Result<(), String> {
     let kinds =
