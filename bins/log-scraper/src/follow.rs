@@ -40,6 +40,7 @@ const PUBLISH_MS: u64 = 100;
 /// When the program cannot start: stdout, a signal or the admin address is refused.
 pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
     let output = Output::new(arguments)?;
+    let least_us = output.patience_us(arguments);
     let checkpoint = arguments.checkpoint_file.as_ref();
     let checkpoint =
         checkpoint.map(|path| CheckpointFile::claim(path, arguments.sync())).transpose();
@@ -103,7 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
         shutdown_ms: millis(arguments.shutdown_timeout),
         ending: Ending::new(millis(arguments.shutdown_grace_period)),
         end_file: arguments.exit_on_file.clone(),
-        pace: Pace::default(),
+        pace: Pace::new(least_us),
     };
     follower.follow()
 }

@@ -35,6 +35,18 @@ impl Output {
         Stdout::new().map(Output::Stdout)
     }
 
+    /// How long a line may well wait before it is looked at: where it waits for others anyway.
+    pub(crate) fn patience_us(&self, arguments: &Arguments) -> u64 {
+        let _ = arguments;
+        match self {
+            Output::Stdout(_) => 0,
+            #[cfg(feature = "stores")]
+            Output::Store(store) if store.tee().is_some() => 0,
+            #[cfg(feature = "stores")]
+            Output::Store(_) => setup::patience_us(&arguments.store),
+        }
+    }
+
     fn stdout(&self) -> Option<&Stdout> {
         match self {
             Output::Stdout(stdout) => Some(stdout),

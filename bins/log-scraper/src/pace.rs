@@ -14,8 +14,10 @@ const WINDOW_US: u64 = 20_000;
 const THICK_COUNT: u64 = 3 * WINDOW_US / 1000;
 
 /// Remembers how thick changes came.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pace {
+    soon_us: u64,
+    thick_us: u64,
     began_us: u64,
     lines: u64,
     turns: u64,
@@ -24,6 +26,20 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
+    /// Turns are so far apart at least: where nobody waits for a line, a change need not be looked at
+    /// at once.
+    pub(crate) fn new(least_us: u64) -> Pace {
+        Pace {
+            soon_us: SOON_US.max(least_us),
+            thick_us: THICK_US.max(least_us),
+            began_us: 0,
+            lines: 0,
+            turns: 0,
+            thick: false,
+            turned_us: 0,
+        }
+    }
+
     /// A turn was begun, with this many lines written out by all turns before it.
     pub(crate) fn turned(&mut self, now_us: u64, lines: u64) {
         self.turned_us = now_us;
@@ -38,7 +54,7 @@ impl Pace {
 
     /// How long the next turn that a change asks for has to wait.
     pub(crate) fn wait_us(&self, now_us: u64) -> u64 {
-        let gap_us = if self.thick { THICK_US } else { SOON_US };
+        let gap_us = if self.thick { self.thick_us } else { self.soon_us };
         (self.turned_us + gap_us).saturating_sub(now_us)
     }
 }
@@ -53,7 +69,7 @@ mod tests {
         let bursts = (1000..1_001_000).step_by(every_us as usize);
         let lines: Vec<u64> =
             bursts.flat_map(|at_us| (0..burst).map(move |line| at_us + line * 5)).collect();
-        let (mut pace, mut turns, mut longest_us) = (Pace::default(), 0, 0);
+        let (mut pace, mut turns, mut longest_us) = (Pace::new(0), 0, 0);
         let (mut now_us, mut done) = (0, 0);
         while let Some(at_us) = lines.get(done) {
             now_us = now_us.max(*at_us);
@@ -82,8 +98,16 @@ mod tests {
     }
 
     #[test]
+    fn where_nobody_waits_for_a_line_turns_are_far_apart() {
+        let mut pace = Pace::new(50_000);
+        pace.turned(100_000, 0);
+        assert_eq!(pace.wait_us(110_000), 40_000);
+        assert_eq!(pace.wait_us(150_000), 0);
+    }
+
+    #[test]
     fn one_large_burst_makes_the_next_line_wait_for_a_moment_only() {
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(0);
         pace.turned(100_000, 0);
         pace.turned(200_000, 0);
         pace.turned(220_000, 100_000);

@@ -18,6 +18,7 @@ mod report;
 mod scraper;
 mod scraper_files;
 mod stats;
+mod stores;
 mod upstream;
 
 use std::convert::Infallible;
@@ -101,6 +102,17 @@ enum Subject {
         cases: Vec<scraper::Case>,
         /// Program to stand beside.
         #[arg(long, default_value = "tail")]
+        peer: PathBuf,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Our log-scraper and a log store, beside vlagent.
+    Stores {
+        /// Cases to run; all if none is named.
+        #[arg(value_enum, value_name = "CASE")]
+        cases: Vec<stores::Case>,
+        /// Program to stand beside.
+        #[arg(long, default_value = "vlagent")]
         peer: PathBuf,
         #[command(flatten)]
         options: Options,
@@ -219,6 +231,13 @@ fn run(subject: Subject) -> ExitCode {
             }
             let plan = Plan::new(peer, None, &options, SCRAPER_ROUNDS);
             measure(&cases, options.markdown, |case| scraper::run(&plan, case))
+        }
+        Subject::Stores { mut cases, peer, options } => {
+            if cases.is_empty() {
+                cases = stores::Case::value_variants().to_vec();
+            }
+            let plan = Plan::new(peer, None, &options, SCRAPER_ROUNDS);
+            measure(&cases, options.markdown, |case| stores::run(&plan, case))
         }
         Subject::Relay { listen, upstream } => served(relay::run(listen, upstream)),
         Subject::Upstream { listen } => served(upstream::run(listen, upstream::WAIT)),

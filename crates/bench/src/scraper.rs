@@ -54,11 +54,11 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// Lines written at a pace while a program follows.
 #[derive(Clone, Copy, Debug)]
-struct Writing {
-    lines: u64,
-    lines_per_tick: u64,
+pub(crate) struct Writing {
+    pub(crate) lines: u64,
+    pub(crate) lines_per_tick: u64,
     /// Lines after which the file is renamed and begun anew; none: never.
-    lines_per_file: Option<u64>,
+    pub(crate) lines_per_file: Option<u64>,
 }
 
 const ROTATION: Writing =
@@ -402,7 +402,7 @@ fn exit_code(status: std::process::ExitStatus) -> i32 {
 
 /// Writes line by line, each with its own `write`, as an application does; gives when each batch
 /// was begun: (lines until then, time).
-fn write_paced(
+pub(crate) fn write_paced(
     path: &Path,
     writing: Writing,
     began: Instant,

@@ -1,7 +1,7 @@
 //! Fuzz targets with their oracles: each takes any bytes and asserts what must hold for them.
 //!
-//! In scope: heads of requests, heads of answers, chunked bodies, configurations, and the whole
-//! engine driven by a list of operations. A failed assertion is a finding, and so is a panic.
+//! In scope: heads of requests, heads of answers, chunked bodies, configurations, the whole engine
+//! driven by a list of operations, records of log files, and answers of log stores. A failed assertion is a finding, and so is a panic.
 //!
 //! Out of scope: finding the bytes. `fuzz/` beside this crate hands them over from libFuzzer; the
 //! test of this crate runs the seeds in `corpus/`, what they begin with, and drawn changes of
@@ -13,6 +13,8 @@ mod configuration;
 mod draw;
 mod exchange;
 mod heads;
+mod records;
+mod stores;
 mod verdict;
 
 pub use answers::answers;
@@ -21,15 +23,19 @@ pub use configuration::configuration;
 pub use draw::Draw;
 pub use exchange::exchange;
 pub use heads::heads;
+pub use records::records;
+pub use stores::stores;
 
 /// A target: it panics where something does not hold.
 pub type Target = fn(&[u8]);
 
 /// Every target with the name of its folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("answers", answers),
     ("chunks", chunks),
     ("configuration", configuration),
     ("exchange", exchange),
     ("heads", heads),
+    ("records", records),
+    ("stores", stores),
 ];

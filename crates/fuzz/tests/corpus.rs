@@ -82,6 +82,16 @@ fn heads_hold_what_they_say() {
 }
 
 #[test]
+fn records_hold_what_they_say() {
+    check("records");
+}
+
+#[test]
+fn answers_of_stores_hold_what_they_say() {
+    check("stores");
+}
+
+#[test]
 fn answers_hold_what_they_say() {
     check("answers");
 }

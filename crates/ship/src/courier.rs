@@ -203,11 +203,9 @@ impl Courier {
                 time_ns: self.last_ns,
                 path: &path,
                 piece: mark(record, piece),
-                identity: self.sender.of_record(
-                    record.file,
-                    record.offset + piece.start as u64,
-                    text.as_bytes(),
-                ),
+                sender: self.sender,
+                file: record.file,
+                offset: record.offset + piece.start as u64,
             };
             self.writer.push(&mut self.filling.body, &entry);
             self.filling.ends.push(self.filling.body.len() as u32);

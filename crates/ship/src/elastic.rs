@@ -30,7 +30,8 @@ impl Elastic {
 
     pub(crate) fn push(&self, out: &mut Vec<u8>, entry: &Entry) {
         out.extend_from_slice(&self.action);
-        entry.identity.push(out);
+        let text = entry.text.as_bytes();
+        entry.sender.of_record(entry.file, entry.offset, text).push(out);
         out.extend_from_slice(b"\"}}\n");
         self.document.push(out, entry);
     }

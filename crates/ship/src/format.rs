@@ -3,6 +3,10 @@
 //! Owns what is the same in all of them. A request is a beginning, records one behind the other, and
 //! an end; each record stands for itself, so that any of them may be left out of a request.
 
+use std::cell::Cell;
+
+use tail::format::Origin;
+
 use crate::elastic::Elastic;
 use crate::identity::Identity;
 use crate::loki::Loki;
@@ -84,7 +88,10 @@ pub(crate) struct Entry<'a> {
     pub(crate) time_ns: u64,
     pub(crate) path: &'a str,
     pub(crate) piece: Option<Piece>,
-    pub(crate) identity: Identity,
+    pub(crate) sender: Identity,
+    pub(crate) file: Origin,
+    /// Where in the file the text begins.
+    pub(crate) offset: u64,
 }
 
 /// Writes requests of one shape.
@@ -143,12 +150,35 @@ pub(crate) fn line_name(piece: &Piece) -> String {
     format!("{}-{}", piece.of.0, piece.of.1)
 }
 
-/// Appends `2026-11-25T20:00:00.123456789Z`.
-pub(crate) fn push_time(out: &mut Vec<u8>, time_ns: u64) {
-    tail::format::push_time(out, time_ns / 1_000_000);
-    let rest = time_ns % 1_000_000;
-    out.extend((0..6).rev().map(|place| b'0' + (rest / 10_u64.pow(place) % 10) as u8));
-    out.push(b'Z');
+/// Writes `2026-11-25T20:00:00.123456789Z`. Most times are of the second of the last one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Calendar {
+    last: Cell<(u64, [u8; SECOND_BYTES])>,
+}
+
+/// Bytes up to the second.
+const SECOND_BYTES: usize = 19;
+
+impl Calendar {
+    /// Appends a time.
+    pub(crate) fn push(&self, out: &mut Vec<u8>, time_ns: u64) {
+        let (second, mut rest) = (time_ns / 1_000_000_000, time_ns % 1_000_000_000);
+        let (mut last, mut text) = self.last.get();
+        if last != second || text[0] == 0 {
+            let mut written = Vec::new();
+            tail::format::push_time(&mut written, second * 1000);
+            text.copy_from_slice(&written[..SECOND_BYTES]);
+            last = second;
+            self.last.set((last, text));
+        }
+        out.extend_from_slice(&text);
+        let mut fraction = *b".000000000Z";
+        for digit in fraction[1..10].iter_mut().rev() {
+            *digit += (rest % 10) as u8;
+            rest /= 10;
+        }
+        out.extend_from_slice(&fraction);
+    }
 }
 
 /// Appends a number.
@@ -176,7 +206,6 @@ pub(crate) fn push_pair(out: &mut Vec<u8>, name: &str, value: &str) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use tail::format::Origin;
 
     pub(crate) fn shape(format: Format) -> Shape {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -200,7 +229,9 @@ pub(crate) mod tests {
             time_ns: 1_764_100_800_123_000_001,
             path: "/log/a.log",
             piece: None,
-            identity: Identity::of_sender(b"").of_record(Origin::default(), 0, text.as_bytes()),
+            sender: Identity::of_sender(b""),
+            file: Origin::default(),
+            offset: 0,
         }
     }
 
@@ -222,8 +253,17 @@ pub(crate) mod tests {
             assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
         };
         [0, 9, 10, 1_764_100_800_123_000_001, u64::MAX].into_iter().for_each(check);
-        let mut out = Vec::new();
-        push_time(&mut out, 1_764_100_800_123_000_001);
-        assert_eq!(out, b"2025-11-25T20:00:00.123000001Z");
+        let calendar = Calendar::default();
+        for (time_ns, expected) in [
+            (0, "1970-01-01T00:00:00.000000000Z"),
+            (1_764_100_800_123_000_001, "2025-11-25T20:00:00.123000001Z"),
+            (1_764_100_800_999_999_999, "2025-11-25T20:00:00.999999999Z"),
+            (1_764_100_801_000_000_000, "2025-11-25T20:00:01.000000000Z"),
+            (1_764_100_800_000_000_000, "2025-11-25T20:00:00.000000000Z"),
+        ] {
+            let mut out = Vec::new();
+            calendar.push(&mut out, time_ns);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
     }
 }

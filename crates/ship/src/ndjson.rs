@@ -2,7 +2,7 @@
 
 use tail::json;
 
-use crate::format::{Entry, Names, Shape, line_name, push_decimal, push_pair, push_time};
+use crate::format::{Calendar, Entry, Names, Shape, line_name, push_decimal, push_pair};
 
 /// Writes such lines.
 #[derive(Clone, Debug)]
@@ -13,6 +13,7 @@ pub(crate) struct Ndjson {
     message: Vec<u8>,
     /// What every record has behind them.
     fixed: Vec<u8>,
+    calendar: Calendar,
 }
 
 impl Ndjson {
@@ -34,12 +35,13 @@ impl Ndjson {
             file: named("\",", file, ":"),
             message: named(",", message, ":"),
             fixed,
+            calendar: Calendar::default(),
         }
     }
 
     pub(crate) fn push(&self, out: &mut Vec<u8>, entry: &Entry) {
         out.extend_from_slice(&self.time);
-        push_time(out, entry.time_ns);
+        self.calendar.push(out, entry.time_ns);
         out.extend_from_slice(&self.file);
         json::push_string(out, entry.path.as_bytes());
         out.extend_from_slice(&self.message);

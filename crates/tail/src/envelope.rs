@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! little endian: length of all (4), of the path (4), number of the part or 0, its highest bit for
-//! one that goes on (4), time (8), offset (8), file (8 + 8 + 1), part's file (8) and offset (8),
+//! one that goes on (4), time (8), offset (8), file (8 + 8), part's file (8) and offset (8), cuts (1),
 //! path, text
 //! ```
 
@@ -27,34 +27,37 @@ pub fn push(out: &mut Vec<u8>, record: &Record) {
     let part = record
         .part
         .map_or(0, |part| part.number.min(GOES_ON - 1) | if part.goes_on { GOES_ON } else { 0 });
-    for number in [len as u32, path.len() as u32, part] {
-        out.extend_from_slice(&number.to_le_bytes());
-    }
     let Origin { ino, born_ns, cuts } = record.file;
-    for number in [record.time_ms, record.offset, ino, born_ns] {
-        out.extend_from_slice(&number.to_le_bytes());
+    let (part_ino, part_offset) = record.part.map_or((0, 0), |part| (part.ino, part.offset));
+    let mut head = [0; HEAD_BYTES];
+    for (place, number) in [len as u32, path.len() as u32, part].into_iter().enumerate() {
+        head[4 * place..][..4].copy_from_slice(&number.to_le_bytes());
     }
-    out.push(cuts);
-    let part = record.part.map_or((0, 0), |part| (part.ino, part.offset));
-    for number in [part.0, part.1] {
-        out.extend_from_slice(&number.to_le_bytes());
+    let numbers = [record.time_ms, record.offset, ino, born_ns, part_ino, part_offset];
+    for (place, number) in numbers.into_iter().enumerate() {
+        head[12 + 8 * place..][..8].copy_from_slice(&number.to_le_bytes());
     }
+    head[HEAD_BYTES - 1] = cuts;
+    out.reserve(len);
+    out.extend_from_slice(&head);
     out.extend_from_slice(path);
     out.extend_from_slice(record.text);
 }
 
 /// The record that `bytes` begin with, and how many of them it takes; `None` if none is there.
+#[inline]
 pub fn first(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
     read(&mut Reader { rest: bytes }).ok()
 }
 
+#[inline]
 fn read<'a>(reader: &mut Reader<'a>) -> Result<(Record<'a>, usize), Damage> {
     let (len, path_len) = (reader.u32()? as usize, reader.u32()? as usize);
     let number = reader.u32()?;
     let (time_ms, offset) = (reader.u64()?, reader.u64()?);
     let (ino, born_ns) = (reader.u64()?, reader.u64()?);
-    let file = Origin { ino, born_ns, cuts: reader.take(1)?[0] };
     let (part_ino, part_offset) = (reader.u64()?, reader.u64()?);
+    let file = Origin { ino, born_ns, cuts: reader.take(1)?[0] };
     let path = reader.take(path_len)?;
     let text_len = len.checked_sub(HEAD_BYTES + path_len).ok_or(Damage::Torn)?;
     let text = reader.take(text_len)?;

@@ -6,7 +6,9 @@
 /// Objects and arrays within each other, at most; a deeper line is text.
 const DEPTH_MAX: usize = 64;
 
-/// Appends any bytes as a JSON string, quotes included. What is not UTF-8 becomes U+FFFD.
+/// Appends any bytes as a JSON string, quotes included. What is not UTF-8 becomes U+FFFD. Like what it
+/// is made of it is optimised as its caller is.
+#[inline]
 pub fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     if std::str::from_utf8(bytes).is_ok() {
@@ -22,6 +24,7 @@ pub fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
+#[inline]
 fn push_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
     while let Some(at) = special(text) {
         out.extend_from_slice(&text[..at]);
@@ -43,6 +46,7 @@ fn push_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
 }
 
 /// The first byte that has to be escaped. Most lines have none: several bytes are asked at once.
+#[inline]
 fn special(text: &[u8]) -> Option<usize> {
     let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
     let clean = text

@@ -31,6 +31,8 @@ use crate::store_flags::{Compression, LongRecord, OtlpEncoding, Severity, StoreA
 const BUFFER_BYTES: usize = 32 << 10;
 /// A header of an answer is no longer.
 const HEADER_BYTES_MAX: usize = 32 << 10;
+/// The longest wait of a change for its turn.
+const PATIENCE_US_MAX: u64 = 100_000;
 /// A connection that was not used for so long is not used again: whoever is in between may have
 /// forgotten it.
 const IDLE: Duration = Duration::from_secs(50);
@@ -204,6 +206,12 @@ fn host_name() -> String {
 fn seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::from(now.subsec_nanos()) << 32 ^ u64::from(std::process::id()) ^ now.as_secs()
+}
+
+/// A tenth of the time that a line waits for others, and not so long that anybody would notice.
+pub(crate) fn patience_us(arguments: &StoreArguments) -> u64 {
+    let tenth_us = arguments.batch_timeout.as_micros() / 10;
+    u64::try_from(tenth_us).unwrap_or(u64::MAX).min(PATIENCE_US_MAX)
 }
 
 /// Bytes of files that may be on their way to the store: two batches, however little of a request is

@@ -7,6 +7,8 @@ mod common;
 mod delivery;
 mod real;
 mod script;
+#[cfg(feature = "tls")]
+mod tls;
 mod trouble;
 
 use common::{Folder, append, line};

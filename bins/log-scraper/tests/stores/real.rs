@@ -15,7 +15,7 @@ use crate::common::{Folder, Scraper, append, free_address, line, metric, wait_fo
 
 /// A program on the path or among what scripts/test installs, or None after saying loudly that there
 /// is none. In continuous integration that is a failure.
-fn find(name: &str) -> Option<PathBuf> {
+pub fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/bin");
     let folders = std::env::split_paths(&path).chain([tools]);

@@ -124,7 +124,8 @@ fn read(reader: &mut BufReader<TcpStream>, start: Instant) -> Option<Request> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         fields.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let len = fields.get("content-length").expect("a request says how long it is");
+    // A request says how long it is.
+    let len = fields.get("content-length").unwrap();
     let mut body = vec![0; len.parse().unwrap()];
     reader.read_exact(&mut body).ok()?;
     if fields.get("content-encoding").is_some_and(|coding| coding == "gzip") {
