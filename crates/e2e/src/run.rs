@@ -37,6 +37,9 @@ pub(crate) struct Arguments {
     /// Lanes that run beside each other.
     #[arg(long, default_value_t = 3)]
     jobs: usize,
+    /// Leave out the assertions that do not hang on helm's version.
+    #[arg(long)]
+    again: bool,
     /// Assertions to run; all without any.
     names: Vec<String>,
 }
@@ -77,10 +80,11 @@ fn refuse(why: &str) -> ExitCode {
 /// Runs the assertions asked for. Exit 0 when none failed, 1 when one did, 2 when they could not
 /// be begun, 64 for a name that is none.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let chosen = match choose(&arguments.names) {
+    let mut chosen = match choose(&arguments.names) {
         Ok(chosen) => chosen,
         Err(why) => return refuse(&why),
     };
+    chosen.retain(|assertion| !(arguments.again && assertion.once));
     let cluster = Cluster::new(&arguments.cluster, &arguments.helm, &arguments.chart);
     let scratch = match begin(&cluster) {
         Ok(scratch) => scratch,
