@@ -24,6 +24,8 @@ const DECODERS_MAX: usize = 2;
 const PACKED_BYTES: usize = 16 << 10;
 /// Bytes that one decoder's step makes at most.
 const STEP_BYTES: usize = 32 << 10;
+/// Room for what is read or made: copied, it costs little in a build without optimisation, too.
+static ZEROS: [u8; STEP_BYTES] = [0; STEP_BYTES];
 /// Bytes that one call may take in and make, together, before it gives what it has.
 const WORK_BYTES_MAX: usize = 512 << 10;
 
@@ -153,7 +155,7 @@ impl Decoder {
     /// One step of the codec with the bytes at hand. Returns how many it made.
     fn step(&mut self) -> usize {
         let before = self.plain.len();
-        self.plain.resize(before + STEP_BYTES, 0);
+        self.plain.extend_from_slice(&ZEROS);
         let input = &self.packed[self.taken..];
         let is_over = input.is_empty();
         let outcome = self.codec.step(input, &mut self.plain[before..]);
@@ -170,7 +172,8 @@ impl Decoder {
     }
 
     fn read_packed(&mut self, fs: &mut dyn Fs, file: Handle) -> Result<usize, Fault> {
-        self.packed.resize(PACKED_BYTES, 0);
+        self.packed.clear();
+        self.packed.extend_from_slice(&ZEROS[..PACKED_BYTES]);
         let read = fs.read_at(file, self.packed_at, &mut self.packed);
         let count = read.unwrap_or(0);
         self.packed.truncate(count);

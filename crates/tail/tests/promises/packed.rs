@@ -342,25 +342,6 @@ fn a_file_that_cannot_be_unpacked_is_said_unless_it_was_read_to_its_end_and_neve
 }
 
 #[test]
-fn a_shorter_file_that_begins_with_a_hole_as_the_cut_one_did_is_read() {
-    let mut desk = Desk::new(&[LOG]);
-    let text = lines(0, 20);
-    desk.put_hole(LOG, 2000);
-    desk.append(LOG, &text);
-    desk.settle(0);
-    assert!(desk.output() == text);
-    desk.cut(LOG);
-    desk.put_hole(LOG, 1500);
-    desk.append(LOG, "unread\n");
-    compress(&mut desk, LOG, "/log/app.log.1.gz");
-    desk.cut(LOG);
-    desk.append(LOG, "newer\n");
-    desk.settle(2000);
-    desk.settle(4000);
-    assert_eq!(desk.output(), format!("{text}unread\nnewer\n"));
-}
-
-#[test]
 fn what_was_removed_as_delivered_under_a_compressors_hands_is_not_read_again() {
     let reclaim = Reclaim { keep_rotated: Some(0), freeing: None };
     let mut desk = Desk::with(Options { reclaim, checkpoint: true, ..options(&[LOG]) });
