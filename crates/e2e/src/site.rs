@@ -71,6 +71,13 @@ impl Site<'_> {
         self.install(&[])
     }
 
+    /// Takes the release away, if there is one.
+    pub(crate) fn ensure_none(&self) -> Result<(), String> {
+        let away = ["uninstall", RELEASE, "--ignore-not-found", "-n", &self.namespace];
+        let waits = ["--wait", "--timeout=90s"];
+        self.cluster.helm(&[&away[..], &waits[..]].concat()).map(drop)
+    }
+
     /// Upgrades as the README says: earlier overrides stay, new defaults come in.
     pub(crate) fn upgrade(&self, flags: &[&str]) -> Result<(), String> {
         self.upgrade_at_once(&[&["--wait", "--timeout=90s"], flags].concat())

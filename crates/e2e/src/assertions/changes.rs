@@ -60,6 +60,7 @@ enum Step {
 }
 
 pub(super) fn changes(site: &Site<'_>) -> Result<String, Stop> {
+    site.ensure_none()?;
     site.install(&["-f", &site.file("foreign.yaml", VALUES)?])?;
     let answer = site.get_ok("/")?;
     ensure(answer.body == foreign::PAGE, || format!("GET / is {:?}", answer.body))?;
@@ -72,6 +73,7 @@ pub(super) fn changes(site: &Site<'_>) -> Result<String, Stop> {
     let (asked, told) = clients.finish(pods.ended.len() as u64)?;
     let lines = asked.len();
     pods.expect_lines(site, &asked)?;
+    site.ensure_none()?;
     Ok(format!("{} pods ended; {told}; {lines} lines, none lost", pods.ended.len()))
 }
 

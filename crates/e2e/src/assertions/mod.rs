@@ -198,7 +198,7 @@ pub(crate) const ALL: &[Assertion] = &[
     Assertion {
         name: "first_chart",
         what: "an upgrade from the first chart and the way back fail no request",
-        lane: "ways-in",
+        lane: "first-chart",
         once: false,
         run: revisions::first_chart,
     },
