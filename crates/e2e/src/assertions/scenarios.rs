@@ -12,8 +12,9 @@ use crate::site::{RELEASE, Site};
 /// Kinds that a cluster without their operators does not know.
 const FOREIGN: [&str; 2] = ["monitoring.coreos.com/", "gateway.networking.k8s.io/"];
 /// Sets that need something of the cluster which is not there: a ConfigMap of the user's, an operator, a
-/// metrics server, ids of OpenShift's, a parent chart, a log store, a load balancer, manifests to take over.
-const NOT_INSTALLED: [&str; 9] = [
+/// metrics server, ids of OpenShift's, a parent chart, a log store, a load balancer, manifests to take over,
+/// somebody who makes volumes.
+const NOT_INSTALLED: [&str; 10] = [
     "autoscaling",
     "everything",
     "existing-configmap",
@@ -23,6 +24,7 @@ const NOT_INSTALLED: [&str; 9] = [
     "no-workload",
     "openshift",
     "platform",
+    "statefulset",
 ];
 /// Sets that are installed, at least.
 const INSTALLED_MIN: usize = 16;
