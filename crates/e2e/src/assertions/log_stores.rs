@@ -26,6 +26,8 @@ struct Store {
     /// Values of `logScraper.output`.
     output: &'static [&'static str],
     port: u16,
+    /// Path that records go to, where it is not the usual one.
+    path: &'static str,
     /// Path of a query for all lines.
     query: &'static str,
 }
@@ -37,6 +39,7 @@ pub(super) fn victoria_logs(site: &Site<'_>) -> Result<String, Stop> {
             name: "victoria-logs",
             output: &["type=ndjson", "fields.time=_time", "fields.message=_msg"],
             port: 9428,
+            path: "/insert/jsonline",
             query: "/select/logsql/query?query=*%20%7C%20fields%20_msg",
         },
     )
@@ -49,6 +52,7 @@ pub(super) fn loki(site: &Site<'_>) -> Result<String, Stop> {
             name: "loki",
             output: &["type=loki"],
             port: 3100,
+            path: "",
             query: "/loki/api/v1/query_range?query=%7Bservice_name%3D~%22.%2B%22%7D&limit=5000&since=1h",
         },
     )
@@ -77,7 +81,7 @@ fn through(site: &Site<'_>, store: &Store) -> Result<String, Stop> {
     pods.follow(site)?;
 
     let address = format!("http://{}.{elsewhere}.svc:{}", store.name, store.port);
-    let mut values = vec![format!("--set=logScraper.output.url={address}")];
+    let mut values = vec![format!("--set=logScraper.output.url={address}{}", store.path)];
     values.extend(store.output.iter().map(|one| format!("--set=logScraper.output.{one}")));
     site.upgrade(&values.iter().map(String::as_str).collect::<Vec<_>>())?;
     pods.settle(site)?;
