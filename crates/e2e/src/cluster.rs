@@ -53,15 +53,6 @@ impl Answer {
 }
 
 impl Cluster {
-    pub(crate) fn new(name: &str, helm: &str, chart: &std::path::Path) -> Cluster {
-        Cluster {
-            name: name.to_owned(),
-            helm: helm.to_owned(),
-            chart: chart.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        }
-    }
-
     /// Runs kubectl; its standard output, or its complaint.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
         self.kubectl_within(arguments, COMMAND_LIMIT)

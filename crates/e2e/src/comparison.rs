@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::assertions::figures;
 use crate::cluster::{Cluster, Load, LoadReport};
-use crate::site::{Pod, RELEASE, Site, wait};
+use crate::numbers::numbers;
+use crate::site::{Pod, RELEASE, Site};
 
 /// The demo's page.
 const PAGE: &str = "Hello, World!";
@@ -112,7 +113,7 @@ fn load(site: &Site<'_>, mode: &str, rate: u64, url: &str) -> Result<Load, Strin
 }
 
 /// Lines that are not in the sidecar's output, of how many, and both sidecars' CPU, in ms per 1,000 requests.
-fn rotations(site: &Site<'_>, pod: &Pod, way: &Way) -> Result<(usize, usize, [f64; 2]), String> {
+fn rotations(site: &Site<'_>, pod: &Pod, way: &Way) -> Result<(usize, u64, [f64; 2]), String> {
     let log = site.follow_logs(pod, way.sidecars[1].0)?;
     let cpu = || -> Result<[u64; 2], String> {
         let [proxy, log] = way.sidecars.map(|(name, _)| figures(site, pod, name));
@@ -127,23 +128,17 @@ fn rotations(site: &Site<'_>, pod: &Pod, way: &Way) -> Result<(usize, usize, [f6
     let after = cpu()?;
     let (lost, _) = compare(&log.printed(), report.requests);
     let per = |one: usize| after[one].saturating_sub(before[one]) as f64 / report.requests as f64;
-    Ok((lost, usize::try_from(report.requests).unwrap_or(usize::MAX), [per(0), per(1)]))
+    Ok((lost, report.requests, [per(0), per(1)]))
 }
 
 /// Kills the log's sidecar under load: lines lost, lines written again, and all there were. The requests go to the
 /// pod itself, which Kubernetes takes out of its Service as long as one of its containers is away.
-fn killed(site: &Site<'_>, pod: &Pod, name: &str) -> Result<(usize, usize, u64), String> {
-    let before = site.container(pod, name)?;
+fn killed(site: &Site<'_>, pod: &Pod, name: &str) -> Result<(usize, u64, u64), String> {
     let first = site.follow_logs(pod, name)?;
     let load = load(site, "new", ROTATIONS_RATE, &format!("http://{}:8080/killed/", pod.host()))?;
     std::thread::sleep(ROTATIONS / 4);
-    site.node_script(&before, "kill -9 $pid")?;
+    site.kill(pod, name)?;
     let first = first.finish(Duration::from_secs(30))?.success("kubectl logs --follow")?;
-    wait(Duration::from_secs(30), || {
-        let now = site.container(pod, name)?;
-        Ok((now.restarts > before.restarts && now.ready).then_some(()))
-    })?
-    .ok_or_else(|| format!("{name} does not come back"))?;
     std::thread::sleep(ROTATIONS / 4);
     let report = load.finish()?;
     std::thread::sleep(Duration::from_secs(3));
@@ -154,12 +149,8 @@ fn killed(site: &Site<'_>, pod: &Pod, name: &str) -> Result<(usize, usize, u64),
 }
 
 /// Numbers up to `requests` that are not in a log, and how often one is in it once more.
-fn compare(log: &str, requests: u64) -> (usize, usize) {
-    let numbers = log.split_whitespace().filter_map(|word| word.split_once("?n=")?.1.parse().ok());
-    let mut seen = std::collections::BTreeMap::<u64, usize>::new();
-    for number in numbers {
-        *seen.entry(number).or_default() += 1;
-    }
+fn compare(log: &str, requests: u64) -> (usize, u64) {
+    let seen = numbers(log);
     let lost = (1..=requests).filter(|number| !seen.contains_key(number)).count();
     (lost, seen.values().map(|times| times - 1).sum())
 }
@@ -170,9 +161,7 @@ fn rollout(site: &Site<'_>) -> Result<[String; 2], String> {
     let url = site.url("/")?;
     let (new, kept) = (load(site, "new", 100, &url)?, load(site, "keep-alive", 100, &url)?);
     std::thread::sleep(Duration::from_secs(2));
-    let deployment = site.names("deployment")?.join("");
-    site.kubectl(&["rollout", "restart", &deployment])?;
-    site.kubectl(&["rollout", "status", &deployment, "--timeout=55s"])?;
+    site.restart()?;
     site.wait_for_end(&old)?;
     std::thread::sleep(Duration::from_secs(1));
     let told = |LoadReport { requests, failed, .. }| format!("{failed} of {requests}");

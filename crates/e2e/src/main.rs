@@ -12,6 +12,7 @@ mod comparison;
 mod diagnose;
 mod foreign;
 mod load;
+mod numbers;
 mod run;
 mod site;
 mod stream;
@@ -33,7 +34,7 @@ enum Cli {
     /// Runs the assertions on a kind cluster, and prints a line for each.
     Run(run::Arguments),
     /// Measures the kit beside what is written by hand, and prints a table.
-    Compare(run::CompareArguments),
+    Compare(run::Place),
     /// Prints the names of the assertions, of all without any name.
     List {
         /// Assertions to list.

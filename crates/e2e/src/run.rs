@@ -19,9 +19,9 @@ use crate::diagnose;
 use crate::print;
 use crate::site::Site;
 
-/// Arguments of `e2e run`.
+/// Where a run takes place, and with what.
 #[derive(clap::Args)]
-pub(crate) struct Arguments {
+pub(crate) struct Place {
     /// kind's name of the cluster.
     #[arg(long)]
     cluster: String,
@@ -31,6 +31,24 @@ pub(crate) struct Arguments {
     /// Folder of the chart.
     #[arg(long, default_value = "charts/sidecar")]
     chart: PathBuf,
+}
+
+impl Place {
+    fn cluster(&self) -> Cluster {
+        Cluster {
+            name: self.cluster.clone(),
+            helm: self.helm.clone(),
+            chart: self.chart.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// Arguments of `e2e run`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    place: Place,
     /// The cluster gives Services of type LoadBalancer an address; without it the test does.
     #[arg(long)]
     load_balancer: bool,
@@ -85,7 +103,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Err(why) => return refuse(&why),
     };
     chosen.retain(|assertion| !(arguments.again && assertion.once));
-    let cluster = Cluster::new(&arguments.cluster, &arguments.helm, &arguments.chart);
+    let cluster = arguments.place.cluster();
     let scratch = match begin(&cluster) {
         Ok(scratch) => scratch,
         Err(why) => {
@@ -115,23 +133,9 @@ fn begin(cluster: &Cluster) -> Result<PathBuf, String> {
     Ok(scratch)
 }
 
-/// Arguments of `e2e compare`.
-#[derive(clap::Args)]
-pub(crate) struct CompareArguments {
-    /// kind's name of the cluster.
-    #[arg(long)]
-    cluster: String,
-    /// The helm to use, version 3 or 4.
-    #[arg(long, default_value = "helm")]
-    helm: String,
-    /// Folder of the chart.
-    #[arg(long, default_value = "charts/sidecar")]
-    chart: PathBuf,
-}
-
 /// Prints the table of the comparison, or why there is none.
-pub(crate) fn compare(arguments: &CompareArguments) -> ExitCode {
-    let cluster = Cluster::new(&arguments.cluster, &arguments.helm, &arguments.chart);
+pub(crate) fn compare(place: &Place) -> ExitCode {
+    let cluster = place.cluster();
     match begin(&cluster).and_then(|scratch| comparison::run(&cluster, &scratch)) {
         Ok(table) => {
             print(&table);

@@ -244,6 +244,31 @@ impl Site<'_> {
             container.id, container.name
         ))
     }
+
+    /// Ends a container's process and waits until the container is back.
+    pub(crate) fn kill(&self, pod: &Pod, name: &str) -> Result<(), String> {
+        let before = self.container(pod, name)?;
+        self.node_script(&before, "kill -9 $pid")?;
+        wait(Duration::from_secs(30), || {
+            let now = self.container(pod, name)?;
+            Ok((now.restarts > before.restarts && now.ready).then_some(()))
+        })?
+        .ok_or_else(|| format!("{name} is not back 30 s after its end"))
+    }
+
+    /// Waits until the release's Deployment has the pods it wants, for at most so many seconds.
+    pub(crate) fn wait_for_rollout(&self, seconds: u32) -> Result<(), String> {
+        let deployment = self.names("deployment")?.join("");
+        let timeout = format!("--timeout={seconds}s");
+        self.kubectl(&["rollout", "status", &deployment, &timeout]).map(drop)
+    }
+
+    /// Has the release's Deployment replace its pods, and waits for the new ones.
+    pub(crate) fn restart(&self) -> Result<(), String> {
+        let deployment = self.names("deployment")?.join("");
+        self.kubectl(&["rollout", "restart", &deployment])?;
+        self.wait_for_rollout(55)
+    }
 }
 
 fn parse_container(line: &str) -> Option<Container> {

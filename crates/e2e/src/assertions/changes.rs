@@ -123,8 +123,7 @@ fn evict(site: &Site<'_>, pod: &Pod) -> Result<(), String> {
     kubectl.feed(eviction.as_bytes())?;
     kubectl.finish(Duration::from_secs(20))?.success("eviction")?;
     site.wait_for_end(pod)?;
-    let deployment = site.names("deployment")?.join("");
-    site.kubectl(&["rollout", "status", &deployment, "--timeout=45s"]).map(drop)
+    site.wait_for_rollout(45)
 }
 
 /// The clients that go on all the while.

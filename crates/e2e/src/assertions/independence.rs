@@ -1,10 +1,10 @@
 //! One sidecar killed: the others go on, and the log stays whole.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Stop, ensure};
 use crate::cluster::LoadReport;
+use crate::numbers::{Counts, numbers};
 use crate::site::{Pod, Site, wait};
 
 /// Requests per second while the sidecars are killed.
@@ -24,7 +24,7 @@ pub(super) fn independence(site: &Site<'_>) -> Result<String, Stop> {
     let flags = ["--mode", "new", "--clients", "4", "--rate", &rate, "--seconds", "120"];
     let load = site.cluster.start_load(&site.url("/")?, &flags)?;
     std::thread::sleep(Duration::from_secs(2));
-    kill(site, &pod, "proxy")?;
+    site.kill(&pod, "proxy")?;
     std::thread::sleep(Duration::from_secs(2));
     let without_proxy = load.finish()?;
     let answered = without_proxy.requests.saturating_sub(without_proxy.failed);
@@ -39,7 +39,7 @@ pub(super) fn independence(site: &Site<'_>) -> Result<String, Stop> {
     // Not `logs --previous` afterwards: the kubelet keeps no promise to keep a container that ended.
     let first_log = site.follow_logs(&pod, "log-scraper")?;
     std::thread::sleep(Duration::from_secs(1));
-    kill(site, &pod, "log-scraper")?;
+    site.kill(&pod, "log-scraper")?;
     let first_log = first_log.finish(Duration::from_secs(30))?.success("kubectl logs --follow")?;
     std::thread::sleep(Duration::from_secs(2));
     let report = load.finish()?;
@@ -57,17 +57,6 @@ pub(super) fn independence(site: &Site<'_>) -> Result<String, Stop> {
          lost, {doubled} doubled",
         without_proxy.failed, without_proxy.requests, report.requests
     ))
-}
-
-/// Ends a container's process and waits until the container is back.
-fn kill(site: &Site<'_>, pod: &Pod, name: &str) -> Result<(), String> {
-    let before = site.container(pod, name)?;
-    site.node_script(&before, "kill -9 $pid")?;
-    wait(Duration::from_secs(30), || {
-        let now = site.container(pod, name)?;
-        Ok((now.restarts > before.restarts && now.ready).then_some(()))
-    })?
-    .ok_or_else(|| format!("{name} is not back 30 s after its end"))
 }
 
 /// Expects every line of the app's own file in the logs of both scrapers, the one that was killed
@@ -107,33 +96,4 @@ fn whole_log(
         format!("{doubled} lines doubled, more than {DOUBLED_SECONDS_MAX} s of them")
     })?;
     Ok(doubled)
-}
-
-/// How often each number `?n=…` is in a log.
-type Counts = BTreeMap<u64, u64>;
-
-fn numbers(log: &str) -> Counts {
-    let mut numbers = BTreeMap::new();
-    for line in log.lines() {
-        let Some((_, rest)) = line.split_once("?n=") else {
-            continue;
-        };
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        if let Ok(number) = rest[..digits].parse() {
-            *numbers.entry(number).or_insert(0) += 1;
-        }
-    }
-    numbers
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_counted_line_by_line() {
-        let log = "t INFO GET /?n=1 200\nt INFO GET /?n=12\nother\nt INFO GET /?n=1 200\n";
-        assert_eq!(numbers(log), BTreeMap::from([(1, 2), (12, 1)]));
-        assert!(numbers("GET /?n= 200").is_empty());
-    }
 }

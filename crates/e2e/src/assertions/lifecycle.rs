@@ -27,7 +27,7 @@ pub(super) fn last_line(site: &Site<'_>) -> Result<String, Stop> {
     let found = log.lines().find(|line| line.contains(LAST_LINE)).ok_or_else(|| {
         format!("no `{LAST_LINE}` after: {}", log.lines().last().unwrap_or_default())
     })?;
-    wait_for_replacement(site)?;
+    site.wait_for_rollout(45)?;
     Ok(format!("`{found}`"))
 }
 
@@ -49,13 +49,8 @@ pub(super) fn pod_delete(site: &Site<'_>) -> Result<String, Stop> {
     report.expect_clean("beside a second pod", REQUESTS_MIN)?;
     ensure(took <= DELETE_MAX, || format!("it took {:.1} s", took.as_secs_f64()))?;
     ensure(took >= DRAIN, || format!("{:.1} s leave no time to drain", took.as_secs_f64()))?;
-    wait_for_replacement(site)?;
+    site.wait_for_rollout(45)?;
     Ok(format!("{:.1} s; {}", took.as_secs_f64(), report.line))
-}
-
-fn wait_for_replacement(site: &Site<'_>) -> Result<(), String> {
-    let deployment = site.names("deployment")?.join("");
-    site.kubectl(&["rollout", "status", &deployment, "--timeout=45s"]).map(drop)
 }
 
 /// Two pods are replaced while eight clients of each kind go on asking.
@@ -76,9 +71,7 @@ pub(super) fn rollout_under_load(site: &Site<'_>) -> Result<String, Stop> {
     let (new, keep_alive) = (load("new", "100")?, load("keep-alive", "200")?);
     std::thread::sleep(Duration::from_secs(2));
     let started = Instant::now();
-    let deployment = site.names("deployment")?.join("");
-    site.kubectl(&["rollout", "restart", &deployment])?;
-    site.kubectl(&["rollout", "status", &deployment, "--timeout=55s"])?;
+    site.restart()?;
     for pod in &old {
         site.wait_for_end(pod)?;
     }

@@ -4,11 +4,11 @@
 //! gone in between. Every request that was answered is found by the store's own query, or in what
 //! `kubectl logs` showed before and after.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::changes::Followed;
 use super::{PAGE, Stop, ensure};
+use crate::numbers::numbers;
 use crate::site::{Site, wait};
 
 /// How long the store is away.
@@ -106,41 +106,21 @@ fn through(site: &Site<'_>, store: &Store) -> Result<String, Stop> {
     let report = load.finish()?;
     report.expect_clean("while the log goes to the store", ANSWERED_MIN)?;
 
-    let asked: BTreeSet<u64> = (1..=report.requests).collect();
+    let asked = report.requests;
     let query = format!("{address}{}", store.query);
-    let stored = || Ok::<_, String>(found(&site.cluster.get(&query)?.body));
+    let stored = || Ok::<_, String>(numbers(&site.cluster.get(&query)?.body));
     let missing = || {
         let mut all = stored()?;
-        pods.logs(site)?.iter().for_each(|log| all.extend(found(log)));
-        Ok::<BTreeSet<u64>, String>(asked.difference(&all).copied().collect())
+        pods.logs(site)?.iter().for_each(|log| all.extend(numbers(log)));
+        Ok::<Vec<_>, String>((1..=asked).filter(|number| !all.contains_key(number)).collect())
     };
     wait(FOUND_WITHIN, || Ok(missing()?.is_empty().then_some(())))?.ok_or_else(|| {
         let missing = missing().unwrap_or_default();
         let some = missing.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        format!("{} of {} lines are lost: {some}", missing.len(), asked.len())
+        format!("{} of {asked} lines are lost: {some}", missing.len())
     })?;
-    let stored = stored()?.len();
-    ensure(stored > asked.len() / 2, || format!("{stored} of {} lines are stored", asked.len()))?;
+    let stored = stored()?.len() as u64;
+    ensure(stored > asked / 2, || format!("{stored} of {asked} lines are stored"))?;
     kubectl(&["delete", "namespace", &elsewhere, "--wait=false"])?;
-    Ok(format!("{} lines, {stored} of them in the store; 0 lost", asked.len()))
-}
-
-/// The numbers `?n=…` in a text.
-fn found(text: &str) -> BTreeSet<u64> {
-    let number = |rest: &str| {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        rest[..digits].parse().ok()
-    };
-    text.split("?n=").skip(1).filter_map(number).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_found_in_whatever_a_store_answers() {
-        let text = "{\"_msg\":\"GET /?n=12 200\"}\n{\"_msg\":\"GET /?n=3 200\"}\nGET /?n= 200";
-        assert_eq!(found(text), BTreeSet::from([3, 12]));
-    }
+    Ok(format!("{asked} lines, {stored} of them in the store; 0 lost"))
 }
