@@ -80,18 +80,10 @@ impl Arguments {
 
 #[cfg(test)]
 mod tests {
-    use crate::flags::tests::arguments;
+    use crate::flags::tests::check_contradiction as check;
 
     #[test]
     fn flags_that_contradict_each_other_are_told_with_what_would_be_right() {
-        let check = |words: &[&str], expected: Option<&str>| {
-            let told = arguments(words).contradiction();
-            let right = match (&told, expected) {
-                (Some(told), Some(expected)) => told.contains(expected),
-                (told, expected) => told.is_none() && expected.is_none(),
-            };
-            assert!(right, "{words:?}: {told:?}");
-        };
         check(&["/a/b/c.log"], None);
         check(&["/a/b/c.log", "--root", "/a"], None);
         check(&["/a/b/c.log", "--root", "/a/x"], Some("not beneath --root /a/x"));

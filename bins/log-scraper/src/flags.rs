@@ -406,6 +406,16 @@ pub(crate) mod tests {
         Arguments::try_parse_from([&["log-scraper"], words].concat()).unwrap()
     }
 
+    /// Expects that these words contradict each other, told with this text, or that they do not.
+    pub(crate) fn check_contradiction(words: &[&str], expected: Option<&str>) {
+        let told = arguments(words).contradiction();
+        let right = match (&told, expected) {
+            (Some(told), Some(expected)) => told.contains(expected),
+            (told, expected) => told.is_none() && expected.is_none(),
+        };
+        assert!(right, "{words:?}: {told:?}");
+    }
+
     #[test]
     fn a_path_is_named_the_same_whichever_way_it_is_written() {
         let check = |path: &str, expected: &str| {

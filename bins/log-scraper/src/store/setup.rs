@@ -256,7 +256,7 @@ pub(crate) fn store(output: OutputName, arguments: &StoreArguments) -> io::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flags::tests::arguments;
+    use crate::flags::tests::check_contradiction as check;
 
     #[test]
     fn an_address_without_a_path_gets_the_usual_one() {
@@ -280,14 +280,6 @@ mod tests {
 
     #[test]
     fn flags_that_contradict_each_other_are_told_with_what_would_be_right() {
-        let check = |words: &[&str], expected: Option<&str>| {
-            let told = arguments(words).contradiction();
-            let right = match (&told, expected) {
-                (Some(told), Some(expected)) => told.contains(expected),
-                (told, expected) => told.is_none() && expected.is_none(),
-            };
-            assert!(right, "{words:?}: {told:?}");
-        };
         let url = ["--url", "http://x"];
         let with = |words: &[&'static str]| [&["/a"][..], words, &url].concat();
         check(&["/a", "--output", "loki"], Some("needs the --url"));

@@ -93,6 +93,14 @@ fn ask(url: &str, parameters: &[(&str, &str)]) -> Option<(u16, String)> {
     Some((status, body))
 }
 
+/// Starts a scraper that is to be killed: small batches, and a checkpoint.
+fn mortal(output: &str, url: &str, folder: &Folder) -> Scraper {
+    let (log, checkpoint) = (folder.argument("app.log"), folder.argument("checkpoint"));
+    let arguments = ["--output", output, "--url", url, "--label", "app=shop"];
+    let more = ["--batch-timeout", "20ms", "--batch-max-bytes", "64KiB", "--checkpoint-file"];
+    Scraper::start(&[&arguments[..], &more, &[&checkpoint, &log]].concat())
+}
+
 /// Numbers of the lines in what a store answered, each as often as it is there.
 fn numbers(body: &str) -> Vec<u64> {
     let starts = body.match_indices("line 0");
@@ -150,13 +158,10 @@ fn victoria_logs_misses_no_line_of_a_scraper_that_is_killed_time_and_again() {
     let folder = Folder::new();
     let mut server = Server::victoria_logs(&program, &free_address(), &folder);
     let url = server.url(victoria_logs_path("ndjson"));
-    let (log, checkpoint) = (folder.argument("app.log"), folder.argument("checkpoint"));
-    let arguments = ["--output", "ndjson", "--url", &url, "--label", "app=shop"];
-    let more = ["--batch-timeout", "20ms", "--batch-max-bytes", "64KiB", "--checkpoint-file"];
-    let arguments = [&arguments[..], &more, &[&checkpoint, &log]].concat();
+    let start = || mortal("ndjson", &url, &folder);
     let mut written = 0;
     for life in 0..20 {
-        let scraper = Scraper::start(&arguments);
+        let scraper = start();
         for _ in 0..5 {
             let text: String = (written..written + 400).map(line).collect();
             append(&folder.path("app.log"), text.as_bytes());
@@ -171,7 +176,7 @@ fn victoria_logs_misses_no_line_of_a_scraper_that_is_killed_time_and_again() {
             server = Server::victoria_logs(&program, &server.address, &folder);
         }
     }
-    let scraper = Scraper::start(&arguments);
+    let scraper = start();
     let seen = || victoria_logs_has(&server, "shop");
     let distinct = |seen: &[u64]| seen.iter().collect::<BTreeSet<_>>().len() as u64;
     wait_until("all lines", || distinct(&seen()) == written);
@@ -182,8 +187,8 @@ fn victoria_logs_misses_no_line_of_a_scraper_that_is_killed_time_and_again() {
     assert!(repeats <= 20 * largest, "{repeats} repeats in 20 lives");
 }
 
-fn loki_has(server: &Server, app: &str) -> Vec<u64> {
-    let query = format!("{{app=\"{app}\"}}");
+fn loki_has(server: &Server, label: &str, value: &str) -> Vec<u64> {
+    let query = format!("{{{label}=\"{value}\"}}");
     let parameters = [("query", query.as_str()), ("limit", "1000000"), ("since", "2h")];
     let answer = ask(&server.url("/loki/api/v1/query_range"), &parameters);
     numbers(&answer.unwrap_or_default().1)
@@ -215,14 +220,10 @@ fn loki_has_every_line_in_its_own_format_and_by_otlp_and_refuses_what_is_too_old
         ]);
         assert_eq!(scraper.wait().0.code(), Some(0), "{output}");
     }
-    let otlp = || {
-        let parameters =
-            [("query", "{service_name=\"otlp\"}"), ("limit", "1000000"), ("since", "2h")];
-        numbers(&ask(&server.url("/loki/api/v1/query_range"), &parameters).unwrap_or_default().1)
-    };
-    wait_until("all lines", || loki_has(&server, "loki").len() >= 10_000);
+    let otlp = || loki_has(&server, "service_name", "otlp");
+    wait_until("all lines", || loki_has(&server, "app", "loki").len() >= 10_000);
     wait_until("all lines by otlp", || otlp().len() >= 10_000);
-    assert_eq!(loki_has(&server, "loki").into_iter().collect::<BTreeSet<_>>().len(), 10_000);
+    assert_eq!(loki_has(&server, "app", "loki").into_iter().collect::<BTreeSet<_>>().len(), 10_000);
     assert_eq!(otlp().into_iter().collect::<BTreeSet<_>>().len(), 10_000);
 }
 
@@ -237,10 +238,13 @@ fn loki_takes_the_neighbours_of_a_line_that_it_refuses() {
     let (url, log, admin) = (server.url(""), folder.argument("app.log"), free_address());
     let arguments = ["--output", "loki", "--url", &url, "--label", "app=shop"];
     let scraper = Scraper::start(&[&arguments[..], &["--admin-listen", &admin, &log]].concat());
-    wait_until("the others", || loki_has(&server, "shop").len() >= 2);
+    wait_until("the others", || loki_has(&server, "app", "shop").len() >= 2);
     let dropped = "log_scraper_records_dropped_total{reason=\"refused\"}";
     wait_until("the count", || metric(&admin, dropped) == 1);
-    assert_eq!(loki_has(&server, "shop").into_iter().collect::<BTreeSet<_>>(), [0, 2].into());
+    assert_eq!(
+        loki_has(&server, "app", "shop").into_iter().collect::<BTreeSet<_>>(),
+        [0, 2].into()
+    );
     scraper.wait_for_message("refused 1 record");
     scraper.terminate();
 }
@@ -251,13 +255,10 @@ fn both_loki_and_the_scraper_are_killed_time_and_again_and_no_line_is_missing() 
     let folder = Folder::new();
     let mut server = Server::loki(&program, &free_address(), &folder);
     let url = server.url("");
-    let (log, checkpoint) = (folder.argument("app.log"), folder.argument("checkpoint"));
-    let arguments = ["--output", "loki", "--url", &url, "--label", "app=shop"];
-    let more = ["--batch-timeout", "20ms", "--batch-max-bytes", "64KiB", "--checkpoint-file"];
-    let arguments = [&arguments[..], &more, &[&checkpoint, &log]].concat();
+    let start = || mortal("loki", &url, &folder);
     let mut written = 0;
     for life in 0..20 {
-        let scraper = Scraper::start(&arguments);
+        let scraper = start();
         for _ in 0..5 {
             let text: String = (written..written + 200).map(line).collect();
             append(&folder.path("app.log"), text.as_bytes());
@@ -274,8 +275,9 @@ fn both_loki_and_the_scraper_are_killed_time_and_again_and_no_line_is_missing() 
             server = Server::loki(&program, &server.address, &folder);
         }
     }
-    let scraper = Scraper::start(&arguments);
-    let distinct = || loki_has(&server, "shop").into_iter().collect::<BTreeSet<_>>().len() as u64;
+    let scraper = start();
+    let distinct =
+        || loki_has(&server, "app", "shop").into_iter().collect::<BTreeSet<_>>().len() as u64;
     wait_until("all lines", || distinct() == written);
     scraper.terminate();
 }
