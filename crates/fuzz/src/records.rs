@@ -58,9 +58,10 @@ fn check_growing(multiline: &Multiline, data: &[u8], pieces: &[(&[u8], usize)]) 
     }
 }
 
-fn courier(format: Format) -> Courier {
+/// What a courier is asked to do: to send at once, and to split what is long.
+pub(super) fn settings(format: Format) -> Settings {
     let names = Names { time: "t".into(), message: "m".into(), file: "f".into() };
-    Courier::new(Settings {
+    Settings {
         shape: Shape {
             format,
             labels: vec![],
@@ -75,11 +76,11 @@ fn courier(format: Format) -> Courier {
         long: Long::Split,
         sender: String::new(),
         seed: 0,
-    })
+    }
 }
 
 fn check_requests(format: Format, texts: &[&[u8]]) {
-    let mut courier = courier(format);
+    let mut courier = Courier::new(settings(format));
     let file = Origin { ino: 1, ..Origin::default() };
     let mut offset = 0;
     for (number, text) in (0..).zip(texts) {

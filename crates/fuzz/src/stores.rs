@@ -4,12 +4,12 @@ use std::path::Path;
 
 use ship::answer::{Answer, Reading};
 use ship::courier::{Courier, Next, Settings};
-use ship::format::{Format, Names, Shape};
-use ship::long::Long;
+use ship::format::Format;
 use tail::envelope;
 use tail::format::{Origin, Record};
 
 use crate::draw::Draw;
+use crate::records::settings;
 
 /// Records in the request.
 const RECORDS: usize = 3;
@@ -82,23 +82,9 @@ fn success(format: Format, items: &str) -> Answer {
 
 /// A courier whose request of [`RECORDS`] records is under way.
 fn courier(format: Format) -> Courier {
-    let names = Names { time: "t".into(), message: "m".into(), file: "f".into() };
-    let mut courier = Courier::new(Settings {
-        shape: Shape {
-            format,
-            labels: vec![],
-            attributes: vec![],
-            names,
-            index: None,
-            severity: false,
-        },
-        batch_bytes: 1 << 20,
-        batch_ms: 0,
-        record_bytes: 1000,
-        long: Long::Split,
-        sender: String::new(),
-        seed: 0,
-    });
+    let mut settings = Settings { batch_bytes: 1 << 20, record_bytes: 1000, ..settings(format) };
+    settings.shape.severity = false;
+    let mut courier = Courier::new(settings);
     let mut envelopes = Vec::new();
     for offset in 0..RECORDS as u64 {
         let (file, source) = (Origin::default(), Path::new("/log/a"));
