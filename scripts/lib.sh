@@ -43,3 +43,10 @@ python_with() {
   fi
   echo "$venv/bin/python3"
 }
+
+# copy_program PROGRAM FOLDER NAME: puts a program into an image's root as NAME, with what it is linked with.
+copy_program() {
+  install -D -m 755 "$1" "$2/$3"
+  # A static program has no list of libraries, which is no failure.
+  { ldd "$1" 2>/dev/null || true; } | { grep -o '/[^ ]*' || true; } | xargs -r cp --dereference --parents --target-directory "$2"
+}
