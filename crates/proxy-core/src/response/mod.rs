@@ -197,6 +197,11 @@ impl Response {
         }
     }
 
+    /// A field is not sent after all.
+    pub fn unsay(&mut self, name: &[u8]) {
+        self.suppress_named(&[name]);
+    }
+
     /// How many fields of that name are sent.
     fn count(&self, name: &str) -> usize {
         self.sent_named(name.as_bytes()).count()
