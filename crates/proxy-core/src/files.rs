@@ -15,7 +15,7 @@ pub trait Files: fmt::Debug + Send + Sync {
     fn open(&self, path: &[u8], links: Links) -> Result<Opened, Cause>;
     /// Looks at what a path leads to.
     fn look(&self, path: &[u8], links: Links) -> Result<Facts, Cause>;
-    /// The names in a folder with what they lead to; those that lead nowhere are left out.
+    /// The names in a folder with what they lead to; a link that leads nowhere stands for itself.
     fn list(&self, path: &[u8]) -> Result<Vec<(Vec<u8>, Facts)>, Cause>;
     /// The path without links in it.
     fn real_path(&self, path: &[u8]) -> Result<Vec<u8>, Cause>;

@@ -59,7 +59,9 @@ impl Files for SystemFiles {
         let mut found = Vec::new();
         for entry in fs::read_dir(path).map_err(os)? {
             let name = entry.map_err(os)?.file_name();
-            if let Ok(stat) = rustix::fs::stat(path.join(&name)) {
+            let full = path.join(&name);
+            let own = |_| rustix::fs::lstat(&full);
+            if let Ok(stat) = rustix::fs::stat(&full).or_else(own) {
                 found.push((name.as_bytes().to_vec(), facts(&stat)));
             }
         }

@@ -3,6 +3,7 @@
 use super::*;
 
 const INDEX_PAGE: &str = "http/ngx_http_index_module";
+const AUTOINDEX_PAGE: &str = "http/ngx_http_autoindex_module";
 
 pub(super) const ROWS: &[Row] = &[
     row("root", HTTP_PAGE, HSLI, WORD, Class::Implemented).note(UPWARDS),
@@ -20,6 +21,31 @@ pub(super) const ROWS: &[Row] = &[
         Shape::exact(&[Kind::OneOf(&["off", "exact", "before"])]),
         Class::Implemented,
     ),
+    row("disable_symlinks", HTTP_PAGE, HSL, Shape::words(1, 2), Class::Implemented),
+    row("expires", HEADERS_PAGE, HSLI, Shape::words(1, 2), Class::Implemented)
+        .note("a time of a day is one of UTC"),
+    row("autoindex", AUTOINDEX_PAGE, HSL, FLAG, Class::Implemented),
+    row("autoindex_exact_size", AUTOINDEX_PAGE, HSL, FLAG, Class::Implemented),
+    row("autoindex_localtime", AUTOINDEX_PAGE, HSL, FLAG, Class::Implemented)
+        .note("the zone is always UTC"),
+    row(
+        "autoindex_format",
+        AUTOINDEX_PAGE,
+        HSL,
+        Shape::exact(&[Kind::OneOf(&["html", "xml", "json"])]),
+        Class::Implemented,
+    )
+    .note("jsonp is not supported"),
+    row(
+        "gzip_static",
+        "http/ngx_http_gzip_static_module",
+        HSL,
+        Shape::exact(&[Kind::OneOf(&["on", "off", "always"])]),
+        Class::Implemented,
+    )
+    .note("with `on` to clients that ask by HTTP/1.1 and through nobody else"),
+    row("gzip_vary", GZIP_PAGE, HSL, FLAG, Class::Implemented)
+        .note("for gzip_static; nothing is compressed on the way"),
     row("max_ranges", HTTP_PAGE, HSL, NUMBER, Class::Implemented),
     row("log_not_found", HTTP_PAGE, HSL, FLAG, Class::Implemented),
 ];

@@ -167,7 +167,6 @@ pub(super) const ROWS: &[Row] = &[
     row("gzip", GZIP_PAGE, HSLI, FLAG, Inert(NO_GZIP)).already(&["off"]),
     row("gzip_buffers", GZIP_PAGE, HSL, BUFFERS, Inert(NO_GZIP)),
     row("gzip_types", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
-    row("gzip_vary", GZIP_PAGE, HSL, FLAG, Inert(NO_GZIP)).already(&["off"]),
     row("gzip_proxied", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
     row("gzip_min_length", GZIP_PAGE, HSL, SIZE, Inert(NO_GZIP)),
     row("gzip_comp_level", GZIP_PAGE, HSL, NUMBER, Inert(NO_GZIP)),
@@ -179,14 +178,6 @@ pub(super) const ROWS: &[Row] = &[
         Shape::exact(&[Kind::OneOf(&["1.0", "1.1"])]),
         Inert(NO_GZIP),
     ),
-    row(
-        "gzip_static",
-        "http/ngx_http_gzip_static_module",
-        HSL,
-        Shape::exact(&[Kind::OneOf(&["on", "off", "always"])]),
-        Inert("files are sent as they are, which HTTP always allows"),
-    )
-    .already(&["off"]),
     row(
         "gunzip",
         "http/ngx_http_gunzip_module",

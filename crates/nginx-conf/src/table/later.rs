@@ -19,7 +19,6 @@ const RESOLVER: &str = "not needed, leave it out: names of upstreams are looked 
 const HTTP2: &str = "not supported yet: HTTP/1.0 and HTTP/1.1 are spoken";
 pub(super) const PLUS: &str = "a directive of the commercial NGINX Plus";
 
-const AUTOINDEX_PAGE: &str = "http/ngx_http_autoindex_module";
 pub(super) const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
 const BASIC_PAGE: &str = "http/ngx_http_auth_basic_module";
 const AUTH_REQUEST_PAGE: &str = "http/ngx_http_auth_request_module";
@@ -27,21 +26,8 @@ const LIMIT_REQ_PAGE: &str = "http/ngx_http_limit_req_module";
 const LIMIT_CONN_PAGE: &str = "http/ngx_http_limit_conn_module";
 
 pub(super) const ROWS: &[Row] = &[
-    row("disable_symlinks", HTTP_PAGE, HSL, Shape::words(1, 2), Refused(LATER)).already(&["off"]),
-    row("autoindex", AUTOINDEX_PAGE, HSL, FLAG, Refused(LATER)).already(&["off"]),
-    row("autoindex_exact_size", AUTOINDEX_PAGE, HSL, WORD, Refused(LATER)),
-    row("autoindex_format", AUTOINDEX_PAGE, HSL, WORD, Refused(LATER)),
-    row("autoindex_localtime", AUTOINDEX_PAGE, HSL, WORD, Refused(LATER)),
     row("random_index", "http/ngx_http_random_index_module", LOCATION, FLAG, Refused(LATER))
         .already(&["off"]),
-    row(
-        "expires",
-        HEADERS_PAGE,
-        HSLI,
-        Shape::words(1, 2),
-        Refused("not supported yet; `add_header Cache-Control` is"),
-    )
-    .already(&["off"]),
     row("add_trailer", HEADERS_PAGE, HSLI, Shape::words(2, 3), Refused(LATER)).many(),
     row(
         "charset",

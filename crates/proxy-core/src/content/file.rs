@@ -2,16 +2,20 @@
 //!
 //! It looks, opens and decides; nothing is sent here, and no field is made.
 
-use crate::config::model::{Alias, ErrorLevel, FileTest, Root, Variable};
-use crate::files::{Facts, Kind, Links, Opened};
+use super::listing;
+use super::packed::{self, Packing};
+use crate::config::model::{Alias, ErrorLevel, FileTest, Listing, PackedRule, Root, Variable};
+use crate::files::{Facts, Kind, LinkRule, Links, Opened};
 use crate::net::Cause;
 use crate::variables::View;
 
 /// What a request for a file comes to.
 #[derive(Debug)]
 pub enum Found {
-    /// The file.
-    File(Opened),
+    /// The file, and whether it is packed in the place of the one that was asked for.
+    File(Opened, Packing),
+    /// What is in a folder, and its type.
+    Listing(Vec<u8>, &'static [u8]),
     /// A status with its page.
     Status(u16),
     /// The path is a folder's: the client is sent to it with a slash at its end.
@@ -69,22 +73,39 @@ impl Location {
 
     /// Looks at a path beneath the root.
     pub fn look(&self, view: &View<'_>, path: &[u8]) -> Result<Facts, Cause> {
-        let links = self.check(path)?;
+        let links = self.check(view, path)?;
         view.request.at.generation().host().files.look(path, links)
     }
 
-    fn open(&self, view: &View<'_>, path: &[u8]) -> Result<Opened, Cause> {
-        let links = self.check(path)?;
+    pub(super) fn open(&self, view: &View<'_>, path: &[u8]) -> Result<Opened, Cause> {
+        let links = self.check(view, path)?;
         view.request.at.generation().host().files.open(path, links)
     }
 
     /// No request leads upwards beyond what the file itself has written, and no name has a NUL.
-    fn check(&self, path: &[u8]) -> Result<Links, Cause> {
+    fn check(&self, view: &View<'_>, path: &[u8]) -> Result<Links, Cause> {
         match path.contains(&0) || upward_steps(path) > self.upward_steps {
             true => Err(Cause::NO_ENTRY),
-            false => Ok(Links::FOLLOWED),
+            false => Ok(links(view, path)),
         }
     }
+}
+
+/// nginx: `disable_symlinks`: which links of a path are followed.
+fn links(view: &View<'_>, path: &[u8]) -> Links {
+    let seen = &view.request.at.location(view.request.place).files.links;
+    if seen.rule == LinkRule::All {
+        return Links::FOLLOWED;
+    }
+    let from = seen.from.as_ref().map(|from| view.text(from));
+    let behind = from.as_ref().filter(|from| !from.is_empty());
+    let from = match behind.and_then(|from| Some((from.len(), path.strip_prefix(&**from)?))) {
+        Some((_, b"")) => return Links::FOLLOWED,
+        Some((bytes, [b'/', ..])) => bytes,
+        Some((bytes, _)) if path.get(bytes - 1) == Some(&b'/') => bytes - 1,
+        _ => 0,
+    };
+    Links { rule: seen.rule, from }
 }
 
 /// How many `..` are in a path.
@@ -136,7 +157,7 @@ pub fn stands(what: FileTest, path: &[u8], view: &View<'_>) -> bool {
     if path.contains(&0) {
         return false;
     }
-    match view.request.at.generation().host().files.look(path, Links::FOLLOWED) {
+    match view.request.at.generation().host().files.look(path, links(view, path)) {
         Ok(facts) => match what {
             FileTest::File => facts.kind == Kind::File,
             FileTest::Folder => facts.kind == Kind::Folder,
@@ -163,6 +184,10 @@ pub fn find(view: &View<'_>) -> Found {
     {
         return found;
     }
+    let location = view.request.at.location(view.request.place);
+    if is_folder && is_read && location.files.listing.is_on {
+        return list(view, &location.files.listing);
+    }
     if !is_read && !is_post {
         return Found::Status(405);
     }
@@ -171,6 +196,13 @@ pub fn find(view: &View<'_>) -> Found {
     if is_folder {
         note(view, &format!("directory index of \"{}\" is forbidden", shown(&path)));
         return Found::Status(403);
+    }
+    let mut packing = Packing::default();
+    if is_read && location.files.packed.rule != PackedRule::Off {
+        match packed::find(view, &place, &path, &location.files.packed) {
+            Ok(found) => return found,
+            Err(without) => packing = without,
+        }
     }
     match place.open(view, &path) {
         Err(cause) => {
@@ -187,8 +219,28 @@ pub fn find(view: &View<'_>) -> Found {
                 Found::Status(404)
             }
             Kind::File if is_post => Found::Status(405),
-            Kind::File => Found::File(opened),
+            Kind::File => Found::File(opened, packing),
         },
+    }
+}
+
+/// nginx: `autoindex`.
+fn list(view: &View<'_>, listing: &Listing) -> Found {
+    let Some(place) = Location::of(view) else { return Found::Status(500) };
+    let path = place.path(view);
+    let bare = path.strip_suffix(b"/").filter(|bare| !bare.is_empty()).unwrap_or(&path);
+    let files = &view.request.at.generation().host().files;
+    match place.check(view, bare).and_then(|_| files.list(bare)) {
+        Ok(entries) => {
+            let body = listing::write(listing, &view.request.uri.path, entries);
+            Found::Listing(body, listing::content_type(listing.format))
+        }
+        Err(cause) => {
+            note_failure(view, "opendir", bare, cause);
+            // nginx: here a link that may not be followed is as any other failure.
+            let status = if cause == Cause::LINK { 500 } else { status_of(cause) };
+            Found::Status(status)
+        }
     }
 }
 
@@ -278,11 +330,12 @@ pub fn note_failure(view: &View<'_>, what: &str, path: &[u8], cause: Cause) {
     note(view, &format!("{what}() \"{}\" failed: {cause}", shown(path)));
 }
 
-fn note(view: &View<'_>, line: &str) {
+/// Tells the error log.
+pub(super) fn note(view: &View<'_>, line: &str) {
     view.request.values.borrow_mut().note(ErrorLevel::Error, line.to_owned());
 }
 
 /// For the log.
-fn shown(path: &[u8]) -> String {
+pub(super) fn shown(path: &[u8]) -> String {
     String::from_utf8_lossy(path).escape_debug().collect()
 }

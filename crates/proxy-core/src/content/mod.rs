@@ -2,7 +2,9 @@
 //! call.
 
 pub mod file;
+mod listing;
 pub mod own;
+pub mod packed;
 pub mod precondition;
 pub mod range;
 

@@ -6,6 +6,7 @@
 use http1::BodyLength;
 
 use crate::config::model::{Location, Return};
+use crate::content::packed::Packing;
 use crate::content::range::{Multipart, Range, push_place};
 use crate::files::Facts;
 use crate::phases::Content;
@@ -45,6 +46,7 @@ pub fn make(
 /// Makes the answer of a file. nginx: `etag`, `types`, `default_type`.
 pub fn make_file(
     facts: &Facts,
+    packing: Packing,
     context: &Context<'_>,
     carried: &[(Vec<u8>, Vec<u8>)],
     response: &mut Response,
@@ -57,6 +59,12 @@ pub fn make_file(
         return push_fields(carried, response);
     }
     response.length = BodyLength::Exact(facts.bytes);
+    if packing.is_gzip {
+        response.push(b"Content-Encoding", b"gzip");
+    }
+    if packing.varies {
+        response.push(b"Vary", b"Accept-Encoding");
+    }
     let modified_s = u64::try_from(facts.modified_s).unwrap_or(0);
     // nginx: an error's page was not modified at any time.
     if response.status == 200 {
@@ -64,6 +72,23 @@ pub fn make_file(
     }
     if location.files.has_etag {
         response.push(b"ETag", format!("\"{modified_s:x}-{:x}\"", facts.bytes).as_bytes());
+    }
+    push_fields(carried, response);
+}
+
+/// Makes the answer of a folder's listing. nginx: its length is not told.
+pub fn make_listing(
+    body: Vec<u8>,
+    content_type: &[u8],
+    context: &Context<'_>,
+    carried: &[(Vec<u8>, Vec<u8>)],
+    response: &mut Response,
+) {
+    response.begin_own(context.request.course.status.unwrap_or(200));
+    response.body = body;
+    finish(content_type, response);
+    if response.status != 204 {
+        response.length = BodyLength::Chunked;
     }
     push_fields(carried, response);
 }
@@ -93,6 +118,7 @@ pub fn make_not_modified(response: &mut Response) {
     response.body_type.clear();
     response.length = BodyLength::None;
     response.unsay(b"content-type");
+    response.unsay(b"content-encoding");
 }
 
 /// The type, and what an internal redirect brings along, which may be another type.

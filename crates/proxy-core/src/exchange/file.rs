@@ -5,6 +5,7 @@ use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
 use crate::content::file::{self, Found};
 use crate::content::own;
+use crate::content::packed::Packing;
 use crate::content::precondition::{self, Verdict};
 use crate::content::range::{self, Asked, Multipart, Range};
 use crate::fault::Fault;
@@ -26,6 +27,8 @@ pub struct Sending {
     /// The next one is the last.
     pieces: Vec<Piece>,
     multipart: Option<Multipart>,
+    /// It is sent in one piece.
+    is_whole: bool,
 }
 
 impl Sending {
@@ -66,7 +69,13 @@ impl Exchange {
     pub(super) fn answer_file(&mut self, now: Moment, out: &mut Out) {
         let seen = Seen { response: &self.down.response, attempts: &self.attempts, now };
         match file::find(&seen.view(&self.request)) {
-            Found::File(opened) => self.answer_opened(opened, now, out),
+            Found::File(opened, packing) => self.answer_opened(opened, packing, now, out),
+            Found::Listing(body, content_type) => {
+                let mut response = std::mem::take(&mut self.down.response);
+                let context = self.context(false, false, now);
+                own::make_listing(body, content_type, &context, &self.carried, &mut response);
+                self.conclude(response, None, now, out);
+            }
             Found::Status(status) => self.answer(Content::Status(status), now, out),
             Found::Folder => self.answer(Content::SlashRedirect, now, out),
             Found::Index(path) if path.first() == Some(&b'/') => {
@@ -80,18 +89,31 @@ impl Exchange {
         }
     }
 
-    fn answer_opened(&mut self, opened: Opened, now: Moment, out: &mut Out) {
+    fn answer_opened(&mut self, opened: Opened, packing: Packing, now: Moment, out: &mut Out) {
         debug_assert!(!self.down.is_begun, "an answer is made once");
         let Opened { facts, file } = opened;
         let mut response = std::mem::take(&mut self.down.response);
         let context = self.context(false, false, now);
-        own::make_file(&facts, &context, &self.carried, &mut response);
+        own::make_file(&facts, packing, &context, &self.carried, &mut response);
         let whole = vec![Piece::File(Range { from: 0, to: facts.bytes })];
-        let mut sending = Sending { file, pieces: whole, multipart: None };
+        let sending = Sending { file, pieces: whole, multipart: None, is_whole: packing.is_gzip };
+        self.conclude(response, Some((facts, sending)), now, out);
+    }
+
+    /// Sends the answer, or as much of it as the client asks for, if it has not got it.
+    fn conclude(
+        &mut self,
+        mut response: Response,
+        mut content: Option<(Facts, Sending)>,
+        now: Moment,
+        out: &mut Out,
+    ) {
         if response.status == 200 {
-            let status = match precondition::check(&self.request, &response, Some(facts.modified_s))
-            {
-                Verdict::Holds => self.choose_parts(&facts, &mut response, &mut sending),
+            let modified_s = content.as_ref().map(|(facts, _)| facts.modified_s);
+            let status = match precondition::check(&self.request, &response, modified_s) {
+                Verdict::Holds => content
+                    .as_mut()
+                    .and_then(|(facts, sending)| self.choose_parts(facts, &mut response, sending)),
                 Verdict::NotModified => {
                     own::make_not_modified(&mut response);
                     None
@@ -103,7 +125,7 @@ impl Exchange {
                 return self.answer(Content::Status(status), now, out);
             }
         }
-        self.down.sending = Some(Box::new(sending));
+        self.down.sending = content.map(|(_, sending)| Box::new(sending));
         self.send_answer(response, false, false, now, out);
     }
 
@@ -115,7 +137,8 @@ impl Exchange {
         sending: &mut Sending,
     ) -> Option<u16> {
         let parts_max = self.location().files.parts_max;
-        if parts_max == 0 {
+        // nginx: of what is packed only the whole is sent.
+        if parts_max == 0 || sending.is_whole {
             return None;
         }
         let limits = (facts.bytes, parts_max);

@@ -242,11 +242,12 @@ impl Client {
             record.tunnel_down.0 += data.len() as u64;
             return pattern::check(Owner::TunnelDown(ask), at, data);
         }
+        let is_file = ledger.asks[ask].place == Place::File;
         let Some(got) = &mut ledger.asks[ask].got else { return Err("no head".to_owned()) };
         got.body += data.len() as u64;
         match got.answer {
             Some(answer) => ledger.check_answer(answer, at, data),
-            None if got.status == 200 && ledger.asks[ask].place == Place::File => {
+            None if got.status == 200 && is_file => {
                 return pattern::check(Owner::File(ask), at, data);
             }
             None => self.own_body.extend_from_slice(data),

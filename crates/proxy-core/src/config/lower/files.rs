@@ -9,9 +9,12 @@ use nginx_conf::{Directive, units};
 use super::Lower;
 use super::location::{Match, Written};
 use super::scope::{Scope, flag, set};
+use crate::config::expires::{Expires, Rule};
 use crate::config::model::{
-    Alias, Files, Location, ModifiedSince, Part, Root, Template, TryFiles, TryLast, TryName,
+    Alias, Files, LinksSeen, ListingFormat, Location, ModifiedSince, PackedRule, Part, Root,
+    Template, TryFiles, TryLast, TryName,
 };
+use crate::files::LinkRule;
 
 /// nginx: variables that are made of `root` and `alias`.
 const MADE_OF_ROOT: [&str; 2] = ["document_root", "realpath_root"];
@@ -40,6 +43,27 @@ impl Lower<'_> {
             "max_ranges" => {
                 set(&mut scope.files_mut().parts_max, units::number(text));
             }
+            "expires" => self.expires(directive, scope),
+            "autoindex" => scope.files_mut().listing.is_on = flag(directive),
+            "autoindex_exact_size" => scope.files_mut().listing.is_exact = flag(directive),
+            // Times are those of the zone that this program lives in, UTC.
+            "autoindex_localtime" => {}
+            "autoindex_format" => {
+                scope.files_mut().listing.format = match text {
+                    "json" => ListingFormat::Json,
+                    "xml" => ListingFormat::Xml,
+                    _ => ListingFormat::Html,
+                };
+            }
+            "gzip_static" => {
+                scope.files_mut().packed.rule = match text {
+                    "on" => PackedRule::On,
+                    "always" => PackedRule::Always,
+                    _ => PackedRule::Off,
+                };
+            }
+            "gzip_vary" => scope.files_mut().packed.has_vary = flag(directive),
+            "disable_symlinks" => self.disable_symlinks(directive, scope),
             "etag" => scope.files_mut().has_etag = flag(directive),
             "log_not_found" => scope.files_mut().logs_not_found = flag(directive),
             "if_modified_since" => {
@@ -115,6 +139,50 @@ impl Lower<'_> {
             self.warn(directive.arg_span(0), message);
         }
         scope.set_root(self.root(directive, text, Some(alias)));
+    }
+
+    /// nginx: `expires [modified] TIME`.
+    fn expires(&mut self, directive: &Directive, scope: &mut Scope) {
+        let is_modified = directive.args.len() == 2;
+        if is_modified && directive.arg(0) != Some("modified") {
+            let message = "invalid parameter before the time of \"expires\"";
+            return self.error_with_help(directive.arg_span(0), message, "expected \"modified\"");
+        }
+        let index = directive.args.len() - 1;
+        let Some(text) = self.template(directive, index) else { return };
+        let is_fixed = text.0.iter().all(|part| matches!(part, Part::Literal(_)));
+        let rule = if is_fixed {
+            let value = directive.arg(index).unwrap_or_default();
+            match Expires::parse(value.as_bytes(), is_modified) {
+                Ok(expires) => Rule::Fixed(expires),
+                Err(problem) => return self.error(directive.arg_span(index), problem),
+            }
+        } else {
+            Rule::Text { text, is_modified }
+        };
+        let is_off = matches!(rule, Rule::Fixed(Expires::Off));
+        scope.files_mut().expires = (!is_off).then(|| Arc::new(rule));
+    }
+
+    /// nginx: `disable_symlinks off`, `on` or `if_not_owner`, with `from=`.
+    fn disable_symlinks(&mut self, directive: &Directive, scope: &mut Scope) {
+        let mut links = LinksSeen::default();
+        for index in 0..directive.args.len() {
+            match directive.arg(index).unwrap_or_default() {
+                "off" => links.rule = LinkRule::All,
+                "on" => links.rule = LinkRule::Nothing,
+                "if_not_owner" => links.rule = LinkRule::SameOwner,
+                word => match word.strip_prefix("from=").filter(|from| !from.is_empty()) {
+                    Some(from) => links.from = self.text(from, directive.arg_span(index)),
+                    None => {
+                        let message = format!("invalid parameter \"{word}\"");
+                        let help = "expected \"off\", \"on\", \"if_not_owner\" or \"from=PATH\"";
+                        return self.error_with_help(directive.arg_span(index), message, help);
+                    }
+                },
+            }
+        }
+        scope.files_mut().links = links;
     }
 
     /// nginx: `index`; several lines of a level are one.

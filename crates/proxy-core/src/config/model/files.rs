@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::{ContentTypes, Shared, Template};
+use crate::config::expires::Rule;
+use crate::files::LinkRule;
 
 /// Files of a location, with all that it inherits.
 #[derive(Clone, Debug)]
@@ -21,6 +23,14 @@ pub struct Files {
     pub parts_max: u64,
     /// nginx: `log_not_found`, on.
     pub logs_not_found: bool,
+    /// nginx: `expires`; none where it is off.
+    pub expires: Option<Arc<Rule>>,
+    /// nginx: `autoindex`.
+    pub listing: Listing,
+    /// nginx: `gzip_static`.
+    pub packed: Packed,
+    /// nginx: `disable_symlinks`.
+    pub links: LinksSeen,
     /// nginx: `try_files`, which no level inherits.
     pub tried: Option<Arc<TryFiles>>,
 }
@@ -37,6 +47,64 @@ pub struct Root {
     pub base: Vec<u8>,
     /// How many steps upwards the file itself has written.
     pub upward_steps: usize,
+}
+
+/// nginx: `autoindex` and its family.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing {
+    /// Whether a folder without an index is shown.
+    pub is_on: bool,
+    /// nginx: `autoindex_format`.
+    pub format: ListingFormat,
+    /// nginx: `autoindex_exact_size`, on.
+    pub is_exact: bool,
+}
+
+impl Default for Listing {
+    fn default() -> Self {
+        Listing { is_on: false, format: ListingFormat::Html, is_exact: true }
+    }
+}
+
+/// nginx: `autoindex_format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListingFormat {
+    /// A page.
+    Html,
+    /// A list of objects.
+    Json,
+    /// A document.
+    Xml,
+}
+
+/// nginx: `gzip_static` and `gzip_vary`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Packed {
+    /// Whether a file that is packed already is sent in the place of another.
+    pub rule: PackedRule,
+    /// Whether `Vary` tells of it.
+    pub has_vary: bool,
+}
+
+/// nginx: `gzip_static`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PackedRule {
+    /// Never.
+    #[default]
+    Off,
+    /// To a client that takes it.
+    On,
+    /// To whoever asks.
+    Always,
+}
+
+/// nginx: `disable_symlinks`.
+#[derive(Clone, Debug, Default)]
+pub struct LinksSeen {
+    /// Which links are followed.
+    pub rule: LinkRule,
+    /// The beginning of a path in which all are.
+    pub from: Option<Template>,
 }
 
 /// What of a request's path an `alias` takes the place of.
@@ -72,6 +140,10 @@ impl Files {
             modified_since: ModifiedSince::Exact,
             parts_max: u64::MAX,
             logs_not_found: true,
+            expires: None,
+            listing: Listing::default(),
+            packed: Packed::default(),
+            links: LinksSeen::default(),
             tried: None,
         }
     }
@@ -79,7 +151,12 @@ impl Files {
     /// The texts in it.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         let tried = self.tried.iter().flat_map(|tried| tried.templates());
-        std::iter::once(&self.root.path).chain(&self.index).chain(tried)
+        let expires = self.expires.iter().filter_map(|rule| match &**rule {
+            Rule::Text { text, .. } => Some(text),
+            Rule::Fixed(_) => None,
+        });
+        let own = std::iter::once(&self.root.path).chain(&self.index).chain(&self.links.from);
+        own.chain(expires).chain(tried)
     }
 }
 

@@ -23,7 +23,10 @@ use std::sync::Arc;
 
 pub use access::{Access, AccessRule, LimitExcept, RealIp, Whom};
 pub use expression::{Expression, OwnSource, OwnVariable};
-pub use files::{Alias, Files, ModifiedSince, Root, TryFiles, TryLast, TryName};
+pub use files::{
+    Alias, Files, LinksSeen, Listing, ListingFormat, ModifiedSince, Packed, PackedRule, Root,
+    TryFiles, TryLast, TryName,
+};
 pub use location::{
     AddHeader, ClientSide, ContentTypes, ErrorPage, ErrorPages, Handler, Keepalive, Lingering,
     LingeringClose, Location, Locations, NewStatus, RedirectForm, Return, Search, Types,

@@ -169,12 +169,7 @@ impl Judge<'_> {
                     || silences > 0
             });
         let is_files = ask.place == Place::File && self.shared.files.flaw(id).is_some();
-        is_slow
-            || is_broken
-            || is_too_large
-            || is_servers
-            || is_files
-            || self.may_be_reset(client)
+        is_slow || is_broken || is_too_large || is_servers || is_files || self.may_be_reset(client)
     }
 
     fn may_be_left_alone(&self, client: &Client, ask: &Ask) -> bool {
