@@ -6,6 +6,7 @@ mod bounds;
 mod damage;
 mod error_pages;
 mod expressions;
+mod files;
 mod locations;
 mod maps;
 mod rewrites;
