@@ -15,14 +15,14 @@ pub trait Files: fmt::Debug + Send + Sync {
     fn open(&self, path: &[u8], links: Links) -> Result<Opened, Cause>;
     /// Looks at what a path leads to.
     fn look(&self, path: &[u8], links: Links) -> Result<Facts, Cause>;
-    /// The names in a folder with what they lead to; a link that leads nowhere stands for itself.
+    /// The first names in a folder, 100,000 of them, with what they lead to; a link that leads nowhere stands for itself.
     fn list(&self, path: &[u8]) -> Result<Vec<(Vec<u8>, Facts)>, Cause>;
     /// The path without links in it.
     fn real_path(&self, path: &[u8]) -> Result<Vec<u8>, Cause>;
 }
 
 /// What is at a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Facts {
     /// Of which kind it is.
     pub kind: Kind,
@@ -35,7 +35,7 @@ pub struct Facts {
 }
 
 /// What a path leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A regular file.
     File,

@@ -32,6 +32,9 @@ impl File for SystemFile {
     }
 }
 
+/// Names of a folder that are told at most.
+const LISTED_MAX: usize = 100_000;
+
 /// A pipe without a writer must not be waited for.
 const READING: OFlags =
     OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
@@ -57,7 +60,7 @@ impl Files for SystemFiles {
         let os = |error: std::io::Error| Cause(error.raw_os_error().unwrap_or(5));
         let path = Path::new(OsStr::from_bytes(path));
         let mut found = Vec::new();
-        for entry in fs::read_dir(path).map_err(os)? {
+        for entry in fs::read_dir(path).map_err(os)?.take(LISTED_MAX) {
             let name = entry.map_err(os)?.file_name();
             let full = path.join(&name);
             let own = |_| rustix::fs::lstat(&full);
@@ -139,4 +142,101 @@ fn step(here: &OwnedFd, name: &[u8], rule: LinkRule, flags: OFlags) -> Result<Ow
         }
     }
     Ok(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    const NONE: LinkRule = LinkRule::Nothing;
+    const OWN: LinkRule = LinkRule::SameOwner;
+
+    fn bytes(path: &Path) -> &[u8] {
+        path.as_os_str().as_bytes()
+    }
+
+    /// By opening and by looking, with the content of a file.
+    fn check(path: &Path, rule: LinkRule, from: usize, expected: Result<&str, i32>) {
+        let (links, path) = (Links { rule, from }, bytes(path));
+        let opened = SystemFiles.open(path, links).map(|opened| {
+            let mut content = [0; 16];
+            let count = opened.file.read_at(&mut content, 0).unwrap();
+            String::from_utf8_lossy(&content[..count]).into_owned()
+        });
+        let shown = String::from_utf8_lossy(path);
+        let opened = opened.as_deref().map_err(|cause| cause.0);
+        assert_eq!(opened, expected, "{shown} {rule:?} {from}");
+        let seen = SystemFiles.look(path, links).map(|facts| facts.bytes);
+        assert_eq!(
+            seen.map_err(|cause| cause.0),
+            expected.map(|text| text.len() as u64),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn links_are_followed_as_the_rule_says() {
+        let top = std::env::temp_dir().join(format!("net-files-{}", std::process::id()));
+        let top = { fs::create_dir_all(&top).map(|()| fs::canonicalize(&top)) }.unwrap().unwrap();
+        fs::create_dir_all(top.join("real")).unwrap();
+        fs::write(top.join("real/a"), "ours").unwrap();
+        symlink("real", top.join("folder")).unwrap();
+        symlink("a", top.join("real/link")).unwrap();
+        symlink("nowhere", top.join("dangling")).unwrap();
+        let at = |path: &str| top.join(path);
+        let folder = bytes(&at("folder")).len();
+        for rule in [LinkRule::All, OWN] {
+            check(&at("folder/link"), rule, 0, Ok("ours"));
+            check(&at("dangling"), rule, 0, Err(2));
+        }
+        check(&at("real/a"), NONE, 0, Ok("ours"));
+        check(&at("real/none"), NONE, 0, Err(2));
+        check(&at("real/a/x"), NONE, 0, Err(20));
+        check(&at("real/link"), NONE, 0, Err(40));
+        check(&at("dangling"), NONE, 0, Err(40));
+        // nginx: a link in the way is no folder.
+        check(&at("folder/a"), NONE, 0, Err(20));
+        check(&at("folder/a"), NONE, folder, Ok("ours"));
+        check(&at("folder/link"), NONE, folder, Err(40));
+        let links = Links { rule: NONE, from: 0 };
+        assert_eq!(SystemFiles.open(bytes(&at("real/")), links).unwrap().facts.kind, Kind::Folder);
+        assert_eq!(SystemFiles.look(b"/", links).unwrap().kind, Kind::Folder);
+        fs::remove_dir_all(&top).unwrap();
+    }
+
+    #[test]
+    fn a_folders_names_are_told_with_what_they_lead_to() {
+        let top = std::env::temp_dir().join(format!("net-list-{}", std::process::id()));
+        fs::create_dir_all(top.join("folder")).unwrap();
+        fs::write(top.join("a"), "ours").unwrap();
+        symlink("a", top.join("link")).unwrap();
+        symlink("nowhere", top.join("dangling")).unwrap();
+        let mut found = SystemFiles.list(bytes(&top)).unwrap();
+        found.sort();
+        let found: Vec<(&[u8], Kind)> =
+            found.iter().map(|(name, facts)| (name.as_slice(), facts.kind)).collect();
+        let expected: [(&[u8], Kind); 4] = [
+            (b"a", Kind::File),
+            (b"dangling", Kind::Other),
+            (b"folder", Kind::Folder),
+            (b"link", Kind::File),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(SystemFiles.list(bytes(&top.join("a"))), Err(Cause::NO_FOLDER));
+        let real = SystemFiles.real_path(bytes(&top.join("folder/..")));
+        assert_eq!(real, Ok(bytes(&fs::canonicalize(&top).unwrap()).to_vec()));
+        assert_eq!(SystemFiles.real_path(bytes(&top.join("none"))), Err(Cause::NO_ENTRY));
+        fs::remove_dir_all(&top).unwrap();
+    }
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let path = std::env::temp_dir().join(format!("net-pipe-{}", std::process::id()));
+        let mode = Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(CWD, &path, FileType::Fifo, mode, 0).unwrap();
+        let opened = SystemFiles.open(bytes(&path), Links::FOLLOWED).unwrap();
+        assert_eq!(opened.facts.kind, Kind::Other);
+        fs::remove_file(&path).unwrap();
+    }
 }

@@ -50,7 +50,7 @@ const FILES: [(&[u8], &str); 35] = [
 ];
 
 /// Links and where they lead.
-const LINKS: [(&str, &str); 7] = [
+const LINKS: [(&str, &str); 9] = [
     ("www/link.txt", "a.txt"),
     ("www/linkdir", "sub"),
     ("www/out.txt", "../secret.txt"),
@@ -58,6 +58,8 @@ const LINKS: [(&str, &str); 7] = [
     ("www/dangling.txt", "nowhere"),
     ("www/loop.txt", "loop.txt"),
     ("www/list/link.txt", "../a.txt"),
+    ("www/foreign.txt", "a.txt"),
+    ("www/foreigndir", "sub"),
 ];
 
 /// Makes it in a folder.
@@ -73,6 +75,10 @@ pub fn plant(top: &Path) {
     fs::set_permissions(path(b"www/run.sh"), Permissions::from_mode(0o755)).unwrap();
     for (name, target) in LINKS {
         symlink(target, path(name.as_bytes())).unwrap();
+    }
+    // Only root can give a link away; whoever it belongs to, both programs see the same.
+    for name in ["www/foreign.txt", "www/foreigndir"] {
+        let _ = std::os::unix::fs::lchown(path(name.as_bytes()), Some(12_345), None);
     }
     let mode = rustix::fs::Mode::from_raw_mode(0o644);
     rustix::fs::mknodat(rustix::fs::CWD, path(b"www/pipe"), rustix::fs::FileType::Fifo, mode, 0)

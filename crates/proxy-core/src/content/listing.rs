@@ -2,12 +2,14 @@
 //!
 //! It writes; which folder it is and whether it may be shown is decided elsewhere.
 
+use std::collections::BinaryHeap;
+
 use crate::clock;
 use crate::config::model::{Listing, ListingFormat};
 use crate::files::{Facts, Kind};
 
-/// A name and what it leads to.
-type Entry = (Vec<u8>, Facts);
+/// Whether it is no folder, its name, and what it leads to: in the order in which they are shown.
+type Entry = (bool, Vec<u8>, Facts);
 
 /// The type of a listing.
 pub fn content_type(format: ListingFormat) -> &'static [u8] {
@@ -20,12 +22,11 @@ pub fn content_type(format: ListingFormat) -> &'static [u8] {
 
 /// Writes the listing of a folder of that path; nginx leaves out what begins with a dot, and tells
 /// of folders first.
-pub fn write(listing: &Listing, path: &[u8], mut entries: Vec<Entry>) -> Vec<u8> {
-    entries.retain(|(name, _)| name.first() != Some(&b'.'));
-    entries.sort_by(|(one, a), (other, b)| {
-        let is_folder = |facts: &Facts| facts.kind == Kind::Folder;
-        is_folder(b).cmp(&is_folder(a)).then_with(|| one.cmp(other))
-    });
+pub fn write(listing: &Listing, path: &[u8], entries: Vec<(Vec<u8>, Facts)>) -> Vec<u8> {
+    let shown = entries.into_iter().filter(|(name, _)| name.first() != Some(&b'.'));
+    let entries = shown.map(|(name, facts)| (facts.kind != Kind::Folder, name, facts));
+    // A heap puts them in order with less code than a sort.
+    let entries: Vec<Entry> = entries.collect::<BinaryHeap<_>>().into_sorted_vec();
     let mut out = Vec::new();
     match listing.format {
         ListingFormat::Html => push_html(listing.is_exact, path, &entries, &mut out),
@@ -44,7 +45,7 @@ fn push_html(is_exact: bool, path: &[u8], entries: &[Entry], out: &mut Vec<u8>) 
     out.extend_from_slice(b"</title></head>\r\n<body>\r\n<h1>Index of ");
     push_escaped(path, out);
     out.extend_from_slice(b"</h1><hr><pre><a href=\"../\">../</a>\r\n");
-    for (name, facts) in entries {
+    for (_, name, facts) in entries {
         let slash: &[u8] = if facts.kind == Kind::Folder { b"/" } else { b"" };
         out.extend_from_slice(b"<a href=\"");
         push_component(name, out);
@@ -99,7 +100,7 @@ fn push_minute(unix_s: i64, out: &mut Vec<u8>) {
 
 fn push_json(entries: &[Entry], out: &mut Vec<u8>) {
     out.push(b'[');
-    for (index, (name, facts)) in entries.iter().enumerate() {
+    for (index, (_, name, facts)) in entries.iter().enumerate() {
         out.extend_from_slice(if index > 0 { b",\r\n" } else { b"\r\n" });
         out.extend_from_slice(b"{ \"name\":\"");
         crate::log::push_json(name, out);
@@ -120,7 +121,7 @@ fn push_json(entries: &[Entry], out: &mut Vec<u8>) {
 
 fn push_xml(entries: &[Entry], out: &mut Vec<u8>) {
     out.extend_from_slice(b"<?xml version=\"1.0\"?>\r\n<list>\r\n");
-    for (name, facts) in entries {
+    for (_, name, facts) in entries {
         out.push(b'<');
         out.extend_from_slice(kind(facts));
         out.extend_from_slice(b" mtime=\"");

@@ -17,7 +17,7 @@ use crate::config::model::{
 use crate::files::LinkRule;
 
 /// nginx: variables that are made of `root` and `alias`.
-const MADE_OF_ROOT: [&str; 2] = ["document_root", "realpath_root"];
+const MADE_OF_ROOT: [&str; 3] = ["document_root", "realpath_root", "request_filename"];
 
 impl Lower<'_> {
     /// Where relative paths begin, with a slash at the end.

@@ -86,6 +86,10 @@ fn what_is_wrong_with_files_is_told() {
             "location @a { alias /b; }",
             "the \"alias\" directive cannot be used inside the named location",
         ),
+        (
+            "root /a$request_filename;",
+            "the $request_filename variable cannot be used in the \"root\" directive",
+        ),
         ("root $nowhere;", "unknown \"nowhere\" variable"),
         ("index \"\";", "index \"\" in \"index\" directive is invalid"),
         ("try_files a =b;", "invalid code \"b\"; expected 200 to 999"),
