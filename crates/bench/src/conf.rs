@@ -2,6 +2,7 @@
 //! for nginx; it names no path outside the run's folder but `/dev/null`.
 
 use std::path::Path;
+use std::{fs, io};
 
 /// Where nginx keeps what it spools. Debian's build would use `/var/lib/nginx`, which only root may
 /// write. Without effect in ours, which spools nothing.
@@ -36,6 +37,34 @@ http {{
 }}
 "
     )
+}
+
+/// Where the file of 4 KiB is.
+pub(crate) const SMALL_FILE: &str = "/four.txt";
+/// Where that of 1 MiB is.
+pub(crate) const LARGE_FILE: &str = "/mebibyte.bin";
+
+/// nginx at its best with files, which are in the folder that it is told of.
+pub(crate) fn files(listen: u16) -> String {
+    format!(
+        "worker_processes 1;
+events {{ worker_connections 4096; }}
+http {{
+    {SPOOLS}
+    access_log off; sendfile on; tcp_nopush on;
+    server {{ listen 127.0.0.1:{listen}; root www; }}
+}}
+"
+    )
+}
+
+/// Writes those files.
+pub(crate) fn plant(folder: &Path) -> io::Result<()> {
+    let www = folder.join("www");
+    fs::create_dir_all(&www)?;
+    fs::write(www.join("index.html"), "Hello, World!")?;
+    fs::write(www.join(&SMALL_FILE[1..]), vec![b'x'; 4 << 10])?;
+    fs::write(www.join(&LARGE_FILE[1..]), vec![b'x'; 1 << 20])
 }
 
 /// The file that the guide to this pod shows, six lines, with its ports replaced. It logs each

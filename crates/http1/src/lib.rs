@@ -54,7 +54,7 @@ pub mod target;
 
 pub use body::{BodyPart, BodyReader, BodyWriter};
 pub use connection::Connection;
-pub use date::{civil, imf_fixdate};
+pub use date::{civil, imf_fixdate, parse_date};
 pub use emit::{
     push_chunk_start, push_decimal, push_end, push_field, push_request_line, push_status_line,
     reason,

@@ -52,7 +52,7 @@ const FASTCGI_PARAMS: &str = "fastcgi_param REQUEST_METHOD $request_method;\n";
 const UWSGI_PARAMS: &str = "# uwsgi and SCGI are not spoken\n";
 
 /// Media types of the registry (<https://www.iana.org/assignments/media-types>) by the endings
-/// that web applications use.
+/// that web applications use, and those by which nginx has always known some older ones.
 const MIME_TYPES: &str = "\
 types {
     text/html                        html htm shtml;
@@ -106,5 +106,46 @@ types {
     video/webm                       webm;
     video/quicktime                  mov;
     video/mp2t                       ts;
+    text/mathml mml;
+    text/vnd.sun.j2me.app-descriptor jad;
+    text/vnd.wap.wml wml;
+    text/x-component htc;
+    image/vnd.wap.wbmp wbmp;
+    image/x-jng jng;
+    application/mac-binhex40 hqx;
+    application/postscript ps eps ai;
+    application/vnd.apple.mpegurl m3u8;
+    application/vnd.google-earth.kml+xml kml;
+    application/vnd.google-earth.kmz kmz;
+    application/vnd.oasis.opendocument.graphics odg;
+    application/vnd.oasis.opendocument.presentation odp;
+    application/vnd.oasis.opendocument.spreadsheet ods;
+    application/vnd.oasis.opendocument.text odt;
+    application/vnd.wap.wmlc wmlc;
+    application/x-cocoa cco;
+    application/x-java-archive-diff jardiff;
+    application/x-java-jnlp-file jnlp;
+    application/x-makeself run;
+    application/x-perl pl pm;
+    application/x-pilot prc pdb;
+    application/x-rar-compressed rar;
+    application/x-redhat-package-manager rpm;
+    application/x-sea sea;
+    application/x-shockwave-flash swf;
+    application/x-stuffit sit;
+    application/x-tcl tcl tk;
+    application/x-x509-ca-cert der pem crt;
+    application/x-xpinstall xpi;
+    application/xspf+xml xspf;
+    application/octet-stream msp msm;
+    audio/midi mid midi kar;
+    audio/x-realaudio ra;
+    video/3gpp 3gpp 3gp;
+    video/x-flv flv;
+    video/x-m4v m4v;
+    video/x-mng mng;
+    video/x-ms-asf asx asf;
+    video/x-ms-wmv wmv;
+    video/x-msvideo avi;
 }
 ";

@@ -57,6 +57,10 @@ canaries! {
     EndedLinkKept,
     /// What a peer does not take at once is lost.
     BacklogLost,
+    /// A file that is cut while it is sent counts as sent.
+    CutFileIsWhole,
+    /// What was sent of a file is sent again.
+    FileSentTwice,
 }
 
 #[cfg(feature = "canaries")]

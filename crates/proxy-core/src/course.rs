@@ -23,6 +23,8 @@ pub struct Course {
     /// nginx: unless `rewrite … break` has put another path in its place, the location's prefix is
     /// at the front of the path.
     pub has_prefix: bool,
+    /// nginx: what `try_files` has found follows an `alias` that is the whole path.
+    pub follows_alias: bool,
     /// An upstream is asked, or was since the last internal redirect.
     pub is_passed: bool,
     /// An internal redirect has made it a GET.
@@ -45,6 +47,7 @@ impl Default for Course {
             changes: 0,
             is_internal: false,
             has_prefix: true,
+            follows_alias: false,
             is_passed: false,
             is_get: false,
             is_body_left: false,
@@ -60,7 +63,7 @@ impl Course {
     pub fn clear(&mut self) {
         self.peer = None;
         (self.redirects, self.changes) = (0, 0);
-        (self.is_internal, self.has_prefix) = (false, true);
+        (self.is_internal, self.has_prefix, self.follows_alias) = (false, true, false);
         (self.is_passed, self.is_get) = (false, false);
         (self.is_body_left, self.has_error_page, self.status) = (false, false, None);
         self.moved_to.clear();

@@ -5,6 +5,7 @@
 use http1::{BodyLength, BodyReader, BodyWriter};
 
 use crate::clock::Millis;
+use crate::exchange::Sending;
 use crate::response::Response;
 use crate::variables::Sent;
 
@@ -33,6 +34,8 @@ pub struct Downstream {
     pub body: BodyReader,
     /// Frames the answer's content.
     pub writer: BodyWriter,
+    /// What of its content is still to come out of a file.
+    pub sending: Option<Box<Sending>>,
     /// The client waits for `100 Continue` before it sends its body.
     pub owes_continue: bool,
     /// Whether the head of the answer is out.
@@ -56,6 +59,7 @@ impl Default for Downstream {
             sent: Sent::default(),
             body: BodyReader::new(BodyLength::None),
             writer: BodyWriter::None,
+            sending: None,
             owes_continue: false,
             is_begun: false,
             is_persistent: false,
@@ -74,6 +78,7 @@ impl Downstream {
         self.sent = Sent::default();
         self.body = BodyReader::new(BodyLength::None);
         self.writer = BodyWriter::None;
+        self.sending = None;
         self.owes_continue = false;
         self.is_begun = false;
         self.is_persistent = false;

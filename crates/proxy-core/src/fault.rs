@@ -37,6 +37,10 @@ pub enum Fault {
     NoSuchName,
     /// A named location was to get a body that has gone elsewhere.
     BodyGone,
+    /// A file has become shorter while it was sent.
+    FileCut,
+    /// A file cannot be read any more.
+    FileUnreadable(Cause),
     /// No descriptor, port or memory here for a connection to the upstream.
     Shortage(Cause),
     /// An upstream failed.
@@ -126,6 +130,7 @@ impl Fault {
             Fault::LengthRequired => 411,
             Fault::RedirectCycle | Fault::EmptyPath | Fault::ValueTooLong => 500,
             Fault::NoSuchName | Fault::BodyGone => 500,
+            Fault::FileCut | Fault::FileUnreadable(_) => 500,
             Fault::Shortage(_) => 503,
             Fault::Upstream(fault) => fault.status(),
         }
@@ -159,6 +164,8 @@ impl Fault {
             Fault::NoSuchName => 22,
             Fault::BodyGone => 23,
             Fault::Denied => 24,
+            Fault::FileCut => 25,
+            Fault::FileUnreadable(_) => 26,
         }
     }
 
@@ -215,6 +222,8 @@ impl fmt::Display for Fault {
             Fault::ValueTooLong => write!(f, "the value of a variable is too long"),
             Fault::NoSuchName => write!(f, "could not find the named location"),
             Fault::BodyGone => write!(f, "a body that has gone to an upstream is not sent again"),
+            Fault::FileCut => write!(f, "a file was cut while it was sent"),
+            Fault::FileUnreadable(cause) => write!(f, "a file cannot be read any more: {cause}"),
             Fault::Shortage(cause) => {
                 write!(f, "no connection to the upstream can be made here: {cause}")
             }
@@ -224,7 +233,7 @@ impl fmt::Display for Fault {
 }
 
 /// Kinds of faults, see [`Fault::kind`].
-const KINDS: usize = 25;
+const KINDS: usize = 27;
 /// A fault of one kind is told so often at most.
 const INTERVAL_MS: Millis = 1_000;
 
@@ -325,6 +334,8 @@ mod tests {
             (Fault::ValueTooLong, 500, Error),
             (Fault::NoSuchName, 500, Error),
             (Fault::BodyGone, 500, Error),
+            (Fault::FileCut, 500, Error),
+            (Fault::FileUnreadable(Cause(5)), 500, Error),
             (Fault::Shortage(Cause(24)), 503, Error),
         ];
         for (fault, status, level) in own {

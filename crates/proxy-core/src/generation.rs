@@ -9,17 +9,26 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::config::model::{Config, Listen, Location, Program, Server, Variable};
+use crate::files::{FileSystem, NoFiles};
 use crate::listeners::{Binding, ListenerId};
 use crate::phases::Level;
 use crate::upstream::peers::Peers;
 
-/// Facts of the host that variables tell.
-#[derive(Clone, Debug, Default)]
+/// What is known of the host.
+#[derive(Clone, Debug)]
 pub struct Host {
     /// nginx: `$hostname`.
     pub name: Vec<u8>,
     /// nginx: `$pid`.
     pub pid: u32,
+    /// Its files.
+    pub files: FileSystem,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Host { name: Vec::new(), pid: 0, files: Arc::new(NoFiles) }
+    }
 }
 
 /// A configuration as one worker runs it.

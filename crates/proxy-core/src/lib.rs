@@ -21,6 +21,7 @@ pub mod downstream;
 pub mod engine;
 pub mod exchange;
 pub mod fault;
+pub mod files;
 pub mod forwarded;
 pub mod generation;
 pub mod listeners;

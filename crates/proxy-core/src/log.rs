@@ -83,21 +83,24 @@ fn push_escaped(value: &[u8], escape: Escape, out: &mut Vec<u8>) {
                 }
             }
         }
-        Escape::Json => {
-            for &byte in value {
-                match byte {
-                    b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-                    b'\n' => out.extend_from_slice(b"\\n"),
-                    b'\r' => out.extend_from_slice(b"\\r"),
-                    b'\t' => out.extend_from_slice(b"\\t"),
-                    0x08 => out.extend_from_slice(b"\\b"),
-                    0x0c => out.extend_from_slice(b"\\f"),
-                    0..=0x1f => push_hex(byte, b"\\u00", out),
-                    _ => out.push(byte),
-                }
-            }
-        }
+        Escape::Json => push_json(value, out),
         Escape::None => out.extend_from_slice(value),
+    }
+}
+
+/// Adds what stands between the quotes of a JSON text.
+pub(crate) fn push_json(value: &[u8], out: &mut Vec<u8>) {
+    for &byte in value {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            0..=0x1f => push_hex(byte, b"\\u00", out),
+            _ => out.push(byte),
+        }
     }
 }
 

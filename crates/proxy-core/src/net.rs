@@ -7,6 +7,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use crate::files::{File, FileSent};
 use crate::slab::Key;
 
 /// Why the system refused something, as its error number.
@@ -16,6 +17,18 @@ pub struct Cause(pub i32);
 impl Cause {
     /// The peer has reset the connection: `ECONNRESET` of Linux.
     pub const RESET: Cause = Cause(104);
+    /// There is nothing of that name: `ENOENT`.
+    pub const NO_ENTRY: Cause = Cause(2);
+    /// It may not be read, or the way to it not be gone: `EACCES`.
+    pub const NO_ACCESS: Cause = Cause(13);
+    /// What is on the way is no folder: `ENOTDIR`.
+    pub const NO_FOLDER: Cause = Cause(20);
+    /// A name is too long: `ENAMETOOLONG`.
+    pub const NAME_TOO_LONG: Cause = Cause(36);
+    /// A name has too many links: `EMLINK`.
+    pub const MANY_LINKS: Cause = Cause(31);
+    /// A link that may not be followed, or too many: `ELOOP`.
+    pub const LINK: Cause = Cause(40);
 }
 
 impl fmt::Display for Cause {
@@ -57,6 +70,10 @@ pub trait Socket {
     fn read(&mut self, buffer: &mut [u8]) -> Read;
     /// Writes what is taken now.
     fn write(&mut self, bytes: &[u8]) -> Written;
+    /// Writes of a file what is taken now, at most `bytes` of it from `offset` on.
+    fn send_file(&mut self, file: &dyn File, offset: u64, bytes: usize) -> FileSent {
+        copy_file(self, file, offset, bytes)
+    }
     /// Ends the stream to the peer; what was written before arrives before.
     fn end_writing(&mut self);
     /// Whether the peer's system has acknowledged all that was written.
@@ -69,6 +86,26 @@ pub trait Socket {
     fn is_quiet(&mut self) -> bool;
     /// The address that the client connected to.
     fn local_address(&self) -> Option<SocketAddr>;
+}
+
+/// Sends a part of a file by way of memory.
+pub fn copy_file<S: Socket + ?Sized>(
+    socket: &mut S,
+    file: &dyn File,
+    offset: u64,
+    bytes: usize,
+) -> FileSent {
+    let mut buffer = [0; 16 << 10];
+    let room = bytes.min(buffer.len());
+    match file.read_at(buffer.get_mut(..room).unwrap_or_default(), offset) {
+        Ok(0) => FileSent::Cut,
+        Err(cause) => FileSent::Unreadable(cause),
+        Ok(count) => match socket.write(buffer.get(..count).unwrap_or_default()) {
+            Written::Bytes(count) => FileSent::Bytes(count),
+            Written::Nothing => FileSent::Nothing,
+            Written::Broken(cause) => FileSent::Broken(cause),
+        },
+    }
 }
 
 /// Which of the engine's connections a report of readiness is about.

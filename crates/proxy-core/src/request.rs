@@ -232,13 +232,13 @@ impl Request {
         self.head.method.of(&self.bytes) == b"HEAD"
     }
 
-    /// Goes to another place of the same server; the body stays behind.
+    /// Goes to another place of the same server.
     pub fn redirect(&mut self, path: &[u8], args: &[u8]) {
         debug_assert!(path.first() == Some(&b'/') && self.course.changes <= CHANGES_MAX);
         let course = &mut self.course;
         course.redirects += 1;
         course.changes += 1;
-        (course.is_internal, course.has_prefix, course.is_get) = (true, true, true);
+        (course.is_internal, course.has_prefix, course.follows_alias) = (true, true, false);
         course.is_passed = false;
         self.place.location = None;
         let uri = &mut self.uri;

@@ -4,6 +4,7 @@
 //! mean is not its affair.
 
 use crate::canary::{Canary, is_planted};
+use crate::files::{File, FileSent};
 use crate::net::{Cause, Read, Readiness, Socket, Written};
 
 /// A socket with its readiness and the bytes that wait on either side of it.
@@ -177,6 +178,21 @@ impl<S: Socket> Stream<S> {
             }
         }
         taken
+    }
+
+    /// Writes of a file what the socket takes now. To be called when nothing waits.
+    pub fn send_file(&mut self, file: &dyn File, offset: u64, bytes: usize) -> FileSent {
+        debug_assert!(!self.is_blocked() && !self.is_writing_ended, "bytes keep their order");
+        let sent = self.socket.send_file(file, offset, bytes);
+        match sent {
+            FileSent::Nothing => self.writable = false,
+            FileSent::Broken(cause) => {
+                self.write_fault = Some(cause);
+                self.readable = true;
+            }
+            FileSent::Bytes(_) | FileSent::Cut | FileSent::Unreadable(_) => {}
+        }
+        sent
     }
 
     /// Tells the peer that nothing more comes. To be called when nothing waits.

@@ -134,6 +134,20 @@ pub fn write(socket: impl AsFd, bytes: &[u8]) -> Outcome {
     }
 }
 
+/// Writes bytes of a file from `offset` on, `End` where it has none there.
+pub fn send_file(socket: impl AsFd, file: impl AsFd, offset: u64, bytes: usize) -> Outcome {
+    loop {
+        let mut from = offset;
+        match rustix::fs::sendfile(&socket, &file, Some(&mut from), bytes) {
+            Ok(0) => return Outcome::End,
+            Ok(count) => return Outcome::Bytes(count),
+            Err(Errno::AGAIN) => return Outcome::WouldBlock,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Outcome::Gone(errno),
+        }
+    }
+}
+
 /// Whether nothing has come and the peer has not closed, as far as is known at this moment.
 pub fn is_quiet(socket: impl AsFd) -> bool {
     let mut byte = [0];

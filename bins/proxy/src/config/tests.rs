@@ -81,7 +81,7 @@ fn a_fragment_is_wrapped_as_nginx_image_wraps_it() {
     let named = load(&options(&folder, Some("default.conf"), "")).unwrap();
     assert_eq!(listens(&named), ["0.0.0.0:8082"]);
     assert_eq!(at(&named, "/").client.keepalive.timeout_ms, 65_000);
-    assert_eq!(at(&named, "/").content_types.default_type, b"application/octet-stream");
+    assert_eq!(at(&named, "/").files.content_types.default_type, b"application/octet-stream");
     // Nobody named a file and there is no nginx.conf: the fragments of conf.d are what there is.
     let found =
         load(&options(&folder, None, "worker_processes 2; error_log stderr debug;")).unwrap();

@@ -4,6 +4,7 @@
 //! else; commands come through a mailbox.
 
 pub mod addresses;
+mod files;
 pub mod limits;
 mod socket;
 pub mod worker;

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use proxy_core::net::{Cause, DialFault, Net, Read, Socket, Token, Written};
+use proxy_core::files::{File, FileSent};
+use proxy_core::net::{Cause, DialFault, Net, Read, Socket, Token, Written, copy_file};
 use proxy_core::slab::KEY_BITS;
 use rustix::io::Errno;
 use sys::poller::Interest;
 use sys::socket::{self, Outcome};
 
+use super::files::SystemFile;
 use super::{Mailbox, TAG_CLIENT, TAG_LINK};
 
 /// A connection.
@@ -40,6 +42,25 @@ impl Socket for Tcp {
             Outcome::Bytes(count) => Written::Bytes(count),
             Outcome::WouldBlock | Outcome::End => Written::Nothing,
             Outcome::Gone(errno) => Written::Broken(cause(errno)),
+        }
+    }
+
+    fn send_file(&mut self, file: &dyn File, offset: u64, bytes: usize) -> FileSent {
+        let Some(SystemFile(from)) = file.as_any().downcast_ref() else {
+            return copy_file(self, file, offset, bytes);
+        };
+        match socket::send_file(&self.0, from, offset, bytes) {
+            Outcome::Bytes(count) => FileSent::Bytes(count),
+            Outcome::WouldBlock => FileSent::Nothing,
+            Outcome::End => FileSent::Cut,
+            // Not every file system has it.
+            Outcome::Gone(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                copy_file(self, file, offset, bytes)
+            }
+            Outcome::Gone(errno @ (Errno::IO | Errno::STALE | Errno::OVERFLOW)) => {
+                FileSent::Unreadable(cause(errno))
+            }
+            Outcome::Gone(errno) => FileSent::Broken(cause(errno)),
         }
     }
 

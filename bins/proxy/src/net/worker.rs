@@ -18,6 +18,7 @@ use sidecar::logging::{More, Throttle};
 use sys::poller::{self, Events, Interest};
 use sys::socket;
 
+use super::files::SystemFiles;
 use super::socket::{System, Tcp};
 use super::{
     Command, ListenSocket, Mailbox, Runtime, TAG_CLIENT, TAG_LINK, TAG_LISTENER, limits,
@@ -66,6 +67,7 @@ impl Worker {
         let host = Arc::new(Host {
             name: crate::config::hostname().trim().as_bytes().to_vec(),
             pid: std::process::id(),
+            files: Arc::new(SystemFiles),
         });
         let generation =
             Generation::new(Arc::clone(&runtime.config), Vec::new(), Arc::clone(&host));

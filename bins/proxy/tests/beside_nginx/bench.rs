@@ -15,6 +15,7 @@ use crate::compare::Record;
 use crate::conf::{self, Tokens};
 use crate::plain::Plain;
 use crate::program::{Nginx, SIDES};
+use crate::tree;
 use crate::upstream::Upstreams;
 use crate::wire::latin1;
 
@@ -52,6 +53,14 @@ impl<'c> Bench<'c> {
             }
             sockets.push(socket);
             both.insert(token.into(), format!("127.0.0.1:{port}"));
+        }
+        let top = folders[0].join("top");
+        if has("WWW") || has("TOP") {
+            if !top.exists() {
+                tree::plant(&top);
+            }
+            both.insert("WWW".into(), top.join("www").display().to_string());
+            both.insert("TOP".into(), top.display().to_string());
         }
         let tokens = folders.map(|folder| {
             let mut tokens = both.clone();

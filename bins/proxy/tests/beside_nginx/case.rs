@@ -27,6 +27,7 @@
 //! * `differs: WHAT because WHY` is a difference that is meant, and that has to be there. WHAT is the
 //!   second column of the table that a failure prints, or its first words; a number before it, or
 //!   in its place, means that request alone. `differs before 1.23: …` is for older nginx only.
+//! * `$WWW` is the root of a tree of files, which `tree` tells, and `$TOP` the folder around it.
 //! * In fields and raw text `\r`, `\n`, `\t`, `\\`, `\xHH` and `\(text*100)` are what they look like.
 //! * A line that begins with `#` is a comment.
 

@@ -27,7 +27,8 @@ pub struct Sizes<'a> {
 }
 
 /// `9` is a digit, `h` one of hexadecimal, `a` a letter.
-const SHAPES: [(&str, &str); 5] = [
+const SHAPES: [(&str, &str); 6] = [
+    ("99999999999999999999", "<boundary>"),
     ("99/aaa/9999:99:99:99 +9999", "<time>"),
     ("9999-99-99T99:99:99+99:99", "<time>"),
     ("hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh", "<id>"),

@@ -8,7 +8,7 @@ use crate::procfs;
 use crate::report::{Bar, Figures, Row};
 use crate::stats::{Rounds, Side, interleave};
 use crate::upstream::{LARGE, SMALL};
-use crate::{Fault, Plan, beside};
+use crate::{Fault, Plan, beside, conf};
 
 /// CPU beside our program before a change.
 const BEFORE_MOST: f64 = 1.03;
@@ -103,6 +103,25 @@ pub(super) fn spec(case: Case) -> Option<Spec> {
         Case::Mebibyte => Spec {
             what: "1 MiB answers, 32 connections",
             request: Request { path: LARGE, closes: false },
+            unit: ("GiB", 1024.0),
+            cpu: 1.0,
+            per_second: Bar::RatioAtLeast(1.0),
+            is_relayed: false,
+            ..KEEPALIVE
+        },
+        Case::SmallFile => Spec {
+            what: "files of 4 KiB, 32 connections",
+            conf: Conf::Files,
+            request: Request { path: conf::SMALL_FILE, closes: false },
+            cpu: 0.91,
+            per_second: Bar::RatioAtLeast(1.1),
+            is_relayed: false,
+            ..KEEPALIVE
+        },
+        Case::LargeFile => Spec {
+            what: "files of 1 MiB, 32 connections",
+            conf: Conf::Files,
+            request: Request { path: conf::LARGE_FILE, closes: false },
             unit: ("GiB", 1024.0),
             cpu: 1.0,
             per_second: Bar::RatioAtLeast(1.0),

@@ -36,6 +36,12 @@ pub(crate) enum Case {
     Connections,
     /// Answers of 1 MiB over 32 keep-alive connections.
     Mebibyte,
+    /// Files of 4 KiB over 32 keep-alive connections.
+    #[value(name = "file-4k")]
+    SmallFile,
+    /// Files of 1 MiB over 32 keep-alive connections.
+    #[value(name = "file-1m")]
+    LargeFile,
     /// System calls a request, at 32 and 256 connections (needs perf or strace, and root).
     Calls,
     /// 7,000 requests at once that wait for their answers, the proxy in a cgroup of 64 MiB (needs
@@ -73,6 +79,8 @@ enum Conf {
     /// As people tune it, with room for this many connections.
     Tuned(usize),
     SixLines,
+    /// Files of its own folder.
+    Files,
 }
 
 /// What all cases share: the upstream, and where the proxies listen.
@@ -163,6 +171,12 @@ impl<'a> Bench<'a> {
         let text = match conf {
             Conf::Tuned(connections) => conf::tuned(listen, upstream, connections),
             Conf::SixLines => conf::six_lines(listen, upstream),
+            Conf::Files => {
+                conf::plant(&folder).map_err(|error| {
+                    Fault::new(format!("cannot write into {}: {error}", folder.display()))
+                })?;
+                conf::files(listen)
+            }
         };
         fs::write(&file, text)
             .map_err(|error| Fault::new(format!("cannot write {}: {error}", file.display())))?;

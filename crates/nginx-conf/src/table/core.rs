@@ -86,10 +86,6 @@ pub(super) const ROWS: &[Row] = &[
         Shape::exact(&[Kind::OneOf(&["on", "off", "build"])]),
         Class::Implemented,
     ),
-    row("default_type", HTTP_PAGE, HSL, WORD, Class::Implemented),
-    row("types", HTTP_PAGE, HSL, Shape::none().with(Block::Data), Class::Implemented)
-        .note("gives the type of what `return` answers; files are not served yet")
-        .many(),
     row("internal", HTTP_PAGE, LOCATION, Shape::none(), Class::Implemented),
     row("error_page", HTTP_PAGE, HSLI, Shape::words(2, ANY), Class::Implemented)
         .note(

@@ -7,7 +7,11 @@ const PROCESS: &str = "the container's runtime decides it";
 const WORKERS: &str = "workers follow the CPU quota of the container";
 const DESCRIPTORS: &str = "the limit is raised as far as the runtime lets it";
 const EVENT_LOOP: &str = "there is one way of waiting for events, epoll";
-const FILES: &str = "files are not served";
+const SENDFILE: &str = "files larger than 32k are always sent by the system itself, smaller ones in one write \
+                        with their head";
+const READING: &str = "files are read by the system's own calls, through its cache";
+const FILE_CACHE: &str =
+    "a file is looked up anew for every request, so that a change is seen at once";
 const BUFFERING: &str = "buffers are fixed and small, bodies stream through them";
 const TEMPORARY: &str = "nothing is ever written to temporary files";
 const AGE: &str = "idle time and number of requests end a kept connection, not its age";
@@ -44,7 +48,7 @@ pub(super) const ROWS: &[Row] = &[
     row("worker_rlimit_core", CORE_PAGE, MAIN, SIZE, NoEffect(PROCESS)),
     row("worker_cpu_affinity", CORE_PAGE, MAIN, Shape::words(1, ANY), NoEffect(WORKERS)),
     row("worker_priority", CORE_PAGE, MAIN, WORD, NoEffect(PROCESS)),
-    row("worker_aio_requests", CORE_PAGE, EVENTS, NUMBER, NoEffect(FILES)),
+    row("worker_aio_requests", CORE_PAGE, EVENTS, NUMBER, NoEffect(READING)),
     row(
         "worker_shutdown_timeout",
         CORE_PAGE,
@@ -53,7 +57,7 @@ pub(super) const ROWS: &[Row] = &[
         NoEffect("the flag --drain-timeout bounds how long a drain takes"),
     ),
     row("lock_file", CORE_PAGE, MAIN, WORD, NoEffect("there is one process")),
-    row("thread_pool", CORE_PAGE, MAIN, Shape::words(2, 3), NoEffect(FILES)).many(),
+    row("thread_pool", CORE_PAGE, MAIN, Shape::words(2, 3), NoEffect(READING)).many(),
     row("timer_resolution", CORE_PAGE, MAIN, TIME, NoEffect(EVENT_LOOP)),
     row("multi_accept", CORE_PAGE, EVENTS, FLAG, NoEffect(EVENT_LOOP)),
     row("use", CORE_PAGE, EVENTS, WORD, NoEffect(EVENT_LOOP)).already(&["epoll"]),
@@ -61,19 +65,25 @@ pub(super) const ROWS: &[Row] = &[
     row("accept_mutex_delay", CORE_PAGE, EVENTS, TIME, NoEffect(EVENT_LOOP)),
     row("pcre_jit", CORE_PAGE, MAIN, FLAG, NoEffect("there are no PCRE expressions")),
     // Sockets and files.
-    row("sendfile", HTTP_PAGE, HSLI, FLAG, NoEffect(FILES)),
-    row("sendfile_max_chunk", HTTP_PAGE, HSL, SIZE, NoEffect(FILES)),
+    row("sendfile", HTTP_PAGE, HSLI, FLAG, NoEffect(SENDFILE)).already(&["on"]),
+    row("sendfile_max_chunk", HTTP_PAGE, HSL, SIZE, NoEffect(SENDFILE)),
     row("tcp_nopush", HTTP_PAGE, HSL, FLAG, NoEffect("head and first bytes leave in one write")),
     row("tcp_nodelay", HTTP_PAGE, HSL, FLAG, NoEffect("it is always on")).already(&["on"]),
-    row("aio", HTTP_PAGE, HSL, WORD, NoEffect(FILES)),
-    row("aio_write", HTTP_PAGE, HSL, FLAG, NoEffect(FILES)),
-    row("directio", HTTP_PAGE, HSL, Shape::exact(&[Kind::SizeOrOff]), NoEffect(FILES)),
-    row("directio_alignment", HTTP_PAGE, HSL, SIZE, NoEffect(FILES)),
-    row("read_ahead", HTTP_PAGE, HSL, SIZE, NoEffect(FILES)),
-    row("open_file_cache", HTTP_PAGE, HSL, Shape::words(1, 2), NoEffect(FILES)),
-    row("open_file_cache_valid", HTTP_PAGE, HSL, Shape::exact(&[Kind::Seconds]), NoEffect(FILES)),
-    row("open_file_cache_min_uses", HTTP_PAGE, HSL, NUMBER, NoEffect(FILES)),
-    row("open_file_cache_errors", HTTP_PAGE, HSL, FLAG, NoEffect(FILES)),
+    row("aio", HTTP_PAGE, HSL, WORD, NoEffect(READING)),
+    row("aio_write", HTTP_PAGE, HSL, FLAG, NoEffect(READING)),
+    row("directio", HTTP_PAGE, HSL, Shape::exact(&[Kind::SizeOrOff]), NoEffect(READING)),
+    row("directio_alignment", HTTP_PAGE, HSL, SIZE, NoEffect(READING)),
+    row("read_ahead", HTTP_PAGE, HSL, SIZE, NoEffect(READING)),
+    row("open_file_cache", HTTP_PAGE, HSL, Shape::words(1, 2), NoEffect(FILE_CACHE)),
+    row(
+        "open_file_cache_valid",
+        HTTP_PAGE,
+        HSL,
+        Shape::exact(&[Kind::Seconds]),
+        NoEffect(FILE_CACHE),
+    ),
+    row("open_file_cache_min_uses", HTTP_PAGE, HSL, NUMBER, NoEffect(FILE_CACHE)),
+    row("open_file_cache_errors", HTTP_PAGE, HSL, FLAG, NoEffect(FILE_CACHE)),
     row("reset_timedout_connection", HTTP_PAGE, HSL, FLAG, NoEffect(SOCKETS)),
     row("send_lowat", HTTP_PAGE, HSL, SIZE, NoEffect(SOCKETS)),
     row("proxy_send_lowat", PROXY_PAGE, HSL, SIZE, NoEffect(SOCKETS)),
@@ -119,7 +129,6 @@ pub(super) const ROWS: &[Row] = &[
     row("subrequest_output_buffer_size", HTTP_PAGE, HSL, SIZE, NoEffect(BUFFERING)),
     // Logging.
     row("open_log_file_cache", LOG_PAGE, HSL, Shape::words(1, 4), NoEffect("log files stay open")),
-    row("log_not_found", HTTP_PAGE, HSL, FLAG, NoEffect(LOGGING)),
     row("log_subrequest", HTTP_PAGE, HSL, FLAG, NoEffect(LOGGING)),
     row(
         "limit_req_log_level",
@@ -158,7 +167,6 @@ pub(super) const ROWS: &[Row] = &[
     row("gzip", GZIP_PAGE, HSLI, FLAG, Inert(NO_GZIP)).already(&["off"]),
     row("gzip_buffers", GZIP_PAGE, HSL, BUFFERS, Inert(NO_GZIP)),
     row("gzip_types", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
-    row("gzip_vary", GZIP_PAGE, HSL, FLAG, Inert(NO_GZIP)).already(&["off"]),
     row("gzip_proxied", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
     row("gzip_min_length", GZIP_PAGE, HSL, SIZE, Inert(NO_GZIP)),
     row("gzip_comp_level", GZIP_PAGE, HSL, NUMBER, Inert(NO_GZIP)),
@@ -170,14 +178,6 @@ pub(super) const ROWS: &[Row] = &[
         Shape::exact(&[Kind::OneOf(&["1.0", "1.1"])]),
         Inert(NO_GZIP),
     ),
-    row(
-        "gzip_static",
-        "http/ngx_http_gzip_static_module",
-        HSL,
-        Shape::exact(&[Kind::OneOf(&["on", "off", "always"])]),
-        Inert(FILES),
-    )
-    .already(&["off"]),
     row(
         "gunzip",
         "http/ngx_http_gunzip_module",

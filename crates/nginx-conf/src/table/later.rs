@@ -5,9 +5,9 @@ use super::*;
 use Class::Refused;
 
 pub(super) const LATER: &str = "not supported yet";
-const FILES: &str = "not supported yet: files are not served, only proxy_pass and return answer";
 // Left out in silence, these would open what their author meant to close.
 pub(super) const ACCESS: &str = "not supported yet, and leaving it out would let everybody in";
+const STORE: &str = "not supported: answers are not written to files";
 const LIMITS: &str = "not supported yet: nothing is limited by rate or number";
 const CACHE: &str = "not supported yet: there is no cache";
 const TLS: &str = "not supported yet: TLS is not served, listen without \"ssl\"";
@@ -19,7 +19,6 @@ const RESOLVER: &str = "not needed, leave it out: names of upstreams are looked 
 const HTTP2: &str = "not supported yet: HTTP/1.0 and HTTP/1.1 are spoken";
 pub(super) const PLUS: &str = "a directive of the commercial NGINX Plus";
 
-const AUTOINDEX_PAGE: &str = "http/ngx_http_autoindex_module";
 pub(super) const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
 const BASIC_PAGE: &str = "http/ngx_http_auth_basic_module";
 const AUTH_REQUEST_PAGE: &str = "http/ngx_http_auth_request_module";
@@ -27,29 +26,8 @@ const LIMIT_REQ_PAGE: &str = "http/ngx_http_limit_req_module";
 const LIMIT_CONN_PAGE: &str = "http/ngx_http_limit_conn_module";
 
 pub(super) const ROWS: &[Row] = &[
-    row("root", HTTP_PAGE, HSLI, WORD, Refused(FILES)),
-    row("alias", HTTP_PAGE, LOCATION, WORD, Refused(FILES)),
-    row("index", "http/ngx_http_index_module", HSL, Shape::words(1, ANY), Refused(FILES)).many(),
-    row("try_files", HTTP_PAGE, SERVER.and(LOCATION), Shape::words(2, ANY), Refused(FILES)),
-    row("disable_symlinks", HTTP_PAGE, HSL, Shape::words(1, 2), Refused(FILES)).already(&["off"]),
-    row("etag", HTTP_PAGE, HSL, FLAG, Refused(FILES)).already(&["on", "off"]),
-    row("if_modified_since", HTTP_PAGE, HSL, WORD, Refused(FILES))
-        .already(&["off", "exact", "before"]),
-    row("max_ranges", HTTP_PAGE, HSL, NUMBER, Refused(FILES)),
-    row("autoindex", AUTOINDEX_PAGE, HSL, FLAG, Refused(FILES)).already(&["off"]),
-    row("autoindex_exact_size", AUTOINDEX_PAGE, HSL, WORD, Refused(FILES)),
-    row("autoindex_format", AUTOINDEX_PAGE, HSL, WORD, Refused(FILES)),
-    row("autoindex_localtime", AUTOINDEX_PAGE, HSL, WORD, Refused(FILES)),
-    row("random_index", "http/ngx_http_random_index_module", LOCATION, FLAG, Refused(FILES))
+    row("random_index", "http/ngx_http_random_index_module", LOCATION, FLAG, Refused(LATER))
         .already(&["off"]),
-    row(
-        "expires",
-        HEADERS_PAGE,
-        HSLI,
-        Shape::words(1, 2),
-        Refused("not supported yet; `add_header Cache-Control` is"),
-    )
-    .already(&["off"]),
     row("add_trailer", HEADERS_PAGE, HSLI, Shape::words(2, 3), Refused(LATER)).many(),
     row(
         "charset",
@@ -114,8 +92,8 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_bind", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER)).already(&["off"]),
     row("proxy_limit_rate", PROXY_PAGE, HSL, WORD, Refused(LIMITS)).already(&["0"]),
     row("proxy_force_ranges", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["off"]),
-    row("proxy_store", PROXY_PAGE, HSL, WORD, Refused(FILES)).already(&["off"]),
-    row("proxy_store_access", PROXY_PAGE, HSL, Shape::words(1, 3), Refused(FILES)),
+    row("proxy_store", PROXY_PAGE, HSL, WORD, Refused(STORE)).already(&["off"]),
+    row("proxy_store_access", PROXY_PAGE, HSL, Shape::words(1, 3), Refused(STORE)),
     row("proxy_pass_trailers", PROXY_PAGE, HSL, FLAG, Refused(LATER)),
     row("proxy_allow_upstream", PROXY_PAGE, HSL, Shape::words(1, ANY), Refused(LATER)).many(),
     row("proxy_cache", PROXY_PAGE, HSL, WORD, Refused(CACHE)).already(&["off"]),

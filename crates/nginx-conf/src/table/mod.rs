@@ -8,6 +8,7 @@ mod access;
 mod blocks;
 mod contexts;
 mod core;
+mod files;
 mod foreign;
 mod ignored;
 mod later;
@@ -112,6 +113,7 @@ pub enum Block {
 
 const GROUPS: &[&[Row]] = &[
     core::ROWS,
+    files::ROWS,
     rewrite::ROWS,
     access::ROWS,
     proxy::ROWS,

@@ -21,7 +21,6 @@ pub(super) const ROWS: &[Row] = &[
         Shape::words(1, ANY).with(Block::Of(Context::ServerIf)),
         Class::Implemented,
     )
-    .note(NO_FILES)
     .many(),
     row(
         "if",
@@ -30,7 +29,6 @@ pub(super) const ROWS: &[Row] = &[
         Shape::words(1, ANY).with(Block::Of(Context::If)),
         Class::Implemented,
     )
-    .note(NO_FILES)
     .many(),
     row("rewrite_log", REWRITE_PAGE, HSL.and(IFS), FLAG, Class::Implemented)
         .note("200 lines of a request at most"),
@@ -60,5 +58,3 @@ pub(super) const ROWS: &[Row] = &[
     )
     .many(),
 ];
-
-const NO_FILES: &str = "-f, -d, -e and -x are not supported yet: files are not served";

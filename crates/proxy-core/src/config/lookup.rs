@@ -119,7 +119,7 @@ impl Location {
     /// nginx: <https://nginx.org/en/docs/http/ngx_http_core_module.html#types>
     pub fn content_type(&self, path: &[u8]) -> &[u8] {
         const ENDING_BYTES_MAX: usize = 16;
-        let types = &self.content_types;
+        let types = &self.files.content_types;
         let last = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
         let dot = last.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0);
         let ending = dot.and_then(|dot| last.get(dot + 1..)).unwrap_or_default();

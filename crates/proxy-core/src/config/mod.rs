@@ -4,6 +4,7 @@
 //! Owns nginx's rules of inheritance and choice. Must not read a file or ask a name server.
 
 pub mod address;
+pub mod expires;
 mod lookup;
 pub mod lower;
 pub mod model;

@@ -1,10 +1,14 @@
-//! Answers of the proxy itself: `return`, redirects and error pages, as nginx words them.
+//! Answers of the proxy itself: `return`, redirects, error pages and the heads of files, as nginx
+//! words them.
 //!
 //! It makes the value; filters and writing follow. It decides nothing about where a request goes.
 
 use http1::BodyLength;
 
 use crate::config::model::{Location, Return};
+use crate::content::packed::Packing;
+use crate::content::range::{Multipart, Range, push_place};
+use crate::files::Facts;
 use crate::phases::Content;
 use crate::response::{Context, Response, absolute, push_product};
 use crate::variables::View;
@@ -33,8 +37,92 @@ pub fn make(
         Content::SlashRedirect => make_slash_redirect(location, context, response),
         Content::Status(status) => make_status(status, location, response),
         Content::Fault(fault) => make_status(fault.status(), location, response),
-        Content::Call => make_status(500, location, response),
+        Content::Call | Content::Files | Content::Elsewhere => make_status(500, location, response),
     };
+    push_fields(carried, response);
+    is_page
+}
+
+/// Makes the answer of a file. nginx: `etag`, `types`, `default_type`.
+pub fn make_file(
+    facts: &Facts,
+    packing: Packing,
+    context: &Context<'_>,
+    carried: &[(Vec<u8>, Vec<u8>)],
+    response: &mut Response,
+) {
+    let request = context.request;
+    let location = request.at.location(request.place);
+    response.begin_own(request.course.status.unwrap_or(200));
+    finish(location.content_type(&request.uri.path), response);
+    if response.status == 204 {
+        return push_fields(carried, response);
+    }
+    response.length = BodyLength::Exact(facts.bytes);
+    if packing.is_gzip {
+        response.push(b"Content-Encoding", b"gzip");
+    }
+    if packing.varies {
+        response.push(b"Vary", b"Accept-Encoding");
+    }
+    let modified_s = u64::try_from(facts.modified_s).unwrap_or(0);
+    // nginx: an error's page was not modified at any time.
+    if response.status == 200 {
+        response.push(b"Last-Modified", &http1::imf_fixdate(modified_s));
+    }
+    if location.files.has_etag {
+        response.push(b"ETag", format!("\"{modified_s:x}-{:x}\"", facts.bytes).as_bytes());
+    }
+    push_fields(carried, response);
+}
+
+/// Makes the answer of a folder's listing. nginx: its length is not told.
+pub fn make_listing(
+    body: Vec<u8>,
+    content_type: &[u8],
+    context: &Context<'_>,
+    carried: &[(Vec<u8>, Vec<u8>)],
+    response: &mut Response,
+) {
+    response.begin_own(context.request.course.status.unwrap_or(200));
+    response.body = body;
+    finish(content_type, response);
+    if response.status != 204 {
+        response.length = BodyLength::Chunked;
+    }
+    push_fields(carried, response);
+}
+
+/// The answer becomes one of parts of its content. `multipart` where they are several.
+pub fn make_parts(
+    parts: &[Range],
+    multipart: Option<&Multipart>,
+    bytes: u64,
+    response: &mut Response,
+) {
+    response.status = 206;
+    if let Some(multipart) = multipart {
+        response.unsay(b"content-type");
+        response.push(b"Content-Type", &multipart.content_type());
+        response.length = BodyLength::Exact(multipart.length(parts));
+    } else if let [range] = parts {
+        response.push_own(b"Content-Range", |out| push_place(*range, bytes, out));
+        response.length = BodyLength::Exact(range.to - range.from);
+    }
+}
+
+/// An answer that the client has already becomes one that says so.
+pub fn make_not_modified(response: &mut Response) {
+    response.status = 304;
+    response.body.clear();
+    response.body_type.clear();
+    response.length = BodyLength::None;
+    response.unsay(b"content-type");
+    response.unsay(b"content-encoding");
+}
+
+/// The type, and what an internal redirect brings along, which may be another type.
+fn push_fields(carried: &[(Vec<u8>, Vec<u8>)], response: &mut Response) {
     if let Some((_, carried)) = carried.iter().find(|(name, _)| is_content_type(name)) {
         response.body_type.clear();
         response.body_type.extend_from_slice(carried);
@@ -47,7 +135,6 @@ pub fn make(
     for (name, value) in carried.iter().filter(|(name, _)| !is_content_type(name)) {
         response.push(name, value);
     }
-    is_page
 }
 
 fn is_content_type(name: &[u8]) -> bool {
@@ -115,7 +202,7 @@ fn make_status(status: u16, location: &Location, response: &mut Response) -> boo
     // nginx: an error without a page has no type, other statuses that of an empty text.
     let content_type: &[u8] = match (response.body.is_empty(), status) {
         (false, _) => b"text/html",
-        (true, ..400) => &location.content_types.default_type,
+        (true, ..400) => &location.files.content_types.default_type,
         (true, _) => b"",
     };
     finish(content_type, response);

@@ -39,6 +39,7 @@ impl<N: Net> Engine<N> {
         progress |= self.pump(client, Side::Client);
         progress |= self.pump(client, Side::Upstream);
         progress |= self.write_out(client);
+        progress |= self.send_file(client);
         progress |= self.act(client, net);
         let Some(exchange) = &client.exchange else { return Step::Close };
         if exchange.is_complete() && self.is_flushed(client) {
@@ -148,8 +149,22 @@ impl<N: Net> Engine<N> {
             }
         }
         out.upstream.clear();
-        exchange.flowed(client.stream.is_blocked(), link_blocked, self.now);
+        let is_waiting = exchange.is_sending() && !client.stream.is_writable();
+        exchange.flowed(client.stream.is_blocked() || is_waiting, link_blocked, self.now);
         progress
+    }
+
+    /// Sends a part of a file, once all that was written before is gone.
+    fn send_file(&mut self, client: &mut Client<N>) -> bool {
+        let Some(exchange) = &mut client.exchange else { return false };
+        if client.stream.is_blocked() || !client.stream.is_writable() {
+            return false;
+        }
+        let Some(part) = exchange.file_part() else { return false };
+        let sent = client.stream.send_file(part.file, part.from, part.bytes);
+        exchange.file_sent(sent, self.now, &mut self.buffers.out);
+        self.write_out(client);
+        true
     }
 
     fn act(&mut self, client: &mut Client<N>, net: &mut N) -> bool {
@@ -176,6 +191,7 @@ fn can_go_on<S: Socket>(client: &Connection<S>) -> bool {
     exchange.is_complete()
         || is_gone
         || exchange.wants(Side::Client) && has_bytes(&client.stream)
+        || exchange.is_sending() && client.stream.is_writable()
         || link.is_some_and(|link| {
             link.is_connecting && link.stream.is_writable()
                 || exchange.wants(Side::Upstream) && has_bytes(&link.stream)

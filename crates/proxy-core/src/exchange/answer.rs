@@ -4,8 +4,10 @@ use super::error_page::may_have_page;
 use super::{Exchange, Out, Phase};
 use crate::clock::Moment;
 use crate::content::own;
+use crate::content::precondition::{self, Verdict};
 use crate::downstream::ClientNext;
 use crate::phases::Content;
+use crate::response::Response;
 
 impl Exchange {
     /// Makes the answer, writes it, and settles what becomes of the rest of the request.
@@ -14,7 +16,17 @@ impl Exchange {
         let is_fault = matches!(content, Content::Fault(_));
         let mut response = std::mem::take(&mut self.down.response);
         let context = self.context(false, false, now);
-        let is_page = own::make(content, &context, &self.carried, &mut response);
+        let mut is_page = own::make(content, &context, &self.carried, &mut response);
+        if response.status == 200 {
+            match precondition::check(&self.request, &response, None) {
+                Verdict::Holds => {}
+                Verdict::NotModified => own::make_not_modified(&mut response),
+                Verdict::Fails => {
+                    is_page =
+                        own::make(Content::Status(412), &context, &self.carried, &mut response);
+                }
+            }
+        }
         let status = response.status;
         if may_have_page(content, is_page, status)
             && let Some(page) = self.error_page(content, status)
@@ -26,6 +38,19 @@ impl Exchange {
             self.down.response = response;
             return self.complete(ClientNext::Abort);
         }
+        self.send_answer(response, is_fault, is_page, now, out);
+    }
+
+    /// Sends an answer that was made here.
+    pub(super) fn send_answer(
+        &mut self,
+        mut response: Response,
+        is_fault: bool,
+        is_page: bool,
+        now: Moment,
+        out: &mut Out,
+    ) {
+        let status = response.status;
         // nginx sends 100 also where it throws the body away, but for one that is too large. What
         // has failed says nothing: whether the body still comes cannot be known then.
         let owes_continue = self.down.owes_continue && !self.down.has_request();
@@ -41,11 +66,22 @@ impl Exchange {
         self.down.writer = writer;
         self.down.is_persistent = is_persistent;
         self.down.push_head(&mut out.client);
-        if !matches!(writer, http1::BodyWriter::None) {
+        if matches!(writer, http1::BodyWriter::None) {
+            self.down.sending = None;
+        } else {
             let body = std::mem::take(&mut self.down.response.body);
             self.down.push_data(&body, &mut out.client);
             self.down.response.body = body;
         }
+        self.down.since_ms = now.ms;
+        match self.down.sending {
+            Some(_) => self.begin_sending(now, out),
+            None => self.end_own_answer(now, out),
+        }
+    }
+
+    /// All of the answer is out.
+    pub(super) fn end_own_answer(&mut self, now: Moment, out: &mut Out) {
         self.down.push_end(&mut out.client);
         self.down.since_ms = now.ms;
         self.settle(now);

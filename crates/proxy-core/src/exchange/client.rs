@@ -16,7 +16,7 @@ impl Exchange {
                 !client_ended && !self.wire.is_blocked
             }
             (Side::Client, Phase::Exchanging) => !self.down.has_request() && !self.wire.is_blocked,
-            (Side::Client, Phase::Discarding { .. }) => !self.down.has_request(),
+            (Side::Client, Phase::Discarding { .. } | Phase::Sending) => !self.down.has_request(),
             (Side::Upstream, Phase::Exchanging) => !self.down.is_blocked,
             (Side::Upstream, Phase::Tunnel { upstream_ended, .. }) => {
                 !upstream_ended && !self.down.is_blocked
@@ -58,6 +58,7 @@ impl Exchange {
             }
             Phase::Exchanging => self.client_body(bytes, now, out),
             Phase::Discarding { .. } => self.discard(bytes),
+            Phase::Sending => self.throw_away(bytes),
             Phase::Starting | Phase::Connecting | Phase::Complete => 0,
         }
     }
@@ -195,6 +196,8 @@ impl Exchange {
                     *upstream_ended |= is_planted(Canary::TunnelEndsWithOneSide);
                 }
                 Phase::Discarding { .. } => self.complete(ClientNext::Close),
+                // It may still be reading.
+                Phase::Sending => self.down.is_persistent = false,
                 Phase::Connecting | Phase::Exchanging if is_ignored => {}
                 Phase::Connecting | Phase::Exchanging => self.client_left(now, out),
             },
@@ -209,6 +212,7 @@ impl Exchange {
                 Phase::Starting | Phase::Complete => {}
                 Phase::Tunnel { .. } => self.end_tunnel(now),
                 Phase::Discarding { .. } => self.complete(ClientNext::Abort),
+                Phase::Sending => self.leave(Fault::ClientLeft, now, out),
                 Phase::Connecting | Phase::Exchanging if self.ignores_leaving() => {
                     out.client.clear();
                     self.is_orphan = true;

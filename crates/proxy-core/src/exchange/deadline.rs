@@ -39,10 +39,15 @@ impl Exchange {
         if self.down.is_blocked {
             return Some((Waiting::ClientToTake, taken));
         }
+        if self.phase == Phase::Sending {
+            return None;
+        }
         let timeouts = self.pass()?.timeouts;
         let wire = |timeout_ms| self.wire.since_ms.saturating_add(timeout_ms);
         Some(match self.phase {
-            Phase::Starting | Phase::Discarding { .. } | Phase::Complete => return None,
+            Phase::Starting | Phase::Discarding { .. } | Phase::Sending | Phase::Complete => {
+                return None;
+            }
             Phase::Connecting => {
                 let began = self.attempts.iter().next_back()?.began_ms;
                 (Waiting::Connect, began.saturating_add(timeouts.connect_ms))

@@ -68,7 +68,11 @@ impl Exchange {
         let to = self.view(now).text(&page.to).into_owned();
         self.give_up_place(out);
         match to.first() {
-            Some(b'/') => self.go_to(&to, now, out),
+            Some(b'/') => {
+                // nginx: it makes any method but HEAD a GET, and the body stays behind.
+                self.request.course.is_get = true;
+                self.go_to(&to, now, out);
+            }
             Some(b'@') => self.go_to_named(&to, Some(status), now, out),
             _ => {
                 let status = match page.new_status {

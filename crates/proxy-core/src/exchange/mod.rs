@@ -9,7 +9,8 @@
 //!  (head) ─┬─────────▶ Connecting ──────────────▶ Exchanging ───────────▶ Complete
 //!          │              │  ▲  failed, once more     │  │ 101
 //!          │              │  └────────────────────────┘  └─────▶ Tunnel ─▶ Complete
-//!          │ own answer   ▼ failed                    ▼ failed
+//!          │ own answer   ▼ failed ▼                 ▼
+//!          ├─ a file ──▶ Sending ──┐                 ▼ failed
 //!          └─────────▶ Discarding (a body that nobody wants) ──────────▶ Complete
 //! ```
 //!
@@ -22,6 +23,7 @@ mod answer;
 mod client;
 mod deadline;
 mod error_page;
+mod file;
 mod redirect;
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,7 @@ use crate::response::Context;
 use crate::upstream::call::{Attempts, Call};
 use crate::upstream::wire::Wire;
 use crate::variables::View;
+pub use file::Sending;
 
 /// The two sides of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +98,8 @@ enum Phase {
         client_ended: bool,
         upstream_ended: bool,
     },
+    /// The answer's head is out, and its content is sent out of a file.
+    Sending,
     /// The answer is out; the rest of the request is read away until then.
     Discarding {
         until_ms: Millis,
@@ -229,6 +234,8 @@ impl Exchange {
         match content {
             Content::Call => self.begin_call(now),
             Content::Fault(fault) => self.fail(fault, now, out),
+            Content::Files => self.answer_file(now, out),
+            Content::Elsewhere => self.go_elsewhere(now, out),
             content => self.answer(content, now, out),
         }
     }
@@ -303,6 +310,7 @@ impl Exchange {
             self.link_action.get_or_insert(Action::DropLink);
         }
         self.wants_connect = false;
+        self.down.sending = None;
         self.down.next = next;
         self.phase = Phase::Complete;
     }

@@ -45,6 +45,8 @@ impl Exchange {
             path.first() == Some(&b'/') && http1::path::normalize(path, &mut normal).is_ok();
         if is_good {
             if self.may_go(now, out) {
+                // nginx: it makes any method but HEAD a GET, and the body stays behind.
+                self.request.course.is_get = true;
                 self.request.redirect(&normal, args.get(1..).unwrap_or_default());
                 self.run_phases(now, out);
             }

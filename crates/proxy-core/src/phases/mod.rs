@@ -5,6 +5,7 @@
 
 mod access;
 mod rewrite;
+mod try_files;
 
 use http1::BodyLength;
 
@@ -36,6 +37,10 @@ pub enum Content {
     Status(u16),
     /// A call at the upstream of the location.
     Call,
+    /// What the path leads to among the location's files.
+    Files,
+    /// Another place, which `Course::moved_to` names: a path with its query, or a named location.
+    Elsewhere,
     /// Something is wrong with the request.
     Fault(Fault),
 }
@@ -51,7 +56,7 @@ pub struct Seen<'e> {
 }
 
 impl Seen<'_> {
-    fn view<'v>(&'v self, request: &'v Request) -> View<'v> {
+    pub(crate) fn view<'v>(&'v self, request: &'v Request) -> View<'v> {
         let Seen { response, attempts, now } = *self;
         View { request, response, attempts, sent: Sent::default(), now }
     }
@@ -129,6 +134,12 @@ fn at_location(request: &mut Request, seen: &Seen<'_>) -> Option<Content> {
     {
         return Some(Content::Fault(fault));
     }
+    // nginx: `NGX_HTTP_PRECONTENT_PHASE`.
+    if request.at.location(request.place).files.tried.is_some()
+        && let Some(content) = try_files::run(request, seen)
+    {
+        return Some(content);
+    }
     Some(content(request))
 }
 
@@ -163,7 +174,7 @@ fn content(request: &mut Request) -> Content {
             _ => Content::Call,
         },
         Handler::SlashRedirect => Content::SlashRedirect,
-        Handler::NotFound => Content::Status(404),
+        Handler::Files => Content::Files,
     };
     request.course.is_passed = content == Content::Call;
     content

@@ -7,6 +7,7 @@ use super::{Content, Seen};
 use crate::config::model::{
     ErrorLevel, Part, Program, Rewrite, Step, Template, Test, Then, Variable,
 };
+use crate::content::file;
 use crate::fault::Fault;
 use crate::request::Request;
 use crate::variables::own::VALUE_BYTES_MAX;
@@ -90,7 +91,7 @@ impl Walk<'_> {
                 On::Next
             }
             Step::If { subject, test, is_negated, location, inner } => {
-                if self.holds(request, subject, test)? == *is_negated {
+                if self.holds(request, subject.as_ref(), test)? == *is_negated {
                     return Ok(On::Skip(*inner));
                 }
                 if location.is_some() {
@@ -101,11 +102,22 @@ impl Walk<'_> {
         })
     }
 
-    fn holds(&self, request: &mut Request, subject: &Variable, test: &Test) -> Result<bool, Fault> {
+    fn holds(
+        &self,
+        request: &mut Request,
+        subject: Option<&Variable>,
+        test: &Test,
+    ) -> Result<bool, Fault> {
         let mut value = Vec::new();
-        self.seen.view(request).push_variable(subject, &mut value);
+        if let Some(subject) = subject {
+            self.seen.view(request).push_variable(subject, &mut value);
+        }
         Ok(match test {
             Test::Holds => !value.is_empty() && value != b"0",
+            Test::Stands(what, path) => {
+                let path = self.text(request, path, self.is_quoting)?;
+                file::stands(*what, &path, &self.seen.view(request))
+            }
             Test::Equals(text) => value == self.text(request, text, self.is_quoting)?,
             Test::Matches(expression) => {
                 let values = request.values.get_mut();

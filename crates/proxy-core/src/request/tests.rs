@@ -123,11 +123,13 @@ fn of_what_is_no_head_the_line_is_kept_and_what_was_understood() {
 }
 
 #[test]
-fn a_redirect_makes_another_request_of_it_but_for_head() {
+fn a_redirect_makes_another_request_of_it_and_an_errors_page_a_get() {
     for (method, expected) in [("POST", "GET"), ("GET", "GET"), ("HEAD", "HEAD")] {
         let mut case = case(&format!("{method} /a?b HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert!(!case.request.is_escaping());
         case.request.redirect(b"/c", b"d=e");
+        assert_eq!(text(case.request.method()), method);
+        case.request.course.is_get = true;
         let Request { uri, .. } = &case.request;
         assert_eq!(text(case.request.method()), expected);
         assert_eq!((text(&uri.path), text(&uri.args), text(&uri.target)), ("/c", "d=e", ""));

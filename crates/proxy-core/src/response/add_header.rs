@@ -8,7 +8,7 @@ use super::{Context, Response};
 /// and Last-Modified an answer has one, so that these are replaced, by an empty value with nothing.
 pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
     let location = context.request.at.location(context.request.place);
-    let is_good = matches!(response.status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308);
+    let is_good = super::is_good(response.status);
     if location.add_headers.is_empty() {
         return;
     }

@@ -6,6 +6,7 @@
 
 mod add_header;
 mod connection;
+mod expires;
 mod framing;
 mod identity;
 mod rewrite;
@@ -197,6 +198,11 @@ impl Response {
         }
     }
 
+    /// A field is not sent after all.
+    pub fn unsay(&mut self, name: &[u8]) {
+        self.suppress_named(&[name]);
+    }
+
     /// How many fields of that name are sent.
     fn count(&self, name: &str) -> usize {
         self.sent_named(name.as_bytes()).count()
@@ -237,6 +243,11 @@ impl Response {
     }
 }
 
+/// nginx: statuses of answers that fields are added to.
+fn is_good(status: u16) -> bool {
+    matches!(status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308)
+}
+
 /// What filters know of the exchange.
 pub struct Context<'e> {
     /// The request.
@@ -256,8 +267,14 @@ type Filter = fn(&mut Response, &Context<'_>);
 
 /// What the upstream's answer becomes, what this proxy says of itself, of the content and of the
 /// connection, and what the file adds, which may speak of all that (`$sent_http_…`).
-const FILTERS: [Filter; 5] =
-    [rewrite::filter, identity::filter, framing::filter, connection::filter, add_header::filter];
+const FILTERS: [Filter; 6] = [
+    rewrite::filter,
+    identity::filter,
+    framing::filter,
+    connection::filter,
+    expires::filter,
+    add_header::filter,
+];
 
 impl Response {
     /// Passes the filters; then the head is as it goes out. How its content is written follows.

@@ -14,6 +14,7 @@ use http1::Version;
 
 use crate::clock::{self, Moment};
 use crate::config::model::{Handler, Part, PassUrl, Template, Variable};
+use crate::content::file;
 use crate::request::Request;
 use crate::response::{Context, Response};
 use crate::upstream::call::{Attempt, Attempts};
@@ -113,6 +114,9 @@ impl<'e> View<'e> {
             | V::ProxyHost
             | V::ProxyPort
             | V::SentHttp(_) => return self.push_response_variable(variable, out),
+            V::DocumentRoot | V::RealpathRoot | V::RequestFilename => {
+                return file::push_variable(self, variable, out);
+            }
             V::UpstreamHttp(_)
             | V::UpstreamAddr
             | V::UpstreamBytesReceived

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use nginx_conf::Diag;
 use proxy_core::config::address::literal_ip;
 use proxy_core::config::model::Config;
+use proxy_core::files::FileSystem;
 use proxy_core::generation::{Generation, Host};
 use proxy_core::listeners::{Binding, Table};
 
@@ -30,9 +31,18 @@ pub fn config(text: &str) -> Config {
 
 /// Takes a configuration into force with all the sockets that it needs.
 pub fn generation(config: Arc<Config>, table: &mut Table) -> Rc<Generation> {
+    generation_with(config, table, Host::default().files)
+}
+
+/// The same where there are files.
+pub fn generation_with(
+    config: Arc<Config>,
+    table: &mut Table,
+    files: FileSystem,
+) -> Rc<Generation> {
     let plan = table.plan(&config);
     table.commit(&config, &plan, &[]);
     let bindings: Vec<Binding> = plan.keep.iter().chain(&plan.open).copied().collect();
-    let host = Host { name: b"pod-1".to_vec(), pid: 42 };
+    let host = Host { name: b"pod-1".to_vec(), pid: 42, files };
     Generation::new(config, bindings, Arc::new(host))
 }

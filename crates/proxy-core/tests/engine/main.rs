@@ -12,6 +12,7 @@ mod config;
 mod drain;
 mod error_pages;
 mod failover;
+mod files;
 mod held;
 mod kept;
 mod logs;

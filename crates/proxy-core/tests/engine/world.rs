@@ -10,6 +10,7 @@ use proxy_core::clock::Moment;
 use proxy_core::config::model::Config;
 use proxy_core::counters::Counters;
 use proxy_core::engine::{Engine, Limits};
+use proxy_core::files::{FileSystem, NoFiles};
 use proxy_core::listeners::{ListenerId, Table};
 
 use crate::config;
@@ -44,9 +45,18 @@ impl World {
         World::of(config(http), limits)
     }
 
+    /// A world in which there are files.
+    pub fn with_files(http: &str, files: FileSystem) -> World {
+        World::on(config(http), GENEROUS, files)
+    }
+
     pub fn of(config: Config, limits: Limits) -> World {
+        World::on(config, limits, Arc::new(NoFiles))
+    }
+
+    fn on(config: Config, limits: Limits, files: FileSystem) -> World {
         let mut table = Table::default();
-        let generation = config::generation(Arc::new(config), &mut table);
+        let generation = config::generation_with(Arc::new(config), &mut table, files);
         World {
             engine: Engine::new(generation, limits, 1),
             net: Pipes::default(),

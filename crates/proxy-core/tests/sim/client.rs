@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::files;
 use crate::ledger::{Got as GotAnswer, Ledger};
 use crate::network::{Got, Millis, Network, Party};
 use crate::pattern::{self, Owner};
@@ -241,10 +242,14 @@ impl Client {
             record.tunnel_down.0 += data.len() as u64;
             return pattern::check(Owner::TunnelDown(ask), at, data);
         }
+        let is_file = ledger.asks[ask].place == Place::File;
         let Some(got) = &mut ledger.asks[ask].got else { return Err("no head".to_owned()) };
         got.body += data.len() as u64;
         match got.answer {
             Some(answer) => ledger.check_answer(answer, at, data),
+            None if got.status == 200 && is_file => {
+                return pattern::check(Owner::File(ask), at, data);
+            }
             None => self.own_body.extend_from_slice(data),
         }
         Ok(())
@@ -265,6 +270,12 @@ impl Client {
             if !is_good {
                 let body = String::from_utf8_lossy(&self.own_body);
                 return Err(format!("{body:?} in the place of {expected:?}"));
+            }
+        }
+        if got.status == 200 && record.place == Place::File && record.method != "HEAD" {
+            let size = files::size(ask);
+            if got.body != size {
+                return Err(format!("{} bytes of a file of {size}", got.body));
             }
         }
         self.at += 1;

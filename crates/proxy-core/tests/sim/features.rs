@@ -69,6 +69,9 @@ features! {
     FewConnections,
     SmallHeadBudget,
     SmallReplay,
+    // Files.
+    CutFiles,
+    UnreadableFiles,
     // The world.
     Reloads,
     Drain,

@@ -22,6 +22,7 @@ mod client;
 mod conn;
 mod crowd;
 mod features;
+mod files;
 mod ledger;
 mod network;
 mod oracle;

@@ -14,6 +14,8 @@ pub enum Owner {
     TunnelUp(usize),
     /// What the server of a tunnel says, by its request.
     TunnelDown(usize),
+    /// The file that a request asks for.
+    File(usize),
 }
 
 impl Owner {
@@ -23,6 +25,7 @@ impl Owner {
             Owner::Answer(id) => (2, id),
             Owner::TunnelUp(id) => (3, id),
             Owner::TunnelDown(id) => (4, id),
+            Owner::File(id) => (5, id),
         };
         mix((id as u64) << 3 | kind)
     }

@@ -136,7 +136,8 @@ pub struct Worker {
 
 impl Worker {
     pub fn new(index: usize, shared: &Link, limits: Limits, first: &Runtime) -> Worker {
-        let host = Arc::new(Host::default());
+        let files = Arc::new(shared.borrow().files);
+        let host = Arc::new(Host { files, ..Host::default() });
         let config = Arc::clone(&first.config);
         let generation = Generation::new(config, Vec::new(), Arc::clone(&host));
         Worker {

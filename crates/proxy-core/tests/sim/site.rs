@@ -27,14 +27,24 @@ pub enum Place {
     Moved,
     /// Where `X-Accel-Redirect` leads.
     Accel,
+    /// A file.
+    File,
     /// A pass in a named location, to which an `error_page` leads at once.
     Named,
     /// No location.
     Nowhere,
 }
 
-pub const PLACES: [Place; 7] =
-    [Place::Pass, Place::Uri, Place::Own, Place::Gone, Place::Moved, Place::Accel, Place::Named];
+pub const PLACES: [Place; 8] = [
+    Place::Pass,
+    Place::Uri,
+    Place::Own,
+    Place::Gone,
+    Place::Moved,
+    Place::Accel,
+    Place::File,
+    Place::Named,
+];
 
 impl Place {
     pub fn path(self) -> &'static str {
@@ -45,6 +55,7 @@ impl Place {
             Place::Gone => "/gone/",
             Place::Moved => "/moved/",
             Place::Accel => "/accel/",
+            Place::File => "/file/",
             Place::Named => "/named/",
             Place::Nowhere => "/",
         }
@@ -359,6 +370,7 @@ impl Block {
                 Place::Own => "return 200 \"own $request_uri\"".to_owned(),
                 Place::Gone => "return 444".to_owned(),
                 Place::Moved => "return 301 /there$request_uri".to_owned(),
+                Place::File => "root /srv".to_owned(),
                 Place::Named => {
                     let _ = writeln!(
                         out,

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use proxy_core::net::{Cause, DialFault, Net, Read, Socket, Token, Written};
 
+use crate::files::SimFiles;
 use crate::network::{Got, Happening, Network, Party};
 use crate::trace;
 
@@ -37,6 +38,7 @@ pub struct Shared {
     pub blames: BTreeMap<SocketAddr, Blame>,
     /// Watching an accepted socket fails once in so many times; 0 for never.
     pub watch_fails: u64,
+    pub files: SimFiles,
 }
 
 impl Shared {

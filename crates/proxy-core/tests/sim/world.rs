@@ -10,6 +10,7 @@ use proxy_core::engine::Limits;
 use crate::client::Client;
 use crate::crowd;
 use crate::features::{Feature, Features};
+use crate::files::SimFiles;
 use crate::ledger::Ledger;
 use crate::network::{Happening, Millis, Network, Party, Stage};
 use crate::oracle;
@@ -74,6 +75,10 @@ impl World {
             doors: draw_doors(&mut rng, &has, servers as usize),
             blames: BTreeMap::new(),
             watch_fails: if has.has(Feature::WatchFaults) { 4 } else { 0 },
+            files: SimFiles {
+                are_cut: has.has(Feature::CutFiles),
+                are_unreadable: has.has(Feature::UnreadableFiles),
+            },
         }));
         let sites = draw_sites(&mut rng, &has, servers as usize);
         let mut world = World {

@@ -61,8 +61,9 @@ impl Lower<'_> {
             let Some(written) = self.location_match(directive) else { continue };
             self.check_around(directive, written, around);
             let own = directive.block.as_deref().unwrap_or_default();
-            let scope = scope.with(self, own);
+            let mut scope = scope.with(self, own);
             self.inner_error_log(own);
+            self.alias(own, written, &mut scope);
             let handler = self.handler(own, &scope, written, directive);
             let is_internal = own.iter().any(|line| line.name.text == "internal");
             redirects.extend(self.slash_redirect(written, &handler, &scope, is_internal));
@@ -70,6 +71,7 @@ impl Lower<'_> {
             let mut location = scope.location(self, written.prefix().unwrap_or_default(), handler);
             location.search.is_final = written.kind == Match::FinalPrefix;
             location.search.is_internal = is_internal;
+            self.try_files(own, &mut location);
             out.push(location);
             let mut inside = Inside { scope: &scope, written, location: index, out };
             let limit_except = self.limit_except(own, &mut inside);
@@ -208,16 +210,17 @@ impl Lower<'_> {
         let first = |name: &str| block.iter().find(|directive| directive.name.text == name);
         if let Some(directive) = first("proxy_pass") {
             let pass = self.proxy_pass(directive, &scope.proxy, written.prefix());
-            return pass.map_or(Handler::NotFound, |pass| Handler::Proxy(Box::new(pass)));
+            return pass.map_or(Handler::Files, |pass| Handler::Proxy(Box::new(pass)));
         }
-        let goes_elsewhere = ["return", "rewrite", "if", "location"];
-        if goes_elsewhere.iter().all(|name| first(name).is_none()) {
+        let goes_elsewhere = ["return", "rewrite", "if", "location", "try_files"];
+        if !scope.has_root() && goes_elsewhere.iter().all(|name| first(name).is_none()) {
             let path = written.path;
             let message = format!(
-                "location \"{path}\" has neither \"proxy_pass\" nor \"return\", it answers 404"
+                "location \"{path}\" has neither \"proxy_pass\" nor \"return\" nor a \"root\", it \
+                 serves the files of \"html\" beside the file"
             );
             self.warn(location.name.span, message);
         }
-        Handler::NotFound
+        Handler::Files
     }
 }

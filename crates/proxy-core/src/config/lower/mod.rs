@@ -5,6 +5,7 @@
 
 mod access;
 mod error_page;
+mod files;
 mod location;
 mod log;
 mod map;
@@ -167,7 +168,8 @@ impl Lower<'_> {
         named("split_clients").enumerate().for_each(|(index, line)| self.split(line, index));
         named("log_format").for_each(|directive| self.log_format(directive));
         named("upstream").for_each(|directive| self.upstream(directive));
-        let scope = Scope::root().with(self, block);
+        let folder = self.folder();
+        let scope = Scope::root(&folder).with(self, block);
         named("server").for_each(|directive| self.server(directive, &scope));
         self.bind();
     }

@@ -8,7 +8,7 @@ use super::Lower;
 use super::location::Written;
 use super::scope::Scope;
 use crate::config::model::{
-    Handler, Location, Program, Return, Rewrite, Step, Template, Test, Then, Variable,
+    FileTest, Handler, Location, Program, Return, Rewrite, Step, Template, Test, Then, Variable,
 };
 use crate::config::variable::variable;
 
@@ -84,10 +84,10 @@ impl Lower<'_> {
         let pass = block.iter().find(|directive| directive.name.text == "proxy_pass");
         let own = pass.map(|directive| self.proxy_pass(directive, &scope.proxy, None));
         let handler = match own {
-            Some(pass) => pass.map_or(Handler::NotFound, |pass| Handler::Proxy(Box::new(pass))),
+            Some(pass) => pass.map_or(Handler::Files, |pass| Handler::Proxy(Box::new(pass))),
             None => {
                 let around = inside.out.get(inside.location);
-                around.map_or(Handler::NotFound, |around| around.handler.clone())
+                around.map_or(Handler::Files, |around| around.handler.clone())
             }
         };
         let path = inside.written.prefix().unwrap_or_default();
@@ -144,8 +144,9 @@ impl Lower<'_> {
         Some(Step::Set { variable, value: value? })
     }
 
-    /// nginx: `(variable)`, `(variable = text)`, `(variable ~ expression)` and their negations.
-    fn condition(&mut self, directive: &Directive) -> Option<(Variable, Test, bool)> {
+    /// nginx: `(variable)`, `(variable = text)`, `(variable ~ expression)`, `(-f path)` and their
+    /// negations.
+    fn condition(&mut self, directive: &Directive) -> Option<(Option<Variable>, Test, bool)> {
         let (words, span) = match condition_words(directive) {
             Ok(words) => words,
             Err((text, span)) => {
@@ -155,12 +156,13 @@ impl Lower<'_> {
         };
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let (name, rest) = words.split_first()?;
-        let is_file = matches!(*name, "-f" | "-d" | "-e" | "-x" | "!-f" | "!-d" | "!-e" | "!-x");
-        if is_file && rest.len() == 1 {
-            let message =
-                format!("\"{name}\" in \"if\" is not supported yet: files are not served");
-            self.error(span, message);
-            return None;
+        if let Some((what, is_negated)) = file_test(name) {
+            let [path] = rest else {
+                self.error(span, format!("invalid condition \"{name}\""));
+                return None;
+            };
+            let path = self.text(path, directive.args.last()?.span)?;
+            return Some((None, Test::Stands(what, path), is_negated));
         }
         let is_variable = name.starts_with('$') && name.len() > 1;
         if !is_variable || !matches!(rest.len(), 0 | 2) {
@@ -191,7 +193,7 @@ impl Lower<'_> {
             }
             _ => return None,
         };
-        Some((subject?, test, is_negated))
+        Some((Some(subject?), test, is_negated))
     }
 
     /// A variable that stands by itself. nginx: `$1` is none there.
@@ -240,6 +242,19 @@ impl Lower<'_> {
             if directive.args.len() == 2 { Some(self.template(directive, 1)?) } else { None };
         Some(Return { status, text })
     }
+}
+
+/// nginx: `-f`, `!-f` and their like.
+fn file_test(word: &str) -> Option<(FileTest, bool)> {
+    let bare = word.strip_prefix('!');
+    let what = match bare.unwrap_or(word) {
+        "-f" => FileTest::File,
+        "-d" => FileTest::Folder,
+        "-e" => FileTest::Either,
+        "-x" => FileTest::Executable,
+        _ => return None,
+    };
+    Some((what, bare.is_some()))
 }
 
 /// The words between the brackets, and where they stand. The error is nginx's: the word that is

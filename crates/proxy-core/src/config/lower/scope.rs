@@ -12,9 +12,9 @@ use nginx_conf::{Directive, units};
 use super::Lower;
 use super::proxy::{BUFFER_BYTES_MAX, ProxyLists, ProxyScope, REPLAY_BYTES_MAX};
 use crate::config::model::{
-    Access, AccessLog, AccessRule, AddHeader, ClientLimits, ClientSide, ContentTypes, ErrorPage,
-    ErrorPages, Handler, LingeringClose, Location, Program, RedirectForm, Search, Shared, Telling,
-    Types,
+    Access, AccessLog, AccessRule, AddHeader, ClientLimits, ClientSide, ErrorPage, ErrorPages,
+    Files, Handler, LingeringClose, Location, Program, RedirectForm, Search, Shared, Telling,
+    Template, Types,
 };
 
 use crate::config::network::Network;
@@ -24,7 +24,9 @@ use crate::config::network::Network;
 pub(super) struct Scope {
     client: ClientSide,
     limits: ClientLimits,
-    content_types: ContentTypes,
+    pub(super) files: Arc<Files>,
+    /// Whether a level has a `root` or an `alias`.
+    pub(super) has_root: bool,
     redirect: RedirectForm,
     server_tokens: bool,
     telling: Telling,
@@ -45,11 +47,12 @@ const FIELDS_MAX: usize = 10_000;
 
 impl Scope {
     /// The settings above `http`.
-    pub(super) fn root() -> Scope {
+    pub(super) fn root(folder: &[u8]) -> Scope {
         Scope {
             client: ClientSide::default(),
             limits: ClientLimits::default(),
-            content_types: ContentTypes::default(),
+            files: Arc::new(Files::in_folder(folder)),
+            has_root: false,
             redirect: RedirectForm::default(),
             server_tokens: true,
             telling: Telling::default(),
@@ -67,7 +70,10 @@ impl Scope {
         let mut lists = Lists::default();
         for directive in directives {
             check_value(lower, directive);
-            if !scope.take_value(directive) && !scope.proxy.take_value(directive) {
+            if !scope.take_value(directive)
+                && !scope.proxy.take_value(directive)
+                && !lower.take_files_value(directive, &mut scope)
+            {
                 lists.take(lower, directive);
             }
         }
@@ -117,15 +123,16 @@ impl Scope {
             "recursive_error_pages" => self.errors.are_recursive = flag(directive),
             "real_ip_recursive" => self.access.real_ip.is_recursive = flag(directive),
             "rewrite_log" => self.telling.steps = flag(directive),
-            "default_type" => {
-                let name = directive.arg(0).map(|text| text.as_bytes().to_vec());
-                set(&mut self.content_types.default_type, name);
-            }
             "absolute_redirect" => self.redirect.absolute = flag(directive),
             "port_in_redirect" => self.redirect.port = flag(directive),
             _ => return false,
         }
         true
+    }
+
+    /// What of it is about files, to be changed for this level.
+    pub(super) fn files_mut(&mut self) -> &mut Files {
+        Arc::make_mut(&mut self.files)
     }
 
     /// nginx: what holds before a location is known.
@@ -151,7 +158,7 @@ impl Scope {
             client: self.client.clone(),
             add_headers: self.add_headers.clone(),
             access_logs,
-            content_types: self.content_types.clone(),
+            files: Arc::clone(&self.files),
             redirect: self.redirect,
             server_tokens: self.server_tokens,
             errors: self.errors.clone(),
@@ -186,6 +193,7 @@ struct Lists {
     access_logs: Option<Vec<AccessLog>>,
     access_log_off: bool,
     types: Option<Types>,
+    index: Vec<Template>,
     proxy: ProxyLists,
 }
 
@@ -210,6 +218,7 @@ impl Lists {
                 Some(Some(log)) => self.access_logs.get_or_insert_default().push(log),
                 None => {}
             },
+            "index" => lower.index(directive, &mut self.index),
             "types" => lower.types(directive, self.types.get_or_insert_default()),
             _ => {
                 self.proxy.take(lower, directive);
@@ -237,7 +246,10 @@ impl Lists {
             scope.access_logs = Some(logs.into());
         }
         if let Some(types) = self.types {
-            scope.content_types.types = Arc::new(types);
+            scope.files_mut().content_types.types = Arc::new(types);
+        }
+        if !self.index.is_empty() {
+            scope.files_mut().index = self.index.into();
         }
         self.proxy.replace(&mut scope.proxy);
     }

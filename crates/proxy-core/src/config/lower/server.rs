@@ -93,7 +93,8 @@ impl Lower<'_> {
         let (mut locations, mut named) = (Vec::new(), HashMap::new());
         let program = self.program(block, &scope, None);
         let top = self.locations(block, &scope, None, (&mut locations, &mut named));
-        let fallback = scope.location(self, "", Handler::NotFound);
+        let mut fallback = scope.location(self, "", Handler::Files);
+        self.try_files(block, &mut fallback);
         let client = scope.client_limits();
         let name = shown.unwrap_or_default().into_bytes();
         let server = Server { name, program, top, named, locations, fallback, client };

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Access, AccessLog, Expression, MINUTE_MS, Program, ProxyPass, Shared, Template};
+use super::{
+    Access, AccessLog, Expression, Files, MINUTE_MS, Program, ProxyPass, Shared, Template,
+};
 
 /// A `location` with all that it inherits.
 #[derive(Debug)]
@@ -20,8 +22,8 @@ pub struct Location {
     pub add_headers: Shared<AddHeader>,
     /// nginx: `access_log`; empty when off.
     pub access_logs: Shared<AccessLog>,
-    /// Types of answers made here. `Location::content_type` chooses.
-    pub content_types: ContentTypes,
+    /// Where files are, and what they and other answers made here are said to be.
+    pub files: Arc<Files>,
     /// How a redirect to a path is written.
     pub redirect: RedirectForm,
     /// nginx: `server_tokens`, on; off leaves the version out.
@@ -123,7 +125,7 @@ impl Default for Keepalive {
 pub struct ContentTypes {
     /// nginx: `default_type`, text/plain.
     pub default_type: Vec<u8>,
-    /// nginx: `types`. Holds for what `return` answers.
+    /// nginx: `types`. `Location::content_type` chooses.
     pub types: Arc<Types>,
 }
 
@@ -181,8 +183,8 @@ pub enum Handler {
     Proxy(Box<ProxyPass>),
     /// A prefix location ending in `/` with a pass answers its path without the slash by 301.
     SlashRedirect,
-    /// Nothing serves here: 404, since static files are not this kit's yet.
-    NotFound,
+    /// nginx: where nothing else is said: `Location::files`.
+    Files,
 }
 
 /// nginx: `return CODE [text]`, `return CODE URL`, `return URL`.

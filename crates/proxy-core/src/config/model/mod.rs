@@ -6,6 +6,7 @@
 
 mod access;
 mod expression;
+mod files;
 mod location;
 mod log;
 mod map;
@@ -22,6 +23,10 @@ use std::sync::Arc;
 
 pub use access::{Access, AccessRule, LimitExcept, RealIp, Whom};
 pub use expression::{Expression, OwnSource, OwnVariable};
+pub use files::{
+    Alias, Files, LinksSeen, Listing, ListingFormat, ModifiedSince, Packed, PackedRule, Root,
+    TryFiles, TryLast, TryName,
+};
 pub use location::{
     AddHeader, ClientSide, ContentTypes, ErrorPage, ErrorPages, Handler, Keepalive, Lingering,
     LingeringClose, Location, Locations, NewStatus, RedirectForm, Return, Search, Types,
@@ -32,7 +37,7 @@ pub use pass::{
     IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyRedirect, ProxyTimeouts,
     SetHeader, Steering,
 };
-pub use rewrite::{Program, Rewrite, Step, Telling, Test, Then};
+pub use rewrite::{FileTest, Program, Rewrite, Step, Telling, Test, Then};
 pub use template::{Part, Template};
 pub use upstream::{Upstream, UpstreamServer};
 
@@ -84,10 +89,11 @@ impl Config {
                     let texts = pass.redirects.iter().flat_map(ProxyRedirect::templates);
                     pass.set_headers.iter().map(|field| &field.value).chain(texts).any(in_template)
                 }
-                Handler::SlashRedirect | Handler::NotFound => false,
+                Handler::SlashRedirect | Handler::Files => false,
             };
             let pages = location.errors.pages.iter().any(|page| in_template(&page.to));
-            added || handled || pages || in_program(&location.program)
+            let files = location.files.templates().any(in_template);
+            added || handled || pages || files || in_program(&location.program)
         };
         let in_map = |map: &Map| {
             let values = map.values.iter().chain([&map.subject, &map.default]);

@@ -41,7 +41,7 @@ impl Program {
             Step::Rewrite(rewrite) => Some(&rewrite.to),
             Step::Return(answer) => answer.text.as_ref(),
             Step::Set { value, .. } | Step::SetArgs { value } => Some(value),
-            Step::If { test: Test::Equals(value), .. } => Some(value),
+            Step::If { test: Test::Equals(text) | Test::Stands(_, text), .. } => Some(text),
             Step::If { .. } | Step::Break => None,
         })
     }
@@ -49,7 +49,7 @@ impl Program {
     /// The variables that are asked for by themselves.
     pub fn variables(&self) -> impl Iterator<Item = &Variable> {
         self.steps.iter().filter_map(|step| match step {
-            Step::If { subject, .. } => Some(subject),
+            Step::If { subject, .. } => subject.as_ref(),
             _ => None,
         })
     }
@@ -78,8 +78,8 @@ pub enum Step {
     Break,
     /// nginx: `if`.
     If {
-        /// What is looked at.
-        subject: Variable,
+        /// The variable that is looked at; none where it is a file.
+        subject: Option<Variable>,
         /// What has to hold.
         test: Test,
         /// Whether it has to hold not.
@@ -92,7 +92,7 @@ pub enum Step {
     },
 }
 
-/// What `if` asks of its variable.
+/// What `if` asks.
 #[derive(Debug)]
 pub enum Test {
     /// It is neither empty nor `0`.
@@ -101,6 +101,21 @@ pub enum Test {
     Equals(Template),
     /// The expression is found in it.
     Matches(Expression),
+    /// nginx: `-f`, `-d`, `-e`, `-x`: this is at the path.
+    Stands(FileTest, Template),
+}
+
+/// What is asked of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileTest {
+    /// nginx: `-f`: a regular file.
+    File,
+    /// nginx: `-d`: a folder.
+    Folder,
+    /// nginx: `-e`: a file or a folder.
+    Either,
+    /// nginx: `-x`: something that its owner may execute.
+    Executable,
 }
 
 /// nginx: `rewrite EXPRESSION REPLACEMENT [FLAG]`.

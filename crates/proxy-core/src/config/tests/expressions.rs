@@ -62,7 +62,7 @@ fn what_is_around_an_expression_counts_as_in_nginx() {
     check_server_error("location ~ ^/a { proxy_pass http://a/; }", uri);
     let config = server("location ~ ^/a/ { proxy_pass http://a; }");
     // No name without the slash is answered by a redirect.
-    assert!(matches!(at(&config, "/a").handler, Handler::NotFound));
+    assert!(matches!(at(&config, "/a").handler, Handler::Files));
     assert_eq!(redirects(&config, "/a/"), [("http://a/".to_owned(), "/".to_owned())]);
 }
 

@@ -25,7 +25,7 @@ fn the_smallest_file_has_every_default() {
         (75_000, 1000)
     );
     assert!(location.server_tokens && location.redirect.absolute && location.redirect.port);
-    assert_eq!(location.content_types.default_type, b"text/plain");
+    assert_eq!(location.files.content_types.default_type, b"text/plain");
     let pass = pass(&config, "/any");
     assert!(pass.http11 && pass.url.uri.is_none());
     assert_eq!(
@@ -55,7 +55,7 @@ fn check_location(locations: &str, choices: &[(&str, u16)]) {
         let status = match &location.handler {
             _ if location.program.returned(0).is_some() => returned(location),
             Handler::SlashRedirect => 301,
-            Handler::NotFound => 404,
+            Handler::Files => 404,
             Handler::Proxy(_) => 502,
         };
         assert_eq!(status, *expected, "{path} of {locations}");
@@ -141,7 +141,8 @@ fn a_location_that_answers_nothing_is_warned_about() {
     check_warnings(
         "http { server { listen 80; location /a { keepalive_timeout 1s; } location b { return 200; } } }",
         &[
-            "1:28: location \"/a\" has neither \"proxy_pass\" nor \"return\", it answers 404",
+            "1:28: location \"/a\" has neither \"proxy_pass\" nor \"return\" nor a \"root\", it serves the \
+             files of \"html\" beside the file",
             "1:75: location \"b\" never matches, paths begin with \"/\"",
         ],
     );
@@ -237,7 +238,7 @@ fn values_are_inherited_one_by_one_whatever_their_order() {
     assert_eq!((b.client.keepalive.timeout_ms, b.client.keepalive.field_s), (0, None));
     assert_eq!((root.client.body_timeout_ms, root.client.send_timeout_ms), (7000, 8000));
     assert_eq!(
-        (root.client.keepalive.requests, root.content_types.default_type.as_slice()),
+        (root.client.keepalive.requests, root.files.content_types.default_type.as_slice()),
         (9, &b"a/b"[..])
     );
     assert!(!root.server_tokens && b.server_tokens);
@@ -372,11 +373,11 @@ fn every_problem_is_told_at_once() {
     );
     // What the table refuses hides nothing but what follows from it.
     check_errors(
-        "http {\nupstream u { least_conn; server a; }\nserver {\nlocation ~ x { expires 1y; }\nreturn 200 $b$;\nadd_header A $b; }\n}",
+        "http {\nupstream u { least_conn; server a; }\nserver {\nlocation ~ x { ssi on; }\nreturn 200 $b$;\nadd_header A $b; }\n}",
         &[
             "2:14: \"least_conn\" directive is refused: not supported yet: servers take turns by their \
              weight; leave it out where there is one server, it changes nothing",
-            "4:16: \"expires\" directive is refused: not supported yet; `add_header Cache-Control` is",
+            "4:16: \"ssi\" directive is refused: this module of nginx is not supported",
         ],
     );
     check_errors(

@@ -23,6 +23,7 @@ fn shown_steps(program: &Program) -> Vec<String> {
                 Test::Holds => String::new(),
                 Test::Equals(text) => format!("= {}", shown(text)),
                 Test::Matches(expression) => format!("~ {}", expression.pattern.text()),
+                Test::Stands(what, path) => format!("-{what:?} {}", shown(path)),
             };
             format!("if {subject:?} {test} {is_negated} {location:?} {inner}")
         }
@@ -38,7 +39,7 @@ fn directives_are_steps_in_the_order_of_the_file() {
     );
     let expected = [
         "set 0 x",
-        "if Own(0)  false None 2",
+        "if Some(Own(0))  false None 2",
         "set 1 <Own(0)>",
         "break",
         "^/(.*)$ -> /x/<Group(1)> Last false",
@@ -72,14 +73,18 @@ fn a_replacement_says_what_comes_then() {
 #[test]
 fn conditions_are_a_variable_and_what_it_is_compared_with() {
     for (condition, expected) in [
-        ("($host)", "if Host  false None 0"),
-        ("( $host )", "if Host  false None 0"),
-        ("($host = a)", "if Host = a false None 0"),
-        ("($host != \"\")", "if Host =  true None 0"),
-        ("($host = \"\" )", "if Host =  false None 0"),
-        ("( $host ~* \"^a$\" )", "if Host ~ ^a$ false None 0"),
-        ("($host !~ (a|b))", "if Host ~ (a|b) true None 0"),
-        ("($host = $uri)", "if Host = <Uri> false None 0"),
+        ("($host)", "if Some(Host)  false None 0"),
+        ("( $host )", "if Some(Host)  false None 0"),
+        ("($host = a)", "if Some(Host) = a false None 0"),
+        ("($host != \"\")", "if Some(Host) =  true None 0"),
+        ("($host = \"\" )", "if Some(Host) =  false None 0"),
+        ("( $host ~* \"^a$\" )", "if Some(Host) ~ ^a$ false None 0"),
+        ("($host !~ (a|b))", "if Some(Host) ~ (a|b) true None 0"),
+        ("($host = $uri)", "if Some(Host) = <Uri> false None 0"),
+        ("(-f $uri)", "if None -File <Uri> false None 0"),
+        ("(!-d /a$uri)", "if None -Folder /a<Uri> true None 0"),
+        ("( -e /a )", "if None -Either /a false None 0"),
+        ("(!-x $uri)", "if None -Executable <Uri> true None 0"),
     ] {
         assert_eq!(steps(&format!("if {condition} {{ }}")), [expected], "{condition}");
     }
@@ -112,8 +117,8 @@ fn bad_rewrite_directives_are_told() {
             "if ($host == a) { }",
             "unexpected \"==\" in condition; expected \"=\", \"!=\", \"~\", \"~*\", \"!~\" or \"!~*\"",
         ),
-        ("if (-f $uri) { }", "\"-f\" in \"if\" is not supported yet: files are not served"),
-        ("if (!-e $uri) { }", "\"!-e\" in \"if\" is not supported yet: files are not served"),
+        ("if (-f) { }", "invalid condition \"-f\""),
+        ("if (!-e $uri x) { }", "invalid condition \"!-e\""),
     ] {
         let context = if expected.contains("$a") { "set $a 1; " } else { "" };
         check_server_error(&format!("{context}{directive}"), expected);

@@ -84,9 +84,13 @@ impl Judge<'_> {
         let is_broken = matches!(ask.defect, Some(Defect::Chunks | Defect::CutBody));
         let address = |line: &Line, wanted: &str| line.statuses.iter().any(|one| one == wanted);
         match status {
+            200 if ask.place == Place::File => matches!(ask.method, "GET" | "HEAD"),
             200 => ask.place == Place::Own,
             301 => ask.place == Place::Moved,
+            // The default folder is not there.
             404 => ask.place == Place::Nowhere,
+            405 if ask.place == Place::File => !matches!(ask.method, "GET" | "HEAD"),
+            405 => ask.place == Place::Nowhere && !matches!(ask.method, "GET" | "HEAD" | "POST"),
             400 => is_broken || client.conduct.left,
             408 => self.is_slow(client) || ask.defect == Some(Defect::CutBody),
             411 => is_pass && settings.http10 && matches!(ask.body, Body::Chunked(_)),
@@ -164,7 +168,8 @@ impl Judge<'_> {
                     || conn.is_gone(Party::Proxy)
                     || silences > 0
             });
-        is_slow || is_broken || is_too_large || is_servers || self.may_be_reset(client)
+        let is_files = ask.place == Place::File && self.shared.files.flaw(id).is_some();
+        is_slow || is_broken || is_too_large || is_servers || is_files || self.may_be_reset(client)
     }
 
     fn may_be_left_alone(&self, client: &Client, ask: &Ask) -> bool {
