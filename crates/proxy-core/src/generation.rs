@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::config::model::{Config, Listen, Location, Program, Server, Variable};
 use crate::listeners::{Binding, ListenerId};
+use crate::net::Cause;
 use crate::phases::Level;
 use crate::upstream::peers::Peers;
 
@@ -20,6 +21,20 @@ pub struct Host {
     pub name: Vec<u8>,
     /// nginx: `$pid`.
     pub pid: u32,
+    /// Reads small files.
+    pub files: Files,
+}
+
+/// Reads a small file whole: one of users, which is read for every request. It does not wait for
+/// long.
+#[derive(Clone, Copy, Debug)]
+pub struct Files(pub fn(&[u8]) -> Result<Vec<u8>, Cause>);
+
+impl Default for Files {
+    /// There is none.
+    fn default() -> Self {
+        Files(|_| Err(Cause::NO_ENTRY))
+    }
 }
 
 /// A configuration as one worker runs it.

@@ -39,3 +39,4 @@ pub mod timers;
 pub mod upstream;
 pub mod values;
 pub mod variables;
+pub mod zones;

@@ -16,6 +16,8 @@ pub struct Cause(pub i32);
 impl Cause {
     /// The peer has reset the connection: `ECONNRESET` of Linux.
     pub const RESET: Cause = Cause(104);
+    /// There is no such file: `ENOENT`.
+    pub const NO_ENTRY: Cause = Cause(2);
 }
 
 impl fmt::Display for Cause {

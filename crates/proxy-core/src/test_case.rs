@@ -28,7 +28,7 @@ pub(crate) fn at(text: &str) -> At {
     let mut table = Table::default();
     let plan = table.plan(&config);
     table.commit(&config, &plan, &[]);
-    let host = Host { name: b"pod-1".to_vec(), pid: 42 };
+    let host = Host { name: b"pod-1".to_vec(), pid: 42, ..Host::default() };
     let generation = Generation::new(Arc::new(config), plan.open.clone(), Arc::new(host));
     At::of(&generation, plan.open[0].id, client().local).unwrap()
 }

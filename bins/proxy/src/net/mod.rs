@@ -6,6 +6,7 @@
 pub mod addresses;
 pub mod limits;
 mod socket;
+mod user_file;
 pub mod worker;
 
 use std::io;

@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proxy_core::clock::Moment;
 use proxy_core::config::model::ErrorLevel;
 use proxy_core::engine::Engine;
-use proxy_core::generation::{Generation, Host};
+use proxy_core::generation::{Files, Generation, Host};
 use proxy_core::listeners::ListenerId;
 use proxy_core::net::{Readiness, Token};
 use proxy_core::slab::{KEY_BITS, Key};
@@ -21,10 +21,13 @@ use sys::socket;
 use super::socket::{System, Tcp};
 use super::{
     Command, ListenSocket, Mailbox, Runtime, TAG_CLIENT, TAG_LINK, TAG_LISTENER, limits,
-    listener_key,
+    listener_key, user_file,
 };
 use crate::logs::{self, LogSink};
 use crate::metrics::WorkerCounters;
+
+/// Where the time of all workers begins: what they know together has times in it.
+static ORIGIN: OnceLock<Instant> = OnceLock::new();
 
 /// Reports taken from the poller at once.
 const EVENTS_MAX: usize = 256;
@@ -66,6 +69,7 @@ impl Worker {
         let host = Arc::new(Host {
             name: crate::config::hostname().trim().as_bytes().to_vec(),
             pid: std::process::id(),
+            files: Files(user_file::read),
         });
         let generation =
             Generation::new(Arc::clone(&runtime.config), Vec::new(), Arc::clone(&host));
@@ -76,7 +80,7 @@ impl Worker {
             runtime,
             addresses_seen: 0,
             host,
-            origin: Instant::now(),
+            origin: *ORIGIN.get_or_init(Instant::now),
             sink,
             counters,
             reserve: File::open("/dev/null").ok(),
@@ -271,6 +275,7 @@ impl Worker {
         for (level, text) in output.notices.drain(..) {
             match level {
                 ErrorLevel::Error => log::error!(target: logs::REQUEST, "{text}"),
+                ErrorLevel::Warn => log::warn!(target: logs::REQUEST, "{text}"),
                 _ => log::info!(target: logs::REQUEST, "{text}"),
             }
         }

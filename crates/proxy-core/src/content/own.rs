@@ -33,7 +33,9 @@ pub fn make(
         Content::SlashRedirect => make_slash_redirect(location, context, response),
         Content::Status(status) => make_status(status, location, response),
         Content::Fault(fault) => make_status(fault.status(), location, response),
-        Content::Call => make_status(500, location, response),
+        Content::Call | Content::Ask { .. } | Content::Pause { .. } => {
+            make_status(500, location, response)
+        }
     };
     if let Some((_, carried)) = carried.iter().find(|(name, _)| is_content_type(name)) {
         response.body_type.clear();
@@ -47,6 +49,7 @@ pub fn make(
     for (name, value) in carried.iter().filter(|(name, _)| !is_content_type(name)) {
         response.push(name, value);
     }
+    response.push_challenges(request);
     is_page
 }
 

@@ -21,6 +21,10 @@ impl Exchange {
         {
             return self.go_to_error_page(&page, response, now, out);
         }
+        if self.down.aside.is_some() {
+            self.down.response = response;
+            return self.judge(now, out);
+        }
         // nginx: 444 closes the connection without an answer, 499 is for the log only.
         if own::is_silent(status) {
             self.down.response = response;

@@ -4,10 +4,14 @@
 //! begins again; an internal redirect begins anew. Nothing is sent here.
 
 mod access;
+mod basic;
+mod guard;
+mod limits;
 mod rewrite;
 
 use http1::BodyLength;
 
+pub use self::guard::Stage;
 pub use self::rewrite::Level;
 use self::rewrite::Outcome;
 use crate::clock::Moment;
@@ -38,6 +42,18 @@ pub enum Content {
     Call,
     /// Something is wrong with the request.
     Fault(Fault),
+    /// Nothing yet: whether it is let in is asked by a subrequest.
+    Ask {
+        /// The status with which others have refused it.
+        refused: Option<u16>,
+    },
+    /// Nothing yet: it waits for so long.
+    Pause {
+        /// For how long.
+        ms: u64,
+        /// Where it goes on.
+        then: Stage,
+    },
 }
 
 /// What variables speak of beside the request.
@@ -70,6 +86,7 @@ pub fn run(request: &mut Request, seen: &Seen<'_>) -> Content {
     }
     // nginx: `NGX_HTTP_POST_READ_PHASE`.
     if request.course.redirects == 0
+        && !request.course.is_sub
         && !request.at.server(request.place).fallback.access.real_ip.from.is_empty()
     {
         let at = request.at.clone();
@@ -124,12 +141,12 @@ fn at_location(request: &mut Request, seen: &Seen<'_>) -> Option<Content> {
             }
         }
     }
-    if access::is_checked(request)
-        && let Err(fault) = access::check(request)
-    {
-        return Some(Content::Fault(fault));
-    }
-    Some(content(request))
+    Some(resume(request, seen, Stage::Begin))
+}
+
+/// What answers at the location, from this stage on.
+pub fn resume(request: &mut Request, seen: &Seen<'_>, stage: Stage) -> Content {
+    guard::check(request, seen, stage).unwrap_or_else(|| content(request))
 }
 
 /// nginx: `NGX_HTTP_FIND_CONFIG_PHASE`, which also looks at the length that the client declares.
@@ -159,7 +176,9 @@ fn content(request: &mut Request) -> Content {
     let content = match &request.at.location(request.place).handler {
         Handler::Proxy(pass) => match request.body() {
             // HTTP/1.0 has no way to pass a body on whose length nobody knows.
-            BodyLength::Chunked if !pass.http11 => Content::Fault(Fault::LengthRequired),
+            BodyLength::Chunked if !pass.http11 && pass.sending.body => {
+                Content::Fault(Fault::LengthRequired)
+            }
             _ => Content::Call,
         },
         Handler::SlashRedirect => Content::SlashRedirect,

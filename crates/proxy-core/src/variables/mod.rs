@@ -6,6 +6,8 @@
 pub mod own;
 mod parts;
 
+pub(crate) use parts::credentials;
+
 use std::borrow::Cow;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -110,6 +112,8 @@ impl<'e> View<'e> {
             | V::BytesSent
             | V::RequestCompletion
             | V::Status
+            | V::LimitConnStatus
+            | V::LimitReqStatus
             | V::ProxyHost
             | V::ProxyPort
             | V::SentHttp(_) => return self.push_response_variable(variable, out),
@@ -154,7 +158,7 @@ impl<'e> View<'e> {
             V::Request => return push_some(self.request.line(), out),
             V::RequestId => out.extend_from_slice(&self.request.id()),
             V::RequestLength => push_number(self.request.length(), out),
-            V::RequestMethod => return push_some(self.request.method(), out),
+            V::RequestMethod => return push_some(self.request.told_method(), out),
             V::RequestUri => return push_some(self.request.raw_uri(), out),
             V::Uri => return push_some(&uri.path, out),
             V::ServerProtocol if head.method.is_empty() => return false,
@@ -218,6 +222,12 @@ impl<'e> View<'e> {
                 let zeros: &[u8] = if status == 0 { b"00" } else { b"" };
                 out.extend_from_slice(zeros);
                 push_number(u64::from(status), out);
+            }
+            V::LimitConnStatus | V::LimitReqStatus => {
+                let values = self.request.values.borrow();
+                let is_rate = *variable == V::LimitReqStatus;
+                let limited = if is_rate { values.requests } else { values.connections };
+                return push_found(limited.map(|limited| limited.name().as_bytes()), out);
             }
             V::ProxyHost => return push_found(self.pass_url().map(|url| url.host.as_slice()), out),
             V::ProxyPort => return push_found(self.pass_url().map(|url| url.port.as_slice()), out),

@@ -33,6 +33,6 @@ pub fn generation(config: Arc<Config>, table: &mut Table) -> Rc<Generation> {
     let plan = table.plan(&config);
     table.commit(&config, &plan, &[]);
     let bindings: Vec<Binding> = plan.keep.iter().chain(&plan.open).copied().collect();
-    let host = Host { name: b"pod-1".to_vec(), pid: 42 };
+    let host = Host { name: b"pod-1".to_vec(), pid: 42, ..Host::default() };
     Generation::new(config, bindings, Arc::new(host))
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use nginx_conf::{Directive, units};
 
 use super::Lower;
+use super::guard::GuardLists;
 use super::proxy::{BUFFER_BYTES_MAX, ProxyLists, ProxyScope, REPLAY_BYTES_MAX};
 use crate::config::model::{
     Access, AccessLog, AccessRule, AddHeader, ClientLimits, ClientSide, ContentTypes, ErrorPage,
@@ -67,7 +68,10 @@ impl Scope {
         let mut lists = Lists::default();
         for directive in directives {
             check_value(lower, directive);
-            if !scope.take_value(directive) && !scope.proxy.take_value(directive) {
+            let is_taken = scope.take_value(directive)
+                || scope.proxy.take_value(directive)
+                || lower.guard_value(&mut scope.access.guard, &mut lists.guard, directive);
+            if !is_taken {
                 lists.take(lower, directive);
             }
         }
@@ -187,6 +191,7 @@ struct Lists {
     access_log_off: bool,
     types: Option<Types>,
     proxy: ProxyLists,
+    guard: GuardLists,
 }
 
 impl Lists {
@@ -240,6 +245,7 @@ impl Lists {
             scope.content_types.types = Arc::new(types);
         }
         self.proxy.replace(&mut scope.proxy);
+        self.guard.replace(&mut scope.access.guard);
     }
 }
 
