@@ -57,6 +57,12 @@ canaries! {
     EndedLinkKept,
     /// What a peer does not take at once is lost.
     BacklogLost,
+    /// Whoever is asked whether a request is let in is not listened to.
+    RefusalLetsIn,
+    /// What a request holds of a zone is not given back.
+    HoldForgotten,
+    /// A request that is to wait for its turn goes on at once.
+    NoPause,
 }
 
 #[cfg(feature = "canaries")]

@@ -3,6 +3,7 @@
 //!
 //! It keeps values; which variable there is and what makes it is the configuration's to say.
 
+use crate::canary::{Canary, is_planted};
 use crate::config::model::{ErrorLevel, Expression};
 use crate::config::pattern::Captures;
 use crate::zones::{Hold, Limited};
@@ -130,7 +131,10 @@ impl Values {
 
     /// Gives back what is held of zones.
     pub fn let_go(&mut self) {
-        self.held.clear();
+        let held = std::mem::take(&mut self.held);
+        if is_planted(Canary::HoldForgotten) {
+            std::mem::forget(held);
+        }
     }
 
     /// Gives large buffers back.

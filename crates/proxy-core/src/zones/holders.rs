@@ -73,6 +73,11 @@ impl Holders {
         debug_assert_eq!(self.bytes == 0, self.held.is_empty());
     }
 
+    /// Whether nobody has any.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// How many are under way for a key.
     pub fn of(&self, key: &[u8]) -> u32 {
         self.held.get(key).copied().unwrap_or(0)
