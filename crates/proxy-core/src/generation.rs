@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::config::model::{Config, Listen, Location, Program, Server, Variable};
+use crate::counters::Boards;
 use crate::listeners::{Binding, ListenerId};
 use crate::net::Cause;
 use crate::phases::Level;
@@ -23,6 +24,8 @@ pub struct Host {
     pub pid: u32,
     /// Reads small files.
     pub files: Files,
+    /// What all workers count.
+    pub boards: Boards,
 }
 
 /// Reads a small file whole: one of users, which is read for every request. It does not wait for

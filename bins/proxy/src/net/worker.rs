@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proxy_core::clock::Moment;
 use proxy_core::config::model::ErrorLevel;
+use proxy_core::counters::Boards;
 use proxy_core::engine::Engine;
 use proxy_core::generation::{Files, Generation, Host};
 use proxy_core::listeners::ListenerId;
@@ -62,7 +63,7 @@ impl Worker {
     pub fn new(
         mailbox: Arc<Mailbox>,
         runtime: Arc<Runtime>,
-        (sink, counters): (Arc<LogSink>, Arc<WorkerCounters>),
+        (sink, counters, boards): (Arc<LogSink>, Arc<WorkerCounters>, Boards),
         workers: usize,
         seed: u64,
     ) -> Worker {
@@ -70,6 +71,7 @@ impl Worker {
             name: crate::config::hostname().trim().as_bytes().to_vec(),
             pid: std::process::id(),
             files: Files(user_file::read),
+            boards,
         });
         let generation =
             Generation::new(Arc::clone(&runtime.config), Vec::new(), Arc::clone(&host));

@@ -26,6 +26,14 @@ pub(super) const ROWS: &[Row] = &[
         "passwords in the forms $apr1$, $1$, $2y$, $5$, $6$, {SHA}, {SSHA} and {PLAIN}, of a cost \
          of 12 and 100,000 rounds at most; for those of other forms nobody is let in, and the error log says why",
     ),
+    row(
+        "stub_status",
+        "http/ngx_http_stub_status_module",
+        SERVER.and(LOCATION),
+        Shape::words(0, 1),
+        Class::Implemented,
+    )
+    .note("the flag --admin-listen serves more, for Prometheus"),
     row("auth_delay", HTTP_PAGE, HSL, TIME, Class::Implemented),
     row("auth_request", AUTH_REQUEST_PAGE, HSL, WORD, Class::Implemented)
         .note("the subrequest has no Content-Length, since it has no body"),

@@ -56,13 +56,6 @@ pub(super) const ROWS: &[Row] = &[
     row("charset_types", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
     row("override_charset", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
     row("source_charset", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
-    row(
-        "stub_status",
-        "http/ngx_http_stub_status_module",
-        SERVER.and(LOCATION),
-        Shape::words(0, 1),
-        Refused("not supported yet; the flag --admin-listen serves metrics"),
-    ),
     row("chunked_transfer_encoding", HTTP_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
     row(
         "merge_slashes",

@@ -48,6 +48,10 @@ variables! {
         BytesSent = "bytes_sent",
         Connection = "connection",
         ConnectionRequests = "connection_requests",
+        ConnectionsActive = "connections_active",
+        ConnectionsReading = "connections_reading",
+        ConnectionsWaiting = "connections_waiting",
+        ConnectionsWriting = "connections_writing",
         ContentLength = "content_length",
         ContentType = "content_type",
         Host = "host",
@@ -161,10 +165,6 @@ fn help(name: &str, own: &OwnNames) -> String {
 /// Names of nginx that have no value here yet.
 const NOT_YET: &[&str] = &[
     "connection_time",
-    "connections_active",
-    "connections_reading",
-    "connections_waiting",
-    "connections_writing",
     "document_root",
     "invalid_referer",
     "is_request_port",

@@ -134,6 +134,7 @@ impl<N: Net> Engine<N> {
         counters.connections -= 1;
         if client.state != State::Active {
             counters.connections_idle -= 1;
+            counters.heads -= u64::from(matches!(client.state, State::Head { .. }));
         }
         debug_assert!(client.exchange.is_none(), "every exchange is logged");
         self.timers.leave(client.key);

@@ -38,6 +38,8 @@ pub enum Content {
     SlashRedirect,
     /// A status with its page.
     Status(u16),
+    /// nginx: `stub_status`.
+    StubStatus,
     /// A call at the upstream of the location.
     Call,
     /// Something is wrong with the request.
@@ -182,6 +184,8 @@ fn content(request: &mut Request) -> Content {
             _ => Content::Call,
         },
         Handler::SlashRedirect => Content::SlashRedirect,
+        Handler::StubStatus if matches!(request.method(), b"GET" | b"HEAD") => Content::StubStatus,
+        Handler::StubStatus => Content::Status(405),
         Handler::NotFound => Content::Status(404),
     };
     request.course.is_passed = content == Content::Call;

@@ -3,6 +3,7 @@
 //! A variable that is not there adds nothing and says so, which is not the same as an empty one: a
 //! log line shows the first as `-` and the second as nothing.
 
+mod connection;
 pub mod own;
 mod parts;
 
@@ -96,6 +97,10 @@ impl<'e> View<'e> {
             V::BinaryRemoteAddr
             | V::Connection
             | V::ConnectionRequests
+            | V::ConnectionsActive
+            | V::ConnectionsReading
+            | V::ConnectionsWaiting
+            | V::ConnectionsWriting
             | V::RealipRemoteAddr
             | V::RealipRemotePort
             | V::RemoteAddr
@@ -177,35 +182,6 @@ impl<'e> View<'e> {
             _ => return false,
         }
         true
-    }
-
-    fn push_connection_variable(&self, variable: &Variable, out: &mut Vec<u8>) {
-        use Variable as V;
-        let (client, at) = (&self.request.client, &self.request.at);
-        let peer = self.request.course.peer.unwrap_or(client.remote);
-        match variable {
-            V::BinaryRemoteAddr => match client.remote.ip() {
-                IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
-                IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
-            },
-            V::Connection => push_number(client.serial, out),
-            V::ConnectionRequests => push_number(client.requests, out),
-            V::RemoteAddr => push_ip(client.remote.ip(), out),
-            V::RealipRemoteAddr => push_ip(peer.ip(), out),
-            V::RealipRemotePort => push_number(u64::from(peer.port()), out),
-            // nginx: one that nobody has told is empty.
-            V::RemotePort if client.remote.port() == 0 => {}
-            V::RemotePort => push_number(u64::from(client.remote.port()), out),
-            V::Scheme => out.extend_from_slice(b"http"),
-            V::ServerAddr => push_ip(client.local.ip(), out),
-            V::ServerPort => push_number(u64::from(client.local.port()), out),
-            V::ServerName => out.extend_from_slice(&at.server(self.request.place).name),
-            V::Pipe => out.push(if client.is_pipelined { b'p' } else { b'.' }),
-            V::Hostname => out.extend_from_slice(&at.generation().host().name),
-            V::NginxVersion => out.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes()),
-            V::Pid => push_number(u64::from(at.generation().host().pid), out),
-            _ => {}
-        }
     }
 
     fn push_response_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {

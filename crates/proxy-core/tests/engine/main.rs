@@ -12,6 +12,7 @@ mod config;
 mod drain;
 mod error_pages;
 mod failover;
+mod guards;
 mod held;
 mod kept;
 mod logs;

@@ -181,6 +181,8 @@ pub enum Handler {
     Proxy(Box<ProxyPass>),
     /// A prefix location ending in `/` with a pass answers its path without the slash by 301.
     SlashRedirect,
+    /// nginx: `stub_status`.
+    StubStatus,
     /// Nothing serves here: 404, since static files are not this kit's yet.
     NotFound,
 }

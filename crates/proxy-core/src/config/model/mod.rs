@@ -103,7 +103,7 @@ impl Config {
                     let texts = pass.redirects.iter().flat_map(ProxyRedirect::templates);
                     pass.set_headers.iter().map(|field| &field.value).chain(texts).any(in_template)
                 }
-                Handler::SlashRedirect | Handler::NotFound => false,
+                Handler::SlashRedirect | Handler::StubStatus | Handler::NotFound => false,
             };
             let pages = location.errors.pages.iter().any(|page| in_template(&page.to));
             let mut guards = location.access.guard.iter().flat_map(|guard| guard.templates());
