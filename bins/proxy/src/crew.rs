@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use sidecar::signals::{Nudge, Signals};
 
+use proxy_core::counters::Boards;
+
 use crate::logs::LogSink;
 use crate::metrics::WorkerCounters;
 use crate::net::worker::Worker;
@@ -64,6 +66,7 @@ impl Crew {
         let (sender, farewells) = channel();
         let mut crew = Crew { mailboxes, farewells, running: 0 };
         let workers = counters.len();
+        let boards = Boards::new(workers);
         for (index, (mailbox, counters)) in crew.mailboxes.iter().zip(counters).enumerate() {
             let mut leaving = Leaving {
                 farewells: sender.clone(),
@@ -71,10 +74,11 @@ impl Crew {
                 farewell: Some("it panicked".into()),
             };
             let (inbox, counters) = (Arc::clone(mailbox), Arc::clone(counters));
-            let (runtime, sink) = (Arc::clone(runtime), Arc::clone(sink));
+            let (runtime, sink, boards) = (Arc::clone(runtime), Arc::clone(sink), boards.of(index));
             let seed = RandomState::new().build_hasher().finish();
             std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                let mut worker = Worker::new(inbox, runtime, (sink, counters), workers, seed);
+                let mut worker =
+                    Worker::new(inbox, runtime, (sink, counters, boards), workers, seed);
                 leaving.say(worker.run());
             })?;
             crew.running += 1;

@@ -117,7 +117,7 @@ fn start(
     crew.send_all(|| Command::Reload(Arc::clone(&runtime), sockets.clone()));
     prober::start(Arc::clone(&status)).map_err(failed)?;
     let mut pid_file = PidFile::default();
-    pid_file.take_up(runtime.config.pid.as_deref());
+    pid_file.take_up(runtime.config.process.pid.as_deref());
     let listening: Vec<_> = listeners.addresses().collect();
     notice!("{}", start_line(&runtime.config, &listening, status.workers.len()));
     sink.has_started();
@@ -278,7 +278,8 @@ impl Process {
         });
         let process = &self.status.process;
         match taken_up {
-            Ok((config, warnings, sockets)) => {
+            Ok((mut config, warnings, sockets)) => {
+                config.go_on_with(&self.status.runtime().config);
                 add(&process.reloads_ok, 1);
                 process.set_last_load(true);
                 self.take_up(runtime(config), sockets);
@@ -303,7 +304,7 @@ impl Process {
         self.sink.configure(&runtime.config);
         self.status.set_runtime(Arc::clone(&runtime));
         self.crew.send_all(|| Command::Reload(Arc::clone(&runtime), sockets.clone()));
-        self.pid_file.take_up(runtime.config.pid.as_deref());
+        self.pid_file.take_up(runtime.config.process.pid.as_deref());
         self.status.readiness.look_now();
     }
 }

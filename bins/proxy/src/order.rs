@@ -57,7 +57,7 @@ pub fn send(order: Order, options: &LoadOptions) -> ExitCode {
 fn find(order: Order, options: &LoadOptions) -> Result<i32, Vec<String>> {
     let name = cli::program_name();
     let pid_path = match config::load_without_names(options).outcome {
-        Ok(loaded) => loaded.config.pid,
+        Ok(loaded) => loaded.config.process.pid,
         // nginx: a bad file is not loaded, and the exit code tells.
         Err(problems) if order == Order::Reload => return Err(problems),
         // A process that runs with an earlier file can be told to end all the same.

@@ -61,6 +61,12 @@ canaries! {
     CutFileIsWhole,
     /// What was sent of a file is sent again.
     FileSentTwice,
+    /// Whoever is asked whether a request is let in is not listened to.
+    RefusalLetsIn,
+    /// What a request holds of a zone is not given back.
+    HoldForgotten,
+    /// A request that is to wait for its turn goes on at once.
+    NoPause,
 }
 
 #[cfg(feature = "canaries")]

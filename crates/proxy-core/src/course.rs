@@ -37,6 +37,8 @@ pub struct Course {
     pub status: Option<u16>,
     /// Where a `rewrite` sends the client.
     pub moved_to: Vec<u8>,
+    /// It is a subrequest.
+    pub is_sub: bool,
 }
 
 impl Default for Course {
@@ -54,6 +56,7 @@ impl Default for Course {
             has_error_page: false,
             status: None,
             moved_to: Vec::new(),
+            is_sub: false,
         }
     }
 }
@@ -64,7 +67,7 @@ impl Course {
         self.peer = None;
         (self.redirects, self.changes) = (0, 0);
         (self.is_internal, self.has_prefix, self.follows_alias) = (false, true, false);
-        (self.is_passed, self.is_get) = (false, false);
+        (self.is_passed, self.is_get, self.is_sub) = (false, false, false);
         (self.is_body_left, self.has_error_page, self.status) = (false, false, None);
         self.moved_to.clear();
     }

@@ -5,6 +5,7 @@
 use http1::{BodyLength, BodyReader, BodyWriter};
 
 use crate::clock::Millis;
+use crate::exchange::Aside;
 use crate::exchange::Sending;
 use crate::response::Response;
 use crate::variables::Sent;
@@ -50,6 +51,8 @@ pub struct Downstream {
     pub taken_ms: Millis,
     /// What becomes of the connection.
     pub next: ClientNext,
+    /// The exchange itself, while it is its own subrequest.
+    pub aside: Option<Box<Aside>>,
 }
 
 impl Default for Downstream {
@@ -67,6 +70,7 @@ impl Default for Downstream {
             since_ms: 0,
             taken_ms: 0,
             next: ClientNext::Close,
+            aside: None,
         }
     }
 }
@@ -86,6 +90,7 @@ impl Downstream {
         self.since_ms = now;
         self.taken_ms = now;
         self.next = ClientNext::Close;
+        self.aside = None;
     }
 
     /// Tells a client that waits for it to go on with its body (RFC 9110 §15.2.1).

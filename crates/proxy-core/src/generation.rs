@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::config::model::{Config, Listen, Location, Program, Server, Variable};
+use crate::counters::Boards;
 use crate::files::{FileSystem, NoFiles};
 use crate::listeners::{Binding, ListenerId};
 use crate::phases::Level;
@@ -23,11 +24,14 @@ pub struct Host {
     pub pid: u32,
     /// Its files.
     pub files: FileSystem,
+    /// What all workers count.
+    pub boards: Boards,
 }
 
 impl Default for Host {
     fn default() -> Self {
-        Host { name: Vec::new(), pid: 0, files: Arc::new(NoFiles) }
+        let (files, boards) = (Arc::new(NoFiles), Boards::default());
+        Host { name: Vec::new(), pid: 0, files, boards }
     }
 }
 

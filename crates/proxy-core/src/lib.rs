@@ -40,3 +40,4 @@ pub mod timers;
 pub mod upstream;
 pub mod values;
 pub mod variables;
+pub mod zones;

@@ -23,6 +23,12 @@ impl Cause {
     pub const NO_ACCESS: Cause = Cause(13);
     /// What is on the way is no folder: `ENOTDIR`.
     pub const NO_FOLDER: Cause = Cause(20);
+    /// It is a folder: `EISDIR`.
+    pub const FOLDER: Cause = Cause(21);
+    /// It is of a kind that has no bytes to read: `EINVAL`.
+    pub const UNFIT: Cause = Cause(22);
+    /// It is too large: `EFBIG`.
+    pub const TOO_LARGE: Cause = Cause(27);
     /// A name is too long: `ENAMETOOLONG`.
     pub const NAME_TOO_LONG: Cause = Cause(36);
     /// A name has too many links: `EMLINK`.

@@ -2,6 +2,8 @@
 //!
 //! It reads and remembers; it decides nothing about the answer.
 
+mod sub;
+
 use std::cell::RefCell;
 use std::net::SocketAddr;
 
@@ -12,6 +14,8 @@ use crate::clock::Moment;
 use crate::course::{CHANGES_MAX, Course};
 use crate::generation::{At, Place};
 use crate::values::Values;
+
+pub use sub::Main;
 
 /// The client's connection, as far as requests and log lines speak of it.
 #[derive(Debug, Clone, Copy)]
@@ -220,6 +224,7 @@ impl Request {
     /// The method; an internal redirect may have changed it.
     pub fn method(&self) -> &[u8] {
         match (self.course.is_get, self.head.method.of(&self.bytes)) {
+            _ if self.course.is_sub => b"GET",
             (false, method) => method,
             // nginx: an internal redirect makes any method but HEAD a GET.
             (true, b"HEAD") => b"HEAD",
@@ -227,9 +232,14 @@ impl Request {
         }
     }
 
+    /// nginx: `$request_method`: a subrequest tells that of the request.
+    pub fn told_method(&self) -> &[u8] {
+        if self.course.is_sub { self.head.method.of(&self.bytes) } else { self.method() }
+    }
+
     /// Whether the answer is one without its body.
     pub fn is_head(&self) -> bool {
-        self.head.method.of(&self.bytes) == b"HEAD"
+        !self.course.is_sub && self.head.method.of(&self.bytes) == b"HEAD"
     }
 
     /// Goes to another place of the same server.
@@ -262,15 +272,20 @@ impl Request {
     /// The body that goes to an upstream: what an internal redirect makes a GET has none, and what
     /// was read for another place is gone.
     pub fn body(&self) -> http1::BodyLength {
-        let Course { is_get, is_body_left, redirects, .. } = self.course;
+        let Course { is_get, is_body_left, redirects, is_sub, .. } = self.course;
         let is_gone = redirects > 0 && self.body_wire_bytes > 0;
-        if is_get || is_body_left || is_gone { http1::BodyLength::None } else { self.head.body }
+        if is_get || is_body_left || is_gone || is_sub {
+            http1::BodyLength::None
+        } else {
+            self.head.body
+        }
     }
 
     /// Whether the client asks to leave HTTP on this connection, and the protocols it would go
     /// to. `h2c` is not offered on: the upstream's HTTP/2 would pass unread.
     pub fn upgrade(&self) -> Option<Vec<u8>> {
-        if self.head.version != Version::Http11 || !self.head.connection.upgrade {
+        let is_possible = self.head.version == Version::Http11 && !self.course.is_sub;
+        if !is_possible || !self.head.connection.upgrade {
             return None;
         }
         let mut kept = Vec::new();

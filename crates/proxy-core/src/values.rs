@@ -3,8 +3,10 @@
 //!
 //! It keeps values; which variable there is and what makes it is the configuration's to say.
 
+use crate::canary::{Canary, is_planted};
 use crate::config::model::{ErrorLevel, Expression};
 use crate::config::pattern::Captures;
+use crate::zones::{Hold, Limited};
 
 /// A value of one of the file's own variables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +29,14 @@ pub struct Values {
     lookups: u32,
     /// What the error log is to tell of them.
     notes: Vec<(ErrorLevel, String)>,
+    /// nginx: the `WWW-Authenticate` fields of the answer.
+    pub challenges: Vec<Vec<u8>>,
+    /// nginx: `$limit_req_status`.
+    pub requests: Option<Limited>,
+    /// nginx: `$limit_conn_status`.
+    pub connections: Option<Limited>,
+    /// What is held of zones until the request is over.
+    pub held: Vec<Hold>,
 }
 
 /// Lines for the error log that are kept of one request: steps that go in a circle make no more of
@@ -48,6 +58,9 @@ impl Values {
         self.own.clear();
         self.notes.clear();
         self.lookups = 0;
+        self.challenges.clear();
+        (self.requests, self.connections) = (None, None);
+        self.let_go();
     }
 
     /// Whether an expression is found in a text. What its groups are is remembered then, in the
@@ -114,6 +127,14 @@ impl Values {
     /// The lines for the error log, which are told once.
     pub fn take_notes(&mut self) -> Vec<(ErrorLevel, String)> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// Gives back what is held of zones.
+    pub fn let_go(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        if is_planted(Canary::HoldForgotten) {
+            std::mem::forget(held);
+        }
     }
 
     /// Gives large buffers back.

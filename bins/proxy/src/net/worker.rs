@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proxy_core::clock::Moment;
 use proxy_core::config::model::ErrorLevel;
+use proxy_core::counters::Boards;
 use proxy_core::engine::Engine;
 use proxy_core::generation::{Generation, Host};
 use proxy_core::listeners::ListenerId;
@@ -26,6 +27,9 @@ use super::{
 };
 use crate::logs::{self, LogSink};
 use crate::metrics::WorkerCounters;
+
+/// Where the time of all workers begins: what they know together has times in it.
+static ORIGIN: OnceLock<Instant> = OnceLock::new();
 
 /// Reports taken from the poller at once.
 const EVENTS_MAX: usize = 256;
@@ -60,7 +64,7 @@ impl Worker {
     pub fn new(
         mailbox: Arc<Mailbox>,
         runtime: Arc<Runtime>,
-        (sink, counters): (Arc<LogSink>, Arc<WorkerCounters>),
+        (sink, counters, boards): (Arc<LogSink>, Arc<WorkerCounters>, Boards),
         workers: usize,
         seed: u64,
     ) -> Worker {
@@ -68,6 +72,7 @@ impl Worker {
             name: crate::config::hostname().trim().as_bytes().to_vec(),
             pid: std::process::id(),
             files: Arc::new(SystemFiles),
+            boards,
         });
         let generation =
             Generation::new(Arc::clone(&runtime.config), Vec::new(), Arc::clone(&host));
@@ -78,7 +83,7 @@ impl Worker {
             runtime,
             addresses_seen: 0,
             host,
-            origin: Instant::now(),
+            origin: *ORIGIN.get_or_init(Instant::now),
             sink,
             counters,
             reserve: File::open("/dev/null").ok(),
@@ -273,6 +278,7 @@ impl Worker {
         for (level, text) in output.notices.drain(..) {
             match level {
                 ErrorLevel::Error => log::error!(target: logs::REQUEST, "{text}"),
+                ErrorLevel::Warn => log::warn!(target: logs::REQUEST, "{text}"),
                 _ => log::info!(target: logs::REQUEST, "{text}"),
             }
         }

@@ -46,6 +46,10 @@ impl<'c> Bench<'c> {
                 both.insert(token, format!("127.0.0.1:{}", upstreams.open(upstream)));
             }
         }
+        both.insert(
+            "USERS".into(),
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/beside_nginx/users").into(),
+        );
         for token in ["DEAD", "FULL"].into_iter().filter(|token| has(token)) {
             let (socket, port) = bound();
             if token == "FULL" {

@@ -21,7 +21,6 @@ const SOCKETS: &str = "the event loop sets its sockets up by itself";
 const TLS: &str = "TLS is not served";
 const TLS_UPSTREAM: &str = "no TLS is spoken to upstreams";
 const LOGGING: &str = "this kind of message is not logged";
-const NO_LIMITS: &str = "nothing is limited by rate";
 const NO_CACHE: &str = "there is no cache, nothing to bypass or keep";
 const NO_GZIP: &str = "answers are sent uncompressed, which HTTP always allows";
 const NO_FASTCGI: &str = "there is no fastcgi_pass";
@@ -130,20 +129,6 @@ pub(super) const ROWS: &[Row] = &[
     // Logging.
     row("open_log_file_cache", LOG_PAGE, HSL, Shape::words(1, 4), NoEffect("log files stay open")),
     row("log_subrequest", HTTP_PAGE, HSL, FLAG, NoEffect(LOGGING)),
-    row(
-        "limit_req_log_level",
-        "http/ngx_http_limit_req_module",
-        HSL,
-        LIMIT_LEVEL,
-        NoEffect(NO_LIMITS),
-    ),
-    row(
-        "limit_conn_log_level",
-        "http/ngx_http_limit_conn_module",
-        HSL,
-        LIMIT_LEVEL,
-        NoEffect(NO_LIMITS),
-    ),
     row("msie_padding", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)),
     row("msie_refresh", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)).already(&["off"]),
     row("zone", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), NoEffect("there is one process")),
@@ -200,4 +185,3 @@ pub(super) const ROWS: &[Row] = &[
 
 pub(super) const FASTCGI_PAGE: &str = "http/ngx_http_fastcgi_module";
 pub(super) const UWSGI_PAGE: &str = "http/ngx_http_uwsgi_module";
-const LIMIT_LEVEL: Shape = Shape::exact(&[Kind::OneOf(&["info", "notice", "warn", "error"])]);

@@ -5,8 +5,6 @@ use super::*;
 use Class::Refused;
 
 pub(super) const LATER: &str = "not supported yet";
-// Left out in silence, these would open what their author meant to close.
-pub(super) const ACCESS: &str = "not supported yet, and leaving it out would let everybody in";
 const STORE: &str = "not supported: answers are not written to files";
 const LIMITS: &str = "not supported yet: nothing is limited by rate or number";
 const CACHE: &str = "not supported yet: there is no cache";
@@ -20,10 +18,6 @@ const HTTP2: &str = "not supported yet: HTTP/1.0 and HTTP/1.1 are spoken";
 pub(super) const PLUS: &str = "a directive of the commercial NGINX Plus";
 
 pub(super) const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
-const BASIC_PAGE: &str = "http/ngx_http_auth_basic_module";
-const AUTH_REQUEST_PAGE: &str = "http/ngx_http_auth_request_module";
-const LIMIT_REQ_PAGE: &str = "http/ngx_http_limit_req_module";
-const LIMIT_CONN_PAGE: &str = "http/ngx_http_limit_conn_module";
 
 pub(super) const ROWS: &[Row] = &[
     row("random_index", "http/ngx_http_random_index_module", LOCATION, FLAG, Refused(LATER))
@@ -40,18 +34,6 @@ pub(super) const ROWS: &[Row] = &[
     row("charset_types", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
     row("override_charset", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
     row("source_charset", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
-    row("auth_basic", BASIC_PAGE, HSL.and(LIMIT_EXCEPT), WORD, Refused(ACCESS)).already(&["off"]),
-    row("auth_basic_user_file", BASIC_PAGE, HSL.and(LIMIT_EXCEPT), WORD, Refused(ACCESS)),
-    row("auth_request", AUTH_REQUEST_PAGE, HSL, WORD, Refused(ACCESS)).already(&["off"]),
-    row("auth_request_set", AUTH_REQUEST_PAGE, HSL, Shape::words(2, 2), Refused(ACCESS)).many(),
-    row("auth_delay", HTTP_PAGE, HSL, TIME, Refused(ACCESS)),
-    row(
-        "stub_status",
-        "http/ngx_http_stub_status_module",
-        SERVER.and(LOCATION),
-        Shape::words(0, 1),
-        Refused("not supported yet; the flag --admin-listen serves metrics"),
-    ),
     row("chunked_transfer_encoding", HTTP_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
     row(
         "merge_slashes",
@@ -68,16 +50,6 @@ pub(super) const ROWS: &[Row] = &[
     row("resolver", HTTP_PAGE, HSL.and(UPSTREAM), Shape::words(1, ANY), Refused(RESOLVER)),
     row("resolver_timeout", HTTP_PAGE, HSL.and(UPSTREAM), TIME, Refused(RESOLVER)),
     row("early_hints", HTTP_PAGE, HSL, Shape::words(1, ANY), Refused(LATER)).many(),
-    row("limit_req", LIMIT_REQ_PAGE, HSL, Shape::words(1, 3), Refused(LIMITS)).many(),
-    row("limit_req_zone", LIMIT_REQ_PAGE, HTTP, Shape::words(3, 4), Refused(LIMITS)).many(),
-    row("limit_req_status", LIMIT_REQ_PAGE, HSL, NUMBER, Refused(LIMITS)),
-    row("limit_req_dry_run", LIMIT_REQ_PAGE, HSL, FLAG, Refused(LIMITS)),
-    row("limit_conn", LIMIT_CONN_PAGE, HSL, Shape::words(2, 2), Refused(LIMITS)).many(),
-    row("limit_conn_zone", LIMIT_CONN_PAGE, HTTP, Shape::words(2, 2), Refused(LIMITS)).many(),
-    row("limit_conn_status", LIMIT_CONN_PAGE, HSL, NUMBER, Refused(LIMITS)),
-    row("limit_conn_dry_run", LIMIT_CONN_PAGE, HSL, FLAG, Refused(LIMITS)),
-    row("proxy_pass_request_headers", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
-    row("proxy_pass_request_body", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
     row("proxy_cookie_path", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER))
         .many()
         .already(&["off"]),

@@ -35,6 +35,9 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_redirect", PROXY_PAGE, HSL, Shape::words(1, 2), Class::Implemented)
         .note("for Location and Refresh")
         .many(),
+    row("proxy_pass_request_headers", PROXY_PAGE, HSL, FLAG, Class::Implemented),
+    row("proxy_pass_request_body", PROXY_PAGE, HSL, FLAG, Class::Implemented)
+        .note("where it is off there is no Content-Length either"),
     row("proxy_hide_header", PROXY_PAGE, HSL, WORD, Class::Implemented).many(),
     row("proxy_pass_header", PROXY_PAGE, HSL, WORD, Class::Implemented).many(),
     row(

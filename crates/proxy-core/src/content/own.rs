@@ -8,8 +8,10 @@ use http1::BodyLength;
 use crate::config::model::{Location, Return};
 use crate::content::packed::Packing;
 use crate::content::range::{Multipart, Range, push_place};
+use crate::counters::Totals;
 use crate::files::Facts;
 use crate::phases::Content;
+use crate::request::Request;
 use crate::response::{Context, Response, absolute, push_product};
 use crate::variables::View;
 
@@ -36,8 +38,13 @@ pub fn make(
         }
         Content::SlashRedirect => make_slash_redirect(location, context, response),
         Content::Status(status) => make_status(status, location, response),
+        Content::StubStatus => make_stub_status(request, response),
         Content::Fault(fault) => make_status(fault.status(), location, response),
-        Content::Call | Content::Files | Content::Elsewhere => make_status(500, location, response),
+        Content::Call
+        | Content::Files
+        | Content::Elsewhere
+        | Content::Ask { .. }
+        | Content::Pause { .. } => make_status(500, location, response),
     };
     push_fields(carried, response);
     is_page
@@ -207,6 +214,21 @@ fn make_status(status: u16, location: &Location, response: &mut Response) -> boo
     };
     finish(content_type, response);
     true
+}
+
+/// nginx: exporters read this text.
+fn make_stub_status(request: &Request, response: &mut Response) -> bool {
+    let totals = request.at.generation().host().boards.totals();
+    let Totals { active, waiting, reading, accepted, requests } = totals;
+    response.begin_own(request.course.status.unwrap_or(200));
+    response.body = format!(
+        "Active connections: {active} \nserver accepts handled requests\n {accepted} {accepted} \
+         {requests} \nReading: {reading} Writing: {} Waiting: {waiting} \n",
+        totals.writing()
+    )
+    .into_bytes();
+    finish(b"text/plain", response);
+    false
 }
 
 fn finish(content_type: &[u8], response: &mut Response) {

@@ -90,8 +90,12 @@ impl<N: Net> Engine<N> {
 
     /// A client with a request under way may need a second connection, to an upstream.
     pub(super) fn is_at_bound(&self) -> bool {
-        let max =
-            self.generation.config().worker_connections.unwrap_or(self.room.limits.connections_max);
+        let max = self
+            .generation
+            .config()
+            .process
+            .worker_connections
+            .unwrap_or(self.room.limits.connections_max);
         let idle = usize::try_from(self.output.counters.connections_idle).unwrap_or(0);
         let clients = self.clients.len();
         let active = clients.saturating_sub(idle);

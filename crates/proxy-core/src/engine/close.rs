@@ -36,7 +36,9 @@ impl<N: Net> Engine<N> {
         if is_planted(Canary::LoggedTwice) {
             self.push_log_lines(&exchange);
         }
-        for (level, note) in exchange.request.values.get_mut().take_notes() {
+        let values = exchange.request.values.get_mut();
+        values.let_go();
+        for (level, note) in values.take_notes() {
             let text = self.about(&exchange, &note);
             self.output.notices.push((level, text));
         }
@@ -132,6 +134,7 @@ impl<N: Net> Engine<N> {
         counters.connections -= 1;
         if client.state != State::Active {
             counters.connections_idle -= 1;
+            counters.heads -= u64::from(matches!(client.state, State::Head { .. }));
         }
         debug_assert!(client.exchange.is_none(), "every exchange is logged");
         self.timers.leave(client.key);

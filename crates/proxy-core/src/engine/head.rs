@@ -60,6 +60,7 @@ impl<N: Net> Engine<N> {
         }
         if let State::Idle { .. } = client.state {
             client.state = State::Head { begun: self.now };
+            self.output.counters.heads += 1;
             client.since_ms = self.now.ms;
         }
         let is_served = self.update_place(client);
@@ -121,8 +122,12 @@ impl<N: Net> Engine<N> {
             _ => self.now,
         };
         client.info.requests += 1;
+        let counters = &mut self.output.counters;
+        counters.connections_idle -= 1;
+        counters.heads -= u64::from(matches!(client.state, State::Head { .. }));
         client.state = State::Active;
-        self.output.counters.connections_idle -= 1;
+        counters.begun += 1;
+        self.generation.host().boards.show(counters);
         self.ids.seed = split_mix(self.ids.seed);
         let is_draining = self.is_draining() || !is_served;
         let place = (client.at.clone(), client.info);

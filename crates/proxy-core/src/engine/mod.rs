@@ -199,6 +199,7 @@ impl<N: Net> Engine<N> {
         debug_assert!(self.timers.len() <= self.clients.len(), "one entry a connection");
         debug_assert!(self.pool.len() <= self.links.len(), "an idle link has its place");
         debug_assert_eq!(self.output.counters.connections, self.clients.len() as u64);
+        generation.host().boards.show(&self.output.counters);
     }
 
     /// How long nothing needs to be done if nothing happens; `None` for ever.

@@ -17,7 +17,8 @@ impl Exchange {
         let mut response = std::mem::take(&mut self.down.response);
         let context = self.context(false, false, now);
         let mut is_page = own::make(content, &context, &self.carried, &mut response);
-        if response.status == 200 {
+        // nginx: a subrequest's answer is nothing that the client may have.
+        if response.status == 200 && self.down.aside.is_none() {
             match precondition::check(&self.request, &response, None) {
                 Verdict::Holds => {}
                 Verdict::NotModified => own::make_not_modified(&mut response),
@@ -32,6 +33,10 @@ impl Exchange {
             && let Some(page) = self.error_page(content, status)
         {
             return self.go_to_error_page(&page, response, now, out);
+        }
+        if self.down.aside.is_some() {
+            self.down.response = response;
+            return self.judge(now, out);
         }
         // nginx: 444 closes the connection without an answer, 499 is for the log only.
         if own::is_silent(status) {

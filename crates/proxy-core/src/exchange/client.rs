@@ -59,7 +59,7 @@ impl Exchange {
             Phase::Exchanging => self.client_body(bytes, now, out),
             Phase::Discarding { .. } => self.discard(bytes),
             Phase::Sending => self.throw_away(bytes),
-            Phase::Starting | Phase::Connecting | Phase::Complete => 0,
+            Phase::Starting | Phase::Pausing { .. } | Phase::Connecting | Phase::Complete => 0,
         }
     }
 
@@ -102,7 +102,7 @@ impl Exchange {
         if data.is_empty() {
             return;
         }
-        let bytes_max = self.pass().map_or(0, |pass| pass.replay_bytes_max);
+        let bytes_max = self.pass().map_or(0, |pass| pass.sending.replay_bytes_max);
         self.wire.replay.push(data, bytes_max);
         let before = out.upstream.len();
         self.wire.writer.write(data, &mut out.upstream);
@@ -199,7 +199,9 @@ impl Exchange {
                 // It may still be reading.
                 Phase::Sending => self.down.is_persistent = false,
                 Phase::Connecting | Phase::Exchanging if is_ignored => {}
-                Phase::Connecting | Phase::Exchanging => self.client_left(now, out),
+                Phase::Pausing { .. } | Phase::Connecting | Phase::Exchanging => {
+                    self.client_left(now, out);
+                }
             },
         }
     }
@@ -217,7 +219,9 @@ impl Exchange {
                     out.client.clear();
                     self.is_orphan = true;
                 }
-                Phase::Connecting | Phase::Exchanging => self.client_left(now, out),
+                Phase::Pausing { .. } | Phase::Connecting | Phase::Exchanging => {
+                    self.client_left(now, out);
+                }
             },
         }
     }
@@ -241,10 +245,13 @@ impl Exchange {
         debug_assert!(!self.down.sent.is_whole, "there is nothing to wait for");
         out.client.clear();
         self.fault = Some(fault);
+        match self.down.aside {
+            Some(_) => self.be_main(),
+            None => self.attempts.end_if_open(now.ms),
+        }
         if !self.down.is_begun {
             self.down.response.begin_own(fault.status());
         }
-        self.attempts.end(None, now.ms);
         // It may have ended its own way only, and still be reading.
         self.cut_off();
     }
@@ -267,7 +274,8 @@ impl Exchange {
     /// are not read to their end: it has nothing more to say that is of use (nginx:
     /// `proxy_ignore_client_abort off`).
     pub fn leaves_with_end(&self) -> bool {
-        let is_called = matches!(self.phase, Phase::Connecting | Phase::Exchanging);
+        let is_called =
+            matches!(self.phase, Phase::Pausing { .. } | Phase::Connecting | Phase::Exchanging);
         is_called && self.down.has_request() && !self.ignores_leaving()
     }
 }

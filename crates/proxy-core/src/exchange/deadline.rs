@@ -5,6 +5,7 @@ use crate::canary::{Canary, is_planted};
 use crate::clock::{Millis, Moment};
 use crate::downstream::ClientNext;
 use crate::fault::{Fault, UpstreamFault};
+use crate::phases::Stage;
 
 /// Who is waited for, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,8 @@ enum Waiting {
     ServerToSend,
     /// Either end of a tunnel to say something.
     Tunnel,
+    /// Its turn to come.
+    Turn(Stage),
 }
 
 impl Exchange {
@@ -36,6 +39,9 @@ impl Exchange {
             let taken = if self.down.is_blocked { taken } else { until_ms };
             return Some((Waiting::Rest, until_ms.min(quiet).min(taken)));
         }
+        if let Phase::Pausing { until_ms, then } = self.phase {
+            return Some((Waiting::Turn(then), until_ms));
+        }
         if self.down.is_blocked {
             return Some((Waiting::ClientToTake, taken));
         }
@@ -45,9 +51,11 @@ impl Exchange {
         let timeouts = self.pass()?.timeouts;
         let wire = |timeout_ms| self.wire.since_ms.saturating_add(timeout_ms);
         Some(match self.phase {
-            Phase::Starting | Phase::Discarding { .. } | Phase::Sending | Phase::Complete => {
-                return None;
-            }
+            Phase::Starting
+            | Phase::Pausing { .. }
+            | Phase::Discarding { .. }
+            | Phase::Sending
+            | Phase::Complete => return None,
             Phase::Connecting => {
                 let began = self.attempts.iter().next_back()?.began_ms;
                 (Waiting::Connect, began.saturating_add(timeouts.connect_ms))
@@ -91,6 +99,7 @@ impl Exchange {
                 }
                 self.cut_off();
             }
+            Waiting::Turn(then) => self.resume(then, now, out),
             Waiting::Rest => self.complete(ClientNext::Close),
             Waiting::ClientToSend => {
                 self.request.head.connection.close = true;

@@ -108,6 +108,10 @@ impl Exchange {
         now: Moment,
         out: &mut Out,
     ) {
+        if self.down.aside.is_some() {
+            self.down.response = response;
+            return self.judge(now, out);
+        }
         if response.status == 200 {
             let modified_s = content.as_ref().map(|(facts, _)| facts.modified_s);
             let status = match precondition::check(&self.request, &response, modified_s) {

@@ -24,7 +24,9 @@ mod client;
 mod deadline;
 mod error_page;
 mod file;
+mod follow;
 mod redirect;
+mod sub;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -38,13 +40,15 @@ use crate::config::model::{Handler, Location, LogFormat, ProxyPass};
 use crate::downstream::{ClientNext, Downstream};
 use crate::fault::{Fault, UpstreamFault};
 use crate::generation::At;
-use crate::phases::{self, Content, Seen};
+use crate::phases::{Content, Stage};
 use crate::request::{ClientInfo, Request};
 use crate::response::Context;
 use crate::upstream::call::{Attempts, Call};
 use crate::upstream::wire::Wire;
 use crate::variables::View;
 pub use file::Sending;
+
+pub use sub::Aside;
 
 /// The two sides of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +93,11 @@ pub enum Action {
 enum Phase {
     /// Nothing is decided yet.
     Starting,
+    /// Its turn, or its refusal, is waited for.
+    Pausing {
+        until_ms: Millis,
+        then: Stage,
+    },
     /// A connection to a server is looked for.
     Connecting,
     /// Request and answer pass.
@@ -219,35 +228,6 @@ impl Exchange {
         self.down.body = BodyReader::new(self.request.head.body);
         self.down.owes_continue = self.request.head.expects_continue;
         self.run_phases(now, out);
-    }
-
-    /// Asks nginx's phases what becomes of the request, and does it.
-    fn run_phases(&mut self, now: Moment, out: &mut Out) {
-        let (response, attempts) = (&self.down.response, &self.attempts);
-        let seen = Seen { response, attempts, now };
-        let content = phases::run(&mut self.request, &seen);
-        self.follow(content, now, out);
-    }
-
-    /// Does what the phases said.
-    fn follow(&mut self, content: Content, now: Moment, out: &mut Out) {
-        match content {
-            Content::Call => self.begin_call(now),
-            Content::Fault(fault) => self.fail(fault, now, out),
-            Content::Files => self.answer_file(now, out),
-            Content::Elsewhere => self.go_elsewhere(now, out),
-            content => self.answer(content, now, out),
-        }
-    }
-
-    fn begin_call(&mut self, now: Moment) {
-        let at = self.request.at.clone();
-        let Some(pass) = pass_of(at.location(self.request.place)) else { return };
-        self.wire.request_body = self.request.body();
-        self.wire.has_sent = false;
-        self.call.begin(pass, at.config(), self.request.course.redirects, now.ms);
-        self.phase = Phase::Connecting;
-        self.wants_connect = true;
     }
 
     /// The settings in force.

@@ -201,7 +201,10 @@ impl Exchange {
                     }
                     // RFC 9110 §15.2: an interim answer; the client was told to go on already.
                     100..=199 => {}
-                    _ => self.begin_answer(head, now, out),
+                    _ => {
+                        let rest = bytes.get(used..).unwrap_or_default();
+                        return used + self.begin_answer((head, rest), now, out);
+                    }
                 }
                 used
             }
@@ -243,25 +246,32 @@ impl Exchange {
         self.phase = Phase::Tunnel { client_ended: false, upstream_ended: false };
     }
 
-    fn begin_answer(&mut self, head: &[u8], now: Moment, out: &mut Out) {
+    /// Returns how many bytes of what follows the head are used already.
+    fn begin_answer(&mut self, (head, rest): (&[u8], &[u8]), now: Moment, out: &mut Out) -> usize {
         let status = self.wire.head.status;
         debug_assert!(status >= 200, "interim answers are none");
         self.note_head_time(now);
         if self.call.would_try_next(status, self.resend(), now.ms) {
-            return self.upstream_failed(UpstreamFault::Status(status), now, out);
+            self.upstream_failed(UpstreamFault::Status(status), now, out);
+            return 0;
         }
         self.note_answer();
         if self.intercepts(status) {
-            return self.intercept(head, now, out);
+            self.intercept(head, now, out);
+            return 0;
         }
         if self.redirect_internally(head, now, out) {
-            return;
+            return 0;
+        }
+        if self.down.aside.is_some() {
+            return self.hear_answer((head, rest), now, out);
         }
         self.wire.body = BodyReader::new(self.wire.head.body);
         self.send_answer_head(head, false, now, out);
         if self.wire.body.is_done() {
             self.finish_answer(now, out);
         }
+        0
     }
 
     fn send_answer_head(&mut self, head: &[u8], is_tunnel: bool, now: Moment, out: &mut Out) {
@@ -275,6 +285,7 @@ impl Exchange {
                 response.push(name, value);
             }
         }
+        response.push_challenges(&self.request);
         // An answer that comes before the whole request leaves the rest of it in the way, and one
         // that ends with its connection cannot be followed by another.
         let ends_with_connection = self.request.head.version == http1::Version::Http10

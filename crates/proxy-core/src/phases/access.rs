@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::config::model::RealIp;
-use crate::fault::Fault;
+use super::guard::Word;
+use crate::config::model::{Access, RealIp};
 use crate::forwarded;
 use crate::request::Request;
 
@@ -33,21 +33,11 @@ pub(super) fn tell_client(request: &mut Request, real_ip: &RealIp) {
     }
 }
 
-/// nginx: `NGX_HTTP_PREACCESS_PHASE` and `NGX_HTTP_ACCESS_PHASE`.
-pub(super) fn check(request: &mut Request) -> Result<(), Fault> {
-    let at = request.at.clone();
-    let access = &at.location(request.place).access;
-    if request.course.peer.is_none() && !access.real_ip.from.is_empty() {
-        tell_client(request, &access.real_ip);
-    }
+/// nginx: `allow` and `deny`.
+pub(super) fn word(request: &Request, access: &Access) -> Word {
     match access.lets_in(request.client.remote.ip()) {
-        true => Ok(()),
-        false => Err(Fault::Denied),
+        None => Word::Nothing,
+        Some(true) => Word::Yes,
+        Some(false) => Word::No(403),
     }
-}
-
-/// Whether `check` has anything to look at.
-pub(super) fn is_checked(request: &Request) -> bool {
-    let access = &request.at.location(request.place).access;
-    !access.rules.is_empty() || !access.real_ip.from.is_empty()
 }

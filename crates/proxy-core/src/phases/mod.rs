@@ -4,11 +4,15 @@
 //! begins again; an internal redirect begins anew. Nothing is sent here.
 
 mod access;
+mod basic;
+mod guard;
+mod limits;
 mod rewrite;
 mod try_files;
 
 use http1::BodyLength;
 
+pub use self::guard::Stage;
 pub use self::rewrite::Level;
 use self::rewrite::Outcome;
 use crate::clock::Moment;
@@ -35,6 +39,8 @@ pub enum Content {
     SlashRedirect,
     /// A status with its page.
     Status(u16),
+    /// nginx: `stub_status`.
+    StubStatus,
     /// A call at the upstream of the location.
     Call,
     /// What the path leads to among the location's files.
@@ -43,6 +49,18 @@ pub enum Content {
     Elsewhere,
     /// Something is wrong with the request.
     Fault(Fault),
+    /// Nothing yet: whether it is let in is asked by a subrequest.
+    Ask {
+        /// The status with which others have refused it.
+        refused: Option<u16>,
+    },
+    /// Nothing yet: it waits for so long.
+    Pause {
+        /// For how long.
+        ms: u64,
+        /// Where it goes on.
+        then: Stage,
+    },
 }
 
 /// What variables speak of beside the request.
@@ -75,6 +93,7 @@ pub fn run(request: &mut Request, seen: &Seen<'_>) -> Content {
     }
     // nginx: `NGX_HTTP_POST_READ_PHASE`.
     if request.course.redirects == 0
+        && !request.course.is_sub
         && !request.at.server(request.place).fallback.access.real_ip.from.is_empty()
     {
         let at = request.at.clone();
@@ -129,18 +148,21 @@ fn at_location(request: &mut Request, seen: &Seen<'_>) -> Option<Content> {
             }
         }
     }
-    if access::is_checked(request)
-        && let Err(fault) = access::check(request)
-    {
-        return Some(Content::Fault(fault));
+    Some(resume(request, seen, Stage::Begin))
+}
+
+/// What answers at the location, from this stage on.
+pub fn resume(request: &mut Request, seen: &Seen<'_>, stage: Stage) -> Content {
+    if let Some(content) = guard::check(request, seen, stage) {
+        return content;
     }
     // nginx: `NGX_HTTP_PRECONTENT_PHASE`.
     if request.at.location(request.place).files.tried.is_some()
         && let Some(content) = try_files::run(request, seen)
     {
-        return Some(content);
+        return content;
     }
-    Some(content(request))
+    content(request)
 }
 
 /// nginx: `NGX_HTTP_FIND_CONFIG_PHASE`, which also looks at the length that the client declares.
@@ -170,11 +192,15 @@ fn content(request: &mut Request) -> Content {
     let content = match &request.at.location(request.place).handler {
         Handler::Proxy(pass) => match request.body() {
             // HTTP/1.0 has no way to pass a body on whose length nobody knows.
-            BodyLength::Chunked if !pass.http11 => Content::Fault(Fault::LengthRequired),
+            BodyLength::Chunked if !pass.http11 && pass.sending.body => {
+                Content::Fault(Fault::LengthRequired)
+            }
             _ => Content::Call,
         },
         Handler::SlashRedirect => Content::SlashRedirect,
         Handler::Files => Content::Files,
+        Handler::StubStatus if matches!(request.method(), b"GET" | b"HEAD") => Content::StubStatus,
+        Handler::StubStatus => Content::Status(405),
     };
     request.course.is_passed = content == Content::Call;
     content

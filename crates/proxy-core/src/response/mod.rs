@@ -172,6 +172,18 @@ impl Response {
         Some(field.value.of(&self.bytes))
     }
 
+    /// Adds what the request has met that does not let it in.
+    pub fn push_challenges(&mut self, request: &Request) {
+        for challenge in &request.values.borrow().challenges {
+            self.push(b"WWW-Authenticate", challenge);
+        }
+    }
+
+    /// What it asks of a client that is not let in.
+    pub fn challenges(&self) -> impl Iterator<Item = &[u8]> {
+        self.sent_named(b"www-authenticate")
+    }
+
     /// Fields that the condition holds for are not sent.
     fn suppress_where(&mut self, condition: impl Fn(&[u8], &[u8]) -> bool) {
         let bytes = &self.bytes;

@@ -47,7 +47,9 @@ pub fn push_request(view: &View<'_>, pass: &ProxyPass, body: BodyLength, out: &m
         BodyLength::Chunked => http1::push_field(out, b"Transfer-Encoding", b"chunked"),
         BodyLength::None | BodyLength::UntilClose => {}
     }
-    push_client_fields(request, pass, out);
+    if pass.sending.fields {
+        push_client_fields(request, pass, out);
+    }
     http1::push_end(out);
 }
 

@@ -3,8 +3,11 @@
 //! A variable that is not there adds nothing and says so, which is not the same as an empty one: a
 //! log line shows the first as `-` and the second as nothing.
 
+mod connection;
 pub mod own;
 mod parts;
+
+pub(crate) use parts::credentials;
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -95,6 +98,10 @@ impl<'e> View<'e> {
             V::BinaryRemoteAddr
             | V::Connection
             | V::ConnectionRequests
+            | V::ConnectionsActive
+            | V::ConnectionsReading
+            | V::ConnectionsWaiting
+            | V::ConnectionsWriting
             | V::RealipRemoteAddr
             | V::RealipRemotePort
             | V::RemoteAddr
@@ -111,6 +118,8 @@ impl<'e> View<'e> {
             | V::BytesSent
             | V::RequestCompletion
             | V::Status
+            | V::LimitConnStatus
+            | V::LimitReqStatus
             | V::ProxyHost
             | V::ProxyPort
             | V::SentHttp(_) => return self.push_response_variable(variable, out),
@@ -158,7 +167,7 @@ impl<'e> View<'e> {
             V::Request => return push_some(self.request.line(), out),
             V::RequestId => out.extend_from_slice(&self.request.id()),
             V::RequestLength => push_number(self.request.length(), out),
-            V::RequestMethod => return push_some(self.request.method(), out),
+            V::RequestMethod => return push_some(self.request.told_method(), out),
             V::RequestUri => return push_some(self.request.raw_uri(), out),
             V::Uri => return push_some(&uri.path, out),
             V::ServerProtocol if head.method.is_empty() => return false,
@@ -179,35 +188,6 @@ impl<'e> View<'e> {
         true
     }
 
-    fn push_connection_variable(&self, variable: &Variable, out: &mut Vec<u8>) {
-        use Variable as V;
-        let (client, at) = (&self.request.client, &self.request.at);
-        let peer = self.request.course.peer.unwrap_or(client.remote);
-        match variable {
-            V::BinaryRemoteAddr => match client.remote.ip() {
-                IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
-                IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
-            },
-            V::Connection => push_number(client.serial, out),
-            V::ConnectionRequests => push_number(client.requests, out),
-            V::RemoteAddr => push_ip(client.remote.ip(), out),
-            V::RealipRemoteAddr => push_ip(peer.ip(), out),
-            V::RealipRemotePort => push_number(u64::from(peer.port()), out),
-            // nginx: one that nobody has told is empty.
-            V::RemotePort if client.remote.port() == 0 => {}
-            V::RemotePort => push_number(u64::from(client.remote.port()), out),
-            V::Scheme => out.extend_from_slice(b"http"),
-            V::ServerAddr => push_ip(client.local.ip(), out),
-            V::ServerPort => push_number(u64::from(client.local.port()), out),
-            V::ServerName => out.extend_from_slice(&at.server(self.request.place).name),
-            V::Pipe => out.push(if client.is_pipelined { b'p' } else { b'.' }),
-            V::Hostname => out.extend_from_slice(&at.generation().host().name),
-            V::NginxVersion => out.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes()),
-            V::Pid => push_number(u64::from(at.generation().host().pid), out),
-            _ => {}
-        }
-    }
-
     fn push_response_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         use Variable as V;
         let Sent { head_bytes, body_bytes, is_whole } = self.sent;
@@ -222,6 +202,12 @@ impl<'e> View<'e> {
                 let zeros: &[u8] = if status == 0 { b"00" } else { b"" };
                 out.extend_from_slice(zeros);
                 push_number(u64::from(status), out);
+            }
+            V::LimitConnStatus | V::LimitReqStatus => {
+                let values = self.request.values.borrow();
+                let is_rate = *variable == V::LimitReqStatus;
+                let limited = if is_rate { values.requests } else { values.connections };
+                return push_found(limited.map(|limited| limited.name().as_bytes()), out);
             }
             V::ProxyHost => return push_found(self.pass_url().map(|url| url.host.as_slice()), out),
             V::ProxyPort => return push_found(self.pass_url().map(|url| url.port.as_slice()), out),

@@ -47,40 +47,23 @@ pub(super) fn argument<'a>(args: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 /// Adds the name in the credentials of an Authorization field. nginx: `$remote_user`: Basic ones
 /// alone, whose name is not empty and has a colon after it. False where there is none.
 pub(super) fn push_basic_user(value: &[u8], out: &mut Vec<u8>) -> bool {
-    let Some((scheme, encoded)) = value.split_at_checked(6) else { return false };
-    if !scheme.eq_ignore_ascii_case(b"basic ") {
-        return false;
-    }
-    let start = out.len();
-    let is_encoded = push_base64_decoded(skip_spaces(encoded), out);
-    let plain = out.get(start..).unwrap_or_default();
-    let colon = plain.iter().position(|&byte| byte == b':').unwrap_or(0);
-    let is_name = is_encoded && colon > 0;
-    out.truncate(start + if is_name { colon } else { 0 });
-    is_name
+    let Some((user, _)) = credentials(value) else { return false };
+    out.extend_from_slice(&user);
+    true
 }
 
-/// RFC 4648 §4; padding ends the text. False where it is not that.
-fn push_base64_decoded(encoded: &[u8], out: &mut Vec<u8>) -> bool {
-    let (mut bits, mut count, mut digits): (u32, u32, usize) = (0, 0, 0);
-    for &byte in encoded.iter().take_while(|&&byte| byte != b'=') {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return false,
-        };
-        digits += 1;
-        bits = (bits << 6) | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push(u8::try_from((bits >> count) & 0xff).unwrap_or(0));
-        }
+/// The name and the password in an Authorization field, of which the name is not empty.
+pub(crate) fn credentials(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (scheme, encoded) = value.split_at_checked(6)?;
+    let mut user = Vec::new();
+    let is_basic = scheme.eq_ignore_ascii_case(b"basic ");
+    if !is_basic || !crypt::decode(skip_spaces(encoded), &mut user) {
+        return None;
     }
-    digits % 4 != 1
+    let colon = user.iter().position(|&byte| byte == b':').filter(|colon| *colon > 0)?;
+    let password = user.get(colon + 1..)?.to_vec();
+    user.truncate(colon);
+    Some((user, password))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use nginx_conf::Diag;
 use proxy_core::config::address::literal_ip;
 use proxy_core::config::model::Config;
+use proxy_core::counters::Boards;
 use proxy_core::files::FileSystem;
 use proxy_core::generation::{Generation, Host};
 use proxy_core::listeners::{Binding, Table};
@@ -43,6 +44,6 @@ pub fn generation_with(
     let plan = table.plan(&config);
     table.commit(&config, &plan, &[]);
     let bindings: Vec<Binding> = plan.keep.iter().chain(&plan.open).copied().collect();
-    let host = Host { name: b"pod-1".to_vec(), pid: 42, files };
+    let host = Host { name: b"pod-1".to_vec(), pid: 42, files, boards: Boards::new(1) };
     Generation::new(config, bindings, Arc::new(host))
 }

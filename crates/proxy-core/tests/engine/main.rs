@@ -13,6 +13,7 @@ mod drain;
 mod error_pages;
 mod failover;
 mod files;
+mod guards;
 mod held;
 mod kept;
 mod logs;

@@ -80,6 +80,7 @@ fn draw_ask(rng: &mut Prng, has: &Features, client: usize, nth: usize, id: usize
         continues: 0,
         got: None,
         arrivals: Vec::new(),
+        words: Vec::new(),
         tunnel_up: (0, 0),
         tunnel_down: (0, 0),
         tunnel_ends: (false, false),

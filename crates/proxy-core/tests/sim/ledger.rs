@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
+use proxy_core::config::model::Config;
 use proxy_core::listeners::ListenerId;
+use proxy_core::zones::{Holders, ZoneKind};
 
 use crate::network::Millis;
 use crate::pattern::{self, Owner};
@@ -108,6 +111,7 @@ pub struct Line {
     pub body: u64,
     pub is_complete: bool,
     pub connection: String,
+    pub took_ms: Millis,
     pub request: String,
     pub at_ms: Millis,
     /// The generation that was in force when it was written.
@@ -136,6 +140,8 @@ pub struct Ask {
     pub continues: u32,
     pub got: Option<Got>,
     pub arrivals: Vec<Arrival>,
+    /// What was said to whoever asked whether it is let in.
+    pub words: Vec<u16>,
     /// What a tunnel carried to the server, and to the client; and what it was to carry.
     pub tunnel_up: (u64, u64),
     pub tunnel_down: (u64, u64),
@@ -179,6 +185,8 @@ pub struct Answer {
 /// The book.
 #[derive(Default)]
 pub struct Ledger {
+    /// What each generation counts of requests under way.
+    pub held: Vec<Arc<Mutex<Holders>>>,
     pub asks: Vec<Ask>,
     pub answers: Vec<Answer>,
     pub lines: Vec<Line>,
@@ -192,6 +200,14 @@ pub struct Ledger {
 impl Ledger {
     pub fn fail(&mut self, message: impl Into<String>) {
         self.failures.push(message.into());
+    }
+
+    /// A configuration is to come into force.
+    pub fn note_zones(&mut self, config: &Config) {
+        self.held.extend(config.zones.iter().filter_map(|zone| match &zone.kind {
+            ZoneKind::Connections(holders) => Some(Arc::clone(holders)),
+            ZoneKind::Requests { .. } => None,
+        }));
     }
 
     /// Content that a client got of an answer.
@@ -217,7 +233,7 @@ impl Ledger {
 }
 
 fn parse_line(text: &str, at_ms: Millis, in_force: usize) -> Option<Line> {
-    let parts: Vec<&str> = text.splitn(13, '|').collect();
+    let parts: Vec<&str> = text.splitn(14, '|').collect();
     let [
         generation,
         remote,
@@ -231,6 +247,7 @@ fn parse_line(text: &str, at_ms: Millis, in_force: usize) -> Option<Line> {
         body,
         complete,
         connection,
+        took,
         request,
     ] = parts.as_slice()
     else {
@@ -260,6 +277,7 @@ fn parse_line(text: &str, at_ms: Millis, in_force: usize) -> Option<Line> {
         body: body.parse().ok()?,
         is_complete: *complete == "OK",
         connection: (*connection).to_owned(),
+        took_ms: took.replace('.', "").parse().ok()?,
         request: (*request).to_owned(),
         at_ms,
         in_force,

@@ -127,6 +127,38 @@ pub fn draw(
     plan
 }
 
+/// Draws what is said of a request that is guarded.
+pub fn draw_word(rng: &mut Prng, has: &Features, ask: usize, ledger: &mut Ledger) -> Plan {
+    let mut plan = Plan {
+        when: When::End,
+        pieces: VecDeque::new(),
+        answer: None,
+        is_fault: false,
+        is_silent: false,
+        is_tunnel: false,
+        tunnel_bytes: 0,
+    };
+    if has.has(Feature::SlowAnswer) && rng.once_in(2) {
+        let ms = rng.pick(&[5, 50, 250]);
+        plan.pieces.push_back(Piece::Wait(ms));
+        plan.is_silent |= ms >= LONG_MS;
+    }
+    if draw_failure(rng, has, false, &mut plan) {
+        return plan;
+    }
+    let status = rng.pick(&[200, 200, 200, 202, 204, 401, 403, 500, 302]);
+    ledger.asks[ask].words.push(status);
+    let body = if status == 204 { 0 } else { rng.pick(&[0, 7, 3_000]) };
+    let closes = rng.once_in(4);
+    let connection = if closes { "Connection: close\r\n" } else { "" };
+    let length = if status == 204 { String::new() } else { format!("Content-Length: {body}\r\n") };
+    let mut text = format!("HTTP/1.1 {status} Word\r\n{connection}{length}\r\n").into_bytes();
+    text.extend(std::iter::repeat_n(b'w', body as usize));
+    push_pieces(rng, &text, 4, &mut plan);
+    push_after(rng, has, (false, body), closes, &mut plan);
+    plan
+}
+
 /// A failure before there is an answer. True where that is all.
 fn draw_failure(rng: &mut Prng, has: &Features, upgrades: bool, plan: &mut Plan) -> bool {
     let mut happens = |feature| has.has(feature) && rng.once_in(4);

@@ -10,7 +10,7 @@ use crate::network::{Got, Millis, Party};
 use crate::pattern::{self, Owner};
 use crate::plan::{self, Piece, Plan, When};
 use crate::reader::{Framing, Head, Item, Reader, Role};
-use crate::site::Place;
+use crate::site::{Place, QUESTION};
 use crate::socket::Shared;
 use crate::trace;
 
@@ -35,8 +35,8 @@ pub struct Server {
 
 struct Request {
     ask: usize,
-    /// Index into the ask's arrivals.
-    arrival: usize,
+    /// Index into the ask's arrivals; none where it is only asked about.
+    arrival: Option<usize>,
     is_read: bool,
     body: u64,
     plan: Option<Plan>,
@@ -144,9 +144,17 @@ impl Server {
         }
         let id = head.one("X-Id")?.and_then(|id| id.parse::<usize>().ok());
         let id = id.filter(|id| *id < ledger.asks.len()).ok_or(format!("X-Id of {head:?}"))?;
+        if head.words()[1] == QUESTION {
+            return self.question(id, &head, framing, shared, ledger);
+        }
         let is_redirected = head.words()[1].starts_with(Place::Accel.path());
         check_request(id, &ledger.asks[id], &head, framing, is_redirected)?;
         trace(|| format!("c{} server gets ask {id}: {}", self.conn, head.line));
+        let record = &ledger.asks[id];
+        let is_let_in = record.words.iter().any(|word| (200..300).contains(word));
+        if record.place == Place::Guarded && !is_let_in {
+            return Err(format!("ask {id} comes, but nobody has let it in: {:?}", record.words));
+        }
         let at_ms = shared.network.now;
         let ask = &mut ledger.asks[id];
         ask.arrivals.push(Arrival {
@@ -161,29 +169,67 @@ impl Server {
             answer: None,
         });
         let arrival = ask.arrivals.len() - 1;
-        self.served += 1;
-        // What was still to be done with the idle connection is forgotten.
-        self.out.clear();
-        self.next_out_ms = at_ms;
-        let conn = &mut shared.network.conns[self.conn];
-        if conn.seen.unasked_from == Some(conn.sent(Party::Actor)) {
-            conn.seen.unasked_from = None;
-        }
-        let mut request =
-            Request { ask: id, arrival, is_read: false, body: 0, plan: None, is_answered: false };
+        self.wake(shared);
+        let mut request = Request {
+            ask: id,
+            arrival: Some(arrival),
+            is_read: false,
+            body: 0,
+            plan: None,
+            is_answered: false,
+        };
         let about = (id, self.conn, is_redirected, head.one("Upgrade")?.is_some());
         let rng = &mut shared.network.rng;
         let planned = plan::draw(rng, &self.has, about, ledger);
-        if planned.is_fault {
-            shared.blame(self.address).faults += 1;
-        }
-        if planned.is_silent {
-            shared.blame(self.address).silences += 1;
-        }
+        self.blame(&planned, shared);
         ledger.asks[id].arrivals[arrival].answer = planned.answer;
         self.last_answer = planned.answer;
         request.plan = Some(planned);
         self.now_at = Some(request);
+        Ok(())
+    }
+
+    /// A request has come. What was still to be done with the idle connection is forgotten.
+    fn wake(&mut self, shared: &mut Shared) {
+        self.served += 1;
+        self.out.clear();
+        self.next_out_ms = shared.network.now;
+        let conn = &mut shared.network.conns[self.conn];
+        if conn.seen.unasked_from == Some(conn.sent(Party::Actor)) {
+            conn.seen.unasked_from = None;
+        }
+    }
+
+    fn blame(&self, plan: &Plan, shared: &mut Shared) {
+        if plan.is_fault {
+            shared.blame(self.address).faults += 1;
+        }
+        if plan.is_silent {
+            shared.blame(self.address).silences += 1;
+        }
+    }
+
+    /// Whether a request is let in is asked.
+    fn question(
+        &mut self,
+        id: usize,
+        head: &Head,
+        framing: Framing,
+        shared: &mut Shared,
+        ledger: &mut Ledger,
+    ) -> Result<(), String> {
+        let is_bare = framing == Framing::None && head.one("Upgrade")?.is_none();
+        if head.words()[0] != "GET" || !is_bare || ledger.asks[id].place != Place::Guarded {
+            return Err(format!("ask {id} is asked about by {head:?}"));
+        }
+        trace(|| format!("c{} server is asked about ask {id}", self.conn));
+        self.wake(shared);
+        let plan = plan::draw_word(&mut shared.network.rng, &self.has, id, ledger);
+        self.blame(&plan, shared);
+        self.last_answer = None;
+        let (plan, arrival) = (Some(plan), None);
+        self.now_at =
+            Some(Request { ask: id, arrival, is_read: false, body: 0, plan, is_answered: false });
         Ok(())
     }
 
@@ -195,7 +241,10 @@ impl Server {
             return pattern::check(Owner::TunnelUp(request.ask), at, data);
         }
         request.body += data.len() as u64;
-        ask.arrivals[request.arrival].body = request.body;
+        let Some(arrival) = request.arrival.and_then(|at| ask.arrivals.get_mut(at)) else {
+            return Err(format!("a question about ask {} has content", request.ask));
+        };
+        arrival.body = request.body;
         if request.body > ask.body.bytes() {
             return Err(format!("ask {} has {:?}, more came", request.ask, ask.body));
         }
@@ -207,8 +256,11 @@ impl Server {
         let Some(request) = &mut self.now_at else { return Err("an end of nothing".to_owned()) };
         let ask = &mut ledger.asks[request.ask];
         request.is_read = true;
-        ask.arrivals[request.arrival].is_whole = true;
-        let is_redirected = ask.arrivals[request.arrival].is_redirected;
+        let Some(arrival) = request.arrival.and_then(|at| ask.arrivals.get_mut(at)) else {
+            return Ok(());
+        };
+        arrival.is_whole = true;
+        let is_redirected = arrival.is_redirected;
         if request.body != ask.body.bytes() && !is_redirected {
             return Err(format!("ask {}: {} of {:?}", request.ask, request.body, ask.body));
         }

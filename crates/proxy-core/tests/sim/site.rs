@@ -31,11 +31,15 @@ pub enum Place {
     File,
     /// A pass in a named location, to which an `error_page` leads at once.
     Named,
+    /// A pass of which somebody else is asked first.
+    Guarded,
+    /// Where one waits for one's turn, to be refused then.
+    Turn,
     /// No location.
     Nowhere,
 }
 
-pub const PLACES: [Place; 8] = [
+pub const PLACES: [Place; 10] = [
     Place::Pass,
     Place::Uri,
     Place::Own,
@@ -44,7 +48,14 @@ pub const PLACES: [Place; 8] = [
     Place::Accel,
     Place::File,
     Place::Named,
+    Place::Guarded,
+    Place::Turn,
 ];
+
+/// What is asked of a request that is guarded.
+pub const QUESTION: &str = "/question";
+/// How long one waits whose turn it is not.
+pub const TURN_MS: u64 = 20;
 
 impl Place {
     pub fn path(self) -> &'static str {
@@ -57,12 +68,14 @@ impl Place {
             Place::Accel => "/accel/",
             Place::File => "/file/",
             Place::Named => "/named/",
+            Place::Guarded => "/guarded/",
+            Place::Turn => "/turn/",
             Place::Nowhere => "/",
         }
     }
 
     pub fn is_pass(self) -> bool {
-        matches!(self, Place::Pass | Place::Uri | Place::Accel | Place::Named)
+        matches!(self, Place::Pass | Place::Uri | Place::Accel | Place::Named | Place::Guarded)
     }
 }
 
@@ -277,8 +290,11 @@ impl Site {
             out,
             "log_format sim '{serial}|$remote_addr:$remote_port|$connection_requests|$status|\
              $http_x_id|$sent_http_x_answer|$sent_http_x_place|$upstream_addr|$upstream_status|\
-             $body_bytes_sent|$request_completion|$sent_http_connection|$request'; \
-             access_log /sim.log sim;"
+             $body_bytes_sent|$request_completion|$sent_http_connection|$request_time|$request'; \
+             access_log /sim.log sim; \
+             limit_conn_zone $remote_addr zone=held:1m; \
+             limit_req_zone $remote_addr:$remote_port zone=turn:1m rate={}r/s;",
+            1_000 / TURN_MS
         );
         for (index, group) in self.groups.iter().enumerate() {
             let _ = writeln!(
@@ -344,6 +360,7 @@ impl Block {
              proxy_connect_timeout {}ms; proxy_send_timeout {}ms; proxy_read_timeout {}ms; \
              proxy_next_upstream {}; proxy_next_upstream_tries {}; \
              proxy_ignore_client_abort {}; client_body_buffer_size {}; proxy_http_version {}; \
+             limit_conn held 1000; location = {QUESTION} {{ internal; proxy_pass http://up{}; }} \
              add_header X-Place \"{serial}/s{name}/-\" always;",
             s.header_ms,
             s.body_ms,
@@ -362,6 +379,7 @@ impl Block {
             if s.ignore_abort { "on" } else { "off" },
             s.replay_bytes,
             if s.http10 { "1.0" } else { "1.1" },
+            s.groups[1],
         );
         for place in PLACES {
             let what = match place {
@@ -380,6 +398,10 @@ impl Block {
                     );
                     "error_page 418 = @named; return 418".to_owned()
                 }
+                Place::Guarded => {
+                    format!("auth_request {QUESTION}; proxy_pass http://up{}", s.groups[0])
+                }
+                Place::Turn => "limit_req zone=turn burst=1000; deny all".to_owned(),
                 Place::Nowhere => continue,
             };
             let _ = writeln!(

@@ -101,7 +101,9 @@ impl World {
     }
 
     fn start(&mut self, workers: usize) {
-        let first = match self.sockets.update(0, self.sites[0].config(0)) {
+        let config = self.sites[0].config(0);
+        self.ledger.note_zones(&config);
+        let first = match self.sockets.update(0, config) {
             Ok(first) => first,
             Err(wrong) => return self.ledger.fail(wrong),
         };
@@ -295,6 +297,7 @@ impl World {
             Order::Reload(_) if self.finished_ms.is_some() => {}
             Order::Reload(generation) => {
                 let config = self.sites[generation].config(generation);
+                self.ledger.note_zones(&config);
                 match self.sockets.update(generation, config) {
                     Ok(runtime) => {
                         let ids = runtime.sockets.iter().map(|(binding, _)| binding.id);

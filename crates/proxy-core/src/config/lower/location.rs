@@ -212,6 +212,9 @@ impl Lower<'_> {
             let pass = self.proxy_pass(directive, &scope.proxy, written.prefix());
             return pass.map_or(Handler::Files, |pass| Handler::Proxy(Box::new(pass)));
         }
+        if first("stub_status").is_some() {
+            return Handler::StubStatus;
+        }
         let goes_elsewhere = ["return", "rewrite", "if", "location", "try_files"];
         if !scope.has_root() && goes_elsewhere.iter().all(|name| first(name).is_none()) {
             let path = written.path;

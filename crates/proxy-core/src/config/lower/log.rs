@@ -213,7 +213,7 @@ impl Lower<'_> {
     pub(super) fn pid(&mut self, directives: &[Directive]) {
         let written = directives.iter().find(|directive| directive.name.text == "pid");
         let path = written.and_then(|directive| directive.arg(0));
-        self.config.pid = path.map(|path| self.surroundings.folder.join(path));
+        self.config.process.pid = path.map(|path| self.surroundings.folder.join(path));
     }
 
     /// One warning for all `error_log` lines below `http`: requests share one log.

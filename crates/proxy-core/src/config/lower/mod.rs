@@ -6,6 +6,7 @@
 mod access;
 mod error_page;
 mod files;
+mod guard;
 mod location;
 mod log;
 mod map;
@@ -155,7 +156,7 @@ impl Lower<'_> {
             );
             self.error(line.arg_span(0), message);
         }
-        self.config.worker_connections = Some(number);
+        self.config.process.worker_connections = Some(number);
     }
 
     fn http(&mut self, block: &[Directive]) {
@@ -168,6 +169,10 @@ impl Lower<'_> {
         named("split_clients").enumerate().for_each(|(index, line)| self.split(line, index));
         named("log_format").for_each(|directive| self.log_format(directive));
         named("upstream").for_each(|directive| self.upstream(directive));
+        let zones = block
+            .iter()
+            .filter(|d| matches!(d.name.text.as_str(), "limit_req_zone" | "limit_conn_zone"));
+        zones.for_each(|directive| self.zone(directive));
         let folder = self.folder();
         let scope = Scope::root(&folder).with(self, block);
         named("server").for_each(|directive| self.server(directive, &scope));

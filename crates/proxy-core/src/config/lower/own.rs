@@ -48,6 +48,8 @@ impl Lower<'_> {
                     }
                 }
                 "set" => self.set_name(directive),
+                // nginx: while nobody was asked there is none.
+                "auth_request_set" => self.own_name(directive, OwnSource::Group),
                 "map" => {
                     let index = self.config.maps.len();
                     self.config.maps.push(Map::default());
@@ -81,10 +83,14 @@ impl Lower<'_> {
 
     /// nginx: `set` of a variable that something else makes changes nothing of that.
     fn set_name(&mut self, directive: &Directive) {
+        self.own_name(directive, OwnSource::Set);
+    }
+
+    fn own_name(&mut self, directive: &Directive, source: OwnSource) {
         let name = directive.arg(0).and_then(|text| text.strip_prefix('$')).unwrap_or_default();
         let is_own = self.own.names.contains_key(&name.to_ascii_lowercase());
         if !name.is_empty() && !is_own && !name.eq_ignore_ascii_case("args") {
-            self.own_variable(name, OwnSource::Set, directive.arg_span(0));
+            self.own_variable(name, source, directive.arg_span(0));
         }
     }
 

@@ -12,7 +12,7 @@ use super::Lower;
 use super::scope::{count, flag, millis, set};
 use crate::config::model::{
     IgnoredFields, NextConditions, NextUpstream, Part, PassUrl, ProxyPass, ProxyRedirect,
-    ProxyTimeouts, SetHeader, Shared, Steering, Template, Variable,
+    ProxyTimeouts, Sending, SetHeader, Shared, Steering, Template, Variable,
 };
 
 /// The settings of one level that hold for its passes.
@@ -28,7 +28,7 @@ pub(super) struct ProxyScope {
     buffer_bytes: usize,
     steering: Steering,
     ignore_client_abort: bool,
-    replay_bytes_max: usize,
+    sending: Sending,
 }
 
 /// Response fields that are not passed on.
@@ -114,7 +114,7 @@ impl Default for ProxyScope {
             buffer_bytes: BUFFER_BYTES_MIN,
             steering: Steering::default(),
             ignore_client_abort: false,
-            replay_bytes_max: REPLAY_BYTES,
+            sending: Sending { replay_bytes_max: REPLAY_BYTES, fields: true, body: true },
         }
     }
 }
@@ -139,7 +139,7 @@ impl ProxyScope {
             buffer_bytes: self.buffer_bytes,
             steering: self.steering,
             ignore_client_abort: self.ignore_client_abort,
-            replay_bytes_max: self.replay_bytes_max,
+            sending: self.sending,
         }
     }
 
@@ -183,10 +183,12 @@ impl ProxyScope {
                 let bytes = size().map(|bytes| count(bytes, BUFFER_BYTES_MAX));
                 set(&mut self.buffer_bytes, bytes.map(|bytes| bytes.max(BUFFER_BYTES_MIN)));
             }
+            "proxy_pass_request_headers" => self.sending.fields = flag(directive),
+            "proxy_pass_request_body" => self.sending.body = flag(directive),
             "proxy_intercept_errors" => self.steering.intercepts_errors = flag(directive),
             "proxy_ignore_client_abort" => self.ignore_client_abort = flag(directive),
             "client_body_buffer_size" => {
-                set(&mut self.replay_bytes_max, size().map(|b| count(b, REPLAY_BYTES_MAX)));
+                set(&mut self.sending.replay_bytes_max, size().map(|b| count(b, REPLAY_BYTES_MAX)));
             }
             _ => return false,
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use nginx_conf::{Directive, units};
 
 use super::Lower;
+use super::guard::GuardLists;
 use super::proxy::{BUFFER_BYTES_MAX, ProxyLists, ProxyScope, REPLAY_BYTES_MAX};
 use crate::config::model::{
     Access, AccessLog, AccessRule, AddHeader, ClientLimits, ClientSide, ErrorPage, ErrorPages,
@@ -70,10 +71,11 @@ impl Scope {
         let mut lists = Lists::default();
         for directive in directives {
             check_value(lower, directive);
-            if !scope.take_value(directive)
-                && !scope.proxy.take_value(directive)
-                && !lower.take_files_value(directive, &mut scope)
-            {
+            let is_taken = scope.take_value(directive)
+                || scope.proxy.take_value(directive)
+                || lower.take_files_value(directive, &mut scope)
+                || lower.guard_value(&mut scope.access.guard, &mut lists.guard, directive);
+            if !is_taken {
                 lists.take(lower, directive);
             }
         }
@@ -195,6 +197,7 @@ struct Lists {
     types: Option<Types>,
     index: Vec<Template>,
     proxy: ProxyLists,
+    guard: GuardLists,
 }
 
 impl Lists {
@@ -252,6 +255,7 @@ impl Lists {
             scope.files_mut().index = self.index.into();
         }
         self.proxy.replace(&mut scope.proxy);
+        self.guard.replace(&mut scope.access.guard);
     }
 }
 

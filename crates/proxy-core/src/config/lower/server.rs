@@ -93,7 +93,9 @@ impl Lower<'_> {
         let (mut locations, mut named) = (Vec::new(), HashMap::new());
         let program = self.program(block, &scope, None);
         let top = self.locations(block, &scope, None, (&mut locations, &mut named));
-        let mut fallback = scope.location(self, "", Handler::Files);
+        let has_status = block.iter().any(|line| line.name.text == "stub_status");
+        let handler = if has_status { Handler::StubStatus } else { Handler::Files };
+        let mut fallback = scope.location(self, "", handler);
         self.try_files(block, &mut fallback);
         let client = scope.client_limits();
         let name = shown.unwrap_or_default().into_bytes();

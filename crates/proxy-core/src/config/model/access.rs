@@ -1,8 +1,9 @@
 //! Who may ask for what, and who somebody is.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::Shared;
+use super::{Guard, Shared};
 use crate::config::network::Network;
 
 /// Who may ask for what of a location.
@@ -14,6 +15,8 @@ pub struct Access {
     pub limit_except: Option<Box<LimitExcept>>,
     /// nginx: `set_real_ip_from` and what belongs to it.
     pub real_ip: RealIp,
+    /// What else stands before it.
+    pub guard: Option<Arc<Guard>>,
 }
 
 /// nginx: `allow` or `deny`.
@@ -37,14 +40,14 @@ pub enum Whom {
 }
 
 impl Access {
-    /// Whether a client is let in: by the first rule that is about it, or for want of one.
-    pub fn lets_in(&self, address: IpAddr) -> bool {
+    /// Whether a client is let in by the first rule that is about it, if there is one.
+    pub fn lets_in(&self, address: IpAddr) -> Option<bool> {
         let is_about = |rule: &&AccessRule| match rule.whom {
             Whom::All => true,
             Whom::Network(network) => network.contains(address),
             Whom::Nobody => false,
         };
-        self.rules.iter().find(is_about).is_none_or(|rule| rule.is_allowed)
+        self.rules.iter().find(is_about).map(|rule| rule.is_allowed)
     }
 }
 

@@ -183,6 +183,8 @@ pub enum Handler {
     Proxy(Box<ProxyPass>),
     /// A prefix location ending in `/` with a pass answers its path without the slash by 301.
     SlashRedirect,
+    /// nginx: `stub_status`.
+    StubStatus,
     /// nginx: where nothing else is said: `Location::files`.
     Files,
 }

@@ -7,6 +7,7 @@
 mod access;
 mod expression;
 mod files;
+mod guard;
 mod location;
 mod log;
 mod map;
@@ -27,6 +28,7 @@ pub use files::{
     Alias, Files, LinksSeen, Listing, ListingFormat, ModifiedSince, Packed, PackedRule, Root,
     TryFiles, TryLast, TryName,
 };
+pub use guard::{ConnectionLimit, Guard, Limits, RequestLimit};
 pub use location::{
     AddHeader, ClientSide, ContentTypes, ErrorPage, ErrorPages, Handler, Keepalive, Lingering,
     LingeringClose, Location, Locations, NewStatus, RedirectForm, Return, Search, Types,
@@ -35,13 +37,14 @@ pub use log::{AccessLog, ErrorLevel, ErrorLog, ErrorLogs, Escape, LogFile, LogFo
 pub use map::{Geo, Map, Split};
 pub use pass::{
     IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyRedirect, ProxyTimeouts,
-    SetHeader, Steering,
+    Sending, SetHeader, Steering,
 };
 pub use rewrite::{FileTest, Program, Rewrite, Step, Telling, Test, Then};
 pub use template::{Part, Template};
 pub use upstream::{Upstream, UpstreamServer};
 
 pub use super::variable::Variable;
+use crate::zones::Zone;
 
 /// One loaded configuration.
 #[derive(Debug, Default)]
@@ -64,8 +67,17 @@ pub struct Config {
     pub geos: Vec<Geo>,
     /// nginx: `split_clients`.
     pub splits: Vec<Split>,
+    /// nginx: `limit_req_zone` and `limit_conn_zone`.
+    pub zones: Vec<Zone>,
     /// nginx: `error_log` of the main level and of `http`.
     pub error_logs: ErrorLogs,
+    /// What the program itself is told.
+    pub process: Process,
+}
+
+/// Settings of the program itself.
+#[derive(Debug, Default)]
+pub struct Process {
     /// nginx: `pid`; no file where none is written.
     pub pid: Option<PathBuf>,
     /// nginx: `worker_connections`: connections of one worker, those to upstreams included; `None`
@@ -74,6 +86,13 @@ pub struct Config {
 }
 
 impl Config {
+    /// Goes on with what zones of another configuration know that are still the same.
+    pub fn go_on_with(&mut self, old: &Config) {
+        for zone in &mut self.zones {
+            old.zones.iter().for_each(|old| zone.go_on_with(old));
+        }
+    }
+
     /// Whether a variable stands in any text of the configuration.
     pub fn uses(&self, variable: &Variable) -> bool {
         let in_template = |template: &Template| {
@@ -89,11 +108,13 @@ impl Config {
                     let texts = pass.redirects.iter().flat_map(ProxyRedirect::templates);
                     pass.set_headers.iter().map(|field| &field.value).chain(texts).any(in_template)
                 }
-                Handler::SlashRedirect | Handler::Files => false,
+                Handler::SlashRedirect | Handler::StubStatus | Handler::Files => false,
             };
             let pages = location.errors.pages.iter().any(|page| in_template(&page.to));
             let files = location.files.templates().any(in_template);
-            added || handled || pages || files || in_program(&location.program)
+            let mut guards = location.access.guard.iter().flat_map(|guard| guard.templates());
+            let guarded = guards.any(in_template);
+            added || handled || pages || files || guarded || in_program(&location.program)
         };
         let in_map = |map: &Map| {
             let values = map.values.iter().chain([&map.subject, &map.default]);
@@ -101,6 +122,7 @@ impl Config {
         };
         self.log_formats.iter().any(|format| in_template(&format.template))
             || self.maps.iter().any(in_map)
+            || self.zones.iter().any(|zone| in_template(&zone.key))
             || self.geos.iter().any(|geo| geo.subject.as_ref() == Some(variable))
             || self.splits.iter().any(|split| in_template(&split.subject))
             || self.servers.iter().any(|server| {

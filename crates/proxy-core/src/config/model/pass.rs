@@ -31,9 +31,20 @@ pub struct ProxyPass {
     /// nginx: `proxy_ignore_client_abort`, off: whether the exchange with the upstream goes on
     /// when the client has gone.
     pub ignore_client_abort: bool,
+    /// What of a request goes on.
+    pub sending: Sending,
+}
+
+/// What of a request goes to an upstream.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending {
     /// nginx: `client_body_buffer_size`, 16k: what of a request's body is kept, in bytes, so that
     /// it can be sent to the next server.
     pub replay_bytes_max: usize,
+    /// nginx: `proxy_pass_request_headers`, on.
+    pub fields: bool,
+    /// nginx: `proxy_pass_request_body`, on.
+    pub body: bool,
 }
 
 /// nginx: one `proxy_redirect`: what is found, and what is put in its place.

@@ -3,7 +3,7 @@
 use super::*;
 
 fn lets_in(config: &Config, path: &str, address: &str) -> bool {
-    at(config, path).access.lets_in(address.parse().unwrap())
+    at(config, path).access.lets_in(address.parse().unwrap()).unwrap_or(true)
 }
 
 #[test]

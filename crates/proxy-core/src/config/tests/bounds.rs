@@ -20,9 +20,9 @@ fn what_no_file_says_is_as_in_nginx() {
     let next = pass.next_upstream;
     assert_eq!(next.conditions, NextConditions::ERROR.and(NextConditions::TIMEOUT));
     assert_eq!((next.tries, next.timeout_ms), (0, 0));
-    assert_eq!((pass.buffer_bytes, pass.replay_bytes_max), (64 << 10, 16 << 10));
+    assert_eq!((pass.buffer_bytes, pass.sending.replay_bytes_max), (64 << 10, 16 << 10));
     assert_eq!((pass.steering.ignored, pass.ignore_client_abort), (IgnoredFields::NONE, false));
-    assert_eq!(config.worker_connections, None);
+    assert_eq!(config.process.worker_connections, None);
 }
 
 #[test]
@@ -196,7 +196,9 @@ fn buffers_are_as_large_as_the_file_says_within_bounds() {
          location /small { proxy_buffer_size 4k; client_body_buffer_size 1m; proxy_pass http://a; } \
          location /most { proxy_buffer_size 1m; proxy_pass http://a; }",
     );
-    let of = |path: &str| (pass(&config, path).buffer_bytes, pass(&config, path).replay_bytes_max);
+    let of = |path: &str| {
+        (pass(&config, path).buffer_bytes, pass(&config, path).sending.replay_bytes_max)
+    };
     assert_eq!(of("/"), (128 << 10, 0));
     assert_eq!(of("/small"), (64 << 10, 1 << 20));
     assert_eq!(of("/most"), (1 << 20, 0));
@@ -222,7 +224,7 @@ fn what_is_more_than_the_most_here_is_told_and_bounded() {
     assert_eq!(config.servers[0].client.fields_max, 10_000);
     assert_eq!(config.servers[0].client.head_bytes_max, 1 << 20);
     let pass = pass(&config, "/");
-    assert_eq!((pass.buffer_bytes, pass.replay_bytes_max), (1 << 20, 1 << 20));
+    assert_eq!((pass.buffer_bytes, pass.sending.replay_bytes_max), (1 << 20, 1 << 20));
     let most = "http { max_headers 10000; large_client_header_buffers 4 256k; \
                 proxy_buffer_size 1m; client_body_buffer_size 1m; server { return 200; } }";
     check_warnings(most, &[]);
@@ -232,7 +234,7 @@ fn what_is_more_than_the_most_here_is_told_and_bounded() {
 fn worker_connections_are_more_than_the_sockets_to_listen_on() {
     let of = |events: &str, servers: &str| {
         lowered(&format!("events {{ {events} }} http {{ {servers} }}"))
-            .map(|(config, _)| config.worker_connections)
+            .map(|(config, _)| config.process.worker_connections)
     };
     let one = "server { listen 80; return 204; }";
     assert_eq!(of("worker_connections 1024;", one), Ok(Some(1024)));

@@ -55,7 +55,7 @@ fn check_location(locations: &str, choices: &[(&str, u16)]) {
         let status = match &location.handler {
             _ if location.program.returned(0).is_some() => returned(location),
             Handler::SlashRedirect => 301,
-            Handler::Files => 404,
+            Handler::StubStatus | Handler::Files => 404,
             Handler::Proxy(_) => 502,
         };
         assert_eq!(status, *expected, "{path} of {locations}");

@@ -7,6 +7,7 @@ mod damage;
 mod error_pages;
 mod expressions;
 mod files;
+mod guards;
 mod locations;
 mod maps;
 mod rewrites;
@@ -129,6 +130,7 @@ fn every_implemented_directive_is_taken_up_somewhere() {
         include_str!("../lower/access.rs"),
         include_str!("../lower/error_page.rs"),
         include_str!("../lower/files.rs"),
+        include_str!("../lower/guard.rs"),
         include_str!("../lower/location.rs"),
         include_str!("../lower/log.rs"),
         include_str!("../lower/map.rs"),

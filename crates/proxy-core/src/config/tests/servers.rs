@@ -286,7 +286,7 @@ fn error_log_says_where_messages_go_and_from_which_level() {
 
 #[test]
 fn pid_names_a_file_and_there_is_none_without_it() {
-    let pid = |text: &str| good(&format!("{text} http {{ server {{ return 204; }} }}")).pid;
+    let pid = |text: &str| good(&format!("{text} http {{ server {{ return 204; }} }}")).process.pid;
     assert_eq!(pid(""), None);
     assert_eq!(pid("pid /run/nginx.pid;"), Some("/run/nginx.pid".into()));
     assert_eq!(pid("pid logs/nginx.pid;"), Some("/etc/nginx/logs/nginx.pid".into()));

@@ -86,6 +86,9 @@ impl Judge<'_> {
         match status {
             200 if ask.place == Place::File => matches!(ask.method, "GET" | "HEAD"),
             200 => ask.place == Place::Own,
+            403 if ask.place == Place::Turn => true,
+            401 | 403 => ask.words.contains(&status),
+            500 if ask.place == Place::Guarded => self.may_be_unanswered(ask),
             301 => ask.place == Place::Moved,
             // The default folder is not there.
             404 => ask.place == Place::Nowhere,
@@ -104,6 +107,16 @@ impl Judge<'_> {
             }
             _ => false,
         }
+    }
+
+    /// Whether whoever was asked about a request may have said nothing, or nothing of use.
+    fn may_be_unanswered(&self, ask: &Ask) -> bool {
+        let is_plain = |status: &u16| matches!(status, 200..=299 | 401 | 403);
+        let has_trouble = self.shared.blames.values().any(|one| one.faults + one.silences > 0)
+            || self.shared.network.conns.iter().any(|conn| conn.is_gone(Party::Actor))
+            || self.world.has.any(&[Feature::Refuse, Feature::ConnectHangs, Feature::MaxFails])
+            || self.world.has.any(&[Feature::OwnShortage, Feature::Silence]);
+        has_trouble || !ask.words.iter().all(is_plain)
     }
 
     /// Every request of a client that did its part has its whole answer.

@@ -1,6 +1,7 @@
 //! The verdict on a world: what must hold of all that was asked, answered and logged.
 
 mod client;
+mod guards;
 mod log;
 mod upstream;
 
@@ -50,6 +51,7 @@ pub fn judge(world: &World) -> Vec<String> {
     judge.check_counters();
     judge.check_clients();
     judge.check_upstreams();
+    judge.check_guards();
     judge.wrong.into_inner()
 }
 

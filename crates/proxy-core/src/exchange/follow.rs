@@ -1,0 +1,52 @@
+//! What the phases say is asked, and done.
+
+use super::{Exchange, Out, Phase, pass_of};
+use crate::canary::{Canary, is_planted};
+use crate::clock::Moment;
+use crate::phases::{self, Content, Seen, Stage};
+
+impl Exchange {
+    /// Asks nginx's phases what becomes of the request, and does it.
+    pub(super) fn run_phases(&mut self, now: Moment, out: &mut Out) {
+        let (response, attempts) = (&self.down.response, &self.attempts);
+        let seen = Seen { response, attempts, now };
+        let content = phases::run(&mut self.request, &seen);
+        self.follow(content, now, out);
+    }
+
+    /// Does what the phases said.
+    pub(super) fn follow(&mut self, content: Content, now: Moment, out: &mut Out) {
+        match content {
+            Content::Call => self.begin_call(now),
+            Content::Ask { refused } => self.ask(refused, now, out),
+            Content::Pause { then, .. } if is_planted(Canary::NoPause) => {
+                self.resume(then, now, out);
+            }
+            Content::Pause { ms, then } => {
+                self.phase = Phase::Pausing { until_ms: now.ms.saturating_add(ms), then };
+            }
+            Content::Fault(fault) => self.fail(fault, now, out),
+            Content::Files => self.answer_file(now, out),
+            Content::Elsewhere => self.go_elsewhere(now, out),
+            content => self.answer(content, now, out),
+        }
+    }
+
+    fn begin_call(&mut self, now: Moment) {
+        let at = self.request.at.clone();
+        let Some(pass) = pass_of(at.location(self.request.place)) else { return };
+        let body = if pass.sending.body { self.request.body() } else { http1::BodyLength::None };
+        self.wire.request_body = body;
+        self.wire.has_sent = false;
+        self.call.begin(pass, at.config(), self.request.course.redirects, now.ms);
+        self.phase = Phase::Connecting;
+        self.wants_connect = true;
+    }
+
+    /// The phases go on from where they were left.
+    pub(super) fn resume(&mut self, stage: Stage, now: Moment, out: &mut Out) {
+        let seen = Seen { response: &self.down.response, attempts: &self.attempts, now };
+        let content = phases::resume(&mut self.request, &seen, stage);
+        self.follow(content, now, out);
+    }
+}

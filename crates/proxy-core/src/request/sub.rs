@@ -1,0 +1,51 @@
+//! A subrequest: for a while the request asks for another place of its server, then it is itself
+//! again.
+
+use super::{Request, Uri};
+use crate::course::Course;
+use crate::generation::Place;
+
+/// What a request is apart from its subrequest.
+#[derive(Debug)]
+pub struct Main {
+    place: Place,
+    uri: Uri,
+    course: Course,
+}
+
+impl Main {
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+}
+
+impl Request {
+    /// Becomes a subrequest for a path. nginx: it is a GET without a body and a query; the client's
+    /// fields and its target stay as they are.
+    pub fn ask(&mut self, path: &[u8]) -> Main {
+        debug_assert!(!self.course.is_sub, "one at a time");
+        let Uri { host, is_host_told, origin, .. } = &self.uri;
+        let uri = Uri {
+            host: host.clone(),
+            is_host_told: *is_host_told,
+            origin: *origin,
+            path: path.to_vec(),
+            ..Uri::default()
+        };
+        let course =
+            Course { peer: self.course.peer, is_internal: true, is_sub: true, ..Course::default() };
+        let place = Place { location: None, ..self.place };
+        Main {
+            place: std::mem::replace(&mut self.place, place),
+            uri: std::mem::replace(&mut self.uri, uri),
+            course: std::mem::replace(&mut self.course, course),
+        }
+    }
+
+    /// Is itself again.
+    pub fn be_main(&mut self, main: Main) {
+        debug_assert!(self.course.is_sub, "it was one");
+        (self.place, self.uri, self.course) = (main.place, main.uri, main.course);
+    }
+}

@@ -1,0 +1,47 @@
+//! Variables of connections: this one, and all of them.
+
+use std::net::IpAddr;
+
+use super::{View, push_ip, push_number};
+use crate::config::model::Variable;
+use crate::counters::Totals;
+
+impl View<'_> {
+    pub(super) fn push_connection_variable(&self, variable: &Variable, out: &mut Vec<u8>) {
+        use Variable as V;
+        let (client, at) = (&self.request.client, &self.request.at);
+        let peer = self.request.course.peer.unwrap_or(client.remote);
+        match variable {
+            V::BinaryRemoteAddr => match client.remote.ip() {
+                IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
+                IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
+            },
+            V::ConnectionsActive => push_number(self.totals().active, out),
+            V::ConnectionsReading => push_number(self.totals().reading, out),
+            V::ConnectionsWaiting => push_number(self.totals().waiting, out),
+            V::ConnectionsWriting => push_number(self.totals().writing(), out),
+            V::Connection => push_number(client.serial, out),
+            V::ConnectionRequests => push_number(client.requests, out),
+            V::RemoteAddr => push_ip(client.remote.ip(), out),
+            V::RealipRemoteAddr => push_ip(peer.ip(), out),
+            V::RealipRemotePort => push_number(u64::from(peer.port()), out),
+            // nginx: one that nobody has told is empty.
+            V::RemotePort if client.remote.port() == 0 => {}
+            V::RemotePort => push_number(u64::from(client.remote.port()), out),
+            V::Scheme => out.extend_from_slice(b"http"),
+            V::ServerAddr => push_ip(client.local.ip(), out),
+            V::ServerPort => push_number(u64::from(client.local.port()), out),
+            V::ServerName => out.extend_from_slice(&at.server(self.request.place).name),
+            V::Pipe => out.push(if client.is_pipelined { b'p' } else { b'.' }),
+            V::Hostname => out.extend_from_slice(&at.generation().host().name),
+            V::NginxVersion => out.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes()),
+            V::Pid => push_number(u64::from(at.generation().host().pid), out),
+            _ => {}
+        }
+    }
+
+    /// What all workers count.
+    fn totals(&self) -> Totals {
+        self.request.at.generation().host().boards.totals()
+    }
+}

@@ -1,0 +1,38 @@
+//! Who is let in was let in by whoever was asked, waits are waited, and what was held of a zone is
+//! given back.
+
+use proxy_core::zones::lock;
+
+use super::Judge;
+use crate::ledger::Line;
+use crate::site::{Place, TURN_MS};
+
+/// Clocks are read in whole milliseconds.
+const GRAIN_MS: u64 = 2;
+
+impl Judge<'_> {
+    pub fn check_guards(&self) {
+        for (generation, held) in self.ledger().held.iter().enumerate() {
+            if !lock(held).is_empty() {
+                self.fail(format!("generation {generation} holds what nobody uses any more"));
+            }
+        }
+        for client in self.world.clients() {
+            let remote = self.conn(client.conn).remote;
+            let is_turn = |line: &&Line| {
+                let ask = line.ask.map(|id| self.ask(id));
+                line.status == 403 && ask.is_some_and(|ask| ask.place == Place::Turn)
+            };
+            let lines: Vec<&Line> = self.lines_from(remote).filter(is_turn).collect();
+            for pair in lines.windows(2).filter(|pair| pair[0].generation == pair[1].generation) {
+                let began_ms = pair[0].at_ms - pair[0].took_ms;
+                if pair[1].at_ms + GRAIN_MS < began_ms + TURN_MS {
+                    self.fail(format!(
+                        "{:?} did not wait for its turn after {:?}",
+                        pair[1], pair[0]
+                    ));
+                }
+            }
+        }
+    }
+}
