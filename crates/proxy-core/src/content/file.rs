@@ -145,11 +145,11 @@ pub fn push_variable(view: &View<'_>, variable: &Variable, out: &mut Vec<u8>) ->
 /// nginx: `$document_root`.
 fn push_root(view: &View<'_>, out: &mut Vec<u8>) {
     let root = &view.request.at.location(view.request.place).files.root;
-    let start = out.len();
-    view.push_template(&root.path, out);
-    if !root.base.is_empty() && out.get(start) != Some(&b'/') {
-        out.splice(start..start, root.base.iter().copied());
+    let path = view.text(&root.path);
+    if path.first() != Some(&b'/') {
+        out.extend_from_slice(&root.base);
     }
+    out.extend_from_slice(&path);
 }
 
 /// nginx: whether something is at a path of `if (-f …)` and its like.
@@ -336,6 +336,8 @@ pub(super) fn note(view: &View<'_>, line: &str) {
 }
 
 /// For the log.
-pub(super) fn shown(path: &[u8]) -> String {
-    String::from_utf8_lossy(path).escape_debug().collect()
+pub(crate) fn shown(text: &[u8]) -> String {
+    const SHOWN_BYTES_MAX: usize = 1_000;
+    let text = text.get(..SHOWN_BYTES_MAX).unwrap_or(text);
+    String::from_utf8_lossy(text).escape_debug().collect()
 }

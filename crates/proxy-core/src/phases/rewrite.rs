@@ -7,7 +7,7 @@ use super::{Content, Seen};
 use crate::config::model::{
     ErrorLevel, Part, Program, Rewrite, Step, Template, Test, Then, Variable,
 };
-use crate::content::file;
+use crate::content::file::{self, shown};
 use crate::fault::Fault;
 use crate::request::Request;
 use crate::variables::own::VALUE_BYTES_MAX;
@@ -277,11 +277,4 @@ fn has_question_mark(to: &Template) -> bool {
 /// nginx: what `rewrite_log` tells is a notice.
 fn note(request: &mut Request, line: String) {
     request.values.get_mut().note(ErrorLevel::Notice, line);
-}
-
-/// For the log.
-fn shown(text: &[u8]) -> String {
-    const SHOWN_BYTES_MAX: usize = 1_000;
-    let text = text.get(..SHOWN_BYTES_MAX).unwrap_or(text);
-    String::from_utf8_lossy(text).escape_debug().collect()
 }

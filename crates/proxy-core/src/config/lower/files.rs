@@ -12,12 +12,19 @@ use super::scope::{Scope, flag, set};
 use crate::config::expires::{Expires, Rule};
 use crate::config::model::{
     Alias, Files, LinksSeen, ListingFormat, Location, ModifiedSince, PackedRule, Part, Root,
-    Template, TryFiles, TryLast, TryName,
+    Template, TryFiles, TryLast, TryName, Variable,
 };
 use crate::files::LinkRule;
 
 /// nginx: variables that are made of `root` and `alias`.
-const MADE_OF_ROOT: [&str; 3] = ["document_root", "realpath_root", "request_filename"];
+fn made_of_root(part: &Part) -> Option<&'static str> {
+    match part {
+        Part::Variable(Variable::DocumentRoot) => Some("document_root"),
+        Part::Variable(Variable::RealpathRoot) => Some("realpath_root"),
+        Part::Variable(Variable::RequestFilename) => Some("request_filename"),
+        _ => None,
+    }
+}
 
 impl Lower<'_> {
     /// Where relative paths begin, with a slash at the end.
@@ -80,10 +87,8 @@ impl Lower<'_> {
 
     /// The folder that a `root` or an `alias` names.
     fn root(&mut self, directive: &Directive, path: &str, alias: Option<Alias>) -> Option<Root> {
-        let banned = MADE_OF_ROOT.iter().find(|name| {
-            [format!("${name}"), format!("${{{name}}}")].iter().any(|text| path.contains(text))
-        });
-        if let Some(name) = banned {
+        let Template(mut parts) = self.text(path, directive.arg_span(0))?;
+        if let Some(name) = parts.iter().find_map(made_of_root) {
             let directive_name = &directive.name.text;
             let message = format!(
                 "the ${name} variable cannot be used in the \"{directive_name}\" directive"
@@ -91,7 +96,6 @@ impl Lower<'_> {
             self.error(directive.arg_span(0), message);
             return None;
         }
-        let Template(mut parts) = self.text(path, directive.arg_span(0))?;
         let mut base = Vec::new();
         match parts.first_mut() {
             Some(Part::Variable(_)) => base = self.folder(),
