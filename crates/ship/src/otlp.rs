@@ -8,7 +8,7 @@ use tail::json;
 use crate::answer::Partial;
 use crate::format::{Entry, Pair, Shape, line_name, push_decimal, push_pair};
 use crate::protobuf::{
-    Value, bytes_len, next_field, push_bytes, push_fixed64, push_head, push_number,
+    Value, bytes_len, next_field, push_bytes, push_fixed64, push_head, push_number, without_head,
 };
 use crate::severity;
 
@@ -189,27 +189,34 @@ fn push_json_attribute(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(b"}}");
 }
 
-/// The partial success in an answer (`ExportLogsServiceResponse.partial_success`), if there is one.
-pub(crate) fn partial_success(body: &[u8]) -> Option<Partial> {
+/// The partial success in an answer (`ExportLogsServiceResponse.partial_success`), if there is one. Of
+/// one that was cut off it is what there is.
+pub(crate) fn partial_success(body: &[u8], is_cut: bool) -> Option<Partial> {
     let mut rest = body;
     while let Some((field, value)) = next_field(&mut rest) {
-        let (1, Value::Bytes(mut partial)) = (field, value) else { continue };
-        let mut found = Partial::default();
-        while let Some(field) = next_field(&mut partial) {
-            match field {
-                (1, Value::Number(rejected)) => found.refused = rejected,
-                (2, Value::Bytes(words)) => found.words = String::from_utf8_lossy(words).into(),
-                _ => {}
-            }
+        if let (1, Value::Bytes(partial)) = (field, value) {
+            return Some(read_partial(partial));
         }
-        return Some(found);
     }
-    None
+    is_cut.then(|| read_partial(without_head(body)))
 }
 
-/// The same in JSON: `{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"…"}}`.
+fn read_partial(mut partial: &[u8]) -> Partial {
+    let mut found = Partial::default();
+    while let Some(field) = next_field(&mut partial) {
+        match field {
+            (1, Value::Number(rejected)) => found.refused = rejected,
+            (2, Value::Bytes(words)) => found.words = String::from_utf8_lossy(words).into(),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The same in JSON, if it has one: `{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"…"}}`.
 pub(crate) fn partial_success_in_json(body: &[u8]) -> Option<Partial> {
     let text = String::from_utf8_lossy(body);
+    let text = text.strip_prefix('{')?;
     let (_, partial) = text.split_once("\"partialSuccess\"")?;
     let value_of = |name: &str| {
         let (_, behind) = partial.split_once(name)?;
@@ -281,7 +288,8 @@ mod tests {
     #[test]
     fn a_partial_success_says_how_many_were_refused() {
         let check = |body: &[u8], expected: Option<(u64, &str)>| {
-            let seen = partial_success(body).map(|partial| (partial.refused, partial.words));
+            let seen = partial_success(body, false);
+            let seen = seen.map(|partial| (partial.refused, partial.words));
             assert_eq!(seen, expected.map(|(refused, words)| (refused, words.to_owned())));
         };
         check(b"", None);
@@ -289,6 +297,8 @@ mod tests {
         check(b"\x0a\x07\x08\x03\x12\x03old", Some((3, "old")));
         check(b"\x10\x05\x0a\x02\x08\x01", Some((1, "")));
         check(b"<html>", None);
+        let cut = partial_success(b"\x0a\x83\x08\x08\x03\x12\xff\x07old", true);
+        assert_eq!(cut, Some(Partial { refused: 3, words: String::new() }));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ship::answer::{Answer, Reading};
+use ship::answer::{Answer, Head, Reading};
 use ship::courier::Parcel;
 use ship::format::Format;
 use sys::wake::Waker;
@@ -150,14 +150,13 @@ fn read(format: Format, records: usize, answer: ureq::http::Response<ureq::Body>
     let (head, body) = answer.into_parts();
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
-    let mut reading = Reading::new(
-        format,
-        records,
-        head.status.as_u16(),
-        text(&head.headers, &RETRY_AFTER),
-        text(&head.headers, &LOCATION),
-        unix_ms,
-    );
+    let told = Head {
+        status: head.status.as_u16(),
+        content_type: text(&head.headers, &CONTENT_TYPE),
+        retry_after: text(&head.headers, &RETRY_AFTER),
+        location: text(&head.headers, &LOCATION),
+    };
+    let mut reading = Reading::new(format, records, &told, unix_ms);
     let mut body = body.into_reader();
     let mut piece = [0; PIECE_BYTES];
     // A body that breaks off is judged by what there is of it.

@@ -152,6 +152,38 @@ fn victoria_logs_has_every_line_in_every_format() {
     }
 }
 
+/// No address of a store that takes nothing there is an acknowledgement, whatever it answers.
+#[test]
+fn victoria_logs_acknowledges_nothing_at_another_address() {
+    let Some(program) = find("victoria-logs") else { return };
+    let folder = Folder::new();
+    let server = Server::victoria_logs(&program, &free_address(), &folder);
+    append(&folder.path("app.log"), (0..100).map(line).collect::<String>().as_bytes());
+    let log = folder.argument("app.log");
+    let check = |output: &str, path: &str| {
+        let (url, admin) = (server.url(path), free_address());
+        let usual = ["--output", output, "--url", &url, "--admin-listen", &admin];
+        let scraper = Scraper::start(
+            &[&usual[..], &["--batch-timeout", "0s", "--shutdown-timeout", "0s", &log]].concat(),
+        );
+        scraper.wait_for_message("store: ");
+        thread::sleep(Duration::from_millis(100));
+        assert_eq!(metric(&admin, "log_scraper_store_records_total"), 0, "{output} {path}");
+        assert_eq!(metric(&admin, "log_scraper_lag_bytes"), 100 * line(0).len() as u64);
+        scraper.signal(Signal::TERM);
+        assert_eq!(scraper.wait().0.code(), Some(2), "{output} {path}");
+    };
+    for output in ["otlp", "loki", "ndjson", "elasticsearch"] {
+        for path in ["/", "/health", "/select/vmui/", "/metrics", "/insert/loki/ready", "/flags"] {
+            check(output, path);
+        }
+    }
+    check("elasticsearch", "/insert/elasticsearch/");
+    check("loki", "/insert/elasticsearch/_license");
+    check("otlp", "/insert/elasticsearch/_license");
+    check("otlp", "/insert/splunk/services/collector/event");
+}
+
 #[test]
 fn victoria_logs_misses_no_line_of_a_scraper_that_is_killed_time_and_again() {
     let Some(program) = find("victoria-logs") else { return };

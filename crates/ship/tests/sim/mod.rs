@@ -208,6 +208,11 @@ fn an_acknowledgement_before_the_store_s_own_is_found() {
 }
 
 #[test]
+fn a_success_that_is_no_store_s_and_is_believed_is_found() {
+    FORMATS.into_iter().for_each(|format| check(Bug::AnySuccessIsTaken, format));
+}
+
+#[test]
 fn a_lost_half_of_a_batch_that_was_split_is_found() {
     check(Bug::LostHalf, Format::Ndjson);
     check(Bug::LostHalf, Format::Loki);

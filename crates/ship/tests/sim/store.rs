@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Prng;
-use crate::answer::{Answer, Reading};
+use crate::answer::{Answer, Head, Reading};
 use crate::format::Format;
 
 /// Requests with more bytes are too large for a store that is in that mood.
@@ -20,6 +20,8 @@ pub(crate) enum Mood {
     /// It takes a first part, and nobody hears of it.
     Half,
     Small,
+    /// Somebody else answers in its place, who takes nothing and calls it a success.
+    Foreign,
 }
 
 impl Mood {
@@ -36,6 +38,7 @@ impl Mood {
             Mood::Unheard,
             Mood::Half,
             Mood::Small,
+            Mood::Foreign,
         ];
         moods[rng.below(moods.len() as u64) as usize]
     }
@@ -81,7 +84,13 @@ impl Store {
     }
 
     fn says(&self, status: u16, body: &str) -> Answer {
-        let mut reading = Reading::new(self.format, 1000, status, Some("1"), Some("/x"), 0);
+        let head = Head {
+            status,
+            retry_after: Some("1"),
+            location: Some("/x"),
+            ..Head::default()
+        };
+        let mut reading = Reading::new(self.format, 1000, &head, 0);
         reading.feed(body.as_bytes());
         reading.done()
     }
@@ -110,6 +119,7 @@ impl Store {
                 self.take_before_poison(&texts[..texts.len() / 2]);
                 Answer::failed("reset")
             }
+            Mood::Foreign => self.says(200, "<html>Welcome</html>"),
             Mood::Small if body.len() > SMALL_BYTES && records > 1 => self.says(413, "large"),
             _ if self.format == Format::Elasticsearch => self.bulk(&texts, rng),
             _ if texts.iter().any(|text| text.ends_with("poison")) => self.refuse(&texts, rng),
