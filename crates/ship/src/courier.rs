@@ -13,6 +13,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tail::envelope;
@@ -89,6 +90,8 @@ pub struct Courier {
     settings: Settings,
     writer: Writer,
     sender: Identity,
+    /// The file of the last record, and how that is written.
+    place: (PathBuf, Vec<u8>),
     filling: Batch,
     /// Memory of the batch that was sent last.
     spare: Batch,
@@ -109,8 +112,10 @@ pub struct Courier {
 impl Courier {
     /// One that has nothing to send yet.
     pub fn new(settings: Settings) -> Courier {
+        let writer = Writer::new(&settings.shape);
         Courier {
-            writer: Writer::new(&settings.shape),
+            place: (PathBuf::new(), writer.place("")),
+            writer,
             sender: Identity::of_sender(settings.sender.as_bytes()),
             backoff: Backoff::new(settings.seed),
             settings,
@@ -194,10 +199,13 @@ impl Courier {
         let (start, count, last_ns) =
             (self.filling.body.len(), self.filling.ends.len(), self.last_ns);
         let cut = self.settings.long.cut(record, self.settings.record_bytes);
-        let path = record.source.to_string_lossy();
+        if record.source != self.place.0 {
+            let place = self.writer.place(&record.source.to_string_lossy());
+            self.place = (record.source.to_owned(), place);
+        }
         let mut is_utf8 = true;
-        for piece in &cut.pieces {
-            let text = clean(record, piece);
+        for piece in cut.pieces {
+            let text = clean(record, &piece);
             is_utf8 &= matches!(text, Cow::Borrowed(_));
             // No two records of a sender are of one time: stores order by it, and Loki takes the
             // same line of the same time for the same record.
@@ -205,8 +213,8 @@ impl Courier {
             let entry = Entry {
                 text: &text,
                 time_ns: self.last_ns,
-                path: &path,
-                piece: mark(record, piece),
+                place: &self.place.1,
+                piece: mark(record, &piece),
                 sender: self.sender,
                 file: record.file,
                 offset: record.offset + piece.start as u64,
@@ -416,8 +424,7 @@ impl Courier {
             let Some(item) = items.next_if(|item| item.number == place) else { continue };
             let verdict = judge_item(item);
             #[cfg(test)]
-            let verdict =
-                verdict.filter(|_| self.planted != Some(Bug::BusyIsRefused));
+            let verdict = verdict.filter(|_| self.planted != Some(Bug::BusyIsRefused));
             match verdict {
                 Some(verdict) => {
                     again.push(number);
@@ -512,5 +519,6 @@ fn clean<'a>(record: &Record<'a>, piece: &Range<usize>) -> Cow<'a, str> {
     if ends_line {
         text = text.strip_suffix(b"\r").unwrap_or(text);
     }
-    String::from_utf8_lossy(text)
+    // Most are: what is there for the others takes longer.
+    std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed)
 }

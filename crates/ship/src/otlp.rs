@@ -76,8 +76,15 @@ impl Otlp {
         head
     }
 
+    /// The attribute that says which file it is.
+    pub(crate) fn place(path: &str) -> Vec<u8> {
+        let mut place = Vec::new();
+        push_attribute(&mut place, ATTRIBUTES, PATH, path);
+        place
+    }
+
     pub(crate) fn push(&self, out: &mut Vec<u8>, entry: &Entry) {
-        let severity = severity::of(entry.text).filter(|_| self.severity);
+        let severity = if self.severity { severity::of(entry.text) } else { None };
         let body_len = bytes_len(entry.text.len());
         let mut pieces = Vec::new();
         if let Some(piece) = &entry.piece {
@@ -86,8 +93,8 @@ impl Otlp {
             push_attribute(&mut pieces, ATTRIBUTES, PARTIAL, bool_text(piece.goes_on));
         }
         let severity_len = severity.map_or(0, |one| 2 + bytes_len(one.word.len()));
-        let path_len = attribute_len(PATH, entry.path);
-        let len = 2 * 9 + severity_len + bytes_len(body_len) + bytes_len(path_len) + pieces.len();
+        let around_len = entry.place.len() + pieces.len();
+        let len = 2 * 9 + severity_len + bytes_len(body_len) + around_len;
         push_head(out, SECOND, len);
         push_fixed64(out, TIME, entry.time_ns);
         if let Some(severity) = severity {
@@ -96,7 +103,7 @@ impl Otlp {
         }
         push_head(out, BODY, body_len);
         push_bytes(out, FIRST, entry.text.as_bytes());
-        push_attribute(out, ATTRIBUTES, PATH, entry.path);
+        out.extend_from_slice(entry.place);
         out.extend_from_slice(&pieces);
         push_fixed64(out, OBSERVED_TIME, entry.time_ns);
     }
@@ -152,6 +159,13 @@ impl OtlpJson {
         OtlpJson { head, severity: shape.severity }
     }
 
+    /// The end of the text, and the attribute that says which file it is.
+    pub(crate) fn place(path: &str) -> Vec<u8> {
+        let mut place = b"},\"attributes\":[".to_vec();
+        push_json_attribute(&mut place, PATH, path);
+        place
+    }
+
     pub(crate) fn push(&self, out: &mut Vec<u8>, entry: &Entry) {
         out.extend_from_slice(b",{\"timeUnixNano\":\"");
         push_decimal(out, entry.time_ns);
@@ -166,9 +180,8 @@ impl OtlpJson {
             out.push(b',');
         }
         out.extend_from_slice(b"\"body\":{\"stringValue\":");
-        json::push_string(out, entry.text.as_bytes());
-        out.extend_from_slice(b"},\"attributes\":[");
-        push_json_attribute(out, PATH, entry.path);
+        json::push_str(out, entry.text);
+        out.extend_from_slice(entry.place);
         if let Some(piece) = &entry.piece {
             out.push(b',');
             push_json_attribute(out, PART_OF, &line_name(piece));

@@ -75,8 +75,7 @@ pub(crate) fn places(format: Format) -> &'static str {
 mod tests {
     use super::*;
 
-    const FORMATS: [Format; 4] =
-        [Format::Otlp, Format::OtlpJson, Format::Loki, Format::Ndjson];
+    const FORMATS: [Format; 4] = [Format::Otlp, Format::OtlpJson, Format::Loki, Format::Ndjson];
 
     /// Which formats' stores say so: a letter each.
     fn check(content_type: &str, body: &str, expected: &str) {
@@ -117,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_word_is_none() {
-        for word in ["OK", "Hi", "pong", "ready", "1", "true", "Hello, World!", "\"\"", "a 1\nb 2"] {
+        for word in ["OK", "Hi", "pong", "ready", "1", "true", "Hello, World!", "\"\"", "a 1\nb 2"]
+        {
             check("", word, "");
         }
     }

@@ -10,17 +10,26 @@ const DEPTH_MAX: usize = 64;
 /// is made of it is optimised as its caller is.
 #[inline]
 pub fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return push_str(out, text);
+    }
     out.push(b'"');
-    if std::str::from_utf8(bytes).is_ok() {
-        push_escaped(out, bytes);
-    } else {
-        for chunk in bytes.utf8_chunks() {
-            push_escaped(out, chunk.valid().as_bytes());
-            if !chunk.invalid().is_empty() {
-                out.extend_from_slice("\u{fffd}".as_bytes());
-            }
+    for chunk in bytes.utf8_chunks() {
+        push_escaped(out, chunk.valid().as_bytes());
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
         }
     }
+    out.push(b'"');
+}
+
+/// Appends text as a JSON string, quotes included.
+#[inline]
+pub fn push_str(out: &mut Vec<u8>, text: &str) {
+    // Room for all at once, where nothing is to be escaped.
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    push_escaped(out, text.as_bytes());
     out.push(b'"');
 }
 

@@ -84,12 +84,7 @@ impl Store {
     }
 
     fn says(&self, status: u16, body: &str) -> Answer {
-        let head = Head {
-            status,
-            retry_after: Some("1"),
-            location: Some("/x"),
-            ..Head::default()
-        };
+        let head = Head { status, retry_after: Some("1"), location: Some("/x"), ..Head::default() };
         let mut reading = Reading::new(self.format, 1000, &head, 0);
         reading.feed(body.as_bytes());
         reading.done()
