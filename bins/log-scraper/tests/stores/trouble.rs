@@ -289,20 +289,3 @@ fn while_it_is_away_memory_stays_as_it_is_and_every_duty_is_done() {
     assert_eq!(status.code(), Some(2), "not everything is out");
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
-
-#[test]
-fn a_signal_ends_the_wait_for_a_store_that_is_back_by_then() {
-    let store = Store::start(|number, _| match number {
-        0 => Reply::Says(503, "Retry-After: 200\r\n", String::new()),
-        _ => Reply::status(204),
-    });
-    let folder = folder_with(100);
-    let (url, log) = (store.url("/"), folder.argument("app.log"));
-    let scraper = Scraper::start(&arguments("otlp", &url, &[&log]));
-    wait_until("a request", || store.count() >= 1);
-    thread::sleep(Duration::from_millis(200));
-    let start = Instant::now();
-    scraper.terminate();
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-    assert_eq!(store.count(), 2);
-}
