@@ -1,6 +1,6 @@
 //! A store with moods: it takes a request, or a part of it, and says so, or something else, or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Prng;
 use crate::answer::{Answer, Head, Reading};
@@ -59,11 +59,16 @@ impl Store {
     }
 
     pub(crate) fn has(&self, text: &str) -> bool {
-        self.order.iter().any(|known| known == text)
+        self.records.contains_key(text)
+    }
+
+    /// Texts of all records that it has.
+    pub(crate) fn texts_taken(&self) -> BTreeSet<String> {
+        self.records.keys().cloned().collect()
     }
 
     /// Texts of the records in a request.
-    fn texts(body: &str) -> Vec<&str> {
+    pub(crate) fn texts(body: &str) -> Vec<&str> {
         let starts = body.match_indices("\"record-");
         starts.map(|(at, _)| body[at + 1..].split('"').next().unwrap_or_default()).collect()
     }
@@ -167,8 +172,14 @@ impl Store {
 
     /// A request that is taken is not overtaken by a later one, unless a part of it was refused.
     pub(crate) fn in_order(&self) -> Result<(), String> {
+        self.in_order_of("")
+    }
+
+    /// The same of those that begin so.
+    pub(crate) fn in_order_of(&self, start: &str) -> Result<(), String> {
         let is_whole = self.format != Format::Elasticsearch;
-        match is_whole && !self.order.is_sorted() {
+        let order = self.order.iter().filter(|text| text.starts_with(start));
+        match is_whole && !order.is_sorted() {
             true => Err(format!("not in order: {:?}", self.order)),
             false => Ok(()),
         }
