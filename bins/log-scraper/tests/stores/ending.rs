@@ -13,6 +13,9 @@ use crate::{arguments, folder_with};
 /// What an end takes beside a wait, on a busy machine.
 const SLACK: Duration = Duration::from_millis(1500);
 
+/// What it is called, the script, further flags, the exit code, and how long it takes.
+type Case = (&'static str, Script, &'static [&'static str], i32, [u64; 2]);
+
 /// Told to end once a store has got so many requests: its exit code, and that it took at least and,
 /// but for the slack, at most so many milliseconds.
 fn check(
@@ -47,7 +50,7 @@ fn it_ends_at_once_or_as_soon_as_the_store_lets_it_or_when_the_time_is_over() {
     };
     let busy = Reply::Says(503, "Retry-After: 200\r\n", String::new());
     let second = &["--shutdown-timeout", "1s"][..];
-    let cases: [(&str, Script, &[&str], i32, [u64; 2]); 6] = [
+    let cases: [Case; 6] = [
         (
             "all is acknowledged, the connection is idle",
             script(well(), || Reply::Resets),
