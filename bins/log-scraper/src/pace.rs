@@ -7,7 +7,7 @@
 /// last turn was long ago.
 const SOON_US: u64 = 250;
 /// The same while they come thick.
-const THICK_US: u64 = 2000;
+const THICK_US: u64 = 3000;
 /// What comes is counted over this time.
 const WINDOW_US: u64 = 20_000;
 /// Turns and lines in a window beyond which changes come thick: three a millisecond.
@@ -52,6 +52,11 @@ impl Pace {
         }
     }
 
+    /// Whether changes came so thick that another one is to be expected before its turn.
+    pub(crate) fn is_thick(&self) -> bool {
+        self.thick
+    }
+
     /// How long the next turn that a change asks for has to wait.
     pub(crate) fn wait_us(&self, now_us: u64) -> u64 {
         let gap_us = if self.thick { self.thick_us } else { self.soon_us };
@@ -92,9 +97,9 @@ mod tests {
 
     #[test]
     fn thick_changes_share_turns_and_wait_a_little() {
-        check(1, 100, 400..700, THICK_US);
-        check(10, 1000, 400..700, THICK_US);
-        check(100, 1000, 400..700, THICK_US);
+        check(1, 100, 300..500, THICK_US);
+        check(10, 1000, 300..500, THICK_US);
+        check(100, 1000, 300..500, THICK_US);
     }
 
     #[test]
@@ -111,8 +116,8 @@ mod tests {
         pace.turned(100_000, 0);
         pace.turned(200_000, 0);
         pace.turned(220_000, 100_000);
-        assert_eq!(pace.wait_us(220_000), THICK_US);
+        assert_eq!((pace.is_thick(), pace.wait_us(220_000)), (true, THICK_US));
         pace.turned(300_000, 100_000);
-        assert_eq!(pace.wait_us(300_000), SOON_US);
+        assert_eq!((pace.is_thick(), pace.wait_us(300_000)), (false, SOON_US));
     }
 }

@@ -22,7 +22,7 @@ use crate::stream::{Generation, Stream, same_file};
 use crate::unpack::{Reader, UNPACKS};
 
 /// Bytes of the beginning that are compared.
-const PEEK_BYTES: usize = 32 << 10;
+pub(crate) const PEEK_BYTES: usize = 32 << 10;
 /// Reads for them.
 const PEEK_READS_MAX: u32 = 8;
 /// Tries to read it.

@@ -1,6 +1,7 @@
 //! gzip as compressors write it: with a name or without, in one member or two.
 
-/// A gzip file of `plain`, in two members if `split` is within it. Level 0 stores.
+/// A gzip file of `plain`, in two members if `split` is within it and a multiple of three. Level 0
+/// stores.
 pub(crate) fn gzip(plain: &[u8], level: u8, split: u64) -> Vec<u8> {
     let split = if split.is_multiple_of(3) { split as usize } else { 0 };
     let (first, second) = plain.split_at(split);
