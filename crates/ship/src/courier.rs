@@ -31,6 +31,7 @@ use crate::items::Item;
 use crate::long::{Long, mark};
 #[cfg(test)]
 use crate::planted::Bug;
+use crate::success;
 use crate::told::{Health, Stats, Told};
 
 /// Requests in a row that may be refused without a pause: more than it takes to find one record
@@ -353,7 +354,7 @@ impl Courier {
                 (Health::Misconfigured, None, Told::Misconfigured(words))
             }
             Verdict::TooLarge { words } | Verdict::Refused { words } => {
-                (Health::Misconfigured, None, Told::AllRefused(words))
+                (Health::Misconfigured, None, self.all_refused(&words))
             }
             Verdict::Taken(_) | Verdict::Items(_) => return,
         };
@@ -365,6 +366,10 @@ impl Courier {
             sent.todo.push(part);
             sent.at_ms = at_ms;
         }
+    }
+
+    fn all_refused(&self, words: &str) -> Told {
+        Told::AllRefused(format!("{words} ({})", success::places(self.format())))
     }
 
     fn wait_ms(&mut self, asked_ms: Option<u64>) -> u64 {
@@ -382,7 +387,7 @@ impl Courier {
             if !self.has_taken {
                 // From here on it takes long until each was refused by itself.
                 self.stats.health = Health::Misconfigured;
-                self.told.push(Told::AllRefused(words.clone()));
+                self.told.push(self.all_refused(&words));
             }
         }
         let Some(sent) = &mut self.sent else { return };

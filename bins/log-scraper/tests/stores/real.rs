@@ -167,8 +167,8 @@ fn victoria_logs_acknowledges_nothing_at_another_address() {
         let scraper = Scraper::start(
             &[&usual[..], &["--batch-timeout", "0s", "--shutdown-timeout", "0s", &log]].concat(),
         );
-        scraper.wait_for_message("store: ");
-        thread::sleep(Duration::from_millis(100));
+        // Whatever it answers, what would be right is said.
+        scraper.wait_for_message("/insert/");
         assert_eq!(metric(&admin, "log_scraper_store_records_total"), 0, "{output} {path}");
         assert_eq!(metric(&admin, "log_scraper_lag_bytes"), 100 * line(0).len() as u64);
         scraper.signal(Signal::TERM);
