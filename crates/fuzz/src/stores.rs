@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ship::answer::{Answer, Reading};
+use ship::answer::{Answer, Head, Reading};
 use ship::courier::{Courier, Next, Settings};
 use ship::format::Format;
 use tail::envelope;
@@ -38,7 +38,8 @@ pub fn stores(data: &[u8]) {
 fn outcome(format: Format, status: u16, data: &[u8], ends: &[usize]) -> String {
     let mut courier = courier(format);
     let text = std::str::from_utf8(data).ok().filter(|text| !text.contains('\n'));
-    let mut reading = Reading::new(format, RECORDS, status, text, text, 1_000_000);
+    let head = Head { status, content_type: text, retry_after: text, location: text };
+    let mut reading = Reading::new(format, RECORDS, &head, 1_000_000);
     let mut from = 0;
     for &end in ends {
         // Whoever reads on though nobody cares changes nothing.
@@ -73,7 +74,8 @@ fn outcome(format: Format, status: u16, data: &[u8], ends: &[usize]) -> String {
 }
 
 fn success(format: Format, items: &str) -> Answer {
-    let mut reading = Reading::new(format, RECORDS, 200, None, None, 0);
+    let head = Head { status: 200, ..Head::default() };
+    let mut reading = Reading::new(format, RECORDS, &head, 0);
     if format == Format::Elasticsearch {
         reading.feed(format!("{{\"items\":[{items}]}}").as_bytes());
     }

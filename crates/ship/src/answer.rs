@@ -5,16 +5,29 @@
 
 use crate::format::Format;
 use crate::items::{Item, Items};
-use crate::otlp;
-use crate::{loki, told};
+use crate::{loki, success, told};
 
 /// Bytes of a body that are kept, of an answer to a bulk request beside what it says of each item.
 const KEPT_BYTES: usize = 1024;
+
+/// The head of an answer: its status and the values of those fields that mean something.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Head<'a> {
+    /// The status code.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: Option<&'a str>,
+    /// `Retry-After`.
+    pub retry_after: Option<&'a str>,
+    /// `Location`.
+    pub location: Option<&'a str>,
+}
 
 /// An answer while it is read.
 #[derive(Debug)]
 pub struct Reading {
     status: u16,
+    content_type: String,
     retry_after_ms: Option<u64>,
     location: Option<String>,
     kept: Vec<u8>,
@@ -24,21 +37,14 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Begins with the head of the answer to so many records. `retry_after` and `location` are the
-    /// fields' values, `unix_ms` is the time of day.
-    pub fn new(
-        format: Format,
-        records: usize,
-        status: u16,
-        retry_after: Option<&str>,
-        location: Option<&str>,
-        unix_ms: u64,
-    ) -> Reading {
-        let is_bulk = format == Format::Elasticsearch && (200..300).contains(&status);
+    /// Begins with the head of the answer to so many records; `unix_ms` is the time of day.
+    pub fn new(format: Format, records: usize, head: &Head, unix_ms: u64) -> Reading {
+        let is_bulk = format == Format::Elasticsearch && (200..300).contains(&head.status);
         Reading {
-            status,
-            retry_after_ms: retry_after.and_then(|text| retry_after_ms(text, unix_ms)),
-            location: location.map(told::short),
+            status: head.status,
+            content_type: head.content_type.map(told::short).unwrap_or_default(),
+            retry_after_ms: head.retry_after.and_then(|text| retry_after_ms(text, unix_ms)),
+            location: head.location.map(told::short),
             kept: Vec::new(),
             items: is_bulk.then(Items::new),
             records,
@@ -100,6 +106,8 @@ pub(crate) enum Verdict {
     Again { after_ms: Option<u64>, words: String },
     /// The same again, later; it will not do until somebody changes something.
     Misconfigured { words: String },
+    /// The same again, later: it was no store that called it a success.
+    Foreign { words: String },
     /// In smaller requests.
     TooLarge { words: String },
     /// Something is wrong with one of the records, or with several.
@@ -112,24 +120,38 @@ pub(crate) fn judge(format: Format, answer: Answer, count: usize) -> Verdict {
         Outcome::Failed(words) => return Verdict::Again { after_ms: None, words },
         Outcome::Answered(reading) => reading,
     };
-    let Reading { status, retry_after_ms: after_ms, location, kept, items, .. } = reading;
+    let Reading { status, content_type, retry_after_ms: after_ms, location, kept, items, .. } =
+        reading;
     let body = told::short(&String::from_utf8_lossy(&kept));
     let words = format!("HTTP {status}{}{body}", if body.is_empty() { "" } else { ": " });
+    let places = success::places(format);
     match status {
         200..=299 => match items {
             Some(items) if items.is_whole(count) => Verdict::Items(items.failed),
             // It did something, and which records are meant is not known; they have names.
-            Some(_) => Verdict::Again { after_ms, words: format!("{words}: not a bulk answer") },
-            None => Verdict::Taken(partial(format, &kept)),
+            Some(items) if items.has_begun() && !success::is_page(&content_type, &kept) => {
+                Verdict::Again { after_ms, words: format!("{words}: not a whole bulk answer") }
+            }
+            Some(_) => foreign(&words, &content_type, "not a bulk answer", places),
+            None => {
+                let is_cut = kept.len() == KEPT_BYTES;
+                match success::partial(format, &content_type, &kept, is_cut) {
+                    Some(partial) => {
+                        let words = told::short(&partial.words);
+                        Verdict::Taken(Partial { words, ..partial })
+                    }
+                    None => foreign(&words, &content_type, "not a store's answer", places),
+                }
+            }
         },
         300..=399 => {
             let location = location.unwrap_or_default();
-            Verdict::Misconfigured {
-                words: format!("HTTP {status}: redirects are not followed: {location}"),
-            }
+            let words = format!("HTTP {status}: redirects are not followed: {location}");
+            Verdict::Misconfigured { words: format!("{words} ({places})") }
         }
-        // Who may write, and where to: nothing is wrong with the records.
-        401 | 403 | 404 | 405 | 407 | 415 => Verdict::Misconfigured { words },
+        404 | 405 => Verdict::Misconfigured { words: format!("{words} ({places})") },
+        // Who may write, and what: nothing is wrong with the records.
+        401 | 403 | 407 | 415 => Verdict::Misconfigured { words },
         408 | 425 | 429 | 500..=599 => Verdict::Again { after_ms, words },
         413 => Verdict::TooLarge { words },
         400..=499 => match loki::ignored(&body).filter(|_| format == Format::Loki) {
@@ -140,14 +162,10 @@ pub(crate) fn judge(format: Format, answer: Answer, count: usize) -> Verdict {
     }
 }
 
-fn partial(format: Format, body: &[u8]) -> Partial {
-    let partial = match format {
-        Format::Otlp => otlp::partial_success(body),
-        Format::OtlpJson => otlp::partial_success_in_json(body),
-        Format::Loki | Format::Ndjson | Format::Elasticsearch => None,
-    };
-    let partial = partial.unwrap_or_default();
-    Partial { words: told::short(&partial.words), ..partial }
+/// A success that counts for nothing.
+fn foreign(words: &str, content_type: &str, what: &str, places: &str) -> Verdict {
+    let kind = if content_type.is_empty() { "of no type" } else { content_type };
+    Verdict::Foreign { words: format!("{words}: {what} ({kind}; {places})") }
 }
 
 /// What one item's status means: `None` for one that is refused for good.
@@ -193,7 +211,8 @@ mod tests {
     use super::*;
 
     fn answer(format: Format, status: u16, retry_after: Option<&str>, body: &str) -> Answer {
-        let mut reading = Reading::new(format, 2, status, retry_after, Some("http://x/"), 0);
+        let head = Head { status, retry_after, location: Some("http://x/"), ..Head::default() };
+        let mut reading = Reading::new(format, 2, &head, 0);
         body.as_bytes().chunks(7).for_each(|piece| assert!(reading.feed(piece)));
         reading.done()
     }
@@ -204,22 +223,24 @@ mod tests {
 
     #[test]
     fn every_status_has_its_place_in_the_table() {
-        let words = |status: u16| format!("HTTP {status}: why");
-        let taken = Verdict::Taken(Partial::default());
         for status in 100..600 {
-            let words = words(status);
-            let expected = match status {
-                200..=299 => taken.clone(),
-                300..=399 => Verdict::Misconfigured {
-                    words: format!("HTTP {status}: redirects are not followed: http://x/"),
-                },
-                401 | 403 | 404 | 405 | 407 | 415 => Verdict::Misconfigured { words },
-                413 => Verdict::TooLarge { words },
-                100..=199 | 408 | 425 | 429 | 500.. => Verdict::Again { after_ms: None, words },
-                _ => Verdict::Refused { words },
-            };
             for format in [Format::Otlp, Format::OtlpJson, Format::Loki, Format::Ndjson] {
-                check(format, status, "why", &expected);
+                let body = if (200..300).contains(&status) { "" } else { "why" };
+                let (words, places) = (format!("HTTP {status}: why"), success::places(format));
+                let expected = match status {
+                    200..=299 => Verdict::Taken(Partial::default()),
+                    300..=399 => Verdict::Misconfigured {
+                        words: format!(
+                            "HTTP {status}: redirects are not followed: http://x/ ({places})"
+                        ),
+                    },
+                    404 | 405 => Verdict::Misconfigured { words: format!("{words} ({places})") },
+                    401 | 403 | 407 | 415 => Verdict::Misconfigured { words },
+                    413 => Verdict::TooLarge { words },
+                    100..=199 | 408 | 425 | 429 | 500.. => Verdict::Again { after_ms: None, words },
+                    _ => Verdict::Refused { words },
+                };
+                check(format, status, body, &expected);
             }
         }
         let none = Verdict::Again { after_ms: None, words: "refused".into() };
@@ -252,10 +273,13 @@ mod tests {
         let body = r#"{"items":[{"create":{"status":201}},{"create":{"status":400}}]}"#;
         let item = Item { number: 1, status: 400, words: String::new() };
         check(Format::Elasticsearch, 200, body, &Verdict::Items(vec![item]));
-        for body in ["", "<html>", r#"{"items":[{"create":{"status":201}}]}"#] {
-            let seen =
-                judge(Format::Elasticsearch, answer(Format::Elasticsearch, 200, None, body), 2);
-            assert!(matches!(seen, Verdict::Again { .. }), "{body}: {seen:?}");
+        let seen =
+            |body| judge(Format::Elasticsearch, answer(Format::Elasticsearch, 200, None, body), 2);
+        for body in ["{", r#"{"took":1"#, r#"{"items":[{"create":{"status":201}}]}"#] {
+            assert!(matches!(seen(body), Verdict::Again { .. }), "{body}: {:?}", seen(body));
+        }
+        for body in ["", "ok", "<html>", "{}", r#"{"acknowledged":true}"#] {
+            assert!(matches!(seen(body), Verdict::Foreign { .. }), "{body}: {:?}", seen(body));
         }
         let item = |status| judge_item(&Item { number: 0, status, words: "x".into() });
         for status in [429, 503, 0] {
@@ -268,12 +292,28 @@ mod tests {
     }
 
     #[test]
+    fn a_success_that_is_no_store_s_says_what_came_and_where_it_should_have_gone() {
+        let content_type = Some("text/html; charset=utf-8");
+        let page = Head { status: 200, content_type, ..Head::default() };
+        for format in [Format::Otlp, Format::Loki, Format::Ndjson, Format::Elasticsearch] {
+            let mut reading = Reading::new(format, 2, &page, 0);
+            reading.feed(b"<h2>VictoriaLogs</h2>");
+            let seen = judge(format, reading.done(), 2);
+            let Verdict::Foreign { words } = seen else { panic!("{format:?}: {seen:?}") };
+            assert!(words.starts_with("HTTP 200: <h2>VictoriaLogs</h2>: not a "), "{words}");
+            assert!(words.contains("(text/html; charset=utf-8; the path for"), "{words}");
+            assert!(words.contains(format.usual_path()) && words.contains("/insert/"), "{words}");
+        }
+    }
+
+    #[test]
     fn an_endless_body_is_kept_in_part() {
-        let mut reading = Reading::new(Format::Ndjson, 1, 400, None, None, 0);
+        let head = |status| Head { status, ..Head::default() };
+        let mut reading = Reading::new(Format::Ndjson, 1, &head(400), 0);
         assert!(reading.feed(&[b'x'; KEPT_BYTES - 1]));
         assert!(!reading.feed(&[b'x'; 1 << 20]));
         assert_eq!(reading.kept.len(), KEPT_BYTES);
-        let mut reading = Reading::new(Format::Elasticsearch, 2, 200, None, None, 0);
+        let mut reading = Reading::new(Format::Elasticsearch, 2, &head(200), 0);
         assert!(reading.feed(b"{\"items\":["));
         let item = b"{\"create\":{\"status\":400}},";
         assert!(reading.feed(item) && reading.feed(item) && !reading.feed(item));

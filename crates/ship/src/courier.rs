@@ -13,11 +13,14 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tail::envelope;
 use tail::format::Record;
 
+#[cfg(test)]
+use crate::answer::Partial;
 use crate::answer::{Answer, Verdict, judge, judge_item};
 use crate::backoff::{Backoff, FIRST_MS};
 pub use crate::batch::Parcel;
@@ -26,6 +29,9 @@ use crate::format::{Entry, Format, Shape, Writer};
 use crate::identity::Identity;
 use crate::items::Item;
 use crate::long::{Long, mark};
+#[cfg(test)]
+use crate::planted::Bug;
+use crate::success;
 use crate::told::{Health, Stats, Told};
 
 /// Requests in a row that may be refused without a pause: more than it takes to find one record
@@ -85,6 +91,8 @@ pub struct Courier {
     settings: Settings,
     writer: Writer,
     sender: Identity,
+    /// The file of the last record, and how that is written.
+    place: (PathBuf, Vec<u8>),
     filling: Batch,
     /// Memory of the batch that was sent last.
     spare: Batch,
@@ -99,14 +107,16 @@ pub struct Courier {
     told: Vec<Told>,
     stats: Stats,
     #[cfg(test)]
-    planted: Option<crate::planted::Bug>,
+    planted: Option<Bug>,
 }
 
 impl Courier {
     /// One that has nothing to send yet.
     pub fn new(settings: Settings) -> Courier {
+        let writer = Writer::new(&settings.shape);
         Courier {
-            writer: Writer::new(&settings.shape),
+            place: (PathBuf::new(), writer.place("")),
+            writer,
             sender: Identity::of_sender(settings.sender.as_bytes()),
             backoff: Backoff::new(settings.seed),
             settings,
@@ -126,7 +136,7 @@ impl Courier {
     }
 
     #[cfg(test)]
-    pub(crate) fn plant(&mut self, bug: Option<crate::planted::Bug>) {
+    pub(crate) fn plant(&mut self, bug: Option<Bug>) {
         self.planted = bug;
     }
 
@@ -190,10 +200,13 @@ impl Courier {
         let (start, count, last_ns) =
             (self.filling.body.len(), self.filling.ends.len(), self.last_ns);
         let cut = self.settings.long.cut(record, self.settings.record_bytes);
-        let path = record.source.to_string_lossy();
+        if record.source != self.place.0 {
+            let place = self.writer.place(&record.source.to_string_lossy());
+            self.place = (record.source.to_owned(), place);
+        }
         let mut is_utf8 = true;
-        for piece in &cut.pieces {
-            let text = clean(record, piece);
+        for piece in cut.pieces {
+            let text = clean(record, &piece);
             is_utf8 &= matches!(text, Cow::Borrowed(_));
             // No two records of a sender are of one time: stores order by it, and Loki takes the
             // same line of the same time for the same record.
@@ -201,8 +214,8 @@ impl Courier {
             let entry = Entry {
                 text: &text,
                 time_ns: self.last_ns,
-                path: &path,
-                piece: mark(record, piece),
+                place: &self.place.1,
+                piece: mark(record, &piece),
                 sender: self.sender,
                 file: record.file,
                 offset: record.offset + piece.start as u64,
@@ -277,7 +290,7 @@ impl Courier {
         let Some(part) = sent.todo.last() else { return Next::Wait };
         sent.is_under_way = true;
         #[cfg(test)]
-        if self.planted == Some(crate::planted::Bug::AcknowledgedWhenSent) {
+        if self.planted == Some(Bug::AcknowledgedWhenSent) {
             self.acknowledged.extend(sent.offers.drain(..));
         }
         self.stats.requests += 1;
@@ -289,7 +302,15 @@ impl Courier {
         let Some(sent) = self.sent.as_mut().filter(|sent| sent.is_under_way) else { return };
         sent.is_under_way = false;
         let Some(part) = sent.todo.pop() else { return };
-        match judge(self.format(), answer, part.count()) {
+        let verdict = judge(self.format(), answer, part.count());
+        #[cfg(test)]
+        let verdict = match verdict {
+            Verdict::Foreign { .. } if self.planted == Some(Bug::AnySuccessIsTaken) => {
+                Verdict::Taken(Partial::default())
+            }
+            verdict => verdict,
+        };
+        match verdict {
             Verdict::Taken(partial) => {
                 let refused = partial.refused.min(part.count() as u64);
                 self.taken(part.count() as u64 - refused);
@@ -328,8 +349,12 @@ impl Courier {
             Verdict::Misconfigured { words } => {
                 (Health::Misconfigured, None, Told::Misconfigured(words))
             }
+            Verdict::Foreign { words } => {
+                self.stats.foreign += 1;
+                (Health::Misconfigured, None, Told::Misconfigured(words))
+            }
             Verdict::TooLarge { words } | Verdict::Refused { words } => {
-                (Health::Misconfigured, None, Told::AllRefused(words))
+                (Health::Misconfigured, None, self.all_refused(&words))
             }
             Verdict::Taken(_) | Verdict::Items(_) => return,
         };
@@ -341,6 +366,10 @@ impl Courier {
             sent.todo.push(part);
             sent.at_ms = at_ms;
         }
+    }
+
+    fn all_refused(&self, words: &str) -> Told {
+        Told::AllRefused(format!("{words} ({})", success::places(self.format())))
     }
 
     fn wait_ms(&mut self, asked_ms: Option<u64>) -> u64 {
@@ -355,15 +384,20 @@ impl Courier {
         if self.refusals > REFUSALS_MAX {
             let at_ms = now_ms.saturating_add(self.wait_ms(None));
             self.sent.as_mut().into_iter().for_each(|sent| sent.at_ms = at_ms);
+            if !self.has_taken {
+                // From here on it takes long until each was refused by itself.
+                self.stats.health = Health::Misconfigured;
+                self.told.push(self.all_refused(&words));
+            }
         }
         let Some(sent) = &mut self.sent else { return };
         let [first, second] = part.halves();
         #[cfg(test)]
         let second = match self.planted {
-            Some(crate::planted::Bug::LostHalf) if second.count() > 0 => {
+            Some(Bug::LostHalf) if second.count() > 0 => {
                 return sent.todo.push(first);
             }
-            Some(crate::planted::Bug::PoisonTakesNeighbour) if part.count() == 2 => {
+            Some(Bug::PoisonTakesNeighbour) if part.count() == 2 => {
                 return self.leave_out(1, words);
             }
             _ => second,
@@ -395,8 +429,7 @@ impl Courier {
             let Some(item) = items.next_if(|item| item.number == place) else { continue };
             let verdict = judge_item(item);
             #[cfg(test)]
-            let verdict =
-                verdict.filter(|_| self.planted != Some(crate::planted::Bug::BusyIsRefused));
+            let verdict = verdict.filter(|_| self.planted != Some(Bug::BusyIsRefused));
             match verdict {
                 Some(verdict) => {
                     again.push(number);
@@ -491,5 +524,6 @@ fn clean<'a>(record: &Record<'a>, piece: &Range<usize>) -> Cow<'a, str> {
     if ends_line {
         text = text.strip_suffix(b"\r").unwrap_or(text);
     }
-    String::from_utf8_lossy(text)
+    // Most are: what is there for the others takes longer.
+    std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed)
 }

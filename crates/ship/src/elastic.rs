@@ -13,7 +13,7 @@ use crate::ndjson::Ndjson;
 pub(crate) struct Elastic {
     /// Up to the value of `_id`.
     action: Vec<u8>,
-    document: Ndjson,
+    pub(crate) document: Ndjson,
 }
 
 impl Elastic {
@@ -21,14 +21,14 @@ impl Elastic {
         let mut action = b"{\"create\":{".to_vec();
         if let Some(index) = &shape.index {
             action.extend_from_slice(b"\"_index\":");
-            json::push_string(&mut action, index.as_bytes());
+            json::push_str(&mut action, index);
             action.push(b',');
         }
         action.extend_from_slice(b"\"_id\":\"");
         Elastic { action, document: Ndjson::new(shape) }
     }
 
-    pub(crate) fn push(&self, out: &mut Vec<u8>, entry: &Entry) {
+    pub(crate) fn push(&mut self, out: &mut Vec<u8>, entry: &Entry) {
         out.extend_from_slice(&self.action);
         let text = entry.text.as_bytes();
         entry.sender.of_record(entry.file, entry.offset, text).push(out);

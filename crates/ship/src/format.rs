@@ -3,8 +3,6 @@
 //! Owns what is the same in all of them. A request is a beginning, records one behind the other, and
 //! an end; each record stands for itself, so that any of them may be left out of a request.
 
-use std::cell::Cell;
-
 use tail::format::Origin;
 
 use crate::elastic::Elastic;
@@ -86,7 +84,8 @@ pub struct Names {
 pub(crate) struct Entry<'a> {
     pub(crate) text: &'a str,
     pub(crate) time_ns: u64,
-    pub(crate) path: &'a str,
+    /// The path of its file, as [`Writer::place`] writes it.
+    pub(crate) place: &'a [u8],
     pub(crate) piece: Option<Piece>,
     pub(crate) sender: Identity,
     pub(crate) file: Origin,
@@ -115,8 +114,19 @@ impl Writer {
         }
     }
 
+    /// The path of a file as it is in its records, with what is the same around it.
+    pub(crate) fn place(&self, path: &str) -> Vec<u8> {
+        match self {
+            Writer::Otlp(_) => Otlp::place(path),
+            Writer::OtlpJson(_) => OtlpJson::place(path),
+            Writer::Loki(_) => Loki::place(path),
+            Writer::Ndjson(ndjson) => ndjson.place(path),
+            Writer::Elastic(elastic) => elastic.document.place(path),
+        }
+    }
+
     /// Appends a record.
-    pub(crate) fn push(&self, out: &mut Vec<u8>, entry: &Entry) {
+    pub(crate) fn push(&mut self, out: &mut Vec<u8>, entry: &Entry) {
         match self {
             Writer::Otlp(otlp) => otlp.push(out, entry),
             Writer::OtlpJson(otlp) => otlp.push(out, entry),
@@ -150,28 +160,35 @@ pub(crate) fn line_name(piece: &Piece) -> String {
     format!("{}-{}", piece.of.0, piece.of.1)
 }
 
-/// Writes `2026-11-25T20:00:00.123456789Z`. Most times are of the second of the last one.
-#[derive(Clone, Debug, Default)]
+/// Writes `2026-11-25T20:00:00.123456789Z` behind what always stands before it. Most times are of the
+/// second of the last one.
+#[derive(Clone, Debug)]
 pub(crate) struct Calendar {
-    last: Cell<(u64, [u8; SECOND_BYTES])>,
+    before_len: usize,
+    second: u64,
+    /// What stands before it, and the time up to the second.
+    text: Vec<u8>,
 }
 
 /// Bytes up to the second.
 const SECOND_BYTES: usize = 19;
 
 impl Calendar {
+    pub(crate) fn behind(before: Vec<u8>) -> Calendar {
+        Calendar { before_len: before.len(), second: u64::MAX, text: before }
+    }
+
     /// Appends a time.
-    pub(crate) fn push(&self, out: &mut Vec<u8>, time_ns: u64) {
+    #[inline]
+    pub(crate) fn push(&mut self, out: &mut Vec<u8>, time_ns: u64) {
         let (second, mut rest) = (time_ns / 1_000_000_000, time_ns % 1_000_000_000);
-        let (mut last, mut text) = self.last.get();
-        if last != second || text[0] == 0 {
-            let mut written = Vec::new();
-            tail::format::push_time(&mut written, second * 1000);
-            text.copy_from_slice(&written[..SECOND_BYTES]);
-            last = second;
-            self.last.set((last, text));
+        if second != self.second {
+            self.second = second;
+            self.text.truncate(self.before_len);
+            tail::format::push_time(&mut self.text, second * 1000);
+            self.text.truncate(self.before_len + SECOND_BYTES);
         }
-        out.extend_from_slice(&text);
+        out.extend_from_slice(&self.text);
         let mut fraction = *b".000000000Z";
         for digit in fraction[1..10].iter_mut().rev() {
             *digit += (rest % 10) as u8;
@@ -198,9 +215,9 @@ pub(crate) fn push_decimal(out: &mut Vec<u8>, number: u64) {
 
 /// Appends `"name":"value"`.
 pub(crate) fn push_pair(out: &mut Vec<u8>, name: &str, value: &str) {
-    tail::json::push_string(out, name.as_bytes());
+    tail::json::push_str(out, name);
     out.push(b':');
-    tail::json::push_string(out, value.as_bytes());
+    tail::json::push_str(out, value);
 }
 
 #[cfg(test)]
@@ -227,7 +244,7 @@ pub(crate) mod tests {
         Entry {
             text,
             time_ns: 1_764_100_800_123_000_001,
-            path: "/log/a.log",
+            place: b"",
             piece: None,
             sender: Identity::of_sender(b""),
             file: Origin::default(),
@@ -237,9 +254,12 @@ pub(crate) mod tests {
 
     /// The request that a shape makes of records.
     pub(crate) fn request(shape: &Shape, entries: &[Entry]) -> Vec<u8> {
-        let writer = Writer::new(shape);
+        let mut writer = Writer::new(shape);
         let mut records = Vec::new();
-        entries.iter().for_each(|entry| writer.push(&mut records, entry));
+        let place = writer.place("/log/a.log");
+        for entry in entries {
+            writer.push(&mut records, &Entry { place: &place, ..*entry });
+        }
         let records = &records[writer.joint_len().min(records.len())..];
         let (head, end) = writer.frame(records.len());
         [&head, records, end].concat()
@@ -253,7 +273,7 @@ pub(crate) mod tests {
             assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
         };
         [0, 9, 10, 1_764_100_800_123_000_001, u64::MAX].into_iter().for_each(check);
-        let calendar = Calendar::default();
+        let mut calendar = Calendar::behind(b"at ".to_vec());
         for (time_ns, expected) in [
             (0, "1970-01-01T00:00:00.000000000Z"),
             (1_764_100_800_123_000_001, "2025-11-25T20:00:00.123000001Z"),
@@ -263,7 +283,7 @@ pub(crate) mod tests {
         ] {
             let mut out = Vec::new();
             calendar.push(&mut out, time_ns);
-            assert_eq!(String::from_utf8(out).unwrap(), expected);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("at {expected}"));
         }
     }
 }

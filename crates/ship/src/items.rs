@@ -82,6 +82,12 @@ impl Items {
         self.is_over && !self.is_wrong && self.count == count
     }
 
+    /// Whether what was read begins as such an answer does and may be a part of one.
+    pub(crate) fn has_begun(&self) -> bool {
+        let is_open = matches!(self.open.first(), Some((true, _)));
+        !self.is_wrong && (self.count > 0 || is_open && !self.is_over)
+    }
+
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.take(*byte);

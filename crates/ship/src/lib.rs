@@ -31,6 +31,7 @@ mod otlp;
 mod planted;
 mod protobuf;
 pub mod severity;
+mod success;
 pub mod told;
 
 #[cfg(test)]

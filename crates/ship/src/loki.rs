@@ -31,14 +31,20 @@ impl Loki {
         Loki { head, fixed, severity: shape.severity }
     }
 
+    /// The first of what is known of a record.
+    pub(crate) fn place(path: &str) -> Vec<u8> {
+        let mut place = b",{".to_vec();
+        push_pair(&mut place, "log_file_path", path);
+        place
+    }
+
     pub(crate) fn push(&self, out: &mut Vec<u8>, entry: &Entry) {
         // Times are texts: as numbers they are refused.
         out.extend_from_slice(b",[\"");
         push_decimal(out, entry.time_ns);
         out.extend_from_slice(b"\",");
-        json::push_string(out, entry.text.as_bytes());
-        out.extend_from_slice(b",{");
-        push_pair(out, "log_file_path", entry.path);
+        json::push_str(out, entry.text);
+        out.extend_from_slice(entry.place);
         if let Some(severity) = severity::of(entry.text).filter(|_| self.severity) {
             out.push(b',');
             push_pair(out, "severity_text", severity.word);

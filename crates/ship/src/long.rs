@@ -33,36 +33,51 @@ pub(crate) struct Piece {
 }
 
 /// What is sent of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cut {
+#[derive(Clone, Debug)]
+pub(crate) struct Cut<'a> {
     /// What of its text, in order.
-    pub(crate) pieces: Vec<Range<usize>>,
+    pub(crate) pieces: Pieces<'a>,
     /// Something was left out.
     pub(crate) is_short: bool,
 }
 
+/// The pieces of a text, found one by one.
+#[derive(Clone, Debug)]
+pub(crate) struct Pieces<'a> {
+    text: &'a [u8],
+    max: usize,
+    /// Where the next one begins; none behind the last one.
+    start: Option<usize>,
+}
+
+impl Iterator for Pieces<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let start = self.start?;
+        let rest = &self.text[start..];
+        let is_last = rest.len() <= self.max;
+        let len = if is_last { rest.len() } else { whole_chars(rest, self.max).max(1) };
+        self.start = (!is_last).then_some(start + len);
+        Some(start..start + len)
+    }
+}
+
 impl Long {
     /// Cuts a record into pieces of at most `max` bytes, which is at least 4; characters stay whole.
-    pub(crate) fn cut(self, record: &Record, max: usize) -> Cut {
-        let len = record.text.len();
+    pub(crate) fn cut<'a>(self, record: &Record<'a>, max: usize) -> Cut<'a> {
+        let text = record.text;
+        let len = text.len();
         // Bytes of the line before this record.
         let before = record.part.map_or(0, |part| record.offset.saturating_sub(part.offset));
         let before = usize::try_from(before).unwrap_or(usize::MAX);
         if self != Long::Split && before.saturating_add(len) > max {
             let room = max.saturating_sub(before).min(len);
-            let kept = if self == Long::Drop { 0 } else { whole_chars(record.text, room) };
-            let pieces = Vec::from_iter((kept > 0).then_some(0..kept));
-            return Cut { pieces, is_short: true };
+            let kept = if self == Long::Drop { 0 } else { whole_chars(text, room) };
+            let start = (kept > 0).then_some(0);
+            return Cut { pieces: Pieces { text: &text[..kept], max, start }, is_short: true };
         }
-        let mut pieces = Vec::new();
-        let mut start = 0;
-        while len - start > max {
-            let end = start + whole_chars(&record.text[start..], max).max(1);
-            pieces.push(start..end);
-            start = end;
-        }
-        pieces.push(start..len);
-        Cut { pieces, is_short: false }
+        Cut { pieces: Pieces { text, max, start: Some(0) }, is_short: false }
     }
 }
 
@@ -110,10 +125,9 @@ mod tests {
         let cut = long.cut(record, max);
         let seen: Vec<_> = cut
             .pieces
-            .iter()
             .map(|piece| {
                 let text = std::str::from_utf8(&record.text[piece.clone()]).unwrap();
-                match mark(record, piece) {
+                match mark(record, &piece) {
                     None => text.to_owned(),
                     Some(Piece { of: (ino, offset), at, goes_on }) => {
                         assert_eq!((ino, offset), (7, 100));
@@ -153,7 +167,7 @@ mod tests {
         let file = Origin::default();
         let record = Record { text: &text, offset: 0, time_ms: 0, file, source, part: None };
         let cut = Long::Split.cut(&record, 4);
-        assert_eq!(cut.pieces, [0..4, 4..8, 8..11]);
+        assert_eq!(cut.pieces.collect::<Vec<_>>(), [0..4, 4..8, 8..11]);
     }
 
     #[test]

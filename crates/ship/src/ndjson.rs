@@ -7,13 +7,13 @@ use crate::format::{Calendar, Entry, Names, Shape, line_name, push_decimal, push
 /// Writes such lines.
 #[derive(Clone, Debug)]
 pub(crate) struct Ndjson {
-    /// What stands before each of the three values, their names escaped.
-    time: Vec<u8>,
+    /// The time and what stands before it.
+    calendar: Calendar,
+    /// What stands before the file and the text, their names escaped.
     file: Vec<u8>,
     message: Vec<u8>,
-    /// What every record has behind them.
-    fixed: Vec<u8>,
-    calendar: Calendar,
+    /// What every record has behind them, and its end.
+    end: Vec<u8>,
 }
 
 impl Ndjson {
@@ -21,31 +21,36 @@ impl Ndjson {
         let Names { time, message, file } = &shape.names;
         let named = |before: &str, name: &str, behind: &str| {
             let mut out = before.as_bytes().to_vec();
-            json::push_string(&mut out, name.as_bytes());
+            json::push_str(&mut out, name);
             out.extend_from_slice(behind.as_bytes());
             out
         };
-        let mut fixed = Vec::new();
+        let mut end = Vec::new();
         for (name, value) in shape.labels.iter().chain(&shape.attributes) {
-            fixed.push(b',');
-            push_pair(&mut fixed, name, value);
+            end.push(b',');
+            push_pair(&mut end, name, value);
         }
+        end.extend_from_slice(b"}\n");
         Ndjson {
-            time: named("{", time, ":\""),
+            calendar: Calendar::behind(named("{", time, ":\"")),
             file: named("\",", file, ":"),
             message: named(",", message, ":"),
-            fixed,
-            calendar: Calendar::default(),
+            end,
         }
     }
 
-    pub(crate) fn push(&self, out: &mut Vec<u8>, entry: &Entry) {
-        out.extend_from_slice(&self.time);
+    /// All between the time and the text.
+    pub(crate) fn place(&self, path: &str) -> Vec<u8> {
+        let mut place = self.file.clone();
+        json::push_str(&mut place, path);
+        place.extend_from_slice(&self.message);
+        place
+    }
+
+    pub(crate) fn push(&mut self, out: &mut Vec<u8>, entry: &Entry) {
         self.calendar.push(out, entry.time_ns);
-        out.extend_from_slice(&self.file);
-        json::push_string(out, entry.path.as_bytes());
-        out.extend_from_slice(&self.message);
-        json::push_string(out, entry.text.as_bytes());
+        out.extend_from_slice(entry.place);
+        json::push_str(out, entry.text);
         if let Some(piece) = &entry.piece {
             out.push(b',');
             push_pair(out, "part_of", &line_name(piece));
@@ -55,8 +60,7 @@ impl Ndjson {
                 out.extend_from_slice(b",\"partial\":true");
             }
         }
-        out.extend_from_slice(&self.fixed);
-        out.extend_from_slice(b"}\n");
+        out.extend_from_slice(&self.end);
     }
 }
 

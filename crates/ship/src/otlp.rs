@@ -8,7 +8,7 @@ use tail::json;
 use crate::answer::Partial;
 use crate::format::{Entry, Pair, Shape, line_name, push_decimal, push_pair};
 use crate::protobuf::{
-    Value, bytes_len, next_field, push_bytes, push_fixed64, push_head, push_number,
+    Value, bytes_len, next_field, push_bytes, push_fixed64, push_head, push_number, without_head,
 };
 use crate::severity;
 
@@ -76,8 +76,15 @@ impl Otlp {
         head
     }
 
+    /// The attribute that says which file it is.
+    pub(crate) fn place(path: &str) -> Vec<u8> {
+        let mut place = Vec::new();
+        push_attribute(&mut place, ATTRIBUTES, PATH, path);
+        place
+    }
+
     pub(crate) fn push(&self, out: &mut Vec<u8>, entry: &Entry) {
-        let severity = severity::of(entry.text).filter(|_| self.severity);
+        let severity = if self.severity { severity::of(entry.text) } else { None };
         let body_len = bytes_len(entry.text.len());
         let mut pieces = Vec::new();
         if let Some(piece) = &entry.piece {
@@ -86,8 +93,8 @@ impl Otlp {
             push_attribute(&mut pieces, ATTRIBUTES, PARTIAL, bool_text(piece.goes_on));
         }
         let severity_len = severity.map_or(0, |one| 2 + bytes_len(one.word.len()));
-        let path_len = attribute_len(PATH, entry.path);
-        let len = 2 * 9 + severity_len + bytes_len(body_len) + bytes_len(path_len) + pieces.len();
+        let around_len = entry.place.len() + pieces.len();
+        let len = 2 * 9 + severity_len + bytes_len(body_len) + around_len;
         push_head(out, SECOND, len);
         push_fixed64(out, TIME, entry.time_ns);
         if let Some(severity) = severity {
@@ -96,7 +103,7 @@ impl Otlp {
         }
         push_head(out, BODY, body_len);
         push_bytes(out, FIRST, entry.text.as_bytes());
-        push_attribute(out, ATTRIBUTES, PATH, entry.path);
+        out.extend_from_slice(entry.place);
         out.extend_from_slice(&pieces);
         push_fixed64(out, OBSERVED_TIME, entry.time_ns);
     }
@@ -152,6 +159,13 @@ impl OtlpJson {
         OtlpJson { head, severity: shape.severity }
     }
 
+    /// The end of the text, and the attribute that says which file it is.
+    pub(crate) fn place(path: &str) -> Vec<u8> {
+        let mut place = b"},\"attributes\":[".to_vec();
+        push_json_attribute(&mut place, PATH, path);
+        place
+    }
+
     pub(crate) fn push(&self, out: &mut Vec<u8>, entry: &Entry) {
         out.extend_from_slice(b",{\"timeUnixNano\":\"");
         push_decimal(out, entry.time_ns);
@@ -166,9 +180,8 @@ impl OtlpJson {
             out.push(b',');
         }
         out.extend_from_slice(b"\"body\":{\"stringValue\":");
-        json::push_string(out, entry.text.as_bytes());
-        out.extend_from_slice(b"},\"attributes\":[");
-        push_json_attribute(out, PATH, entry.path);
+        json::push_str(out, entry.text);
+        out.extend_from_slice(entry.place);
         if let Some(piece) = &entry.piece {
             out.push(b',');
             push_json_attribute(out, PART_OF, &line_name(piece));
@@ -189,27 +202,34 @@ fn push_json_attribute(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(b"}}");
 }
 
-/// The partial success in an answer (`ExportLogsServiceResponse.partial_success`), if there is one.
-pub(crate) fn partial_success(body: &[u8]) -> Option<Partial> {
+/// The partial success in an answer (`ExportLogsServiceResponse.partial_success`), if there is one. Of
+/// one that was cut off it is what there is.
+pub(crate) fn partial_success(body: &[u8], is_cut: bool) -> Option<Partial> {
     let mut rest = body;
     while let Some((field, value)) = next_field(&mut rest) {
-        let (1, Value::Bytes(mut partial)) = (field, value) else { continue };
-        let mut found = Partial::default();
-        while let Some(field) = next_field(&mut partial) {
-            match field {
-                (1, Value::Number(rejected)) => found.refused = rejected,
-                (2, Value::Bytes(words)) => found.words = String::from_utf8_lossy(words).into(),
-                _ => {}
-            }
+        if let (1, Value::Bytes(partial)) = (field, value) {
+            return Some(read_partial(partial));
         }
-        return Some(found);
     }
-    None
+    is_cut.then(|| read_partial(without_head(body)))
 }
 
-/// The same in JSON: `{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"…"}}`.
+fn read_partial(mut partial: &[u8]) -> Partial {
+    let mut found = Partial::default();
+    while let Some(field) = next_field(&mut partial) {
+        match field {
+            (1, Value::Number(rejected)) => found.refused = rejected,
+            (2, Value::Bytes(words)) => found.words = String::from_utf8_lossy(words).into(),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The same in JSON, if it has one: `{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"…"}}`.
 pub(crate) fn partial_success_in_json(body: &[u8]) -> Option<Partial> {
     let text = String::from_utf8_lossy(body);
+    let text = text.strip_prefix('{')?;
     let (_, partial) = text.split_once("\"partialSuccess\"")?;
     let value_of = |name: &str| {
         let (_, behind) = partial.split_once(name)?;
@@ -281,7 +301,8 @@ mod tests {
     #[test]
     fn a_partial_success_says_how_many_were_refused() {
         let check = |body: &[u8], expected: Option<(u64, &str)>| {
-            let seen = partial_success(body).map(|partial| (partial.refused, partial.words));
+            let seen = partial_success(body, false);
+            let seen = seen.map(|partial| (partial.refused, partial.words));
             assert_eq!(seen, expected.map(|(refused, words)| (refused, words.to_owned())));
         };
         check(b"", None);
@@ -289,6 +310,8 @@ mod tests {
         check(b"\x0a\x07\x08\x03\x12\x03old", Some((3, "old")));
         check(b"\x10\x05\x0a\x02\x08\x01", Some((1, "")));
         check(b"<html>", None);
+        let cut = partial_success(b"\x0a\x83\x08\x08\x03\x12\xff\x07old", true);
+        assert_eq!(cut, Some(Partial { refused: 3, words: String::new() }));
     }
 
     #[test]

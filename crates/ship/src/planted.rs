@@ -5,6 +5,8 @@
 pub(crate) enum Bug {
     /// A batch counts as acknowledged when it is sent.
     AcknowledgedWhenSent,
+    /// Every success is an acknowledgement, whoever says it.
+    AnySuccessIsTaken,
     /// An item that is to be sent again counts as refused.
     BusyIsRefused,
     /// Of a batch that is split only the first half is sent.

@@ -81,6 +81,13 @@ pub(crate) fn next_field<'a>(rest: &mut &'a [u8]) -> Option<(u64, Value<'a>)> {
     Some((tag >> 3, value))
 }
 
+/// What there is of a field's bytes where not all of them are there.
+pub(crate) fn without_head(field: &[u8]) -> &[u8] {
+    let mut rest = field;
+    let _ = take_varint(&mut rest).and_then(|_| take_varint(&mut rest));
+    rest
+}
+
 fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
     let (taken, left) = rest.split_at_checked(count)?;
     *rest = left;

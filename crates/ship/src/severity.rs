@@ -67,7 +67,10 @@ pub fn of(line: &str) -> Option<Severity<'_>> {
 
 fn number_of(word: &[u8]) -> Option<u8> {
     // Most words fail here, at the first letter.
-    if !b"IEWDTFNCAPSiewdtfncaps".contains(&word[0]) {
+    if !matches!(
+        word[0] | 0x20,
+        b'i' | b'e' | b'w' | b'd' | b't' | b'f' | b'n' | b'c' | b'a' | b'p' | b's'
+    ) {
         return None;
     }
     let same = |(known, _): &&(&str, u8)| known.as_bytes().eq_ignore_ascii_case(word);

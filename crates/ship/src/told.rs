@@ -100,6 +100,8 @@ pub struct Stats {
     pub requests: u64,
     /// Requests that were made again after they had failed.
     pub retries: u64,
+    /// Answers of success that were no store's, and so acknowledged nothing.
+    pub foreign: u64,
     /// Records that the store refused for good.
     pub refused: u64,
     /// Records, or single pieces of one, that were larger than the store takes.

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use ship::answer::{Answer, Reading};
+use ship::answer::{Answer, Head, Reading};
 use ship::courier::{Courier, Next, Settings};
 use ship::format::{Format, Names, Shape};
 use ship::long::Long;
@@ -63,7 +63,8 @@ fn due_ms(courier: &mut Courier, now_ms: u64) -> u64 {
 }
 
 fn status(status: u16, retry_after: Option<&str>) -> Answer {
-    Reading::new(Format::Ndjson, 1, status, retry_after, None, 0).done()
+    let head = Head { status, retry_after, ..Head::default() };
+    Reading::new(Format::Ndjson, 1, &head, 0).done()
 }
 
 fn acknowledged(courier: &mut Courier) -> Vec<u64> {
@@ -216,6 +217,20 @@ fn a_store_that_refuses_everything_is_not_believed_and_not_stormed() {
         }
     }
     assert_eq!((courier.stats().refused, courier.stats().health), (0, Health::Well));
+}
+
+#[test]
+fn that_every_record_is_refused_is_told_before_each_of_many_was_refused_by_itself() {
+    let mut courier = Courier::new(Settings { batch_bytes: 1 << 20, ..settings(Format::Ndjson) });
+    assert!(offer(&mut courier, 0, &[&b"a"[..]; 1000], 0));
+    let mut requests = 0;
+    while courier.take_told().is_empty() {
+        request(&mut courier, 1000);
+        courier.answered(status(400, None), 1000);
+        requests += 1;
+    }
+    assert_eq!((requests, courier.stats().health), (33, Health::Misconfigured));
+    assert!(due_ms(&mut courier, 1000) >= 1500);
 }
 
 #[test]

@@ -10,17 +10,26 @@ const DEPTH_MAX: usize = 64;
 /// is made of it is optimised as its caller is.
 #[inline]
 pub fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return push_str(out, text);
+    }
     out.push(b'"');
-    if std::str::from_utf8(bytes).is_ok() {
-        push_escaped(out, bytes);
-    } else {
-        for chunk in bytes.utf8_chunks() {
-            push_escaped(out, chunk.valid().as_bytes());
-            if !chunk.invalid().is_empty() {
-                out.extend_from_slice("\u{fffd}".as_bytes());
-            }
+    for chunk in bytes.utf8_chunks() {
+        push_escaped(out, chunk.valid().as_bytes());
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
         }
     }
+    out.push(b'"');
+}
+
+/// Appends text as a JSON string, quotes included.
+#[inline]
+pub fn push_str(out: &mut Vec<u8>, text: &str) {
+    // Room for all at once, where nothing is to be escaped.
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    push_escaped(out, text.as_bytes());
     out.push(b'"');
 }
 
@@ -45,15 +54,25 @@ fn push_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
     out.extend_from_slice(text);
 }
 
-/// The first byte that has to be escaped. Most lines have none: several bytes are asked at once.
+/// The first byte that has to be escaped. Most lines have none: eight bytes are asked at once, and how
+/// the code is optimised does not matter much.
 #[inline]
 fn special(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    // The highest bit of each byte that is less than another value, and maybe of bytes above such a
+    // one, of which the lowest counts.
+    let less = |word: u64, than: u64| word.wrapping_sub(ONES * than) & !word & (ONES << 7);
+    let (words, rest) = text.as_chunks();
+    for (place, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let [quote, slash] = [b'"', b'\\'].map(|byte| less(word ^ (ONES * u64::from(byte)), 1));
+        let found = less(word, 0x20) | quote | slash;
+        if found != 0 {
+            return Some(8 * place + found.trailing_zeros() as usize / 8);
+        }
+    }
     let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    let clean = text
-        .chunks_exact(16)
-        .take_while(|chunk| !chunk.iter().fold(false, |any, byte| any | is_special(byte)));
-    let start = 16 * clean.count();
-    text[start..].iter().position(is_special).map(|at| start + at)
+    rest.iter().position(is_special).map(|at| 8 * words.len() + at)
 }
 
 /// A line that is a JSON object and nothing else.
@@ -233,6 +252,23 @@ impl<'a> Parser<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_to_be_escaped_is_found_at_every_place_and_nothing_else_is() {
+        for byte in 0..=u8::MAX {
+            for around in [b'a', 0x80, 0xff, b'!', b'#', b'[', b']', b' '] {
+                for at in 0..20 {
+                    let mut text = [around; 20];
+                    text[at] = byte;
+                    let is_special = byte < 0x20 || b"\"\\".contains(&byte);
+                    assert_eq!(special(&text), is_special.then_some(at), "{text:?}");
+                    // The first one counts.
+                    text[at..].fill(byte);
+                    assert_eq!(special(&text), is_special.then_some(at), "{text:?}");
+                }
+            }
+        }
+    }
 
     fn check(bytes: &[u8], expected: &str) {
         let mut out = Vec::new();

@@ -10,7 +10,7 @@ const STATES: [(&str, Health); 3] =
 
 /// Adds them.
 pub(crate) fn push(text: &mut Text, stats: &Stats) {
-    let plain: [(&str, &str, Kind, u64); 7] = [
+    let plain: [(&str, &str, Kind, u64); 8] = [
         ("log_scraper_store_batches_total", "Batches the log store has.", Counter, stats.batches),
         ("log_scraper_store_records_total", "Records the log store has.", Counter, stats.records),
         ("log_scraper_store_requests_total", "Requests made.", Counter, stats.requests),
@@ -19,6 +19,12 @@ pub(crate) fn push(text: &mut Text, stats: &Stats) {
             "Requests that failed and were made again.",
             Counter,
             stats.retries,
+        ),
+        (
+            "log_scraper_store_foreign_answers_total",
+            "Answers of success that are no log store's, and so acknowledged nothing.",
+            Counter,
+            stats.foreign,
         ),
         (
             "log_scraper_records_shortened_total",
@@ -71,11 +77,12 @@ mod tests {
             shortened: 17,
             not_utf8: 18,
             waiting_bytes: 19,
+            foreign: 20,
             health: Health::Away,
         };
         push(&mut text, &stats);
         let text = text.finish();
-        for value in 11..=19 {
+        for value in 11..=20 {
             assert!(text.lines().any(|line| line.ends_with(&format!(" {value}"))), "{value}");
         }
         assert!(text.contains("log_scraper_store_state{state=\"away\"} 1"), "{text}");

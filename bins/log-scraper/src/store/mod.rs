@@ -25,6 +25,10 @@ use tail::fs::{Sink, SinkFault, Taken};
 use crate::store::sender::Sender;
 use crate::store::tee::Tee;
 
+/// A request that is under way for so long when all is to end is made again on another connection:
+/// the one that it went by may lead to where nobody is any more, which shows only by its time-out.
+const STALE_MS: u64 = 3000;
+
 /// A store, and how records get there.
 pub(crate) struct Store {
     courier: Courier,
@@ -38,6 +42,8 @@ pub(crate) struct Store {
     /// The next number to tell, which stdout has not got yet.
     held: Option<u64>,
     throttles: Throttles<&'static str>,
+    /// A request that is under way then is broken off, once.
+    stale_ms: Option<u64>,
 }
 
 impl Store {
@@ -75,6 +81,14 @@ impl Store {
             Next::At(at_ms) => at_ms,
             Next::Wait => u64::MAX,
         };
+        match self.stale_ms {
+            Some(stale_ms) if now_ms < stale_ms => self.at_ms = self.at_ms.min(stale_ms),
+            Some(_) => {
+                self.stale_ms = None;
+                self.sender.break_off();
+            }
+            None => {}
+        }
     }
 
     /// When there is something to do, whatever else happens.
@@ -85,6 +99,7 @@ impl Store {
     /// Nothing is waited for any more.
     pub(crate) fn end(&mut self) {
         self.courier.end();
+        self.stale_ms = Some(self.now_ms.saturating_add(STALE_MS));
     }
 
     /// Readable once there is an answer.

@@ -1,14 +1,15 @@
 //! The thread that talks to the store: one request at a time, and its answer.
 //!
 //! Owns the connection. It decides nothing: what is sent, when, and what an answer means is the
-//! courier's business. Nobody waits for it; when the process ends, a request that waits ends with it.
+//! courier's business. Nobody waits for it; when the process ends, a request that waits ends with it,
+//! and before that it can be broken off.
 
 use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ship::answer::{Answer, Reading};
+use ship::answer::{Answer, Head, Reading};
 use ship::courier::Parcel;
 use ship::format::Format;
 use sys::wake::Waker;
@@ -24,20 +25,25 @@ const PIECE_BYTES: usize = 8 << 10;
 
 /// Where requests go, and what they carry beside their body.
 pub(crate) struct Route {
-    pub(crate) agent: Agent,
     pub(crate) url: String,
     pub(crate) format: Format,
     pub(crate) credentials: Credentials,
     pub(crate) compresses: bool,
 }
 
+/// Makes whatever makes connections.
+pub(crate) type Connect = Box<dyn Fn() -> Agent>;
+
 /// The caller's side.
 pub(crate) struct Sender {
     shared: Arc<Shared>,
+    connect: Connect,
 }
 
 struct Shared {
     slot: Mutex<Slot>,
+    /// For the next request.
+    agent: Mutex<Agent>,
     changed: Condvar,
     answered: Waker,
 }
@@ -53,6 +59,10 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Slot> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn agent(&self) -> MutexGuard<'_, Agent> {
+        self.agent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Sender {
@@ -60,23 +70,34 @@ impl Sender {
     ///
     /// # Errors
     /// When the system has no thread or descriptor left.
-    pub(crate) fn start(mut route: Route) -> io::Result<Sender> {
-        let slot = Mutex::new(Slot::Idle);
-        let shared = Arc::new(Shared { slot, changed: Condvar::new(), answered: Waker::new()? });
+    pub(crate) fn start(mut route: Route, connect: Connect) -> io::Result<Sender> {
+        let shared = Arc::new(Shared {
+            slot: Mutex::new(Slot::Idle),
+            agent: Mutex::new(connect()),
+            changed: Condvar::new(),
+            answered: Waker::new()?,
+        });
         let theirs = Arc::clone(&shared);
         let mut gzip = route.compresses.then(Gzip::new);
         let mut packed = Vec::new();
         std::thread::Builder::new().name("store".to_owned()).spawn(move || {
             loop {
                 let parcel = take_parcel(&theirs);
-                let answer = route.send(&parcel, gzip.as_mut(), &mut packed);
+                let agent = theirs.agent().clone();
+                let answer = route.send(&agent, &parcel, gzip.as_mut(), &mut packed);
                 // Whoever hears of the answer has the records for itself.
                 drop(parcel);
                 *theirs.lock() = Slot::Answered(answer);
                 theirs.answered.wake();
             }
         })?;
-        Ok(Sender { shared })
+        Ok(Sender { shared, connect })
+    }
+
+    /// Breaks off the request that is under way, which then failed, and its connection.
+    pub(crate) fn break_off(&self) {
+        let old = std::mem::replace(&mut *self.shared.agent(), (self.connect)());
+        old.shutdown();
     }
 
     /// Readable once there is an answer.
@@ -118,13 +139,18 @@ fn take_parcel(shared: &Shared) -> Parcel {
 }
 
 impl Route {
-    fn send(&mut self, parcel: &Parcel, gzip: Option<&mut Gzip>, packed: &mut Vec<u8>) -> Answer {
+    fn send(
+        &mut self,
+        agent: &Agent,
+        parcel: &Parcel,
+        gzip: Option<&mut Gzip>,
+        packed: &mut Vec<u8>,
+    ) -> Answer {
         let fields = match self.credentials.fields() {
             Ok(fields) => fields,
             Err(why) => return Answer::failed(&why),
         };
-        let mut request =
-            self.agent.post(&self.url).header(CONTENT_TYPE, self.format.content_type());
+        let mut request = agent.post(&self.url).header(CONTENT_TYPE, self.format.content_type());
         for (name, value) in fields {
             request = request.header(name, value);
         }
@@ -150,14 +176,13 @@ fn read(format: Format, records: usize, answer: ureq::http::Response<ureq::Body>
     let (head, body) = answer.into_parts();
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);
-    let mut reading = Reading::new(
-        format,
-        records,
-        head.status.as_u16(),
-        text(&head.headers, &RETRY_AFTER),
-        text(&head.headers, &LOCATION),
-        unix_ms,
-    );
+    let told = Head {
+        status: head.status.as_u16(),
+        content_type: text(&head.headers, &CONTENT_TYPE),
+        retry_after: text(&head.headers, &RETRY_AFTER),
+        location: text(&head.headers, &LOCATION),
+    };
+    let mut reading = Reading::new(format, records, &told, unix_ms);
     let mut body = body.into_reader();
     let mut piece = [0; PIECE_BYTES];
     // A body that breaks off is judged by what there is of it.

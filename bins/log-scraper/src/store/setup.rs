@@ -21,7 +21,7 @@ use crate::flags::millis;
 use crate::stdout::Stdout;
 use crate::store::Store;
 use crate::store::credentials::{Credentials, Kind};
-use crate::store::sender::{Route, Sender};
+use crate::store::sender::{Connect, Route, Sender};
 use crate::store::tee::Tee;
 #[cfg(feature = "tls")]
 use crate::store::tls;
@@ -36,6 +36,8 @@ const PATIENCE_US_MAX: u64 = 100_000;
 /// A connection that was not used for so long is not used again: whoever is in between may have
 /// forgotten it.
 const IDLE: Duration = Duration::from_secs(50);
+/// Whoever does not take a connection for so long is asked again.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// The format of an output; `None` for stdout.
 fn format(output: OutputName, arguments: &StoreArguments) -> Option<Format> {
@@ -125,13 +127,15 @@ fn credentials(arguments: &StoreArguments) -> Credentials {
     credentials
 }
 
-fn agent(arguments: &StoreArguments, url: &str) -> io::Result<Agent> {
+/// What makes connections to the store.
+fn connect(arguments: &StoreArguments, url: &str) -> io::Result<Connect> {
     let config = Agent::config_builder()
         .proxy(proxy(arguments.http_proxy.as_deref()).map_err(io::Error::other)?)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
         .timeout_global(Some(arguments.request_timeout))
+        .timeout_connect(Some(arguments.request_timeout.min(CONNECT_TIME_MAX)))
         .user_agent(concat!("log-scraper/", env!("CARGO_PKG_VERSION")))
         .accept("*/*")
         .accept_encoding("")
@@ -144,18 +148,22 @@ fn agent(arguments: &StoreArguments, url: &str) -> io::Result<Agent> {
     #[cfg(feature = "tls")]
     if url.starts_with("https:") {
         let config = config.tls_config(tls::config(arguments.ca_file.as_deref())?).build();
-        let resolver = DefaultResolver::default();
-        return Ok(match arguments.server_name {
-            Some(_) => {
-                let real = url.parse().map_err(io::Error::other)?;
-                let resolver = tls::Renamed { real, resolver };
-                Agent::with_parts(config, DefaultConnector::new(), resolver)
+        let is_renamed = arguments.server_name.is_some();
+        let real: Uri = url.parse().map_err(io::Error::other)?;
+        return Ok(Box::new(move || {
+            let (config, resolver) = (config.clone(), DefaultResolver::default());
+            match is_renamed {
+                true => {
+                    let resolver = tls::Renamed { real: real.clone(), resolver };
+                    Agent::with_parts(config, DefaultConnector::new(), resolver)
+                }
+                false => Agent::with_parts(config, DefaultConnector::new(), resolver),
             }
-            None => Agent::with_parts(config, DefaultConnector::new(), resolver),
-        });
+        }));
     }
     let _ = url;
-    Ok(config.build().into())
+    let config = config.build();
+    Ok(Box::new(move || config.clone().into()))
 }
 
 /// The address as requests name it, and the field that says whom they are really for.
@@ -228,28 +236,24 @@ pub(crate) fn store(output: OutputName, arguments: &StoreArguments) -> io::Resul
     let Some(format) = format(output, arguments) else { return Ok(None) };
     let url = arguments.url.as_deref().unwrap_or_default();
     let url = address(url, format).map_err(io::Error::other)?;
-    let agent = agent(arguments, &url)?;
+    let connect = connect(arguments, &url)?;
     #[allow(unused_mut, reason = "only a name for TLS adds to them")]
     let mut credentials = credentials(arguments);
     #[cfg(feature = "tls")]
     let url = rename(url, arguments, &mut credentials);
-    let route = Route {
-        agent,
-        url,
-        format,
-        credentials,
-        compresses: arguments.compression == Compression::Gzip,
-    };
+    let route =
+        Route { url, format, credentials, compresses: arguments.compression == Compression::Gzip };
     let tee = arguments.tee.then(Stdout::new).transpose()?.map(Tee::new);
     Ok(Some(Store {
         courier: Courier::new(settings(format, arguments)),
-        sender: Sender::start(route)?,
+        sender: Sender::start(route, connect)?,
         tee,
         now_ms: 0,
         at_ms: u64::MAX,
         unsaved: false,
         held: None,
         throttles: Throttles::new(Duration::from_secs(60)),
+        stale_ms: None,
     }))
 }
 

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod delivery;
+mod ending;
 mod real;
 mod script;
 #[cfg(feature = "tls")]

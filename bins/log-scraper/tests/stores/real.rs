@@ -51,6 +51,7 @@ impl Server {
         let mut command = Command::new(program);
         command.arg(format!("-httpListenAddr={address}")).arg("-retentionPeriod=100y");
         command.arg(format!("-storageDataPath={}", folder.argument("data")));
+        command.arg("-inmemoryDataFlushInterval=1s");
         Server::start(command, address, "/health", folder)
     }
 
@@ -152,28 +153,95 @@ fn victoria_logs_has_every_line_in_every_format() {
     }
 }
 
+/// No address of a store that takes nothing there is an acknowledgement, whatever it answers.
 #[test]
-fn victoria_logs_misses_no_line_of_a_scraper_that_is_killed_time_and_again() {
+fn victoria_logs_acknowledges_nothing_at_another_address() {
+    let Some(program) = find("victoria-logs") else { return };
+    let folder = Folder::new();
+    let server = Server::victoria_logs(&program, &free_address(), &folder);
+    append(&folder.path("app.log"), (0..100).map(line).collect::<String>().as_bytes());
+    let log = folder.argument("app.log");
+    let check = |output: &str, path: &str| {
+        let (url, admin) = (server.url(path), free_address());
+        let usual = ["--output", output, "--url", &url, "--admin-listen", &admin];
+        let scraper = Scraper::start(
+            &[&usual[..], &["--batch-timeout", "0s", "--shutdown-timeout", "0s", &log]].concat(),
+        );
+        // Whatever it answers, what would be right is said.
+        scraper.wait_for_message("/insert/");
+        assert_eq!(metric(&admin, "log_scraper_store_records_total"), 0, "{output} {path}");
+        assert_eq!(metric(&admin, "log_scraper_lag_bytes"), 100 * line(0).len() as u64);
+        scraper.signal(Signal::TERM);
+        assert_eq!(scraper.wait().0.code(), Some(2), "{output} {path}");
+    };
+    for output in ["otlp", "loki", "ndjson", "elasticsearch"] {
+        for path in ["/", "/health", "/select/vmui/", "/metrics", "/insert/loki/ready", "/flags"] {
+            check(output, path);
+        }
+    }
+    check("elasticsearch", "/insert/elasticsearch/");
+    check("loki", "/insert/elasticsearch/_license");
+    check("otlp", "/insert/elasticsearch/_license");
+    check("otlp", "/insert/splunk/services/collector/event");
+}
+
+/// How often a scraper is killed, and how often a store is: `STORE_KILLS=20` for as often, which takes
+/// minutes.
+const LIVES: u64 = 20;
+
+fn store_kills() -> u64 {
+    let asked = std::env::var("STORE_KILLS").ok().and_then(|text| text.parse().ok());
+    asked.unwrap_or(4).clamp(1, LIVES)
+}
+
+/// Whether a store is killed in a life.
+fn store_dies(life: u64) -> bool {
+    (life + 1) * store_kills() / LIVES > life * store_kills() / LIVES
+}
+
+/// What VictoriaLogs acknowledged is on its disk after so long (`-inmemoryDataFlushInterval`, a second
+/// here and 5 s usually, and its buffers): killed before, it loses what it had acknowledged, whoever
+/// sent it.
+const FLUSHED_AFTER: Duration = Duration::from_secs(4);
+
+#[test]
+fn victoria_logs_misses_no_line_though_it_and_the_scraper_are_killed_time_and_again() {
     let Some(program) = find("victoria-logs") else { return };
     let folder = Folder::new();
     let mut server = Server::victoria_logs(&program, &free_address(), &folder);
     let url = server.url(victoria_logs_path("ndjson"));
     let start = || mortal("ndjson", &url, &folder);
+    let write = |from: u64| {
+        let text: String = (from..from + 400).map(line).collect();
+        append(&folder.path("app.log"), text.as_bytes());
+        from + 400
+    };
     let mut written = 0;
-    for life in 0..20 {
+    for life in 0..LIVES {
         let scraper = start();
         for _ in 0..5 {
-            let text: String = (written..written + 400).map(line).collect();
-            append(&folder.path("app.log"), text.as_bytes());
-            written += 400;
+            written = write(written);
             thread::sleep(Duration::from_millis(10 + life));
         }
-        kill_process(Pid::from_child(&scraper.child), Signal::KILL).unwrap();
-        scraper.wait();
-        // It keeps the last seconds in memory: killed, it would lose what it acknowledged.
-        if life % 5 == 4 {
-            server.end(Signal::TERM);
+        if store_dies(life) {
+            // In the middle of lines that the scraper holds because nobody takes them.
+            kill_process(Pid::from_child(&server.child), Signal::STOP).unwrap();
+            written = write(written);
+            thread::sleep(Duration::from_millis(100));
+            kill_process(Pid::from_child(&scraper.child), Signal::KILL).unwrap();
+            scraper.wait();
+            kill_process(Pid::from_child(&server.child), Signal::CONT).unwrap();
+            thread::sleep(FLUSHED_AFTER);
+            server.end(Signal::KILL);
+            let scraper = start();
+            written = write(written);
+            scraper.wait_for_message("store: ");
             server = Server::victoria_logs(&program, &server.address, &folder);
+            kill_process(Pid::from_child(&scraper.child), Signal::KILL).unwrap();
+            scraper.wait();
+        } else {
+            kill_process(Pid::from_child(&scraper.child), Signal::KILL).unwrap();
+            scraper.wait();
         }
     }
     let scraper = start();
@@ -183,8 +251,8 @@ fn victoria_logs_misses_no_line_of_a_scraper_that_is_killed_time_and_again() {
     scraper.terminate();
     let seen = seen();
     let largest = (64 << 10) / line(0).len() as u64;
-    let repeats = seen.len() as u64 - distinct(&seen);
-    assert!(repeats <= 20 * largest, "{repeats} repeats in 20 lives");
+    let (repeats, kills) = (seen.len() as u64 - distinct(&seen), LIVES + store_kills());
+    assert!(repeats <= kills * largest, "{repeats} repeats of {written} lines, {kills} kills");
 }
 
 fn loki_has(server: &Server, label: &str, value: &str) -> Vec<u64> {
@@ -257,7 +325,7 @@ fn both_loki_and_the_scraper_are_killed_time_and_again_and_no_line_is_missing() 
     let url = server.url("");
     let start = || mortal("loki", &url, &folder);
     let mut written = 0;
-    for life in 0..20 {
+    for life in 0..LIVES {
         let scraper = start();
         for _ in 0..5 {
             let text: String = (written..written + 200).map(line).collect();
@@ -265,13 +333,14 @@ fn both_loki_and_the_scraper_are_killed_time_and_again_and_no_line_is_missing() 
             written += 200;
             thread::sleep(Duration::from_millis(20));
         }
-        if life % 4 == 3 {
+        if store_dies(life) {
+            // It has a log of its own, so this may be at any time.
             server.end(Signal::KILL);
             thread::sleep(Duration::from_millis(300));
         }
         kill_process(Pid::from_child(&scraper.child), Signal::KILL).unwrap();
         scraper.wait();
-        if life % 4 == 3 {
+        if store_dies(life) {
             server = Server::loki(&program, &server.address, &folder);
         }
     }

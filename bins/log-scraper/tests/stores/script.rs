@@ -35,6 +35,8 @@ pub enum Reply {
     Resets,
     /// Nothing for so long.
     Hangs(Duration),
+    /// That all is well, after so long.
+    Late(Duration),
     /// Half of a head.
     HalfHead,
     /// A head, and less than the body that it announces.
@@ -156,6 +158,10 @@ fn answer(stream: &mut TcpStream, reply: Reply) -> bool {
             std::thread::sleep(time);
             let _ = stream.write_all(whole(200, "", "").as_bytes());
             false
+        }
+        Reply::Late(time) => {
+            std::thread::sleep(time);
+            stream.write_all(whole(200, "", "").as_bytes()).is_ok()
         }
         Reply::HalfHead => {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Le");

@@ -3,6 +3,8 @@
 //! A world is judged by what the store has in the end, and at every acknowledgement. Bugs are planted
 //! in the courier, to prove that each kind of them is found.
 
+mod disk;
+mod joint;
 mod store;
 
 use std::path::Path;
@@ -21,6 +23,7 @@ use store::{Mood, Store};
 const WORLDS: u64 = 400;
 
 /// SplitMix64, as in the courier's waits, with another seed.
+#[derive(Debug)]
 pub(crate) struct Prng(u64);
 
 impl Prng {
@@ -205,6 +208,11 @@ fn check(bug: Bug, format: Format) {
 #[test]
 fn an_acknowledgement_before_the_store_s_own_is_found() {
     FORMATS.into_iter().for_each(|format| check(Bug::AcknowledgedWhenSent, format));
+}
+
+#[test]
+fn a_success_that_is_no_store_s_and_is_believed_is_found() {
+    FORMATS.into_iter().for_each(|format| check(Bug::AnySuccessIsTaken, format));
 }
 
 #[test]

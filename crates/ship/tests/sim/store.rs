@@ -1,9 +1,9 @@
 //! A store with moods: it takes a request, or a part of it, and says so, or something else, or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Prng;
-use crate::answer::{Answer, Reading};
+use crate::answer::{Answer, Head, Reading};
 use crate::format::Format;
 
 /// Requests with more bytes are too large for a store that is in that mood.
@@ -20,6 +20,8 @@ pub(crate) enum Mood {
     /// It takes a first part, and nobody hears of it.
     Half,
     Small,
+    /// Somebody else answers in its place, who takes nothing and calls it a success.
+    Foreign,
 }
 
 impl Mood {
@@ -36,6 +38,7 @@ impl Mood {
             Mood::Unheard,
             Mood::Half,
             Mood::Small,
+            Mood::Foreign,
         ];
         moods[rng.below(moods.len() as u64) as usize]
     }
@@ -56,11 +59,16 @@ impl Store {
     }
 
     pub(crate) fn has(&self, text: &str) -> bool {
-        self.order.iter().any(|known| known == text)
+        self.records.contains_key(text)
+    }
+
+    /// Texts of all records that it has.
+    pub(crate) fn texts_taken(&self) -> BTreeSet<String> {
+        self.records.keys().cloned().collect()
     }
 
     /// Texts of the records in a request.
-    fn texts(body: &str) -> Vec<&str> {
+    pub(crate) fn texts(body: &str) -> Vec<&str> {
         let starts = body.match_indices("\"record-");
         starts.map(|(at, _)| body[at + 1..].split('"').next().unwrap_or_default()).collect()
     }
@@ -81,7 +89,8 @@ impl Store {
     }
 
     fn says(&self, status: u16, body: &str) -> Answer {
-        let mut reading = Reading::new(self.format, 1000, status, Some("1"), Some("/x"), 0);
+        let head = Head { status, retry_after: Some("1"), location: Some("/x"), ..Head::default() };
+        let mut reading = Reading::new(self.format, 1000, &head, 0);
         reading.feed(body.as_bytes());
         reading.done()
     }
@@ -110,6 +119,7 @@ impl Store {
                 self.take_before_poison(&texts[..texts.len() / 2]);
                 Answer::failed("reset")
             }
+            Mood::Foreign => self.says(200, "<html>Welcome</html>"),
             Mood::Small if body.len() > SMALL_BYTES && records > 1 => self.says(413, "large"),
             _ if self.format == Format::Elasticsearch => self.bulk(&texts, rng),
             _ if texts.iter().any(|text| text.ends_with("poison")) => self.refuse(&texts, rng),
@@ -162,8 +172,14 @@ impl Store {
 
     /// A request that is taken is not overtaken by a later one, unless a part of it was refused.
     pub(crate) fn in_order(&self) -> Result<(), String> {
+        self.in_order_of("")
+    }
+
+    /// The same of those that begin so.
+    pub(crate) fn in_order_of(&self, start: &str) -> Result<(), String> {
         let is_whole = self.format != Format::Elasticsearch;
-        match is_whole && !self.order.is_sorted() {
+        let order = self.order.iter().filter(|text| text.starts_with(start));
+        match is_whole && !order.is_sorted() {
             true => Err(format!("not in order: {:?}", self.order)),
             false => Ok(()),
         }
