@@ -121,6 +121,9 @@ impl<N: Net> Engine<N> {
         let out = &mut self.buffers.out;
         let Some(exchange) = &mut client.exchange else { return false };
         let mut progress = false;
+        let waiting = client.stream.waiting_bytes() + out.client.len();
+        let allowance = exchange.allowance(waiting, self.now);
+        client.stream.allow(allowance);
         if client.stream.flush() {
             progress = true;
             exchange.progressed(Side::Client, self.now);
@@ -148,6 +151,10 @@ impl<N: Net> Engine<N> {
             }
         }
         out.upstream.clear();
+        if allowance.is_some() {
+            let waiting = client.stream.waiting_bytes();
+            exchange.paced(waiting, waiting > 0 && client.stream.is_writable());
+        }
         exchange.flowed(client.stream.is_blocked(), link_blocked, self.now);
         progress
     }

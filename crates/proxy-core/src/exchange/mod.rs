@@ -23,6 +23,7 @@ mod client;
 mod deadline;
 mod error_page;
 mod follow;
+mod pace;
 mod redirect;
 mod sub;
 #[cfg(test)]

@@ -51,6 +51,8 @@ pub const PLACES: [Place; 9] = [
 
 /// What is asked of a request that is guarded.
 pub const QUESTION: &str = "/question";
+/// Bytes a second of answers that are made here: their heads alone are longer.
+pub const RATE: u64 = 100;
 /// How long one waits whose turn it is not.
 pub const TURN_MS: u64 = 20;
 
@@ -381,7 +383,9 @@ impl Block {
             let what = match place {
                 Place::Pass | Place::Accel => format!("proxy_pass http://up{}", s.groups[0]),
                 Place::Uri => format!("proxy_pass http://up{}/base/", s.groups[1]),
-                Place::Own => "return 200 \"own $request_uri\"".to_owned(),
+                Place::Own => {
+                    format!("limit_rate {RATE}; return 200 \"own $request_uri\"")
+                }
                 Place::Gone => "return 444".to_owned(),
                 Place::Moved => "return 301 /there$request_uri".to_owned(),
                 Place::Named => {

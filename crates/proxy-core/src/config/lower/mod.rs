@@ -12,6 +12,7 @@ mod map;
 mod own;
 mod pass;
 mod proxy;
+mod referer;
 mod rewrite;
 mod scope;
 mod server;

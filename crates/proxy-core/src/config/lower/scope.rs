@@ -75,6 +75,8 @@ impl Scope {
                 lists.take(lower, directive);
             }
         }
+        let guard = std::mem::take(&mut lists.guard);
+        guard.replace(lower, &mut scope.access.guard);
         lists.replace(&mut scope);
         scope
     }
@@ -245,7 +247,6 @@ impl Lists {
             scope.content_types.types = Arc::new(types);
         }
         self.proxy.replace(&mut scope.proxy);
-        self.guard.replace(&mut scope.access.guard);
     }
 }
 

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use access::{Access, AccessRule, LimitExcept, RealIp, Whom};
 pub use expression::{Expression, OwnSource, OwnVariable};
-pub use guard::{ConnectionLimit, Guard, Limits, RequestLimit};
+pub use guard::{ConnectionLimit, Guard, Limits, Referers, RequestLimit, SecureLink};
 pub use location::{
     AddHeader, ClientSide, ContentTypes, ErrorPage, ErrorPages, Handler, Keepalive, Lingering,
     LingeringClose, Location, Locations, NewStatus, RedirectForm, Return, Search, Types,

@@ -135,6 +135,7 @@ fn every_implemented_directive_is_taken_up_somewhere() {
         include_str!("../lower/own.rs"),
         include_str!("../lower/pass.rs"),
         include_str!("../lower/proxy.rs"),
+        include_str!("../lower/referer.rs"),
         include_str!("../lower/rewrite.rs"),
         include_str!("../lower/server.rs"),
         include_str!("../lower/upstream.rs"),
