@@ -325,6 +325,7 @@ impl Site {
         let reading = nginx_conf::read(main, Context::Main, &mut |_, _| Ok(vec![]));
         let surroundings = Surroundings {
             folder: Path::new("/"),
+            conf_folder: Path::new("/"),
             is_root: true,
             hostname: "sim",
             resolve: &|_, _| Vec::new(),

@@ -114,10 +114,10 @@ impl Lower<'_> {
         if text.starts_with(['/', '$']) {
             return self.template(directive, 0);
         }
-        let folder = self.surroundings.folder.display().to_string();
+        let folder = self.surroundings.conf_folder.display().to_string();
+        let slash = if folder.is_empty() || folder.ends_with('/') { "" } else { "/" };
         // What stands in the folder's name is no variable.
-        let mut template =
-            Template::literal(format!("{}/", folder.trim_end_matches('/')).as_bytes());
+        let mut template = Template::literal(format!("{folder}{slash}").as_bytes());
         template.0.extend(self.template(directive, 0)?.0);
         Some(template)
     }

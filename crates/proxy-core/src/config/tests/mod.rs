@@ -24,6 +24,7 @@ use crate::values::Values;
 pub(super) fn surroundings() -> Surroundings<'static> {
     Surroundings {
         folder: Path::new("/etc/nginx"),
+        conf_folder: Path::new("/etc/nginx"),
         is_root: true,
         hostname: "pod-1\n",
         resolve: &|_, _| Vec::new(),
