@@ -33,6 +33,7 @@ pub fn configuration(data: &[u8]) {
     let is_good = reading.is_sound && !reading.findings.iter().any(Diag::is_error);
     let surroundings = Surroundings {
         folder: Path::new("/etc/nginx"),
+        conf_folder: Path::new("/etc/nginx"),
         is_root: true,
         hostname: "pod-1",
         resolve: &|name, port| match name {

@@ -67,6 +67,8 @@ canaries! {
     HoldForgotten,
     /// A request that is to wait for its turn goes on at once.
     NoPause,
+    /// An answer goes out as fast as it is taken.
+    NoPace,
 }
 
 #[cfg(feature = "canaries")]

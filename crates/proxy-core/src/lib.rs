@@ -27,6 +27,7 @@ pub mod generation;
 pub mod listeners;
 pub mod log;
 pub mod net;
+pub mod pace;
 mod phases;
 pub mod request;
 pub mod response;

@@ -23,6 +23,8 @@ pub struct Stream<S> {
     pending: Vec<u8>,
     /// How many of `pending` are written.
     pending_done: usize,
+    /// How many more bytes may be written now; any where there is no bound.
+    allowance: Option<u64>,
 }
 
 impl<S: Socket> Stream<S> {
@@ -40,6 +42,7 @@ impl<S: Socket> Stream<S> {
             unread: Vec::new(),
             pending: Vec::new(),
             pending_done: 0,
+            allowance: None,
         }
     }
 
@@ -123,6 +126,21 @@ impl<S: Socket> Stream<S> {
         self.pending_done < self.pending.len()
     }
 
+    /// How many bytes wait to be written.
+    pub fn waiting_bytes(&self) -> usize {
+        self.pending.len() - self.pending_done
+    }
+
+    /// Bounds what is written from now on, or takes the bound away.
+    pub fn allow(&mut self, allowance: Option<u64>) {
+        self.allowance = allowance;
+    }
+
+    /// Nothing may be written until more is allowed.
+    pub fn is_held(&self) -> bool {
+        self.allowance == Some(0)
+    }
+
     /// Writes as much as the socket takes now; the rest waits.
     pub fn send(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
@@ -153,18 +171,23 @@ impl<S: Socket> Stream<S> {
             // A slow peer's backlog is not kept for the peers to come.
             self.pending_done = 0;
         }
-        debug_assert!(!self.is_blocked() || !self.writable, "what can be written is");
+        debug_assert!(!self.is_blocked() || !self.writable || self.is_held(), "what can be written is");
         taken > 0
     }
 
     fn write_some(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
         while self.writable {
-            let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) else { break };
+            let rest = bytes.get(taken..).unwrap_or_default();
+            let most = self.allowance.map_or(rest.len(), |most| {
+                rest.len().min(usize::try_from(most).unwrap_or(usize::MAX))
+            });
+            let Some(rest) = rest.get(..most).filter(|rest| !rest.is_empty()) else { break };
             match self.socket.write(rest) {
                 Written::Bytes(count) => {
                     debug_assert!((1..=rest.len()).contains(&count));
                     taken += count;
+                    self.allowance = self.allowance.map(|most| most.saturating_sub(count as u64));
                     // The send buffer is full: the next report tells when there is room.
                     self.writable = count == rest.len();
                 }
@@ -183,14 +206,21 @@ impl<S: Socket> Stream<S> {
     /// Writes of a file what the socket takes now. To be called when nothing waits.
     pub fn send_file(&mut self, file: &dyn File, offset: u64, bytes: usize) -> FileSent {
         debug_assert!(!self.is_blocked() && !self.is_writing_ended, "bytes keep their order");
+        debug_assert!(!self.is_held(), "to be called when something may be written");
+        let bytes = self.allowance.map_or(bytes, |most| {
+            bytes.min(usize::try_from(most).unwrap_or(usize::MAX))
+        });
         let sent = self.socket.send_file(file, offset, bytes);
         match sent {
+            FileSent::Bytes(count) => {
+                self.allowance = self.allowance.map(|most| most.saturating_sub(count as u64));
+            }
             FileSent::Nothing => self.writable = false,
             FileSent::Broken(cause) => {
                 self.write_fault = Some(cause);
                 self.readable = true;
             }
-            FileSent::Bytes(_) | FileSent::Cut | FileSent::Unreadable(_) => {}
+            FileSent::Cut | FileSent::Unreadable(_) => {}
         }
         sent
     }

@@ -6,6 +6,7 @@
 use crate::canary::{Canary, is_planted};
 use crate::config::model::{ErrorLevel, Expression};
 use crate::config::pattern::Captures;
+use crate::pace::Pace;
 use crate::zones::{Hold, Limited};
 
 /// A value of one of the file's own variables.
@@ -35,6 +36,10 @@ pub struct Values {
     pub requests: Option<Limited>,
     /// nginx: `$limit_conn_status`.
     pub connections: Option<Limited>,
+    /// nginx: `$limit_rate`, once something has set it.
+    pub rate: Option<u64>,
+    /// How fast the answer goes out.
+    pub pace: Option<Pace>,
     /// What is held of zones until the request is over.
     pub held: Vec<Hold>,
 }
@@ -60,6 +65,7 @@ impl Values {
         self.lookups = 0;
         self.challenges.clear();
         (self.requests, self.connections) = (None, None);
+        (self.rate, self.pace) = (None, None);
         self.let_go();
     }
 

@@ -166,8 +166,13 @@ fn lower(options: &LoadOptions, is_root: bool, watch: &mut Watch) -> Result<Load
     let main = find_main(&path, options.path.is_none(), watch)?;
     let Reading { tree, findings, is_sound } = read(main, &path, &folder, &options.globals, watch);
     let hostname = hostname();
-    let surroundings =
-        Surroundings { folder: &options.folder(), is_root, hostname: &hostname, resolve: &resolve };
+    let surroundings = Surroundings {
+        folder: &options.folder(),
+        conf_folder: &folder,
+        is_root,
+        hostname: &hostname,
+        resolve: &resolve,
+    };
     let (config, warnings) = lower_all(&tree, findings, is_sound, &surroundings)?;
     expect::check(&config, &options.expect_listen, &path.display().to_string())?;
     let sources = tree.sources.files().iter().map(|source| Source {

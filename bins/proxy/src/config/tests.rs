@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use proxy_core::config::model::{ErrorLevel, Handler, Location};
+use proxy_core::config::model::{ErrorLevel, Handler, Location, Part};
 use proxy_core::values::Values;
 
 use super::{LoadOptions, Loaded, PathBuf, Templates, Watch};
@@ -71,6 +71,26 @@ fn a_file_is_loaded_with_its_includes_and_stand_ins() {
     let built_in: Vec<bool> = loaded.sources.iter().map(|source| source.built_in).collect();
     assert_eq!(built_in, [false, true, false, true]);
     assert_eq!(loaded.sources[0].path, folder.join("nginx.conf"));
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn users_are_looked_for_beside_the_main_file() {
+    let text = "events {} http { server { auth_basic x; auth_basic_user_file users/$host; \
+                location / { proxy_pass http://127.0.0.1:1; } } }";
+    let folder = folder("users", &[("conf/nginx.conf", text)]);
+    let loaded = load(&options(&folder, Some("conf/nginx.conf"), "")).unwrap();
+    let guard = at(&loaded, "/").access.guard.as_ref().unwrap();
+    let expected = format!("{}/conf/users/", folder.display());
+    let path = &guard.user_file.as_ref().unwrap().0;
+    let literal: Vec<u8> = path
+        .iter()
+        .flat_map(|part| match part {
+            Part::Literal(text) => text.clone(),
+            Part::Variable(_) => Vec::new(),
+        })
+        .collect();
+    assert_eq!(String::from_utf8(literal).unwrap(), expected);
     fs::remove_dir_all(&folder).unwrap();
 }
 

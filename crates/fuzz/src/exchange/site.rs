@@ -72,6 +72,7 @@ fn load(text: &str) -> Config {
     let reading = nginx_conf::read(main, Context::Main, &mut |_, _| Ok(vec![]));
     let surroundings = Surroundings {
         folder: Path::new("/"),
+        conf_folder: Path::new("/"),
         is_root: true,
         hostname: "",
         resolve: &|_, _| Vec::new(),

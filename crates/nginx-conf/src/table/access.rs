@@ -7,6 +7,9 @@ const BASIC_PAGE: &str = "http/ngx_http_auth_basic_module";
 const AUTH_REQUEST_PAGE: &str = "http/ngx_http_auth_request_module";
 const LIMIT_REQ_PAGE: &str = "http/ngx_http_limit_req_module";
 const LIMIT_CONN_PAGE: &str = "http/ngx_http_limit_conn_module";
+const REFERER_PAGE: &str = "http/ngx_http_referer_module";
+const LINK_PAGE: &str = "http/ngx_http_secure_link_module";
+const NO_HASHES: Class = Class::NoEffect("tables grow as they need");
 const REAL_IP_PAGE: &str = "http/ngx_http_realip_module";
 
 const LIMIT_LEVEL: Shape = Shape::exact(&[Kind::OneOf(&["info", "notice", "warn", "error"])]);
@@ -43,6 +46,8 @@ pub(super) const ROWS: &[Row] = &[
     row("limit_req_status", LIMIT_REQ_PAGE, HSL, NUMBER, Class::Implemented),
     row("limit_req_log_level", LIMIT_REQ_PAGE, HSL, LIMIT_LEVEL, Class::Implemented),
     row("limit_req_dry_run", LIMIT_REQ_PAGE, HSL, FLAG, Class::Implemented),
+    row("limit_rate", HTTP_PAGE, HSLI, WORD, Class::Implemented),
+    row("limit_rate_after", HTTP_PAGE, HSLI, WORD, Class::Implemented),
     row("limit_conn_zone", LIMIT_CONN_PAGE, HTTP, Shape::words(2, 2), Class::Implemented).many(),
     row("limit_conn", LIMIT_CONN_PAGE, HSL, Shape::words(2, 2), Class::Implemented).many(),
     row("limit_conn_status", LIMIT_CONN_PAGE, HSL, NUMBER, Class::Implemented),
@@ -55,6 +60,13 @@ pub(super) const ROWS: &[Row] = &[
         Shape::words(1, ANY).with(Block::Of(Context::LimitExcept)),
         Class::Implemented,
     ),
+    row("valid_referers", REFERER_PAGE, SERVER.and(LOCATION), Shape::words(1, ANY), Class::Implemented)
+        .many(),
+    row("referer_hash_max_size", REFERER_PAGE, SERVER.and(LOCATION), NUMBER, NO_HASHES),
+    row("referer_hash_bucket_size", REFERER_PAGE, SERVER.and(LOCATION), NUMBER, NO_HASHES),
+    row("secure_link", LINK_PAGE, HSL, WORD, Class::Implemented),
+    row("secure_link_md5", LINK_PAGE, HSL, WORD, Class::Implemented),
+    row("secure_link_secret", LINK_PAGE, LOCATION, WORD, Class::Implemented),
     row("set_real_ip_from", REAL_IP_PAGE, HSL, WORD, Class::Implemented)
         .note("the addresses of a name are those at the load")
         .many(),

@@ -88,7 +88,6 @@ pub(super) const ROWS: &[Row] = &[
     foreign("xslt_*", "http/ngx_http_xslt_module", UNUSED),
     foreign("xml_entities", "http/ngx_http_xslt_module", UNUSED),
     foreign("geoip*", "http/ngx_http_geoip_module", UNUSED),
-    foreign("secure_link*", "http/ngx_http_secure_link_module", UNUSED),
     foreign("empty_gif", "http/ngx_http_empty_gif_module", UNUSED),
     foreign("userid*", "http/ngx_http_userid_module", UNUSED),
     foreign("ancient_browser*", "http/ngx_http_browser_module", UNUSED),

@@ -44,8 +44,6 @@ pub(super) const ROWS: &[Row] = &[
     )
     .already(&["on"]),
     row("server_name_in_redirect", HTTP_PAGE, HSL, FLAG, Refused(LATER)).already(&["off"]),
-    row("limit_rate", HTTP_PAGE, HSLI, WORD, Refused(LIMITS)).already(&["0"]),
-    row("limit_rate_after", HTTP_PAGE, HSLI, WORD, Refused(LIMITS)).already(&["0"]),
     row("post_action", HTTP_PAGE, HSLI, WORD, Refused(LATER)),
     row("resolver", HTTP_PAGE, HSL.and(UPSTREAM), Shape::words(1, ANY), Refused(RESOLVER)),
     row("resolver_timeout", HTTP_PAGE, HSL.and(UPSTREAM), TIME, Refused(RESOLVER)),
@@ -193,27 +191,6 @@ pub(super) const ROWS: &[Row] = &[
         Refused("not supported: bodies pass unchanged"),
     ),
     row("slice", "http/ngx_http_slice_module", HSL, SIZE, Refused(LATER)).already(&["0"]),
-    row(
-        "valid_referers",
-        "http/ngx_http_referer_module",
-        SERVER.and(LOCATION),
-        Shape::words(1, ANY),
-        Refused(LATER),
-    ),
-    row(
-        "referer_hash_max_size",
-        "http/ngx_http_referer_module",
-        SERVER.and(LOCATION),
-        NUMBER,
-        Refused(LATER),
-    ),
-    row(
-        "referer_hash_bucket_size",
-        "http/ngx_http_referer_module",
-        SERVER.and(LOCATION),
-        NUMBER,
-        Refused(LATER),
-    ),
     row(
         "env",
         CORE_PAGE,

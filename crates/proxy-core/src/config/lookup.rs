@@ -43,6 +43,20 @@ impl Listen {
     }
 }
 
+impl Listen {
+    /// Whether a host is by one of its names that server's.
+    pub fn is_name_of(&self, host: &[u8], server: usize) -> bool {
+        let is_own = |(_, own): &&(Vec<u8>, usize)| *own == server;
+        find(&self.exact, host) == Some(server)
+            || self.suffixes.iter().filter(is_own).any(|(name, _)| host.ends_with(name))
+            || self.prefixes.iter().filter(is_own).any(|(name, _)| host.starts_with(name))
+            || self
+                .expressions
+                .iter()
+                .any(|(expression, own)| *own == server && expression.pattern.is_match(host))
+    }
+}
+
 impl Server {
     /// The location for a decoded path: the exact one, else, unless the longest prefix is `^~`, the
     /// first expression that matches, whose groups `values` remembers, else the longest prefix; and

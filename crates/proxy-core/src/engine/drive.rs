@@ -122,6 +122,9 @@ impl<N: Net> Engine<N> {
         let out = &mut self.buffers.out;
         let Some(exchange) = &mut client.exchange else { return false };
         let mut progress = false;
+        let waiting = client.stream.waiting_bytes() + out.client.len();
+        let allowance = exchange.allowance(waiting, self.now);
+        client.stream.allow(allowance);
         if client.stream.flush() {
             progress = true;
             exchange.progressed(Side::Client, self.now);
@@ -149,7 +152,14 @@ impl<N: Net> Engine<N> {
             }
         }
         out.upstream.clear();
-        let is_waiting = exchange.is_sending() && !client.stream.is_writable();
+        let is_writable = client.stream.is_writable();
+        // A file's next part waits for its time, or for the client.
+        let is_held = exchange.is_sending() && client.stream.is_held();
+        if allowance.is_some() {
+            let waiting = client.stream.waiting_bytes();
+            exchange.paced(waiting, (waiting > 0 || is_held) && is_writable);
+        }
+        let is_waiting = exchange.is_sending() && (is_held || !is_writable);
         exchange.flowed(client.stream.is_blocked() || is_waiting, link_blocked, self.now);
         progress
     }
@@ -157,7 +167,8 @@ impl<N: Net> Engine<N> {
     /// Sends a part of a file, once all that was written before is gone.
     fn send_file(&mut self, client: &mut Client<N>) -> bool {
         let Some(exchange) = &mut client.exchange else { return false };
-        if client.stream.is_blocked() || !client.stream.is_writable() {
+        let stream = &client.stream;
+        if stream.is_blocked() || stream.is_held() || !stream.is_writable() {
             return false;
         }
         let Some(part) = exchange.file_part() else { return false };
@@ -191,7 +202,7 @@ fn can_go_on<S: Socket>(client: &Connection<S>) -> bool {
     exchange.is_complete()
         || is_gone
         || exchange.wants(Side::Client) && has_bytes(&client.stream)
-        || exchange.is_sending() && client.stream.is_writable()
+        || exchange.is_sending() && client.stream.is_writable() && !client.stream.is_held()
         || link.is_some_and(|link| {
             link.is_connecting && link.stream.is_writable()
                 || exchange.wants(Side::Upstream) && has_bytes(&link.stream)

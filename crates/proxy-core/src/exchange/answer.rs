@@ -68,6 +68,7 @@ impl Exchange {
         let context = self.context(is_persistent, false, now);
         let writer = response.filter(&context);
         self.down.response = response;
+        self.settle_pace(now);
         self.down.writer = writer;
         self.down.is_persistent = is_persistent;
         self.down.push_head(&mut out.client);

@@ -26,6 +26,8 @@ enum Waiting {
     Tunnel,
     /// Its turn to come.
     Turn(Stage),
+    /// The time for more of the answer to come (nginx: `limit_rate`).
+    Pace,
 }
 
 impl Exchange {
@@ -41,6 +43,10 @@ impl Exchange {
         }
         if let Phase::Pausing { until_ms, then } = self.phase {
             return Some((Waiting::Turn(then), until_ms));
+        }
+        let pace = self.request.values.borrow().pace;
+        if let Some(pace) = pace.filter(|pace| pace.is_waiting && self.down.is_blocked) {
+            return Some((Waiting::Pace, pace.next_ms()));
         }
         if self.down.is_blocked {
             return Some((Waiting::ClientToTake, taken));
@@ -99,6 +105,7 @@ impl Exchange {
                 }
                 self.cut_off();
             }
+            Waiting::Pace => self.down.taken_ms = now.ms,
             Waiting::Turn(then) => self.resume(then, now, out),
             Waiting::Rest => self.complete(ClientNext::Close),
             Waiting::ClientToSend => {

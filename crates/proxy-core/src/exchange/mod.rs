@@ -25,6 +25,7 @@ mod deadline;
 mod error_page;
 mod file;
 mod follow;
+mod pace;
 mod redirect;
 mod sub;
 #[cfg(test)]

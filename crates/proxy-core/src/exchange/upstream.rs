@@ -297,6 +297,9 @@ impl Exchange {
         let context = Context { request, attempts, is_persistent, is_tunnel, now };
         self.down.writer = self.down.response.filter(&context);
         self.down.is_persistent = is_persistent;
+        if !is_tunnel {
+            self.settle_pace(now);
+        }
         self.down.push_head(&mut out.client);
     }
 

@@ -90,6 +90,18 @@ impl Walk<'_> {
                 request.uri.set_args(&value);
                 On::Next
             }
+            Step::SetRate { value } => {
+                let text = self.text(request, value, self.is_quoting)?;
+                let size = std::str::from_utf8(&text).ok().and_then(nginx_conf::units::size);
+                match size {
+                    Some(rate) => request.values.get_mut().rate = Some(rate),
+                    None => {
+                        let line = format!("invalid $limit_rate \"{}\"", shown(&text));
+                        request.values.get_mut().note(ErrorLevel::Error, line);
+                    }
+                }
+                On::Next
+            }
             Step::If { subject, test, is_negated, location, inner } => {
                 if self.holds(request, subject.as_ref(), test)? == *is_negated {
                     return Ok(On::Skip(*inner));

@@ -6,6 +6,7 @@
 mod connection;
 pub mod own;
 mod parts;
+mod referer;
 
 pub(crate) use parts::credentials;
 
@@ -119,6 +120,7 @@ impl<'e> View<'e> {
             | V::RequestCompletion
             | V::Status
             | V::LimitConnStatus
+            | V::LimitRate
             | V::LimitReqStatus
             | V::ProxyHost
             | V::ProxyPort
@@ -162,6 +164,9 @@ impl<'e> View<'e> {
             }
             V::Arg(name) => return push_found(parts::argument(&uri.args, name), out),
             V::Args | V::QueryString => return push_some(&uri.args, out) || uri.has_new_args,
+            V::InvalidReferer => self.push_invalid_referer(out),
+            V::SecureLink => return self.push_secure_link(out),
+            V::SecureLinkExpires => return self.push_secure_link_expires(out),
             V::IsArgs if uri.args.is_empty() => {}
             V::IsArgs => out.push(b'?'),
             V::Request => return push_some(self.request.line(), out),
@@ -202,6 +207,10 @@ impl<'e> View<'e> {
                 let zeros: &[u8] = if status == 0 { b"00" } else { b"" };
                 out.extend_from_slice(zeros);
                 push_number(u64::from(status), out);
+            }
+            V::LimitRate => {
+                let values = self.request.values.borrow();
+                push_number(values.rate.or(values.pace.map(|pace| pace.rate)).unwrap_or(0), out);
             }
             V::LimitConnStatus | V::LimitReqStatus => {
                 let values = self.request.values.borrow();

@@ -10,6 +10,7 @@ use proxy_core::config::model::Config;
 pub fn lowered(text: &str) -> Result<(Config, Vec<Diag>), Vec<Diag>> {
     let surroundings = Surroundings {
         folder: Path::new("/etc/nginx"),
+        conf_folder: Path::new("/etc/nginx"),
         is_root: true,
         hostname: "pod-1",
         resolve: &|_, _| Vec::new(),

@@ -165,6 +165,26 @@ fn one_at_a_time_is_counted_until_its_answer_is_out() {
 }
 
 #[test]
+fn an_answer_goes_out_at_its_rate_and_its_client_is_not_to_blame() {
+    let mut world = world("limit_rate 1000; limit_rate_after 500; send_timeout 1s;");
+    let client = world.ask(get("/a"));
+    let server = world.server();
+    world.say(&server, answer(&"x".repeat(4_000)));
+    let mut heard = client.heard();
+    assert_eq!(heard.len(), 1_500);
+    world.pass(999);
+    assert_eq!(client.heard(), "");
+    world.pass(1);
+    heard += &client.heard();
+    assert_eq!(heard.len(), 2_500);
+    world.pass(5_000);
+    heard += &client.heard();
+    let (_, body) = heard.split_once("\r\n\r\n").unwrap();
+    assert_eq!((body.len(), client.fate()), (4_000, Fate::Open));
+    assert_eq!(world.lines(), ["GET /a HTTP/1.1|200|10.0.0.5:5000|200|OK"]);
+}
+
+#[test]
 fn connections_and_requests_are_told_as_exporters_read_them() {
     let mut world = World::new("server { listen 8080; location / { stub_status; } }");
     let waits = world.ask(get("/"));

@@ -54,6 +54,8 @@ pub const PLACES: [Place; 10] = [
 
 /// What is asked of a request that is guarded.
 pub const QUESTION: &str = "/question";
+/// Bytes a second of answers that are made here: their heads alone are longer.
+pub const RATE: u64 = 100;
 /// How long one waits whose turn it is not.
 pub const TURN_MS: u64 = 20;
 
@@ -327,6 +329,7 @@ impl Site {
         let reading = nginx_conf::read(main, Context::Main, &mut |_, _| Ok(vec![]));
         let surroundings = Surroundings {
             folder: Path::new("/"),
+            conf_folder: Path::new("/"),
             is_root: true,
             hostname: "sim",
             resolve: &|_, _| Vec::new(),
@@ -385,7 +388,9 @@ impl Block {
             let what = match place {
                 Place::Pass | Place::Accel => format!("proxy_pass http://up{}", s.groups[0]),
                 Place::Uri => format!("proxy_pass http://up{}/base/", s.groups[1]),
-                Place::Own => "return 200 \"own $request_uri\"".to_owned(),
+                Place::Own => {
+                    format!("limit_rate {RATE}; return 200 \"own $request_uri\"")
+                }
                 Place::Gone => "return 444".to_owned(),
                 Place::Moved => "return 301 /there$request_uri".to_owned(),
                 Place::File => "root /srv".to_owned(),

@@ -21,12 +21,16 @@ pub(super) struct GuardLists {
     requests: Vec<RequestLimit>,
     connections: Vec<ConnectionLimit>,
     answers: Vec<(usize, Template)>,
+    referers: Vec<Directive>,
 }
 
 impl GuardLists {
     /// Puts them in the place of what is inherited.
-    pub(super) fn replace(self, guard: &mut Option<Arc<Guard>>) {
-        let GuardLists { requests, connections, answers } = self;
+    pub(super) fn replace(self, lower: &mut Lower<'_>, guard: &mut Option<Arc<Guard>>) {
+        let GuardLists { requests, connections, answers, referers } = self;
+        if let Some(referers) = lower.referers(&referers) {
+            own(guard).referers = Some(Arc::new(referers));
+        }
         if !requests.is_empty() {
             own(guard).requests.list = requests.into();
         }
@@ -66,6 +70,14 @@ impl Lower<'_> {
             }
             "auth_request_set" => lists.answers.extend(self.auth_answer(directive)),
             "auth_delay" => set(&mut own(guard).refusal_delay_ms, millis(directive)),
+            "valid_referers" => lists.referers.push(directive.clone()),
+            "secure_link" => own(guard).link.told = self.template(directive, 0),
+            "secure_link_md5" => own(guard).link.hashed = self.template(directive, 0),
+            "secure_link_secret" => {
+                own(guard).link.secret = directive.arg(0).map(|word| word.as_bytes().to_vec());
+            }
+            "limit_rate" => own(guard).rate = self.size_text(directive),
+            "limit_rate_after" => own(guard).rate_after = self.size_text(directive),
             "limit_req" => {
                 let limit = self.request_limit(directive);
                 if limit
@@ -102,10 +114,10 @@ impl Lower<'_> {
         if text.starts_with(['/', '$']) {
             return self.template(directive, 0);
         }
-        let folder = self.surroundings.folder.display().to_string();
+        let folder = self.surroundings.conf_folder.display().to_string();
+        let slash = if folder.is_empty() || folder.ends_with('/') { "" } else { "/" };
         // What stands in the folder's name is no variable.
-        let mut template =
-            Template::literal(format!("{}/", folder.trim_end_matches('/')).as_bytes());
+        let mut template = Template::literal(format!("{folder}{slash}").as_bytes());
         template.0.extend(self.template(directive, 0)?.0);
         Some(template)
     }
@@ -121,6 +133,17 @@ impl Lower<'_> {
         };
         // One that could not be made is told where names are gathered.
         Some((*self.own.names.get(&variable)?, value?))
+    }
+
+    /// A size, perhaps by variables.
+    fn size_text(&mut self, directive: &Directive) -> Option<Template> {
+        let text = directive.arg(0)?;
+        if !text.contains('$') && units::size(text).is_none() {
+            let message = format!("\"{}\" directive invalid value", directive.name.text);
+            self.error_with_help(directive.arg_span(0), message, "expected a size, as in 100k");
+            return None;
+        }
+        self.template(directive, 0)
     }
 
     fn limit_value<L>(&mut self, limits: &mut Limits<L>, directive: &Directive) {

@@ -248,16 +248,16 @@ impl Lower<'_> {
 
 /// Texts of a `map`.
 #[derive(Default)]
-struct Names {
-    exact: HashMap<Vec<u8>, usize>,
-    suffixes: HashMap<Vec<u8>, usize>,
-    prefixes: HashMap<Vec<u8>, usize>,
+pub(super) struct Names {
+    pub(super) exact: HashMap<Vec<u8>, usize>,
+    pub(super) suffixes: HashMap<Vec<u8>, usize>,
+    pub(super) prefixes: HashMap<Vec<u8>, usize>,
 }
 
 impl Names {
     /// A name of a host, or a wildcard; false where it is there already. The error is a wildcard
     /// that is none.
-    fn add_host(&mut self, name: &str, value: usize) -> Result<bool, ()> {
+    pub(super) fn add_host(&mut self, name: &str, value: usize) -> Result<bool, ()> {
         let is_plain = |part: &str| !part.is_empty() && !part.contains('*') && !part.contains("..");
         let put = |map: &mut HashMap<Vec<u8>, usize>, name: String| match map.entry(name.into()) {
             Entry::Vacant(place) => {

@@ -13,6 +13,7 @@ mod map;
 mod own;
 mod pass;
 mod proxy;
+mod referer;
 mod rewrite;
 mod scope;
 mod server;
@@ -40,6 +41,8 @@ use upstream::Upstreams;
 pub struct Surroundings<'s> {
     /// Where relative paths of log files start.
     pub folder: &'s Path,
+    /// nginx: where relative paths of what belongs to the configuration start.
+    pub conf_folder: &'s Path,
     /// Whether ports below 1024 are anyone's: nginx's default port is 80 for root, else 8000.
     pub is_root: bool,
     /// nginx: what `server_name $hostname` means.

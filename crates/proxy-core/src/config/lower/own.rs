@@ -89,7 +89,7 @@ impl Lower<'_> {
     fn own_name(&mut self, directive: &Directive, source: OwnSource) {
         let name = directive.arg(0).and_then(|text| text.strip_prefix('$')).unwrap_or_default();
         let is_own = self.own.names.contains_key(&name.to_ascii_lowercase());
-        if !name.is_empty() && !is_own && !name.eq_ignore_ascii_case("args") {
+        if !name.is_empty() && !is_own && !is_settable(name) {
             self.own_variable(name, source, directive.arg_span(0));
         }
     }
@@ -156,6 +156,11 @@ impl Lower<'_> {
             None => self.expression(text, false, span),
         }
     }
+}
+
+/// nginx: variables of its own that `set` gives another value.
+fn is_settable(name: &str) -> bool {
+    ["args", "limit_rate"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// Whether a word of a condition says that an expression follows.

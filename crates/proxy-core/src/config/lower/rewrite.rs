@@ -139,6 +139,9 @@ impl Lower<'_> {
         if name == "args" {
             return Some(Step::SetArgs { value: value? });
         }
+        if name == "limit_rate" {
+            return Some(Step::SetRate { value: value? });
+        }
         // One that could not be made is told where names are gathered.
         let variable = *self.own.names.get(&name)?;
         Some(Step::Set { variable, value: value? })

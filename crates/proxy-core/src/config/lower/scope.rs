@@ -79,6 +79,8 @@ impl Scope {
                 lists.take(lower, directive);
             }
         }
+        let guard = std::mem::take(&mut lists.guard);
+        guard.replace(lower, &mut scope.access.guard);
         lists.replace(&mut scope);
         scope
     }
@@ -255,7 +257,6 @@ impl Lists {
             scope.files_mut().index = self.index.into();
         }
         self.proxy.replace(&mut scope.proxy);
-        self.guard.replace(&mut scope.access.guard);
     }
 }
 

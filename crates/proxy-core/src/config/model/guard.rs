@@ -1,7 +1,10 @@
 //! What stands before a location beside `allow` and `deny`: passwords, another's word, and bounds
-//! of rate and number.
+//! of rate and number; and the rate of its answers.
 
-use super::{ErrorLevel, Shared, Template};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{ErrorLevel, Expression, Shared, Template};
 
 /// What stands before a location.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +23,14 @@ pub struct Guard {
     pub refusal_delay_ms: u64,
     /// nginx: `limit_req`.
     pub requests: Limits<RequestLimit>,
+    /// nginx: `valid_referers`.
+    pub referers: Option<Arc<Referers>>,
+    /// nginx: `secure_link`, `secure_link_md5` and `secure_link_secret`.
+    pub link: SecureLink,
+    /// nginx: `limit_rate`.
+    pub rate: Option<Template>,
+    /// nginx: `limit_rate_after`.
+    pub rate_after: Option<Template>,
     /// nginx: `limit_conn`.
     pub connections: Limits<ConnectionLimit>,
 }
@@ -28,7 +39,10 @@ impl Guard {
     /// The texts in it.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         let answers = self.answers.iter().map(|(_, value)| value);
-        self.realm.iter().chain(&self.user_file).chain(answers)
+        let links = self.link.told.iter().chain(&self.link.hashed);
+        let answers = answers.chain(links);
+        let rates = self.rate.iter().chain(&self.rate_after);
+        self.realm.iter().chain(&self.user_file).chain(rates).chain(answers)
     }
 }
 
@@ -69,4 +83,35 @@ pub struct ConnectionLimit {
     pub zone: usize,
     /// So many at a time at most.
     pub most: u32,
+}
+
+/// nginx: `valid_referers`. Names have the path that has to begin that of the referrer; an empty
+/// one may be any.
+#[derive(Debug, Default)]
+pub struct Referers {
+    /// `none`: one that is not told.
+    pub none: bool,
+    /// `blocked`: one that is no URL.
+    pub blocked: bool,
+    /// `server_names`: the server's own.
+    pub own_names: bool,
+    /// Names of hosts, lower case.
+    pub exact: HashMap<Vec<u8>, Vec<u8>>,
+    /// `*.example.com` as `.example.com`, longest first.
+    pub suffixes: Vec<(Vec<u8>, Vec<u8>)>,
+    /// `www.*` as `www.`, longest first.
+    pub prefixes: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What is looked for behind the scheme.
+    pub expressions: Vec<Expression>,
+}
+
+/// nginx: how a link shows that it was given out.
+#[derive(Clone, Debug, Default)]
+pub struct SecureLink {
+    /// nginx: `secure_link`: the digest, and the time when it ends.
+    pub told: Option<Template>,
+    /// nginx: `secure_link_md5`: what the digest is of.
+    pub hashed: Option<Template>,
+    /// nginx: `secure_link_secret`.
+    pub secret: Option<Vec<u8>>,
 }

@@ -28,7 +28,7 @@ pub use files::{
     Alias, Files, LinksSeen, Listing, ListingFormat, ModifiedSince, Packed, PackedRule, Root,
     TryFiles, TryLast, TryName,
 };
-pub use guard::{ConnectionLimit, Guard, Limits, RequestLimit};
+pub use guard::{ConnectionLimit, Guard, Limits, Referers, RequestLimit, SecureLink};
 pub use location::{
     AddHeader, ClientSide, ContentTypes, ErrorPage, ErrorPages, Handler, Keepalive, Lingering,
     LingeringClose, Location, Locations, NewStatus, RedirectForm, Return, Search, Types,

@@ -40,7 +40,9 @@ impl Program {
         self.steps.iter().filter_map(|step| match step {
             Step::Rewrite(rewrite) => Some(&rewrite.to),
             Step::Return(answer) => answer.text.as_ref(),
-            Step::Set { value, .. } | Step::SetArgs { value } => Some(value),
+            Step::Set { value, .. } | Step::SetArgs { value } | Step::SetRate { value } => {
+                Some(value)
+            }
             Step::If { test: Test::Equals(text) | Test::Stands(_, text), .. } => Some(text),
             Step::If { .. } | Step::Break => None,
         })
@@ -72,6 +74,11 @@ pub enum Step {
     /// nginx: `set $args`.
     SetArgs {
         /// The query from now on.
+        value: Template,
+    },
+    /// nginx: `set $limit_rate`.
+    SetRate {
+        /// Bytes a second from now on.
         value: Template,
     },
     /// nginx: `break`.

@@ -149,3 +149,33 @@ fn what_is_wrong_with_bounds_is_told_in_nginxs_words() {
     let most = good(&format!("http {{ {ZONES} limit_conn c 65535; server {{ return 200; }} }}"));
     assert_eq!(guard(&most, "/").connections.list[0].most, 65_535);
 }
+
+#[test]
+fn rates_and_referers_are_inherited_and_checked() {
+    let config = server(
+        "limit_rate 10k; limit_rate_after $arg_a; valid_referers none *.A.test b.test/x; \
+         valid_referers server_names; location / { return 200; } \
+         location /own { limit_rate 0; valid_referers blocked ~x; secure_link_secret s; return 200; }",
+    );
+    let one = guard(&config, "/");
+    assert_eq!(shown(one.rate.as_ref().unwrap()), "10k");
+    assert_eq!(shown(one.rate_after.as_ref().unwrap()), "<Arg([97])>");
+    let referers = one.referers.as_ref().unwrap();
+    assert!(referers.none && referers.own_names && !referers.blocked);
+    assert_eq!(referers.suffixes, [(bytes(".a.test"), bytes(""))]);
+    assert_eq!(referers.exact[&b"b.test"[..]], bytes("/x"));
+    let own = guard(&config, "/own");
+    let referers = own.referers.as_ref().unwrap();
+    assert!(referers.blocked && !referers.none && referers.exact.is_empty());
+    assert_eq!((referers.expressions.len(), own.link.secret.as_deref()), (1, Some(&b"s"[..])));
+    let size = "\"limit_rate\" directive invalid value; expected a size, as in 100k";
+    check_server_error("limit_rate fast;", size);
+    check_server_error("valid_referers a.test A.test;", "conflicting parameter \"A.test\"");
+    check_server_error("valid_referers a.*.b;", "invalid hostname or wildcard \"a.*.b\"");
+    check_server_error("valid_referers ~;", "empty regex in \"~\"");
+    check_server_error(
+        "valid_referers none blocked;",
+        "the \"none\" or \"blocked\" referers are specified in the \"valid_referers\" directive \
+         without any valid referer",
+    );
+}

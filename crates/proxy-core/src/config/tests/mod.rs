@@ -25,6 +25,7 @@ use crate::values::Values;
 pub(super) fn surroundings() -> Surroundings<'static> {
     Surroundings {
         folder: Path::new("/etc/nginx"),
+        conf_folder: Path::new("/etc/nginx"),
         is_root: true,
         hostname: "pod-1\n",
         resolve: &|_, _| Vec::new(),
@@ -137,6 +138,7 @@ fn every_implemented_directive_is_taken_up_somewhere() {
         include_str!("../lower/own.rs"),
         include_str!("../lower/pass.rs"),
         include_str!("../lower/proxy.rs"),
+        include_str!("../lower/referer.rs"),
         include_str!("../lower/rewrite.rs"),
         include_str!("../lower/server.rs"),
         include_str!("../lower/upstream.rs"),

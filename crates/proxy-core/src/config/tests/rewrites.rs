@@ -17,6 +17,7 @@ fn shown_steps(program: &Program) -> Vec<String> {
         Step::Return(answer) => format!("return {}", answer.status),
         Step::Set { variable, value } => format!("set {variable} {}", shown(value)),
         Step::SetArgs { value } => format!("args {}", shown(value)),
+        Step::SetRate { value } => format!("rate {}", shown(value)),
         Step::Break => "break".to_owned(),
         Step::If { subject, test, is_negated, location, inner } => {
             let test = match test {
@@ -35,7 +36,7 @@ fn shown_steps(program: &Program) -> Vec<String> {
 fn directives_are_steps_in_the_order_of_the_file() {
     let found = steps(
         "set $a x; if ($a) { set $B \"$a\"; break; } rewrite ^/(.*)$ /x/$1? last; \
-         set $args \"\"; return 204;",
+         set $args \"\"; set $LIMIT_rate 1k; return 204;",
     );
     let expected = [
         "set 0 x",
@@ -44,6 +45,7 @@ fn directives_are_steps_in_the_order_of_the_file() {
         "break",
         "^/(.*)$ -> /x/<Group(1)> Last false",
         "args ",
+        "rate 1k",
         "return 204",
     ];
     assert_eq!(found, expected);
@@ -103,7 +105,7 @@ fn bad_rewrite_directives_are_told() {
         ("set a b;", "invalid variable name \"a\""),
         ("set $ b;", "invalid variable name \"$\""),
         ("set $host b;", "the duplicate \"host\" variable"),
-        ("set $limit_rate 1k;", "the duplicate \"limit_rate\" variable"),
+        ("set $limit_req_status 1k;", "the duplicate \"limit_req_status\" variable"),
         ("set $a $nowhere;", "unknown \"nowhere\" variable"),
         ("if $host { }", "invalid condition \"$host\""),
         ("if ($host { }", "invalid condition \"$host\""),

@@ -5,16 +5,25 @@ use proxy_core::zones::lock;
 
 use super::Judge;
 use crate::ledger::Line;
-use crate::site::{Place, TURN_MS};
+use crate::site::{Place, RATE, TURN_MS};
 
 /// Clocks are read in whole milliseconds.
 const GRAIN_MS: u64 = 2;
+/// What is more than a second's bytes takes a second.
+const SECOND_MS: u64 = 1_000;
 
 impl Judge<'_> {
     pub fn check_guards(&self) {
         for (generation, held) in self.ledger().held.iter().enumerate() {
             if !lock(held).is_empty() {
                 self.fail(format!("generation {generation} holds what nobody uses any more"));
+            }
+        }
+        for line in self.ledger().lines.iter().filter(|line| line.status == 200) {
+            let Some(ask) = line.ask.map(|id| self.ask(id)) else { continue };
+            let is_whole = ask.got.as_ref().is_some_and(|got| got.is_whole);
+            if is_whole && ask.place == Place::Own && line.took_ms + GRAIN_MS < SECOND_MS {
+                self.fail(format!("{line:?} went out faster than {RATE} bytes a second"));
             }
         }
         for client in self.world.clients() {
