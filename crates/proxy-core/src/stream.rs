@@ -171,7 +171,10 @@ impl<S: Socket> Stream<S> {
             // A slow peer's backlog is not kept for the peers to come.
             self.pending_done = 0;
         }
-        debug_assert!(!self.is_blocked() || !self.writable || self.is_held(), "what can be written is");
+        debug_assert!(
+            !self.is_blocked() || !self.writable || self.is_held(),
+            "what can be written is"
+        );
         taken > 0
     }
 
@@ -207,9 +210,9 @@ impl<S: Socket> Stream<S> {
     pub fn send_file(&mut self, file: &dyn File, offset: u64, bytes: usize) -> FileSent {
         debug_assert!(!self.is_blocked() && !self.is_writing_ended, "bytes keep their order");
         debug_assert!(!self.is_held(), "to be called when something may be written");
-        let bytes = self.allowance.map_or(bytes, |most| {
-            bytes.min(usize::try_from(most).unwrap_or(usize::MAX))
-        });
+        let bytes = self
+            .allowance
+            .map_or(bytes, |most| bytes.min(usize::try_from(most).unwrap_or(usize::MAX)));
         let sent = self.socket.send_file(file, offset, bytes);
         match sent {
             FileSent::Bytes(count) => {

@@ -268,3 +268,35 @@ fn what_is_not_there_is_told_in_the_log_unless_the_file_says_otherwise() {
     heard_of(&mut world, "/q/a");
     assert_eq!(world.notices(), Vec::<String>::new());
 }
+
+#[test]
+fn a_file_goes_out_at_its_rate_and_its_client_is_not_to_blame() {
+    let files = Memory::holding(&[("/srv/large", LARGE)]);
+    let mut world = world_of("location / { limit_rate 300000; send_timeout 500ms; }", files);
+    let client = world.ask(get("/large"));
+    let mut heard = client.heard().len();
+    assert_eq!(heard, 300_000);
+    world.pass(999);
+    assert_eq!(client.heard(), "");
+    world.pass(1);
+    heard += client.heard().len();
+    assert_eq!(heard, 600_000);
+    world.pass(1_000);
+    heard += client.heard().len();
+    assert!((LARGE..LARGE + 1000).contains(&heard), "{heard}");
+    assert_eq!(client.fate(), Fate::Open);
+}
+
+#[test]
+fn a_file_says_who_is_let_in_and_nothing_of_it_is_sent() {
+    let files = Memory::holding(&[("/srv/yes", LARGE), ("/srv/small", 10), ("/srv/no", 10)]);
+    let settings = "auth_request /yes; location = /yes { auth_request off; } \
+                    location = /no { auth_request /missing; } \
+                    location = /missing { auth_request off; }";
+    let mut world = world_of(settings, files);
+    let client = world.ask(get("/small"));
+    let heard = client.heard();
+    assert_eq!((statuses(&heard), content(&heard).len()), (vec![200], 10));
+    let client = world.ask(get("/no"));
+    assert_eq!(statuses(&client.heard()), [500]);
+}
