@@ -6,7 +6,7 @@ use Class::Refused;
 
 pub(super) const LATER: &str = "not supported yet";
 const STORE: &str = "not supported: answers are not written to files";
-const LIMITS: &str = "not supported yet: nothing is limited by rate or number";
+const LIMITS: &str = "not supported yet; `limit_rate` bounds what clients get";
 const CACHE: &str = "not supported yet: there is no cache";
 const TLS: &str = "not supported yet: TLS is not served, listen without \"ssl\"";
 const TLS_UPSTREAM: &str = "not supported yet: no TLS is spoken to upstreams";

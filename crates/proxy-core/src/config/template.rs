@@ -119,7 +119,7 @@ mod tests {
             ("${a-b}", "invalid variable name in \"${a-b}\""),
             ("${1}", "unknown \"1\" variable"),
             ("$0", "unknown \"0\" variable"),
-            ("$limit_rate", "the \"limit_rate\" variable is not supported yet"),
+            ("$request_port", "the \"request_port\" variable is not supported yet"),
             ("$upstream_cookie_a", "the \"upstream_cookie_a\" variable is not supported yet"),
         ] {
             assert_eq!(

@@ -47,6 +47,7 @@ pub fn make(
         | Content::Pause { .. } => make_status(500, location, response),
     };
     push_fields(carried, response);
+    response.push_challenges(request);
     is_page
 }
 

@@ -68,8 +68,8 @@ fn is_guarded(request: &Request) -> bool {
 }
 
 fn admit(request: &mut Request, seen: &Seen<'_>, access: &Access, stage: Stage) -> Option<Content> {
-    let none = Guard::default();
-    let guard = access.guard.as_deref().unwrap_or(&none);
+    let guard = access.guard.as_deref();
+    let satisfies_any = guard.is_some_and(|guard| guard.satisfies_any);
     let (first, mut refused, answered) = match stage {
         Stage::Refused => return Some(Content::Status(401)),
         Stage::Asked { status, refused } => (2, refused, Some(status)),
@@ -78,19 +78,21 @@ fn admit(request: &mut Request, seen: &Seen<'_>, access: &Access, stage: Stage) 
     for who in first..3 {
         let word = match (who, answered) {
             (0, _) => access::word(request, access),
-            (1, _) => basic::word(request, seen, guard),
+            (1, _) => guard.map_or(Word::Nothing, |guard| basic::word(request, seen, guard)),
             (_, Some(status)) => judge(request, status),
-            _ if guard.ask.is_some() => return Some(Content::Ask { refused }),
+            _ if guard.is_some_and(|guard| guard.ask.is_some()) => {
+                return Some(Content::Ask { refused });
+            }
             _ => Word::Nothing,
         };
         match word {
             Word::Nothing => {}
-            Word::Yes if guard.satisfies_any => {
+            Word::Yes if satisfies_any => {
                 request.values.get_mut().challenges.clear();
                 return None;
             }
             Word::Yes => {}
-            Word::No(status @ (401 | 403)) if guard.satisfies_any => {
+            Word::No(status @ (401 | 403)) if satisfies_any => {
                 refused = refused.filter(|before| *before == 401).or(Some(status));
             }
             Word::No(403) if who == 0 => return Some(Content::Fault(Fault::Denied)),
@@ -104,8 +106,8 @@ fn admit(request: &mut Request, seen: &Seen<'_>, access: &Access, stage: Stage) 
 }
 
 /// nginx: `auth_delay`.
-fn refuse(status: u16, guard: &Guard) -> Content {
-    match guard.refusal_delay_ms {
+fn refuse(status: u16, guard: Option<&Guard>) -> Content {
+    match guard.map_or(0, |guard| guard.refusal_delay_ms) {
         ms @ 1.. if status == 401 => Content::Pause { ms, then: Stage::Refused },
         _ => Content::Status(status),
     }

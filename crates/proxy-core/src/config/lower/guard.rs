@@ -43,7 +43,8 @@ impl GuardLists {
     }
 }
 
-/// This level's own copy.
+/// This level's own copy. A call, since to copy a guard is long and each directive does it.
+#[inline(never)]
 fn own(guard: &mut Option<Arc<Guard>>) -> &mut Guard {
     Arc::make_mut(guard.get_or_insert_default())
 }
