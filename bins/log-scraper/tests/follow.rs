@@ -6,7 +6,7 @@ mod common;
 
 use std::fs;
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use common::{
     Folder, Scraper, append, assert_all_lines, binary, free_address, get, line, numbers, wait_until,
@@ -376,4 +376,20 @@ fn the_admin_endpoint_tells_how_it_is() {
     assert_eq!(check("no"), Some(1));
     scraper.signal(Signal::INT);
     assert_eq!(scraper.wait().0.code(), Some(0));
+}
+
+#[test]
+fn a_file_that_was_touched_does_not_come_again_and_one_that_was_written_anew_does() {
+    let folder = Folder::new();
+    let path = folder.path("app.log");
+    fs::write(&path, "one\ntwo\n").unwrap();
+    let scraper = Scraper::start(&[&folder.argument("app.log")]);
+    wait_until("both lines", || scraper.output_len() == 8);
+    fs::File::options().append(true).open(&path).unwrap().set_modified(SystemTime::now()).unwrap();
+    // Longer than a poll, and than a change has to last.
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!(scraper.output_len(), 8);
+    fs::write(&path, "one\ntwo\n").unwrap();
+    wait_until("both again", || scraper.output_len() == 16);
+    scraper.terminate();
 }
