@@ -7,6 +7,7 @@ mod bad_input;
 mod changes;
 mod config;
 mod defaults;
+mod families;
 mod footprint;
 mod independence;
 mod lifecycle;
@@ -145,6 +146,13 @@ pub(crate) const ALL: &[Assertion] = &[
         lane: "blog",
         once: false,
         run: config::blog_config,
+    },
+    Assertion {
+        name: "own_config",
+        what: "files out of volumes, passwords, rewriting and limits of one's own nginx.conf",
+        lane: "own-config",
+        once: true,
+        run: families::own_config,
     },
     Assertion {
         name: "config_check",
