@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::admission::READS_MAX;
 use crate::checkpoint::Known;
 use crate::compressed::{is_compressed, without_ending};
 use crate::content::{open_same, read_exact};
@@ -451,6 +452,21 @@ impl Stream {
         let is_it = |known: &&Known| known.foreign && same_file(known.position.id, packed.id);
         self.closed.iter().any(|known| is_it(&known))
     }
+}
+
+/// Whether a compressed file was made of an open one: it has as many bytes, which begin as that does.
+pub(crate) fn is_packed_from(
+    fs: &mut dyn Fs,
+    (path, probe): (&Path, &Probe),
+    plain: Handle,
+) -> bool {
+    let Ok(size) = fs.probe(plain).map(|plain| plain.size) else { return false };
+    let Ok(file) = open_same(fs, path, probe.id) else { return false };
+    let peek = (0..READS_MAX).find_map(|_| Peek::at(fs, file).ok());
+    fs.close(file);
+    let peek = peek.filter(|peek| size > 0 && peek.len.is(size));
+    let is_like = |peek: Peek| (0..READS_MAX).find_map(|_| peek.is_like(fs, plain, false));
+    peek.and_then(is_like) == Some(true)
 }
 
 /// The name that a compressed file had before.

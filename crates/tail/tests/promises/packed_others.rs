@@ -1,0 +1,70 @@
+//! Compressed files and what else is in their folder: whose they are, and of which file.
+
+use super::desk::Desk;
+use super::packed::compress;
+use super::{LOG, OTHER};
+
+#[test]
+fn a_second_name_among_another_paths_files_does_not_make_it_read_again() {
+    for is_short in [false, true] {
+        let mut desk = Desk::new(&[LOG, OTHER]);
+        desk.append(LOG, "one\n");
+        desk.append(OTHER, "other\n");
+        desk.settle(0);
+        desk.restart();
+        desk.append(OTHER, "unread\n");
+        let packed = format!("{OTHER}.1.gz");
+        compress(&mut desk, OTHER, &packed);
+        desk.delete(OTHER);
+        desk.append(OTHER, "newer\n");
+        desk.settle(20_000);
+        desk.name(&packed, "/log/app.log.second");
+        // What is known of it is not forgotten for want of a descriptor.
+        desk.disk.unopenable = is_short.then_some("/log/app.log.second");
+        desk.engine.hint_names();
+        desk.settle(40_000);
+        desk.disk.unopenable = None;
+        desk.rename(OTHER, &format!("{OTHER}.0"));
+        desk.append(OTHER, "newest\n");
+        desk.engine.hint_names();
+        desk.settle(60_000);
+        desk.settle(80_000);
+        assert_eq!(desk.output(), "unread\nnewer\nnewest\n", "{is_short}");
+    }
+}
+
+#[test]
+fn what_was_compressed_under_a_name_that_was_exchanged_does_not_come_again() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    desk.append(LOG, "one\n");
+    desk.append(OTHER, "two\n");
+    desk.settle(0);
+    desk.rename(LOG, "/log/between");
+    desk.rename(OTHER, LOG);
+    desk.rename("/log/between", OTHER);
+    desk.append(LOG, "more\n");
+    compress(&mut desk, LOG, "/log/app.log.1.gz");
+    desk.delete(LOG);
+    desk.append(LOG, "three\n");
+    for second in 1..40 {
+        desk.settle(second * 2000);
+    }
+    assert_eq!(desk.output(), "one\ntwo\nmore\nthree\n");
+}
+
+#[test]
+fn of_two_paths_that_a_compressed_file_may_be_of_the_one_that_knows_it_has_it() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    desk.append(LOG, "one\n");
+    desk.append(OTHER, "two\n");
+    desk.settle(0);
+    desk.restart();
+    desk.append(OTHER, "more\n");
+    compress(&mut desk, OTHER, "/log/app.log.1.gz");
+    desk.delete(OTHER);
+    desk.append(OTHER, "newer\n");
+    for second in 5..40 {
+        desk.settle(second * 2000);
+    }
+    assert_eq!(desk.output(), "more\nnewer\n");
+}
