@@ -441,6 +441,7 @@ impl Stream {
         if look == Look::Settled {
             self.first = false;
             self.moved_in = false;
+            self.owed = false;
             let newest = self.generations.last().map(Generation::id);
             let live = snapshot.live.map(|live| live.id);
             if live.is_none() || live == newest {

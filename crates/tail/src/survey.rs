@@ -61,9 +61,10 @@ impl Engine {
         for (at, snapshot) in self.look_twice(fs, &batch, now_ms) {
             let settled = match snapshot {
                 // What is open is read to its end first, and closed then.
-                Some(_) if !self.make_room(fs) => {
+                Some(snapshot) if !self.make_room(fs) => {
                     self.no_room = true;
                     self.streams[at].halted = false;
+                    snapshot.live.iter().for_each(|live| self.note_owed(at, live.id));
                     Look::Again
                 }
                 Some(snapshot) => self.bring_together(fs, at, snapshot, now_ms),

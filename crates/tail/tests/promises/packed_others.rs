@@ -1,6 +1,9 @@
 //! Compressed files and what else is in their folder: whose they are, and of which file.
 
-use super::desk::Desk;
+use tail::engine::Options;
+use tail::fs::SinkFault;
+
+use super::desk::{Desk, options};
 use super::packed::compress;
 use super::{LOG, OTHER};
 
@@ -30,6 +33,32 @@ fn a_second_name_among_another_paths_files_does_not_make_it_read_again() {
         desk.settle(60_000);
         desk.settle(80_000);
         assert_eq!(desk.output(), "unread\nnewer\nnewest\n", "{is_short}");
+    }
+}
+
+#[test]
+fn what_a_pattern_found_is_read_though_it_was_compressed_before_there_was_room_for_it() {
+    let mut desk = Desk::with(Options { open_files_max: 8, ..options(&["/log/*.log"]) });
+    desk.append(LOG, "one\n");
+    desk.settle(0);
+    desk.sink.fault = Some(SinkFault::Blocked);
+    let paths: Vec<_> = (10..40).map(|number| format!("/log/{number}.log")).collect();
+    paths.iter().for_each(|path| {
+        desk.append(path, &format!("{path}\n"));
+    });
+    desk.settle(2000);
+    for path in &paths[20..] {
+        compress(&mut desk, path, &format!("{path}.gz"));
+        desk.delete(path);
+    }
+    desk.settle(4000);
+    desk.sink.fault = None;
+    for second in 3..30 {
+        desk.settle(second * 2000);
+    }
+    let output = desk.output();
+    for path in &paths {
+        assert_eq!(output.lines().filter(|line| line == path).count(), 1, "{path}");
     }
 }
 
