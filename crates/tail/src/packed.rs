@@ -159,7 +159,7 @@ impl Peek {
         if is_nuls && self.len.is(fs.probe(file).ok()?.size) {
             return Some(true);
         }
-        if is_nuls && (is_live || matches!(self.len, Len::Exact(_))) {
+        if is_nuls && (is_live || !matches!(self.len, Len::Unknown)) {
             return Some(false);
         }
         let mut seen = vec![0; self.head.len()];

@@ -4,7 +4,7 @@ use tail::engine::Options;
 use tail::fs::SinkFault;
 
 use super::desk::{Desk, options};
-use super::packed::compress;
+use super::packed::{compress, gzip_at};
 use super::{LOG, OTHER};
 
 #[test]
@@ -60,6 +60,26 @@ fn what_a_pattern_found_is_read_though_it_was_compressed_before_there_was_room_f
     for path in &paths {
         assert_eq!(output.lines().filter(|line| line == path).count(), 1, "{path}");
     }
+}
+
+#[test]
+fn a_compressed_file_that_begins_with_a_hole_is_not_taken_for_a_shorter_one() {
+    let mut desk = Desk::new(&[LOG]);
+    let hole = |count: usize, line: &str| format!("{}{line}\n", "\0".repeat(count));
+    desk.append(LOG, "one\n");
+    desk.settle(0);
+    desk.restart();
+    // Copied and cut twice, under a writer that does not append.
+    desk.append("/log/app.log.1", &hole(40_000, "three"));
+    let file = desk.append("/log/app.log.2.gz", "");
+    desk.append_bytes_to(file, &gzip_at(6, &hole(36_000, "two")));
+    desk.overwrite(LOG, &hole(50_000, "four"));
+    for second in 5..30 {
+        desk.settle(second * 2000);
+    }
+    let mut output: Vec<_> = desk.output().lines().map(str::to_owned).collect();
+    output.sort();
+    assert_eq!(output, ["four", "three", "two"]);
 }
 
 #[test]
