@@ -186,20 +186,26 @@ impl Stream {
             let Ok(file) = open_same(scene.fs, &path, probe.id) else { continue };
             let peek = Peek::at(scene.fs, file);
             scene.fs.close(file);
-            peeks.extend(peek.ok().map(|peek| (path, probe, peek)));
+            // What it is made of is there still, and is none of them.
+            let is_made = snapshot.plain_of(&path).is_some();
+            peeks.extend(peek.ok().map(|peek| (path, probe, peek, is_made)));
         }
         // Those whose length is right first: they take nobody else's place.
         for is_exact in [true, false] {
             for one in seen.iter_mut().filter(|one| is_lost(one)) {
                 let (known, found) = one;
                 let position = known.position;
-                let fits = |peek: &Peek| match is_exact {
+                let fits = |peek: &Peek, is_made: bool| match is_exact {
                     true => peek.fits(&position) && peek.len.is(position.frontier),
-                    false => peek.fits(&position) && !peek.len.is_less_than(position.frontier),
+                    false => {
+                        !is_made
+                            && peek.fits(&position)
+                            && !peek.len.is_less_than(position.frontier)
+                    }
                 };
-                let at = peeks.iter().position(|(.., peek)| fits(peek));
+                let at = peeks.iter().position(|(.., peek, is_made)| fits(peek, *is_made));
                 let Some(at) = at.filter(|_| is_exact || !known.foreign) else { continue };
-                let (path, probe, _) = peeks.remove(at);
+                let (path, probe, ..) = peeks.remove(at);
                 known.position.id = probe.id;
                 known.delivered |= is_exact && !known.foreign;
                 known.foreign |= is_exact;

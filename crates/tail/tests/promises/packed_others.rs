@@ -4,7 +4,7 @@ use tail::engine::Options;
 use tail::fs::SinkFault;
 
 use super::desk::{Desk, options};
-use super::packed::{compress, gzip_at};
+use super::packed::{compress, gzip_at, lines};
 use super::{LOG, OTHER};
 
 #[test]
@@ -80,6 +80,29 @@ fn a_compressed_file_that_begins_with_a_hole_is_not_taken_for_a_shorter_one() {
     let mut output: Vec<_> = desk.output().lines().map(str::to_owned).collect();
     output.sort();
     assert_eq!(output, ["four", "three", "two"]);
+}
+
+#[test]
+fn a_file_that_is_being_compressed_is_taken_for_none_that_began_like_it() {
+    let mut desk = Desk::new(&[LOG]);
+    let banner = lines(9, 60);
+    desk.append(LOG, &format!("{banner}one\n"));
+    desk.settle(0);
+    desk.restart();
+    desk.delete(LOG);
+    let rest = lines(1, 300);
+    let bytes = gzip_at(0, &format!("{banner}{rest}"));
+    desk.append("/log/app.log.1", &format!("{banner}{rest}"));
+    let file = desk.append("/log/app.log.1.gz", "");
+    desk.append_bytes_to(file, &bytes[..1500]);
+    desk.append(LOG, "newer\n");
+    desk.settle(10_000);
+    desk.append_bytes_to(file, &bytes[1500..]);
+    desk.delete("/log/app.log.1");
+    for second in 6..40 {
+        desk.settle(second * 2000);
+    }
+    assert!(desk.output() == format!("{banner}{rest}newer\n"), "{}", desk.output().len());
 }
 
 #[test]
