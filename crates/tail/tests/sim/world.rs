@@ -14,6 +14,7 @@ use super::disk::Disk;
 use super::prng::Prng;
 use super::reclaim::Given;
 use super::store::Output;
+use super::{lines_of, numbers};
 use crate::fs::{Fault, FileId, Fs, Handle, Probe};
 
 /// How a path is rotated.
@@ -133,6 +134,20 @@ impl World {
     pub(crate) fn unreachable_files(&self) -> Vec<usize> {
         let open = self.disk.open.values();
         open.copied().filter(|file| self.disk.inodes[*file].links == 0).collect()
+    }
+
+    /// Lines of files that were compressed, or are being, and of which one each: the README promises
+    /// no order of them among those of other files.
+    pub(crate) fn packed_lines(&self) -> BTreeMap<(usize, u64), usize> {
+        let whole = self.packed.values().map(|(_, from)| *from);
+        let files = whole.chain(self.packing.iter().map(|packing| packing.file));
+        let mut packed = BTreeMap::new();
+        for file in files.filter(|file| *file < self.disk.inodes.len()) {
+            let mut text = self.disk.inodes[file].data.clone();
+            text.retain(|byte| *byte != 0);
+            packed.extend(lines_of(&text).filter_map(numbers).map(|line| (line, file)));
+        }
+        packed
     }
 
     /// A call begins. False if the process is dead, or dies now.
