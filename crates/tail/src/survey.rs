@@ -228,7 +228,7 @@ impl Engine {
         if let (Some(old), Some((new, file))) = (stream.replaced.take(), newest) {
             // What of the old one is under way is in the new one, too.
             self.outgoing.take_from(&old, new, file);
-            self.go_on_in_copy(at, &old);
+            self.go_on_in_copy(at, &old, &[]);
         }
         if too_many {
             self.note_too_many_open();
