@@ -15,7 +15,7 @@ use crate::stream::{GENERATIONS_MAX, Generation, Look, Stream, same_file};
 use crate::unpack::UNPACKS;
 
 /// Tries to read a file that may be a copy.
-const READS_MAX: u32 = 4;
+pub(crate) const READS_MAX: u32 = 4;
 
 impl Stream {
     /// Files with a rotated name that are accounted for by nothing, the oldest first. Where the
@@ -61,7 +61,7 @@ impl Stream {
             return Ok(None);
         }
         let file = open_same(scene.fs, path, probe.id)?;
-        if is_compressed_text(scene.fs, file) {
+        if is_compressed_text(scene.fs, file) == Some(true) {
             // It has another name than it will have: its bytes are no lines.
             scene.fs.close(file);
             return Ok(None);

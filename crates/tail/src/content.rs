@@ -43,11 +43,11 @@ pub(crate) fn read_exact(
     Some(filled)
 }
 
-/// Whether a file's first bytes say that it is compressed.
-pub(crate) fn is_compressed_text(fs: &mut dyn Fs, file: Handle) -> bool {
+/// Whether a file's first bytes say that it is compressed. `None` if it cannot be read.
+pub(crate) fn is_compressed_text(fs: &mut dyn Fs, file: Handle) -> Option<bool> {
     let mut first = [0; BEGINNING_BYTES];
-    let filled = read_exact(fs, file, 0, &mut first).unwrap_or(0);
-    begins_compressed(&first[..filled])
+    let filled = read_exact(fs, file, 0, &mut first)?;
+    Some(begins_compressed(&first[..filled]))
 }
 
 /// Whether a file begins with the bytes that were summed. `None` if it cannot be read.

@@ -61,13 +61,14 @@ impl Engine {
         }
         let snapshot = self.snapshot(fs, at, now_ms);
         let before = (self.streams[at].generations.len(), self.streams[at].live);
+        let known: Vec<_> = self.streams[at].generations.iter().map(Generation::source).collect();
         let (mut scene, streams) = self.scene(fs, now_ms);
         let look = streams[at].look_after_cut(&mut scene, snapshot);
         let is_short = streams[at].too_many_open;
         self.note_settled(at, before);
         let is_cut = |one: &&Generation| one.id() == id;
         let cut = self.streams[at].generations.iter().find(is_cut).cloned();
-        cut.iter().for_each(|cut| self.go_on_in_copy(at, cut));
+        cut.iter().for_each(|cut| self.go_on_in_copy(at, cut, &known));
         let stream = &mut self.streams[at];
         let tries = stream.generations.last_mut().map_or(0, |one| {
             one.cut_looks += 1;

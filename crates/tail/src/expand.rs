@@ -86,8 +86,12 @@ impl Engine {
             }
             if self.streams.len() >= self.options.files_max {
                 self.finder.left_out.insert(hash_of(path));
-            } else if fs.probe_path(path) != Err(Fault::NotAFile) && !self.is_too_old(fs, path) {
-                self.add_stream(path.clone(), false);
+                continue;
+            }
+            let seen = fs.probe_path(path);
+            if seen != Err(Fault::NotAFile) && !self.is_too_old(fs, path) {
+                let at = self.add_stream(path.clone(), false);
+                seen.iter().for_each(|seen| self.note_owed(at, seen.id));
             }
         }
     }

@@ -84,6 +84,14 @@ impl Engine {
         self.finder.index.note_state(at, &self.streams[at]);
     }
 
+    /// A file is at a path that no look has taken in yet. One that another path had is that one's.
+    pub(crate) fn note_owed(&mut self, at: usize, id: FileId) {
+        if !self.finder.index.owners.contains_key(&(id.ino, id.born_ns)) {
+            self.streams[at].owed = true;
+            self.note_state(at);
+        }
+    }
+
     pub(crate) fn owner_of(&self, id: FileId) -> Option<usize> {
         let at = *self.finder.index.owners.get(&(id.ino, id.born_ns))?;
         self.streams.get(at).is_some_and(|stream| stream.has(id)).then_some(at)
@@ -179,6 +187,7 @@ impl Engine {
             stream.is_empty()
                 && !stream.named
                 && stream.live.is_none()
+                && !stream.owed
                 && stream.due == Closeness::None
                 && pending != Some(stream.key)
                 && stream.fault.is_none()

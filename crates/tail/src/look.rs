@@ -14,7 +14,7 @@ use crate::fs::{Fault, FileId, Fs, Probe};
 use crate::pattern::RotatedNames;
 use crate::position::{GUARD_BYTES_MAX, Position, Verdict, verdict};
 use crate::report::{Notice, Stats};
-use crate::rotation::{Decision, Likeness, Situation, Snapshot, admit};
+use crate::rotation::{Decision, Likeness, Situation, Snapshot, admit, number};
 use crate::stream::{Generation, Look, Stream, same_file};
 use crate::unpack::UNPACKS;
 
@@ -165,9 +165,11 @@ impl Stream {
         }
         snapshot.live = scene.fs.probe_path(&self.path).ok();
         let mut seen: HashSet<FileId> = snapshot.live.iter().map(|live| live.id).collect();
-        // Second names of one file.
+        // Of second names of one file one with a number: that tells its age.
         for files in [&mut snapshot.packed, &mut snapshot.rotated] {
-            files.sort_by(|a, b| a.0.as_os_str().cmp(b.0.as_os_str()));
+            files.sort_by_cached_key(|(path, _)| {
+                (number(path).is_none(), path.as_os_str().to_owned())
+            });
             files.retain(|(_, probe)| seen.insert(probe.id));
         }
         Some(snapshot)
@@ -443,6 +445,7 @@ impl Stream {
         if look == Look::Settled {
             self.first = false;
             self.moved_in = false;
+            self.owed = false;
             let newest = self.generations.last().map(Generation::id);
             let live = snapshot.live.map(|live| live.id);
             if live.is_none() || live == newest {

@@ -378,11 +378,13 @@ impl Engine {
     }
 
     /// A generation was cut that was as `cut` says, and a copy was made before: the copy goes on
-    /// with the line that was begun, and with what was not acknowledged.
-    pub(crate) fn go_on_in_copy(&mut self, at: usize, cut: &Generation) {
+    /// with the line that was begun, and with what was not acknowledged. It is none of those `known`
+    /// before the look that found it: what was acknowledged of one since is not taken back.
+    pub(crate) fn go_on_in_copy(&mut self, at: usize, cut: &Generation, known: &[Source]) {
         let stream = &mut self.streams[at];
         let is_copy = |one: &&mut Generation| {
             one.file != cut.file
+                && !known.contains(&one.source())
                 && one.written.frontier == cut.written.frontier
                 && one.written.guard == cut.written.guard
         };

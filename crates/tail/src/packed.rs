@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::admission::READS_MAX;
 use crate::checkpoint::Known;
 use crate::compressed::{is_compressed, without_ending};
 use crate::content::{open_same, read_exact};
@@ -158,7 +159,7 @@ impl Peek {
         if is_nuls && self.len.is(fs.probe(file).ok()?.size) {
             return Some(true);
         }
-        if is_nuls && (is_live || matches!(self.len, Len::Exact(_))) {
+        if is_nuls && (is_live || !matches!(self.len, Len::Unknown)) {
             return Some(false);
         }
         let mut seen = vec![0; self.head.len()];
@@ -185,20 +186,26 @@ impl Stream {
             let Ok(file) = open_same(scene.fs, &path, probe.id) else { continue };
             let peek = Peek::at(scene.fs, file);
             scene.fs.close(file);
-            peeks.extend(peek.ok().map(|peek| (path, probe, peek)));
+            // What it is made of is there still, and is none of them.
+            let is_made = snapshot.plain_of(&path).is_some();
+            peeks.extend(peek.ok().map(|peek| (path, probe, peek, is_made)));
         }
         // Those whose length is right first: they take nobody else's place.
         for is_exact in [true, false] {
             for one in seen.iter_mut().filter(|one| is_lost(one)) {
                 let (known, found) = one;
                 let position = known.position;
-                let fits = |peek: &Peek| match is_exact {
+                let fits = |peek: &Peek, is_made: bool| match is_exact {
                     true => peek.fits(&position) && peek.len.is(position.frontier),
-                    false => peek.fits(&position) && !peek.len.is_less_than(position.frontier),
+                    false => {
+                        !is_made
+                            && peek.fits(&position)
+                            && !peek.len.is_less_than(position.frontier)
+                    }
                 };
-                let at = peeks.iter().position(|(.., peek)| fits(peek));
+                let at = peeks.iter().position(|(.., peek, is_made)| fits(peek, *is_made));
                 let Some(at) = at.filter(|_| is_exact || !known.foreign) else { continue };
-                let (path, probe, _) = peeks.remove(at);
+                let (path, probe, ..) = peeks.remove(at);
                 known.position.id = probe.id;
                 known.delivered |= is_exact && !known.foreign;
                 known.foreign |= is_exact;
@@ -451,6 +458,21 @@ impl Stream {
         let is_it = |known: &&Known| known.foreign && same_file(known.position.id, packed.id);
         self.closed.iter().any(|known| is_it(&known))
     }
+}
+
+/// Whether a compressed file was made of an open one: it has as many bytes, which begin as that does.
+pub(crate) fn is_packed_from(
+    fs: &mut dyn Fs,
+    (path, probe): (&Path, &Probe),
+    plain: Handle,
+) -> bool {
+    let Ok(size) = fs.probe(plain).map(|plain| plain.size) else { return false };
+    let Ok(file) = open_same(fs, path, probe.id) else { return false };
+    let peek = (0..READS_MAX).find_map(|_| Peek::at(fs, file).ok());
+    fs.close(file);
+    let peek = peek.filter(|peek| size > 0 && peek.len.is(size));
+    let is_like = |peek: Peek| (0..READS_MAX).find_map(|_| peek.is_like(fs, plain, false));
+    peek.and_then(is_like) == Some(true)
 }
 
 /// The name that a compressed file had before.

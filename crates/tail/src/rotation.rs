@@ -128,7 +128,7 @@ fn is_packed(path: &Path) -> bool {
 }
 
 /// The number a rotated file's name ends with, before it was compressed; a date is none.
-fn number(path: &Path) -> Option<u64> {
+pub(crate) fn number(path: &Path) -> Option<u64> {
     let name = path.file_name()?;
     let name = Path::new(without_ending(name).unwrap_or(name));
     let number = name.extension()?.to_str()?.parse().ok()?;
@@ -140,9 +140,10 @@ fn number(path: &Path) -> Option<u64> {
 pub struct Snapshot {
     /// What is at the path, if a regular file is.
     pub live: Option<Probe>,
-    /// What has a rotated name, in byte order of the names; the live file is not among them.
+    /// What has a rotated name, those with a number first, in byte order of the names; the live file
+    /// is not among them.
     pub rotated: Vec<(PathBuf, Probe)>,
-    /// Compressed files with a rotated name, in byte order of the names.
+    /// Compressed files with a rotated name, in the same order.
     pub packed: Vec<(PathBuf, Probe)>,
     /// Known files under other names.
     pub others: Vec<(PathBuf, Probe)>,

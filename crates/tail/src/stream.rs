@@ -200,6 +200,9 @@ pub struct Stream {
     pub(crate) quiet_at: Vec<(FileId, u64)>,
     /// A file could not be opened for want of descriptors.
     pub too_many_open: bool,
+    /// A file was seen at the path that no look has taken in yet: should it be compressed by then, that
+    /// is this path's.
+    pub(crate) owed: bool,
     /// A compressed file that may be older than what is open could not be judged yet: nothing is read.
     pub(crate) halted: bool,
     /// When looks into a compressed file began to fail, and how many did.
@@ -245,6 +248,7 @@ impl Stream {
             replaced: None,
             quiet_at: Vec::new(),
             too_many_open: false,
+            owed: false,
             halted: false,
             packed_failing: None,
             due: Closeness::None,
@@ -330,7 +334,7 @@ impl Stream {
 
     /// Whether a pattern led to it and it has found no file yet.
     pub(crate) fn is_unseen(&self) -> bool {
-        self.is_empty() && self.gone.is_empty() && !self.named
+        self.is_empty() && self.gone.is_empty() && !self.named && !self.owed
     }
 
     /// Whether it has an open file that is not at the path.

@@ -3,16 +3,22 @@
 //! Owns the order of a look: twice at each path with one new listing of each folder in between,
 //! then the giving over of files between paths, then what each path makes of what it has.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::admission::READS_MAX;
 use crate::content::{is_compressed_text, open_same};
 use crate::discover::{GLANCES_PER_TURN, LOOKS_MAX, LOOKS_PER_TURN};
 use crate::engine::Engine;
-use crate::fs::{FileId, Fs};
+use crate::fs::{Fault, FileId, Fs, Probe};
 use crate::look::{Paths, Scene};
+use crate::packed::is_packed_from;
 use crate::report::Notice;
 use crate::rotation::Snapshot;
 use crate::stream::{Closeness, Generation, Look, Stream, same_file};
+use crate::unpack::UNPACKS;
+
+/// Paths with open files that are asked whose a compressed file may be: very many cost a look too much.
+const OTHERS_ASKED_MAX: usize = 64;
 
 /// Who reads the file at a stream's path.
 enum Owner {
@@ -55,9 +61,10 @@ impl Engine {
         for (at, snapshot) in self.look_twice(fs, &batch, now_ms) {
             let settled = match snapshot {
                 // What is open is read to its end first, and closed then.
-                Some(_) if !self.make_room(fs) => {
+                Some(snapshot) if !self.make_room(fs) => {
                     self.no_room = true;
                     self.streams[at].halted = false;
+                    snapshot.live.iter().for_each(|live| self.note_owed(at, live.id));
                     Look::Again
                 }
                 Some(snapshot) => self.bring_together(fs, at, snapshot, now_ms),
@@ -148,13 +155,18 @@ impl Engine {
                 continue;
             }
             match other {
-                // A second name of another path's compressed file does not make it ours.
-                Some(_) if leads_to_compressed(fs, path, probe.id) => {}
-                Some(other) => self.move_over(other, at, probe.id),
+                Some(other) => match leads_to_compressed(fs, path, probe.id) {
+                    // A second name of another path's compressed file does not make it ours.
+                    Some(true) => {}
+                    Some(false) => self.move_over(other, at, probe.id),
+                    // What is known of it is not forgotten on a suspicion.
+                    None => return Look::Again,
+                },
                 None if probe.id.born_ns != 0 => self.take_back(at, probe.id),
                 None => {}
             }
         }
+        self.move_packed_over(fs, at, &snapshot);
         snapshot
             .packed
             .retain(|(_, probe)| self.owner_of(probe.id).is_none_or(|other| other == at));
@@ -180,17 +192,19 @@ impl Engine {
         look
     }
 
-    /// Files of this stream that another one has open, too, without a time of birth, and who of the
-    /// two has read nothing that shows that it is more than the number that they have in common.
+    /// Files of this stream that another one has open, too, without a time of birth or compressed, and
+    /// who of the two has read nothing that shows that it is more than the number, or the name, that
+    /// they have in common.
     fn doubtful(&self, at: usize) -> Vec<(usize, FileId)> {
-        let unborn = self.streams[at].generations.iter().map(Generation::id);
-        let unborn = unborn.filter(|id| id.born_ns == 0);
+        let shared = self.streams[at].generations.iter();
+        let shared = shared.filter(|one| one.id().born_ns == 0 || one.is_packed());
+        let shared = shared.map(Generation::id);
         let is_in_doubt = |at: usize, id: FileId| {
             let stream = &self.streams[at];
             let one = stream.place_of(id).map(|place| &stream.generations[place]);
             one.is_some_and(|one| stream.live != Some(id) && !one.written.proves_something())
         };
-        let both = unborn.filter_map(|id| {
+        let both = shared.filter_map(|id| {
             let other = self.owner_of(id).filter(|other| *other != at)?;
             self.streams[other].place_of(id)?;
             [at, other].into_iter().find(|at| is_in_doubt(*at, id)).map(|at| (at, id))
@@ -215,7 +229,7 @@ impl Engine {
         if let (Some(old), Some((new, file))) = (stream.replaced.take(), newest) {
             // What of the old one is under way is in the new one, too.
             self.outgoing.take_from(&old, new, file);
-            self.go_on_in_copy(at, &old);
+            self.go_on_in_copy(at, &old, &[]);
         }
         if too_many {
             self.note_too_many_open();
@@ -252,6 +266,30 @@ impl Engine {
         Owner::This
     }
 
+    /// What a file of another path was compressed to, which is open and has no name any more, may be
+    /// among this path's files: then so is that file.
+    fn move_packed_over(&mut self, fs: &mut dyn Fs, at: usize, snapshot: &Snapshot) {
+        let is_stray = |(_, probe): &&(PathBuf, Probe)| !self.streams[at].has(probe.id);
+        let strays: Vec<_> = snapshot.packed.iter().filter(is_stray).collect();
+        if !UNPACKS || strays.is_empty() {
+            return;
+        }
+        let others = self.finder.index.open.iter().filter(|other| **other != at);
+        let others = others.take(OTHERS_ASKED_MAX).copied();
+        let files = others.flat_map(|other| {
+            let open = self.streams[other].generations.iter().filter(|one| !one.is_packed());
+            open.map(move |one| (other, one.id(), one.file))
+        });
+        let mut is_nameless = |file| fs.probe(file).is_ok_and(|seen| !seen.linked);
+        let nameless: Vec<_> = files.filter(|(.., file)| is_nameless(*file)).collect();
+        for (other, id, file) in nameless {
+            if strays.iter().any(|(path, probe)| is_packed_from(fs, (path.as_path(), probe), file))
+            {
+                self.move_over(other, at, id);
+            }
+        }
+    }
+
     /// What one stream knows of a file goes to the one among whose files it is now.
     fn move_over(&mut self, from: usize, to: usize, id: FileId) {
         let (key, giver) = (self.streams[to].key, &mut self.streams[from]);
@@ -278,10 +316,15 @@ impl Engine {
     }
 }
 
-/// Whether a path leads to this file, and that is compressed, whatever the name says.
-fn leads_to_compressed(fs: &mut dyn Fs, path: &Path, id: FileId) -> bool {
-    let Ok(file) = open_same(fs, path, id) else { return false };
-    let is_compressed = is_compressed_text(fs, file);
+/// Whether a path leads to this file, and that is compressed, whatever the name says. `None` if it
+/// was moved, or no descriptor is left for it.
+fn leads_to_compressed(fs: &mut dyn Fs, path: &Path, id: FileId) -> Option<bool> {
+    let file = match open_same(fs, path, id) {
+        Ok(file) => file,
+        Err(None | Some(Fault::TooManyOpen)) => return None,
+        Err(Some(_)) => return Some(false),
+    };
+    let is_compressed = (0..READS_MAX).find_map(|_| is_compressed_text(fs, file));
     fs.close(file);
-    is_compressed
+    Some(is_compressed.unwrap_or(false))
 }

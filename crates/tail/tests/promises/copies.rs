@@ -274,3 +274,25 @@ fn lines_in_the_place_of_zeros_are_seen_before_a_deleted_file_is_closed() {
     desk.settle(200_000);
     assert_eq!(desk.disk.open_count(), 0, "it is given up in the end");
 }
+
+#[test]
+fn what_was_acknowledged_of_a_copy_is_not_taken_back_by_another_look_after_the_cut() {
+    let mut desk = Desk::new(&[LOG]);
+    desk.sink.never_safe = true;
+    desk.append(LOG, "one\n");
+    desk.settle(0);
+    desk.copy(LOG, OLD);
+    // As long as this one cannot be opened, the look is repeated.
+    desk.append("/log/app.log.2", "another\n");
+    desk.disk.unopenable = Some("/log/app.log.2");
+    desk.overwrite(LOG, "two\n");
+    desk.settle(2000);
+    desk.sink.acknowledged = desk.sink.offers.clone();
+    desk.settle(4000);
+    desk.restart();
+    desk.disk.unopenable = None;
+    desk.settle(10_000);
+    let mut output: Vec<_> = desk.output().lines().map(str::to_owned).collect();
+    output.sort();
+    assert_eq!(output, ["another", "two"]);
+}

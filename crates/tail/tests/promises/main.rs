@@ -7,6 +7,7 @@ mod copies;
 mod desk;
 mod names;
 mod packed;
+mod packed_others;
 mod reclaim;
 
 use desk::{Desk, options};

@@ -224,3 +224,19 @@ fn a_known_file_that_is_renamed_while_it_is_looked_for_is_not_gone() {
     desk.settle(30_000);
     assert_eq!(desk.output(), "two\nthree\n");
 }
+
+#[test]
+fn a_second_name_without_a_number_does_not_hide_the_age_of_a_file() {
+    let mut desk = Desk::new(&[LOG]);
+    desk.append(LOG, "one\n");
+    desk.settle(0);
+    desk.restart();
+    // The clock was set back between the two.
+    desk.rename(LOG, "/log/app.log.3");
+    desk.append("/log/app.log.1", "three\n");
+    desk.append("/log/app.log.2", "two\n");
+    desk.name("/log/app.log.1", "/log/app.log.+");
+    desk.append(LOG, "four\n");
+    desk.settle(10_000);
+    assert_eq!(desk.output(), "two\nthree\nfour\n");
+}

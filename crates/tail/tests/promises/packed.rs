@@ -63,22 +63,27 @@ fn a_number_given_to_a_compressed_file_is_no_proof_of_what_is_in_it() {
 
 /// A gzip file of this text.
 fn gzip(plain: &str) -> Vec<u8> {
+    gzip_at(6, plain)
+}
+
+/// The same; what is compressed at level 0 is there as it was.
+pub fn gzip_at(level: u8, plain: &str) -> Vec<u8> {
     let mut bytes = GZIP.to_vec();
-    bytes.extend(miniz_oxide::deflate::compress_to_vec(plain.as_bytes(), 6));
+    bytes.extend(miniz_oxide::deflate::compress_to_vec(plain.as_bytes(), level));
     bytes.extend(crc32fast::hash(plain.as_bytes()).to_le_bytes());
     bytes.extend((plain.len() as u32).to_le_bytes());
     bytes
 }
 
 /// Puts a gzip file of what `from` has at `to`.
-fn compress(desk: &mut Desk, from: &str, to: &str) {
+pub fn compress(desk: &mut Desk, from: &str, to: &str) {
     let bytes = gzip(&desk.text(from));
     let file = desk.append(to, "");
     desk.append_bytes_to(file, &bytes);
 }
 
 /// Lines that no two seeds have in common, more than a buffer.
-fn lines(seed: usize, count: usize) -> String {
+pub fn lines(seed: usize, count: usize) -> String {
     (0..count).map(|at| format!("{seed} line {at:06} {}\n", "x".repeat(at % 60))).collect()
 }
 
@@ -366,28 +371,4 @@ fn what_was_removed_as_delivered_under_a_compressors_hands_is_not_read_again() {
     desk.restart();
     desk.settle(200_000);
     assert_eq!(desk.output(), "");
-}
-
-#[test]
-fn a_second_name_among_another_paths_files_does_not_make_it_read_again() {
-    let mut desk = Desk::new(&[LOG, OTHER]);
-    desk.append(LOG, "one\n");
-    desk.append(OTHER, "other\n");
-    desk.settle(0);
-    desk.restart();
-    desk.append(OTHER, "unread\n");
-    let packed = format!("{OTHER}.1.gz");
-    compress(&mut desk, OTHER, &packed);
-    desk.delete(OTHER);
-    desk.append(OTHER, "newer\n");
-    desk.settle(20_000);
-    desk.name(&packed, "/log/app.log.second");
-    desk.engine.hint_names();
-    desk.settle(40_000);
-    desk.rename(OTHER, &format!("{OTHER}.0"));
-    desk.append(OTHER, "newest\n");
-    desk.engine.hint_names();
-    desk.settle(60_000);
-    desk.settle(80_000);
-    assert_eq!(desk.output(), "unread\nnewer\nnewest\n");
 }

@@ -447,7 +447,8 @@ impl Run {
         let late = self.world.borrow().output.late_max.is_some();
         let json = !self.options.format.is_raw();
         let output = if json { &lines_of_records(output, died) } else { output };
-        let mut last: BTreeMap<usize, u64> = BTreeMap::new();
+        let mut last: BTreeMap<(usize, Option<usize>), u64> = BTreeMap::new();
+        let packed = self.world.borrow().packed_lines();
         let mut again = 0;
         let mut seen = Vec::new();
         let mut once = BTreeSet::new();
@@ -473,8 +474,9 @@ impl Run {
             if one != expected {
                 return Err(format!("changed line {:?}", String::from_utf8_lossy(one)));
             }
-            if last.insert(writer, number).is_some_and(|before| self.ordered() && before >= number)
-            {
+            let among = (writer, packed.get(&(writer, number)).copied());
+            let in_order = last.insert(among, number).is_none_or(|before| before < number);
+            if !in_order && self.ordered() {
                 return Err(format!("writer {writer}: line {number} out of order"));
             }
             if !once.insert((writer, number)) && births {

@@ -134,7 +134,8 @@ fn push_line(lines: &mut Vec<u8>, text: &str) {
 /// in a gap or before it, is left out.
 pub(crate) fn lines_of_records(output: &[u8], died: bool) -> Vec<u8> {
     let mut lines = Vec::new();
-    let mut begun: BTreeMap<&str, (u32, String)> = BTreeMap::new();
+    // A file that two paths read, without times of birth, comes twice at a time.
+    let mut begun: BTreeMap<&str, Vec<(u32, String)>> = BTreeMap::new();
     let mut gap = false;
     for one in output.split_inclusive(|byte| *byte == b'\n') {
         if one.contains(&0) {
@@ -161,14 +162,18 @@ pub(crate) fn lines_of_records(output: &[u8], died: bool) -> Vec<u8> {
             None => (of.trim_end_matches('"'), false),
         };
         let number: u32 = number.parse().unwrap_or_default();
-        let before = begun.remove(of).filter(|_| number > 1);
-        let (last, line) = before.unwrap_or_default();
-        if last + 1 != number && !gap {
-            push_line(&mut lines, "a part is missing");
-        } else if last + 1 == number && goes_on {
-            begun.insert(of, (number, line + text));
-        } else if last + 1 == number {
-            push_line(&mut lines, &(line + text));
+        let those = begun.entry(of).or_default();
+        let before = those.iter().position(|(last, _)| last + 1 == number);
+        let before = before.map(|at| those.remove(at));
+        let Some((_, line)) = before.or((number == 1).then(Default::default)) else {
+            if !gap {
+                push_line(&mut lines, "a part is missing");
+            }
+            continue;
+        };
+        match goes_on {
+            true => those.push((number, line + text)),
+            false => push_line(&mut lines, &(line + text)),
         }
     }
     lines

@@ -14,6 +14,7 @@ use super::disk::Disk;
 use super::prng::Prng;
 use super::reclaim::Given;
 use super::store::Output;
+use super::{lines_of, numbers};
 use crate::fs::{Fault, FileId, Fs, Handle, Probe};
 
 /// How a path is rotated.
@@ -116,7 +117,10 @@ pub(crate) fn line(writer: usize, number: u64, line_bytes_max: u64) -> Vec<u8> {
     let long = rng.once_in(20);
     let padding = rng.below(if long { line_bytes_max } else { 40 });
     let mut line = format!("w{writer} {number:06} ").into_bytes();
-    line.extend((0..padding).map(|i| b'a' + ((i + number) % 26) as u8));
+    // No stretch of a long line is that of another one, as far as a guard: where a file was cut and has
+    // grown again, the same bytes before the frontier say that it was not.
+    let drift = number % 23 + 1;
+    line.extend((0..padding).map(|i| b'a' + ((i + number + i / 64 * drift) % 26) as u8));
     line.push(b'\n');
     line
 }
@@ -133,6 +137,20 @@ impl World {
     pub(crate) fn unreachable_files(&self) -> Vec<usize> {
         let open = self.disk.open.values();
         open.copied().filter(|file| self.disk.inodes[*file].links == 0).collect()
+    }
+
+    /// Lines of files that were compressed, or are being, and of which one each: the README promises
+    /// no order of them among those of other files.
+    pub(crate) fn packed_lines(&self) -> BTreeMap<(usize, u64), usize> {
+        let whole = self.packed.values().map(|(_, from)| *from);
+        let files = whole.chain(self.packing.iter().map(|packing| packing.file));
+        let mut packed = BTreeMap::new();
+        for file in files.filter(|file| *file < self.disk.inodes.len()) {
+            let mut text = self.disk.inodes[file].data.clone();
+            text.retain(|byte| *byte != 0);
+            packed.extend(lines_of(&text).filter_map(numbers).map(|line| (line, file)));
+        }
+        packed
     }
 
     /// A call begins. False if the process is dead, or dies now.

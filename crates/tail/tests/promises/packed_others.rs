@@ -1,0 +1,142 @@
+//! Compressed files and what else is in their folder: whose they are, and of which file.
+
+use tail::engine::Options;
+use tail::fs::SinkFault;
+
+use super::desk::{Desk, options};
+use super::packed::{compress, gzip_at, lines};
+use super::{LOG, OTHER};
+
+#[test]
+fn a_second_name_among_another_paths_files_does_not_make_it_read_again() {
+    for is_short in [false, true] {
+        let mut desk = Desk::new(&[LOG, OTHER]);
+        desk.append(LOG, "one\n");
+        desk.append(OTHER, "other\n");
+        desk.settle(0);
+        desk.restart();
+        desk.append(OTHER, "unread\n");
+        let packed = format!("{OTHER}.1.gz");
+        compress(&mut desk, OTHER, &packed);
+        desk.delete(OTHER);
+        desk.append(OTHER, "newer\n");
+        desk.settle(20_000);
+        desk.name(&packed, "/log/app.log.second");
+        // What is known of it is not forgotten for want of a descriptor.
+        desk.disk.unopenable = is_short.then_some("/log/app.log.second");
+        desk.engine.hint_names();
+        desk.settle(40_000);
+        desk.disk.unopenable = None;
+        desk.rename(OTHER, &format!("{OTHER}.0"));
+        desk.append(OTHER, "newest\n");
+        desk.engine.hint_names();
+        desk.settle(60_000);
+        desk.settle(80_000);
+        assert_eq!(desk.output(), "unread\nnewer\nnewest\n", "{is_short}");
+    }
+}
+
+#[test]
+fn what_a_pattern_found_is_read_though_it_was_compressed_before_there_was_room_for_it() {
+    let mut desk = Desk::with(Options { open_files_max: 8, ..options(&["/log/*.log"]) });
+    desk.append(LOG, "one\n");
+    desk.settle(0);
+    desk.sink.fault = Some(SinkFault::Blocked);
+    let paths: Vec<_> = (10..40).map(|number| format!("/log/{number}.log")).collect();
+    paths.iter().for_each(|path| {
+        desk.append(path, &format!("{path}\n"));
+    });
+    desk.settle(2000);
+    for path in &paths[20..] {
+        compress(&mut desk, path, &format!("{path}.gz"));
+        desk.delete(path);
+    }
+    desk.settle(4000);
+    desk.sink.fault = None;
+    for second in 3..30 {
+        desk.settle(second * 2000);
+    }
+    let output = desk.output();
+    for path in &paths {
+        assert_eq!(output.lines().filter(|line| line == path).count(), 1, "{path}");
+    }
+}
+
+#[test]
+fn a_compressed_file_that_begins_with_a_hole_is_not_taken_for_a_shorter_one() {
+    let mut desk = Desk::new(&[LOG]);
+    let hole = |count: usize, line: &str| format!("{}{line}\n", "\0".repeat(count));
+    desk.append(LOG, "one\n");
+    desk.settle(0);
+    desk.restart();
+    // Copied and cut twice, under a writer that does not append.
+    desk.append("/log/app.log.1", &hole(40_000, "three"));
+    let file = desk.append("/log/app.log.2.gz", "");
+    desk.append_bytes_to(file, &gzip_at(6, &hole(36_000, "two")));
+    desk.overwrite(LOG, &hole(50_000, "four"));
+    for second in 5..30 {
+        desk.settle(second * 2000);
+    }
+    let mut output: Vec<_> = desk.output().lines().map(str::to_owned).collect();
+    output.sort();
+    assert_eq!(output, ["four", "three", "two"]);
+}
+
+#[test]
+fn a_file_that_is_being_compressed_is_taken_for_none_that_began_like_it() {
+    let mut desk = Desk::new(&[LOG]);
+    let banner = lines(9, 60);
+    desk.append(LOG, &format!("{banner}one\n"));
+    desk.settle(0);
+    desk.restart();
+    desk.delete(LOG);
+    let rest = lines(1, 300);
+    let bytes = gzip_at(0, &format!("{banner}{rest}"));
+    desk.append("/log/app.log.1", &format!("{banner}{rest}"));
+    let file = desk.append("/log/app.log.1.gz", "");
+    desk.append_bytes_to(file, &bytes[..1500]);
+    desk.append(LOG, "newer\n");
+    desk.settle(10_000);
+    desk.append_bytes_to(file, &bytes[1500..]);
+    desk.delete("/log/app.log.1");
+    for second in 6..40 {
+        desk.settle(second * 2000);
+    }
+    assert!(desk.output() == format!("{banner}{rest}newer\n"), "{}", desk.output().len());
+}
+
+#[test]
+fn what_was_compressed_under_a_name_that_was_exchanged_does_not_come_again() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    desk.append(LOG, "one\n");
+    desk.append(OTHER, "two\n");
+    desk.settle(0);
+    desk.rename(LOG, "/log/between");
+    desk.rename(OTHER, LOG);
+    desk.rename("/log/between", OTHER);
+    desk.append(LOG, "more\n");
+    compress(&mut desk, LOG, "/log/app.log.1.gz");
+    desk.delete(LOG);
+    desk.append(LOG, "three\n");
+    for second in 1..40 {
+        desk.settle(second * 2000);
+    }
+    assert_eq!(desk.output(), "one\ntwo\nmore\nthree\n");
+}
+
+#[test]
+fn of_two_paths_that_a_compressed_file_may_be_of_the_one_that_knows_it_has_it() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    desk.append(LOG, "one\n");
+    desk.append(OTHER, "two\n");
+    desk.settle(0);
+    desk.restart();
+    desk.append(OTHER, "more\n");
+    compress(&mut desk, OTHER, "/log/app.log.1.gz");
+    desk.delete(OTHER);
+    desk.append(OTHER, "newer\n");
+    for second in 5..40 {
+        desk.settle(second * 2000);
+    }
+    assert_eq!(desk.output(), "more\nnewer\n");
+}
