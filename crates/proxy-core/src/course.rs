@@ -27,8 +27,8 @@ pub struct Course {
     pub follows_alias: bool,
     /// An upstream is asked, or was since the last internal redirect.
     pub is_passed: bool,
-    /// An internal redirect has made it a GET.
-    pub is_get: bool,
+    /// Whose request it is.
+    pub role: Role,
     /// What is left of the client's body is of no use to anybody.
     pub is_body_left: bool,
     /// It has its page of the file's own.
@@ -37,8 +37,18 @@ pub struct Course {
     pub status: Option<u16>,
     /// Where a `rewrite` sends the client.
     pub moved_to: Vec<u8>,
+}
+
+/// Whose request it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Role {
+    /// The client's.
+    #[default]
+    Client,
+    /// An internal redirect has made it a GET.
+    Get,
     /// It is a subrequest.
-    pub is_sub: bool,
+    Sub,
 }
 
 impl Default for Course {
@@ -51,12 +61,11 @@ impl Default for Course {
             has_prefix: true,
             follows_alias: false,
             is_passed: false,
-            is_get: false,
+            role: Role::Client,
             is_body_left: false,
             has_error_page: false,
             status: None,
             moved_to: Vec::new(),
-            is_sub: false,
         }
     }
 }
@@ -67,9 +76,21 @@ impl Course {
         self.peer = None;
         (self.redirects, self.changes) = (0, 0);
         (self.is_internal, self.has_prefix, self.follows_alias) = (false, true, false);
-        (self.is_passed, self.is_get, self.is_sub) = (false, false, false);
+        (self.is_passed, self.role) = (false, Role::Client);
         (self.is_body_left, self.has_error_page, self.status) = (false, false, None);
         self.moved_to.clear();
+    }
+
+    /// nginx: an internal redirect makes any method but HEAD a GET.
+    pub fn become_get(&mut self) {
+        if self.role == Role::Client {
+            self.role = Role::Get;
+        }
+    }
+
+    /// Whether it is a subrequest.
+    pub fn is_sub(&self) -> bool {
+        self.role == Role::Sub
     }
 
     /// Whether it goes in a circle.

@@ -35,8 +35,6 @@ pub struct Downstream {
     pub body: BodyReader,
     /// Frames the answer's content.
     pub writer: BodyWriter,
-    /// What of its content is still to come out of a file.
-    pub sending: Option<Box<Sending>>,
     /// The client waits for `100 Continue` before it sends its body.
     pub owes_continue: bool,
     /// Whether the head of the answer is out.
@@ -51,6 +49,15 @@ pub struct Downstream {
     pub taken_ms: Millis,
     /// What becomes of the connection.
     pub next: ClientNext,
+    /// What the exchange does by itself.
+    pub errands: Errands,
+}
+
+/// What an exchange does by itself: one of them at a time.
+#[derive(Debug, Default)]
+pub struct Errands {
+    /// What of the answer's content is still to come out of a file.
+    pub sending: Option<Box<Sending>>,
     /// The exchange itself, while it is its own subrequest.
     pub aside: Option<Box<Aside>>,
 }
@@ -62,7 +69,6 @@ impl Default for Downstream {
             sent: Sent::default(),
             body: BodyReader::new(BodyLength::None),
             writer: BodyWriter::None,
-            sending: None,
             owes_continue: false,
             is_begun: false,
             is_persistent: false,
@@ -70,7 +76,7 @@ impl Default for Downstream {
             since_ms: 0,
             taken_ms: 0,
             next: ClientNext::Close,
-            aside: None,
+            errands: Errands::default(),
         }
     }
 }
@@ -82,7 +88,6 @@ impl Downstream {
         self.sent = Sent::default();
         self.body = BodyReader::new(BodyLength::None);
         self.writer = BodyWriter::None;
-        self.sending = None;
         self.owes_continue = false;
         self.is_begun = false;
         self.is_persistent = false;
@@ -90,7 +95,7 @@ impl Downstream {
         self.since_ms = now;
         self.taken_ms = now;
         self.next = ClientNext::Close;
-        self.aside = None;
+        self.errands = Errands::default();
     }
 
     /// Tells a client that waits for it to go on with its body (RFC 9110 §15.2.1).

@@ -11,7 +11,7 @@ use http1::target::{self, Target};
 use http1::{FieldClass, Reject, RequestHead, Span, Version};
 
 use crate::clock::Moment;
-use crate::course::{CHANGES_MAX, Course};
+use crate::course::{CHANGES_MAX, Course, Role};
 use crate::generation::{At, Place};
 use crate::values::Values;
 
@@ -223,23 +223,21 @@ impl Request {
 
     /// The method; an internal redirect may have changed it.
     pub fn method(&self) -> &[u8] {
-        match (self.course.is_get, self.head.method.of(&self.bytes)) {
-            _ if self.course.is_sub => b"GET",
-            (false, method) => method,
-            // nginx: an internal redirect makes any method but HEAD a GET.
-            (true, b"HEAD") => b"HEAD",
-            (true, _) => b"GET",
+        match (self.course.role, self.head.method.of(&self.bytes)) {
+            (Role::Client, method) => method,
+            (Role::Get, b"HEAD") => b"HEAD",
+            (Role::Get | Role::Sub, _) => b"GET",
         }
     }
 
     /// nginx: `$request_method`: a subrequest tells that of the request.
     pub fn told_method(&self) -> &[u8] {
-        if self.course.is_sub { self.head.method.of(&self.bytes) } else { self.method() }
+        if self.course.is_sub() { self.head.method.of(&self.bytes) } else { self.method() }
     }
 
     /// Whether the answer is one without its body.
     pub fn is_head(&self) -> bool {
-        !self.course.is_sub && self.head.method.of(&self.bytes) == b"HEAD"
+        !self.course.is_sub() && self.head.method.of(&self.bytes) == b"HEAD"
     }
 
     /// Goes to another place of the same server.
@@ -272,9 +270,9 @@ impl Request {
     /// The body that goes to an upstream: what an internal redirect makes a GET has none, and what
     /// was read for another place is gone.
     pub fn body(&self) -> http1::BodyLength {
-        let Course { is_get, is_body_left, redirects, is_sub, .. } = self.course;
+        let Course { role, is_body_left, redirects, .. } = self.course;
         let is_gone = redirects > 0 && self.body_wire_bytes > 0;
-        if is_get || is_body_left || is_gone || is_sub {
+        if role != Role::Client || is_body_left || is_gone {
             http1::BodyLength::None
         } else {
             self.head.body
@@ -284,7 +282,7 @@ impl Request {
     /// Whether the client asks to leave HTTP on this connection, and the protocols it would go
     /// to. `h2c` is not offered on: the upstream's HTTP/2 would pass unread.
     pub fn upgrade(&self) -> Option<Vec<u8>> {
-        let is_possible = self.head.version == Version::Http11 && !self.course.is_sub;
+        let is_possible = self.head.version == Version::Http11 && !self.course.is_sub();
         if !is_possible || !self.head.connection.upgrade {
             return None;
         }

@@ -18,7 +18,7 @@ impl Exchange {
         let context = self.context(false, false, now);
         let mut is_page = own::make(content, &context, &self.carried, &mut response);
         // nginx: a subrequest's answer is nothing that the client may have.
-        if response.status == 200 && self.down.aside.is_none() {
+        if response.status == 200 && self.down.errands.aside.is_none() {
             match precondition::check(&self.request, &response, None) {
                 Verdict::Holds => {}
                 Verdict::NotModified => own::make_not_modified(&mut response),
@@ -34,7 +34,7 @@ impl Exchange {
         {
             return self.go_to_error_page(&page, response, now, out);
         }
-        if self.down.aside.is_some() {
+        if self.down.errands.aside.is_some() {
             self.down.response = response;
             return self.judge(now, out);
         }
@@ -73,14 +73,14 @@ impl Exchange {
         self.down.is_persistent = is_persistent;
         self.down.push_head(&mut out.client);
         if matches!(writer, http1::BodyWriter::None) {
-            self.down.sending = None;
+            self.down.errands.sending = None;
         } else {
             let body = std::mem::take(&mut self.down.response.body);
             self.down.push_data(&body, &mut out.client);
             self.down.response.body = body;
         }
         self.down.since_ms = now.ms;
-        match self.down.sending {
+        match self.down.errands.sending {
             Some(_) => self.begin_sending(now, out),
             None => self.end_own_answer(now, out),
         }

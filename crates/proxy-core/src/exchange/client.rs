@@ -245,7 +245,7 @@ impl Exchange {
         debug_assert!(!self.down.sent.is_whole, "there is nothing to wait for");
         out.client.clear();
         self.fault = Some(fault);
-        match self.down.aside {
+        match self.down.errands.aside {
             Some(_) => self.be_main(),
             None => self.attempts.end_if_open(now.ms),
         }

@@ -70,7 +70,7 @@ impl Exchange {
         match to.first() {
             Some(b'/') => {
                 // nginx: it makes any method but HEAD a GET, and the body stays behind.
-                self.request.course.is_get = true;
+                self.request.course.become_get();
                 self.go_to(&to, now, out);
             }
             Some(b'@') => self.go_to_named(&to, Some(status), now, out),

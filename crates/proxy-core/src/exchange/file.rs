@@ -108,7 +108,7 @@ impl Exchange {
         now: Moment,
         out: &mut Out,
     ) {
-        if self.down.aside.is_some() {
+        if self.down.errands.aside.is_some() {
             self.down.response = response;
             return self.judge(now, out);
         }
@@ -129,7 +129,7 @@ impl Exchange {
                 return self.answer(Content::Status(status), now, out);
             }
         }
-        self.down.sending = content.map(|(_, sending)| Box::new(sending));
+        self.down.errands.sending = content.map(|(_, sending)| Box::new(sending));
         self.send_answer(response, false, false, now, out);
     }
 
@@ -175,9 +175,9 @@ impl Exchange {
 
     /// Sends what goes by way of memory, and ends the answer where nothing is left.
     fn send_on(&mut self, now: Moment, out: &mut Out) {
-        while let Some(sending) = &mut self.down.sending {
+        while let Some(sending) = &mut self.down.errands.sending {
             match sending.pieces.pop() {
-                None => self.down.sending = None,
+                None => self.down.errands.sending = None,
                 Some(Piece::Head(range)) => {
                     let mut text = Vec::new();
                     sending.multipart.iter().for_each(|one| one.push_head(range, &mut text));
@@ -212,7 +212,7 @@ impl Exchange {
 
     /// What of a file is to be sent next, without a way through memory.
     pub fn file_part(&self) -> Option<Part<'_>> {
-        let sending = self.down.sending.as_ref().filter(|_| self.is_sending())?;
+        let sending = self.down.errands.sending.as_ref().filter(|_| self.is_sending())?;
         let Piece::File(Range { from, to }) = *sending.pieces.last()? else { return None };
         let bytes = usize::try_from((to - from).min(PART_BYTES)).ok()?;
         Some(Part { file: &*sending.file, from, bytes })
@@ -225,7 +225,7 @@ impl Exchange {
                 let count = count as u64;
                 self.down.sent.body_bytes += count;
                 self.down.taken_ms = now.ms;
-                let sending = self.down.sending.as_mut();
+                let sending = self.down.errands.sending.as_mut();
                 if let Some(Piece::File(Range { from, to })) =
                     sending.and_then(|sending| sending.pieces.last_mut())
                 {
@@ -239,7 +239,7 @@ impl Exchange {
             // The connection tells it by itself.
             FileSent::Nothing | FileSent::Broken(_) => {}
             FileSent::Cut if is_planted(Canary::CutFileIsWhole) => {
-                self.down.sending.iter_mut().for_each(|sending| sending.pieces.clear());
+                self.down.errands.sending.iter_mut().for_each(|sending| sending.pieces.clear());
                 self.send_on(now, out);
             }
             FileSent::Cut => self.file_failed(Fault::FileCut),

@@ -291,7 +291,7 @@ impl Exchange {
             self.link_action.get_or_insert(Action::DropLink);
         }
         self.wants_connect = false;
-        self.down.sending = None;
+        self.down.errands.sending = None;
         self.down.next = next;
         self.phase = Phase::Complete;
     }

@@ -46,7 +46,7 @@ impl Exchange {
         if is_good {
             if self.may_go(now, out) {
                 // nginx: it makes any method but HEAD a GET, and the body stays behind.
-                self.request.course.is_get = true;
+                self.request.course.become_get();
                 self.request.redirect(&normal, args.get(1..).unwrap_or_default());
                 self.run_phases(now, out);
             }

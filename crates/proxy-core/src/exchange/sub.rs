@@ -32,11 +32,11 @@ pub struct Aside {
 impl Exchange {
     /// Asks for the path that decides.
     pub(super) fn ask(&mut self, refused: Option<u16>, now: Moment, out: &mut Out) {
-        debug_assert!(!self.down.is_begun && self.down.aside.is_none());
+        debug_assert!(!self.down.is_begun && self.down.errands.aside.is_none());
         let at = self.request.at.clone();
         let guard = at.location(self.request.place).access.guard.as_deref();
         let Some(path) = guard.and_then(|guard| guard.ask.as_ref()) else { return };
-        self.down.aside = Some(Box::new(Aside {
+        self.down.errands.aside = Some(Box::new(Aside {
             request: self.request.ask(path),
             body: std::mem::replace(&mut self.down.body, BodyReader::new(BodyLength::None)),
             owes_continue: std::mem::take(&mut self.down.owes_continue),
@@ -81,7 +81,7 @@ impl Exchange {
     pub(super) fn judge(&mut self, now: Moment, out: &mut Out) {
         let status = self.down.response.status;
         let at = self.request.at.clone();
-        let Some(aside) = &self.down.aside else { return };
+        let Some(aside) = &self.down.errands.aside else { return };
         let (place, refused) = (aside.request.place(), aside.refused);
         if matches!(self.phase, Phase::Connecting | Phase::Exchanging) {
             self.link_action.get_or_insert(Action::DropLink);
@@ -120,7 +120,7 @@ impl Exchange {
 
     /// The exchange is itself again.
     pub(super) fn be_main(&mut self) {
-        let Some(aside) = self.down.aside.take() else { return };
+        let Some(aside) = self.down.errands.aside.take() else { return };
         self.request.be_main(aside.request);
         self.down.body = aside.body;
         self.down.owes_continue = aside.owes_continue;

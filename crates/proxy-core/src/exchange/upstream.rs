@@ -263,7 +263,7 @@ impl Exchange {
         if self.redirect_internally(head, now, out) {
             return 0;
         }
-        if self.down.aside.is_some() {
+        if self.down.errands.aside.is_some() {
             return self.hear_answer((head, rest), now, out);
         }
         self.wire.body = BodyReader::new(self.wire.head.body);

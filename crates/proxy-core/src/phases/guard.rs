@@ -58,7 +58,7 @@ pub(super) fn check(request: &mut Request, seen: &Seen<'_>, stage: Stage) -> Opt
         }
     }
     // nginx: one that asks for another is let in.
-    if request.course.is_sub { None } else { admit(request, seen, access, stage) }
+    if request.course.is_sub() { None } else { admit(request, seen, access, stage) }
 }
 
 /// Whether `check` has anything to look at.

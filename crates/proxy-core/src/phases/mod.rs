@@ -93,7 +93,7 @@ pub fn run(request: &mut Request, seen: &Seen<'_>) -> Content {
     }
     // nginx: `NGX_HTTP_POST_READ_PHASE`.
     if request.course.redirects == 0
-        && !request.course.is_sub
+        && !request.course.is_sub()
         && !request.at.server(request.place).fallback.access.real_ip.from.is_empty()
     {
         let at = request.at.clone();

@@ -57,7 +57,7 @@ fn each_redirect_finds_its_place_anew_and_there_are_ten_of_them() {
     for turn in 1..=CHANGES_MAX {
         let path: &[u8] = if turn % 2 == 1 { b"/b" } else { b"/a" };
         case.request.redirect(path, b"");
-        case.request.course.is_get = true;
+        case.request.course.become_get();
         let other = Content::Return { level: Level::Location(1), step: 0 };
         let expected = if turn % 2 == 1 { other } else { Content::Call };
         assert_eq!(case.run(), expected, "{turn}");
@@ -72,7 +72,7 @@ fn a_body_that_stayed_behind_keeps_no_upstream_in_http_1_0_from_being_asked() {
                    location /b { proxy_http_version 1.0; proxy_pass http://app; }";
     let mut case = Case::at(test_case::server(content), CHUNKED);
     case.request.redirect(b"/b", b"");
-    case.request.course.is_get = true;
+    case.request.course.become_get();
     assert_eq!(case.run(), Content::Call);
 }
 

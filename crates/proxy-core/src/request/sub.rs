@@ -2,7 +2,7 @@
 //! again.
 
 use super::{Request, Uri};
-use crate::course::Course;
+use crate::course::{Course, Role};
 use crate::generation::Place;
 
 /// What a request is apart from its subrequest.
@@ -24,7 +24,7 @@ impl Request {
     /// Becomes a subrequest for a path. nginx: it is a GET without a body and a query; the client's
     /// fields and its target stay as they are.
     pub fn ask(&mut self, path: &[u8]) -> Main {
-        debug_assert!(!self.course.is_sub, "one at a time");
+        debug_assert!(!self.course.is_sub(), "one at a time");
         let Uri { host, is_host_told, origin, .. } = &self.uri;
         let uri = Uri {
             host: host.clone(),
@@ -33,8 +33,12 @@ impl Request {
             path: path.to_vec(),
             ..Uri::default()
         };
-        let course =
-            Course { peer: self.course.peer, is_internal: true, is_sub: true, ..Course::default() };
+        let course = Course {
+            peer: self.course.peer,
+            is_internal: true,
+            role: Role::Sub,
+            ..Course::default()
+        };
         let place = Place { location: None, ..self.place };
         Main {
             place: std::mem::replace(&mut self.place, place),
@@ -45,7 +49,7 @@ impl Request {
 
     /// Is itself again.
     pub fn be_main(&mut self, main: Main) {
-        debug_assert!(self.course.is_sub, "it was one");
+        debug_assert!(self.course.is_sub(), "it was one");
         (self.place, self.uri, self.course) = (main.place, main.uri, main.course);
     }
 }

@@ -129,7 +129,7 @@ fn a_redirect_makes_another_request_of_it_and_an_errors_page_a_get() {
         assert!(!case.request.is_escaping());
         case.request.redirect(b"/c", b"d=e");
         assert_eq!(text(case.request.method()), method);
-        case.request.course.is_get = true;
+        case.request.course.become_get();
         let Request { uri, .. } = &case.request;
         assert_eq!(text(case.request.method()), expected);
         assert_eq!((text(&uri.path), text(&uri.args), text(&uri.target)), ("/c", "d=e", ""));

@@ -65,7 +65,7 @@ fn a_target_is_what_the_client_wrote_or_what_the_location_makes_of_it() {
 fn after_a_redirect_the_target_is_the_new_path_encoded() {
     let mut case = Case::new(PASS, "POST /old HTTP/1.1\r\nHost: a\r\n\r\n");
     case.request.redirect(b"/new path/\xff", b"a=b");
-    case.request.course.is_get = true;
+    case.request.course.become_get();
     case.run();
     assert_eq!(head_of(&case, BodyLength::None)[0], "GET /new%20path/%FF?a=b HTTP/1.1");
 }
