@@ -240,7 +240,7 @@ fn what_is_excluded_or_too_old_is_left_out_until_it_is_written_to() {
     for (number, name) in ["a.log", "b.tmp", "old.log", "debug-1.log"].iter().enumerate() {
         append(&folder.path(name), line(number as u64).as_bytes());
     }
-    let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
     let old = fs::File::options().append(true).open(folder.path("old.log")).unwrap();
     old.set_modified(hour_ago).unwrap();
     let (checkpoint, all) = (folder.argument("ck.tmp"), folder.argument("*"));
