@@ -258,9 +258,7 @@ impl Follower {
         dirs.extend(end_file.filter(|dir| !dir.as_os_str().is_empty()).map(Path::to_owned));
         self.watch_count = dirs.len() as u64;
         let Some(inotify) = &mut self.inotify else { return };
-        let watched = inotify.watch(&dirs);
-        self.engine.hear_writes(watched.is_ok());
-        let fresh = match watched {
+        let fresh = match inotify.watch(&dirs) {
             Ok(fresh) => fresh,
             // It is waited for, like the files in it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,

@@ -112,10 +112,7 @@ impl Engine {
     /// Everything may have changed: hints were lost.
     pub fn hint_all(&mut self) {
         self.finder.relist = true;
-        for at in 0..self.streams.len() {
-            self.streams[at].written_to |= self.hears_writes;
-            self.set_dirty(at);
-        }
+        (0..self.streams.len()).for_each(|at| self.set_dirty(at));
     }
 
     pub(crate) fn set_dirty(&mut self, at: usize) {
