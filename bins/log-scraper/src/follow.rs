@@ -258,7 +258,9 @@ impl Follower {
         dirs.extend(end_file.filter(|dir| !dir.as_os_str().is_empty()).map(Path::to_owned));
         self.watch_count = dirs.len() as u64;
         let Some(inotify) = &mut self.inotify else { return };
-        let fresh = match inotify.watch(&dirs) {
+        let watched = inotify.watch(&dirs);
+        self.engine.hear_writes(watched.is_ok());
+        let fresh = match watched {
             Ok(fresh) => fresh,
             // It is waited for, like the files in it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
@@ -334,10 +336,10 @@ impl Follower {
                 *unwatched = true;
                 engine.hint_names();
             }
-            Event::Overflow => engine.hint_all(),
+            Event::Overflow => engine.hints_lost(),
         });
         if drained.is_err() {
-            engine.hint_all();
+            engine.hints_lost();
         }
     }
 

@@ -6,7 +6,7 @@ mod common;
 
 use std::fs;
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use common::{
     Folder, Scraper, append, assert_all_lines, binary, free_address, get, line, numbers, wait_until,
@@ -240,7 +240,7 @@ fn what_is_excluded_or_too_old_is_left_out_until_it_is_written_to() {
     for (number, name) in ["a.log", "b.tmp", "old.log", "debug-1.log"].iter().enumerate() {
         append(&folder.path(name), line(number as u64).as_bytes());
     }
-    let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
     let old = fs::File::options().append(true).open(folder.path("old.log")).unwrap();
     old.set_modified(hour_ago).unwrap();
     let (checkpoint, all) = (folder.argument("ck.tmp"), folder.argument("*"));
@@ -376,4 +376,23 @@ fn the_admin_endpoint_tells_how_it_is() {
     assert_eq!(check("no"), Some(1));
     scraper.signal(Signal::INT);
     assert_eq!(scraper.wait().0.code(), Some(0));
+}
+
+#[test]
+fn a_file_that_was_touched_does_not_come_again_and_one_that_was_written_anew_does() {
+    let folder = Folder::new();
+    let path = folder.path("app.log");
+    fs::write(&path, "one\ntwo\n").unwrap();
+    let scraper = Scraper::start(&[&folder.argument("app.log")]);
+    wait_until("both lines", || scraper.output_len() == 8);
+    // Both times, as `touch` sets them: of one alone the system says that it was a write.
+    let now = SystemTime::now();
+    let times = fs::FileTimes::new().set_accessed(now).set_modified(now);
+    fs::File::options().append(true).open(&path).unwrap().set_times(times).unwrap();
+    // Longer than a poll, and than a change has to last.
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!(scraper.output_len(), 8);
+    fs::write(&path, "one\ntwo\n").unwrap();
+    wait_until("both again", || scraper.output_len() == 16);
+    scraper.terminate();
 }

@@ -115,6 +115,12 @@ impl Engine {
         (0..self.streams.len()).for_each(|at| self.set_dirty(at));
     }
 
+    /// The same, and writes were among what was not told of.
+    pub fn hints_lost(&mut self) {
+        self.hint_all();
+        self.streams.iter_mut().for_each(|stream| stream.written_to = true);
+    }
+
     pub(crate) fn set_dirty(&mut self, at: usize) {
         if !std::mem::replace(&mut self.streams[at].dirty, true) {
             self.dirty.push_back(at);

@@ -107,6 +107,8 @@ pub struct Engine {
     pub(crate) outgoing: Outgoing,
     /// The time of day of this turn, as far as it was told, in milliseconds since 1970.
     pub(crate) unix_ms: u64,
+    /// Each write to a file is told of by a hint.
+    pub(crate) hears_writes: bool,
     pub(crate) stats: Stats,
     pub(crate) notices: Vec<Notice>,
     pub(crate) ending: bool,
@@ -183,6 +185,7 @@ impl Engine {
             buf: vec![0; GUARD_BYTES_MAX + read_bytes],
             outgoing: Outgoing::default(),
             unix_ms: 0,
+            hears_writes: false,
             stats: Stats::default(),
             notices: Vec::new(),
             ending: false,
@@ -226,6 +229,13 @@ impl Engine {
     /// The time of day, in milliseconds since 1970, for the records of the next turn and for the ages of files.
     pub fn tell_time(&mut self, unix_ms: u64) {
         self.unix_ms = unix_ms;
+    }
+
+    /// Whether each write to a file is told of by a hint. Where that is not so, a file that has the
+    /// bytes it had and another time was written anew with the same text, or only touched: it is
+    /// read again.
+    pub fn hear_writes(&mut self, hears_writes: bool) {
+        self.hears_writes = hears_writes;
     }
 
     /// How often everything is looked at.

@@ -25,6 +25,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) templates: &'a [String],
     pub(crate) paths: Paths<'a>,
     pub(crate) now_ms: u64,
+    /// Each write is told of: a time that changed without one is no write.
+    pub(crate) hears_writes: bool,
     pub(crate) notices: &'a mut Vec<Notice>,
     pub(crate) stats: &'a mut Stats,
 }
@@ -57,7 +59,7 @@ impl Stream {
         }
         self.live = Some(seen.id);
         self.unread = !self.is_read_to(&seen);
-        self.written_to |= self.unread;
+        self.written_to |= self.unread && !scene.hears_writes;
         if around && names.iter().all(|names| scene.folders.is_listed_anew(&names.dir)) {
             self.note_proven();
         }

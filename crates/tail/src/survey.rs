@@ -92,6 +92,7 @@ impl Engine {
                 unseen: &self.finder.index.unseen,
             },
             now_ms,
+            hears_writes: self.hears_writes,
             notices: &mut self.notices,
             stats: &mut self.stats,
         };

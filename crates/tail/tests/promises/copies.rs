@@ -216,6 +216,25 @@ fn the_same_text_written_anew_comes_again() {
 }
 
 #[test]
+fn a_file_that_was_touched_does_not_come_again_where_writes_are_told_of() {
+    for (is_lost, expected) in [(false, "done\n"), (true, "done\ndone\n")] {
+        let mut desk = Desk::new(&[LOG]);
+        desk.engine.hear_writes(true);
+        let file = desk.append(LOG, "done\n");
+        desk.engine.hint_data(LOG.as_ref());
+        desk.settle(0);
+        desk.append_to(file, "");
+        desk.engine.hint_name(LOG.as_ref());
+        if is_lost {
+            desk.engine.hints_lost();
+        }
+        desk.settle(2000);
+        desk.settle(9000);
+        assert_eq!(desk.output(), expected, "hints lost: {is_lost}");
+    }
+}
+
+#[test]
 fn a_write_whose_time_is_seen_before_its_bytes_is_no_text_written_anew() {
     let mut desk = Desk::new(&[LOG]);
     let file = desk.append(LOG, "one\n");
