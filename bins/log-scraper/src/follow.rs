@@ -299,7 +299,8 @@ impl Follower {
         let first_turn = self.watched_ms.is_none() && self.inotify.is_some();
         let at_ms = if self.unwatched { at_ms.min(self.watch_at_ms()) } else { at_ms };
         let timeout_ms = if first_turn { 0 } else { at_ms.saturating_sub(self.now_ms()) };
-        if self.pace.is_thick() && timeout_ms > 0 && !wake.sink_blocked {
+        let is_followed = !wake.sink_blocked && !self.ending.is_ending();
+        if self.pace.is_thick() && timeout_ms > 0 && is_followed {
             // The next change is there before its turn: one wait, where two would wake it twice.
             let pace_us = self.pace.wait_us(self.now_us()).min(timeout_ms * 1000);
             self.poll(Duration::from_micros(pace_us), false, false)?;

@@ -7,7 +7,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::admission::READS_MAX;
 use crate::checkpoint::Known;
 use crate::compressed::{is_compressed, without_ending};
 use crate::content::{open_same, read_exact};
@@ -468,10 +467,10 @@ pub(crate) fn is_packed_from(
 ) -> bool {
     let Ok(size) = fs.probe(plain).map(|plain| plain.size) else { return false };
     let Ok(file) = open_same(fs, path, probe.id) else { return false };
-    let peek = (0..READS_MAX).find_map(|_| Peek::at(fs, file).ok());
+    let peek = (0..PEEK_TRIES_MAX).find_map(|_| Peek::at(fs, file).ok());
     fs.close(file);
     let peek = peek.filter(|peek| size > 0 && peek.len.is(size));
-    let is_like = |peek: Peek| (0..READS_MAX).find_map(|_| peek.is_like(fs, plain, false));
+    let is_like = |peek: Peek| (0..PEEK_TRIES_MAX).find_map(|_| peek.is_like(fs, plain, false));
     peek.and_then(is_like) == Some(true)
 }
 
