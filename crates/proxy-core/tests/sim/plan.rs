@@ -15,10 +15,11 @@ use crate::site::Place;
 pub const LONG_MS: Millis = 190;
 
 /// When the plan is taken up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum When {
     Head,
     Body(u64),
+    #[default]
     End,
 }
 
@@ -62,7 +63,7 @@ impl std::fmt::Debug for Piece {
 }
 
 /// What a server does with a request.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan {
     pub when: When,
     pub pieces: VecDeque<Piece>,
@@ -81,15 +82,7 @@ pub fn draw(
     (ask, conn, is_redirected, is_asked): (usize, usize, bool, bool),
     ledger: &mut Ledger,
 ) -> Plan {
-    let mut plan = Plan {
-        when: When::End,
-        pieces: VecDeque::new(),
-        answer: None,
-        is_fault: false,
-        is_silent: false,
-        is_tunnel: false,
-        tunnel_bytes: 0,
-    };
+    let mut plan = Plan::default();
     let body = ledger.asks[ask].body.bytes();
     if has.has(Feature::EarlyAnswer) && rng.once_in(2) {
         plan.when = rng.pick(&[When::Head, When::Body(body / 2)]);
@@ -129,15 +122,7 @@ pub fn draw(
 
 /// Draws what is said of a request that is guarded.
 pub fn draw_word(rng: &mut Prng, has: &Features, ask: usize, ledger: &mut Ledger) -> Plan {
-    let mut plan = Plan {
-        when: When::End,
-        pieces: VecDeque::new(),
-        answer: None,
-        is_fault: false,
-        is_silent: false,
-        is_tunnel: false,
-        tunnel_bytes: 0,
-    };
+    let mut plan = Plan::default();
     if has.has(Feature::SlowAnswer) && rng.once_in(2) {
         let ms = rng.pick(&[5, 50, 250]);
         plan.pieces.push_back(Piece::Wait(ms));
