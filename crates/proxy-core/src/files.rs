@@ -34,6 +34,13 @@ pub struct Facts {
     pub is_executable: bool,
 }
 
+impl Facts {
+    /// When it was last written, as dates tell it: what is before 1970 is at its beginning.
+    pub fn told_modified_s(&self) -> u64 {
+        u64::try_from(self.modified_s).unwrap_or(0)
+    }
+}
+
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -86,6 +93,21 @@ pub trait File: fmt::Debug {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Cause>;
     /// For a socket that knows a way of its own to send it.
     fn as_any(&self) -> &dyn Any;
+}
+
+/// Fills the room from a place of a file on; how much of it, which is less where the file ends.
+///
+/// # Errors
+/// The first read that fails.
+pub fn fill(file: &dyn File, room: &mut [u8], from: u64) -> Result<usize, Cause> {
+    let mut filled = 0;
+    while let Some(rest) = room.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, from + filled as u64)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(filled)
 }
 
 /// What sending a part of a file came to.

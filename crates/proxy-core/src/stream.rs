@@ -141,6 +141,16 @@ impl<S: Socket> Stream<S> {
         self.allowance == Some(0)
     }
 
+    /// How many of so many bytes may be written.
+    fn allowed(&self, bytes: usize) -> usize {
+        let most = self.allowance.map_or(bytes, |most| usize::try_from(most).unwrap_or(usize::MAX));
+        bytes.min(most)
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        self.allowance = self.allowance.map(|most| most.saturating_sub(bytes as u64));
+    }
+
     /// Writes as much as the socket takes now; the rest waits.
     pub fn send(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
@@ -182,15 +192,15 @@ impl<S: Socket> Stream<S> {
         let mut taken = 0;
         while self.writable {
             let rest = bytes.get(taken..).unwrap_or_default();
-            let most = self.allowance.map_or(rest.len(), |most| {
-                rest.len().min(usize::try_from(most).unwrap_or(usize::MAX))
-            });
-            let Some(rest) = rest.get(..most).filter(|rest| !rest.is_empty()) else { break };
+            let Some(rest) = rest.get(..self.allowed(rest.len())).filter(|rest| !rest.is_empty())
+            else {
+                break;
+            };
             match self.socket.write(rest) {
                 Written::Bytes(count) => {
                     debug_assert!((1..=rest.len()).contains(&count));
                     taken += count;
-                    self.allowance = self.allowance.map(|most| most.saturating_sub(count as u64));
+                    self.spend(count);
                     // The send buffer is full: the next report tells when there is room.
                     self.writable = count == rest.len();
                 }
@@ -210,14 +220,9 @@ impl<S: Socket> Stream<S> {
     pub fn send_file(&mut self, file: &dyn File, offset: u64, bytes: usize) -> FileSent {
         debug_assert!(!self.is_blocked() && !self.is_writing_ended, "bytes keep their order");
         debug_assert!(!self.is_held(), "to be called when something may be written");
-        let bytes = self
-            .allowance
-            .map_or(bytes, |most| bytes.min(usize::try_from(most).unwrap_or(usize::MAX)));
-        let sent = self.socket.send_file(file, offset, bytes);
+        let sent = self.socket.send_file(file, offset, self.allowed(bytes));
         match sent {
-            FileSent::Bytes(count) => {
-                self.allowance = self.allowance.map(|most| most.saturating_sub(count as u64));
-            }
+            FileSent::Bytes(count) => self.spend(count),
             FileSent::Nothing => self.writable = false,
             FileSent::Broken(cause) => {
                 self.write_fault = Some(cause);

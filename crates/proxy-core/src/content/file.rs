@@ -228,7 +228,7 @@ pub fn find(view: &View<'_>) -> Found {
 fn list(view: &View<'_>, listing: &Listing) -> Found {
     let Some(place) = Location::of(view) else { return Found::Status(500) };
     let path = place.path(view);
-    let bare = path.strip_suffix(b"/").filter(|bare| !bare.is_empty()).unwrap_or(&path);
+    let bare = without_slash(&path);
     let files = &view.request.at.generation().host().files;
     match place.check(view, bare).and_then(|_| files.list(bare)) {
         Ok(entries) => {
@@ -283,7 +283,7 @@ fn index(view: &View<'_>) -> Option<Found> {
 
 /// nginx: what answers where an index is not there because its folder is not.
 fn without_folder(view: &View<'_>, place: &Location, folder: &[u8]) -> Option<Found> {
-    let bare = folder.strip_suffix(b"/").filter(|bare| !bare.is_empty()).unwrap_or(folder);
+    let bare = without_slash(folder);
     match place.look(view, bare) {
         Ok(facts) if facts.kind == Kind::Folder => None,
         Ok(_) => {
@@ -298,6 +298,11 @@ fn without_folder(view: &View<'_>, place: &Location, folder: &[u8]) -> Option<Fo
             Some(Found::Status(if status_of(cause) == 403 { 403 } else { 500 }))
         }
     }
+}
+
+/// The path of a folder, but for the slash at its end; `/` is itself.
+fn without_slash(folder: &[u8]) -> &[u8] {
+    folder.strip_suffix(b"/").filter(|bare| !bare.is_empty()).unwrap_or(folder)
 }
 
 fn not_found(view: &View<'_>, path: &[u8]) -> Found {

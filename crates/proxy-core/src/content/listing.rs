@@ -62,7 +62,7 @@ fn push_html(is_exact: bool, path: &[u8], entries: &[Entry], out: &mut Vec<u8>) 
             out.resize(out.len() + NAME_BYTES_MAX - name.len() - slash.len(), b' ');
         }
         out.push(b' ');
-        push_minute(facts.modified_s, out);
+        push_minute(facts.told_modified_s(), out);
         out.push(b' ');
         let size = match (facts.kind, is_exact) {
             (Kind::Folder, true) => format!("{:>19}", "-"),
@@ -88,8 +88,8 @@ fn rounded(bytes: u64) -> String {
 }
 
 /// `06-Nov-1994 08:49`
-fn push_minute(unix_s: i64, out: &mut Vec<u8>) {
-    let date = http1::imf_fixdate(u64::try_from(unix_s).unwrap_or(0));
+fn push_minute(unix_s: u64, out: &mut Vec<u8>) {
+    let date = http1::imf_fixdate(unix_s);
     // `Sun, 06 Nov 1994 08:49:37 GMT`
     for (from, to, behind) in [(5, 7, b'-'), (8, 11, b'-'), (12, 16, b' ')] {
         out.extend_from_slice(date.get(from..to).unwrap_or_default());
@@ -107,8 +107,7 @@ fn push_json(entries: &[Entry], out: &mut Vec<u8>) {
         out.extend_from_slice(b"\", \"type\":\"");
         out.extend_from_slice(kind(facts));
         out.extend_from_slice(b"\", \"mtime\":\"");
-        let modified_s = u64::try_from(facts.modified_s).unwrap_or(0);
-        out.extend_from_slice(&http1::imf_fixdate(modified_s));
+        out.extend_from_slice(&http1::imf_fixdate(facts.told_modified_s()));
         out.push(b'"');
         if facts.kind == Kind::File {
             out.extend_from_slice(b", \"size\":");
@@ -126,8 +125,7 @@ fn push_xml(entries: &[Entry], out: &mut Vec<u8>) {
         out.extend_from_slice(kind(facts));
         out.extend_from_slice(b" mtime=\"");
         let start = out.len();
-        let modified_s = u64::try_from(facts.modified_s).unwrap_or(0);
-        clock::push_time_iso8601(modified_s.saturating_mul(1_000), out);
+        clock::push_time_iso8601(facts.told_modified_s().saturating_mul(1_000), out);
         // `1994-11-06T08:49:37`, without the zone.
         out.truncate(start + 19);
         out.extend_from_slice(b"Z\"");

@@ -73,7 +73,7 @@ pub fn make_file(
     if packing.varies {
         response.push(b"Vary", b"Accept-Encoding");
     }
-    let modified_s = u64::try_from(facts.modified_s).unwrap_or(0);
+    let modified_s = facts.told_modified_s();
     // nginx: an error's page was not modified at any time.
     if response.status == 200 {
         response.push(b"Last-Modified", &http1::imf_fixdate(modified_s));

@@ -51,9 +51,6 @@ impl Exchange {
         if self.down.is_blocked {
             return Some((Waiting::ClientToTake, taken));
         }
-        if self.phase == Phase::Sending {
-            return None;
-        }
         let timeouts = self.pass()?.timeouts;
         let wire = |timeout_ms| self.wire.since_ms.saturating_add(timeout_ms);
         Some(match self.phase {

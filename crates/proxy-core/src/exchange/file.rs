@@ -9,7 +9,7 @@ use crate::content::packed::Packing;
 use crate::content::precondition::{self, Verdict};
 use crate::content::range::{self, Asked, Multipart, Range};
 use crate::fault::Fault;
-use crate::files::{Facts, File, FileSent, Opened};
+use crate::files::{self, Facts, File, FileSent, Opened};
 use crate::phases::{Content, Seen};
 use crate::response::Response;
 
@@ -295,16 +295,10 @@ impl Exchange {
 }
 
 /// Fills the room from a place of the file on.
-fn read_all(file: &dyn File, mut room: &mut [u8], mut from: u64) -> Result<(), Fault> {
-    while !room.is_empty() {
-        match file.read_at(room, from) {
-            Ok(0) => return Err(Fault::FileCut),
-            Err(cause) => return Err(Fault::FileUnreadable(cause)),
-            Ok(count) => {
-                room = room.get_mut(count..).unwrap_or_default();
-                from += count as u64;
-            }
-        }
+fn read_all(file: &dyn File, room: &mut [u8], from: u64) -> Result<(), Fault> {
+    match files::fill(file, room, from) {
+        Ok(count) if count < room.len() => Err(Fault::FileCut),
+        Ok(_) => Ok(()),
+        Err(cause) => Err(Fault::FileUnreadable(cause)),
     }
-    Ok(())
 }

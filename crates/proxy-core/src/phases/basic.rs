@@ -3,7 +3,7 @@
 use super::Seen;
 use super::guard::Word;
 use crate::config::model::{ErrorLevel, Guard};
-use crate::files::{Files, Kind, Links, Opened};
+use crate::files::{Files, Kind, Links, Opened, fill};
 use crate::net::Cause;
 use crate::request::Request;
 use crate::variables::credentials;
@@ -67,13 +67,7 @@ fn read(files: &dyn Files, path: &[u8]) -> Result<Vec<u8>, Cause> {
         Kind::Other => return Err(Cause::UNFIT),
     }
     let mut text = vec![0; usize::try_from(facts.bytes).unwrap_or(0)];
-    let mut filled = 0;
-    while let Some(room) = text.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match file.read_at(room, filled as u64)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
+    let filled = fill(&*file, &mut text, 0)?;
     text.truncate(filled);
     Ok(text)
 }

@@ -2,6 +2,7 @@
 //!
 //! Owns: what the directives mean, and what they inherit. Looks at no file.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use nginx_conf::{Directive, units};
@@ -26,14 +27,19 @@ fn made_of_root(part: &Part) -> Option<&'static str> {
     }
 }
 
+/// A folder with a slash at its end; none has none.
+pub(super) fn with_slash(folder: &Path) -> Vec<u8> {
+    let mut folder = folder.as_os_str().as_encoded_bytes().to_vec();
+    if folder.last().is_some_and(|last| *last != b'/') {
+        folder.push(b'/');
+    }
+    folder
+}
+
 impl Lower<'_> {
     /// Where relative paths begin, with a slash at the end.
     pub(super) fn folder(&self) -> Vec<u8> {
-        let mut folder = self.surroundings.folder.as_os_str().as_encoded_bytes().to_vec();
-        if folder.last().is_some_and(|last| *last != b'/') {
-            folder.push(b'/');
-        }
-        folder
+        with_slash(self.surroundings.folder)
     }
 
     /// Takes a single value about files; false where the directive is none.

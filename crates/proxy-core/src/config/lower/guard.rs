@@ -8,6 +8,7 @@ use nginx_conf::suggest::nearest;
 use nginx_conf::{Directive, Span, units};
 
 use super::Lower;
+use super::files::with_slash;
 use super::scope::{flag, millis, set};
 use crate::config::model::{ConnectionLimit, ErrorLevel, Guard, Limits, RequestLimit, Template};
 use crate::zones::{Holders, Rates, Zone, ZoneKind};
@@ -115,10 +116,8 @@ impl Lower<'_> {
         if text.starts_with(['/', '$']) {
             return self.template(directive, 0);
         }
-        let folder = self.surroundings.conf_folder.display().to_string();
-        let slash = if folder.is_empty() || folder.ends_with('/') { "" } else { "/" };
         // What stands in the folder's name is no variable.
-        let mut template = Template::literal(format!("{folder}{slash}").as_bytes());
+        let mut template = Template::literal(&with_slash(self.surroundings.conf_folder));
         template.0.extend(self.template(directive, 0)?.0);
         Some(template)
     }
