@@ -108,16 +108,18 @@ fn lines_that_find_no_room_are_counted_and_said_once_it_is_read_again() {
     wait_until("lines are dropped", || dropped("access") > 0);
     assert_eq!(dropped("error"), 0);
     assert!(!said().contains("dropped"), "not while it takes nothing: {}", said());
-    let count = dropped("access");
     let reading = std::thread::spawn(move || {
         let mut text = Vec::new();
         reader.read_to_end(&mut text).unwrap();
         common::lossy(&text)
     });
+    wait_until("it is said", || said().contains("were dropped"));
+    // Only now: the last lines may be on their way when the first ones are dropped.
+    let count = dropped("access");
     let expected = format!(
         "[WARN] {count} access log lines were dropped: standard output was not read in time\n"
     );
-    wait_until("it is said", || said().contains(&expected));
+    assert!(said().contains(&expected), "{}", said());
     let mut proxy = proxy;
     proxy.signal(Signal::TERM);
     assert_eq!(proxy.wait().code(), Some(0));
