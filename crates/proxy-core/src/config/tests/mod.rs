@@ -12,6 +12,7 @@ mod locations;
 mod maps;
 mod rewrites;
 mod servers;
+mod upstreams;
 
 use std::path::Path;
 
