@@ -5,6 +5,7 @@
 
 mod access;
 mod error_page;
+mod fastcgi;
 mod files;
 mod guard;
 mod location;

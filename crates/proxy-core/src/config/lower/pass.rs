@@ -7,7 +7,7 @@ use nginx_conf::Directive;
 use super::Lower;
 use super::proxy::ProxyScope;
 use crate::config::address::{HostPort, host_port};
-use crate::config::model::{PassUrl, ProxyPass};
+use crate::config::model::{PassUrl, ProxyPass, Scheme};
 
 impl Lower<'_> {
     /// nginx: `proxy_pass URL` with what belongs to it. `path` is the location's, if it has one that
@@ -38,8 +38,12 @@ impl Lower<'_> {
             _ => host.to_owned(),
         };
         let redirects = scope.redirects(url, uri.is_some(), path.unwrap_or_default());
-        let url =
-            PassUrl { host: host_text.into(), port: port_text.into(), uri: uri.map(Into::into) };
+        let url = PassUrl {
+            host: host_text.into(),
+            port: port_text.into(),
+            uri: uri.map(Into::into),
+            scheme: Scheme::Http,
+        };
         Some(scope.pass(upstream, url, redirects))
     }
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod expression;
+mod fastcgi;
 mod files;
 mod guard;
 mod location;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 pub use access::{Access, AccessRule, LimitExcept, RealIp, Whom};
 pub use expression::{Expression, OwnSource, OwnVariable};
+pub use fastcgi::{FastCgi, Param, Scheme, Script};
 pub use files::{
     Alias, Files, LinksSeen, Listing, ListingFormat, ModifiedSince, Packed, PackedRule, Root,
     TryFiles, TryLast, TryName,
@@ -105,7 +107,9 @@ impl Config {
             let added = location.add_headers.iter().any(|field| in_template(&field.value));
             let handled = match &location.handler {
                 Handler::Proxy(pass) => {
+                    let params = pass.fastcgi().into_iter().flat_map(|to| to.params.iter());
                     let texts = pass.redirects.iter().flat_map(ProxyRedirect::templates);
+                    let texts = texts.chain(params.map(|param| &param.value));
                     pass.set_headers.iter().map(|field| &field.value).chain(texts).any(in_template)
                 }
                 Handler::SlashRedirect | Handler::StubStatus | Handler::Files => false,

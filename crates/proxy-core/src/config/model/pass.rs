@@ -1,6 +1,6 @@
 //! `proxy_pass` and what belongs to it.
 
-use super::{Expression, MINUTE_MS, Shared, Template};
+use super::{Expression, FastCgi, MINUTE_MS, Scheme, Shared, Template};
 
 /// nginx: `proxy_pass` and what belongs to it.
 #[derive(Clone, Debug)]
@@ -33,6 +33,16 @@ pub struct ProxyPass {
     pub ignore_client_abort: bool,
     /// What of a request goes on.
     pub sending: Sending,
+}
+
+impl ProxyPass {
+    /// What a FastCGI application is told, where the upstream is one.
+    pub fn fastcgi(&self) -> Option<&FastCgi> {
+        match &self.url.scheme {
+            Scheme::Http => None,
+            Scheme::FastCgi(to) => Some(to),
+        }
+    }
 }
 
 /// What of a request goes to an upstream.
@@ -95,6 +105,8 @@ pub struct PassUrl {
     pub port: Vec<u8>,
     /// URI part: the matched prefix is replaced by it. `None` passes the raw request target.
     pub uri: Option<Vec<u8>>,
+    /// How the upstream is spoken to.
+    pub scheme: Scheme,
 }
 
 /// How long an upstream is waited for.
