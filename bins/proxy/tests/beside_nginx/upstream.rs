@@ -1,6 +1,10 @@
 //! The upstream of a case: it records what it gets and answers what the case says.
 
-use std::net::{TcpListener, TcpStream};
+use std::fs::{self, Permissions};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -79,6 +83,27 @@ impl Upstreams {
             }
         });
         port
+    }
+
+    /// Opens a socket of the file system for the upstream at a port: bytes pass both ways.
+    pub fn open_path(path: &Path, port: u16) {
+        let listener = UnixListener::bind(path).unwrap();
+        // nginx may not be who we are.
+        fs::set_permissions(path, Permissions::from_mode(0o777)).unwrap();
+        thread::spawn(move || {
+            for outer in listener.incoming().flatten() {
+                let inner = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                let (from, to) = (outer.try_clone().unwrap(), inner.try_clone().unwrap());
+                thread::spawn(move || {
+                    let _ = std::io::copy(&mut &from, &mut &to);
+                    to.shutdown(Shutdown::Write)
+                });
+                thread::spawn(move || {
+                    let _ = std::io::copy(&mut &inner, &mut &outer);
+                    outer.shutdown(Shutdown::Both)
+                });
+            }
+        });
     }
 
     fn serve(&self, upstream: usize, stream: TcpStream) {

@@ -12,7 +12,7 @@ const fn own(name: &'static str, shape: Shape, class: Class) -> Row {
 
 pub(super) const ROWS: &[Row] = &[
     row("fastcgi_pass", FASTCGI_PAGE, LOCATION.and(IF), WORD, Implemented)
-        .note("without variables; unix sockets are not supported yet"),
+        .note("without variables"),
     own("fastcgi_param", Shape::words(2, 3), Implemented)
         .note("$content_length alone is the length of what is sent, also of a chunked body")
         .many(),

@@ -33,8 +33,6 @@ mod sub;
 mod tests;
 mod upstream;
 
-use std::net::SocketAddr;
-
 use http1::{BodyReader, Reject, RequestHead};
 
 use crate::clock::{Millis, Moment};
@@ -45,6 +43,7 @@ use crate::generation::At;
 use crate::phases::{Content, Stage};
 use crate::request::{ClientInfo, Request};
 use crate::response::Context;
+use crate::upstream::address::Address;
 use crate::upstream::call::{Attempts, Call};
 use crate::upstream::wire::Wire;
 use crate::variables::View;
@@ -244,7 +243,7 @@ impl Exchange {
     }
 
     /// Servers that were given up for the next one, with their last address.
-    pub fn passed_over(&self) -> &[(UpstreamFault, Option<SocketAddr>)] {
+    pub fn passed_over(&self) -> &[(UpstreamFault, Option<Address>)] {
         self.call.passed_over()
     }
 

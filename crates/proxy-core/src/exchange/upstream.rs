@@ -1,7 +1,5 @@
 //! What upstream servers do.
 
-use std::net::SocketAddr;
-
 use http1::{BodyLength, BodyReader, Parsed};
 
 use super::{Action, Exchange, Out, Phase, Side, pass_of};
@@ -12,6 +10,7 @@ use crate::downstream::ClientNext;
 use crate::fault::{Fault, UpstreamFault};
 use crate::net::Cause;
 use crate::response::Context;
+use crate::upstream::address::Address;
 use crate::upstream::call::{Resend, Step};
 use crate::upstream::link::ServerId;
 use crate::upstream::{self, h1};
@@ -50,7 +49,7 @@ impl Exchange {
     /// A connection to a server is there: the request goes out.
     pub fn attached(
         &mut self,
-        server: (ServerId, SocketAddr),
+        server: (ServerId, &Address),
         is_reused: bool,
         now: Moment,
         out: &mut Out,

@@ -1,6 +1,7 @@
 //! The upstream's side: whose turn it is, which connections are idle, one attempt after another,
 //! and the wire.
 
+pub mod address;
 pub mod call;
 pub mod fastcgi;
 pub mod h1;

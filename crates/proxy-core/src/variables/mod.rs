@@ -22,6 +22,7 @@ use crate::config::model::{Handler, Part, PassUrl, Template, Variable};
 use crate::content::file;
 use crate::request::Request;
 use crate::response::{Context, Response};
+use crate::upstream::address::Address;
 use crate::upstream::call::{Attempt, Attempts};
 
 /// What was sent to the client so far.
@@ -232,8 +233,12 @@ impl<'e> View<'e> {
         use Variable as V;
         match variable {
             V::UpstreamHttp(name) => push_list(self.response.from_upstream(), name, out),
-            V::UpstreamAddr => self.push_attempts(out, |attempt, out| match attempt.address {
-                Some(address) => push_address(address, out),
+            V::UpstreamAddr => self.push_attempts(out, |attempt, out| match &attempt.address {
+                Some(Address::Tcp(address)) => push_address(*address, out),
+                Some(Address::Unix(path)) => {
+                    out.extend_from_slice(b"unix:");
+                    out.extend_from_slice(path.as_bytes());
+                }
                 None => out.extend_from_slice(self.upstream_name(attempt)),
             }),
             V::UpstreamStatus => self.push_attempts(out, |attempt, out| {

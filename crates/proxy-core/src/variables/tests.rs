@@ -176,8 +176,8 @@ fn attempts_are_told_in_their_order_with_what_is_not_known_as_a_dash() {
     let mut attempts = Attempts::default();
     dial(&mut call, &mut peers, &mut attempts, 1_000);
     call.dial_failed(crate::fault::UpstreamFault::ConnectTimedOut, &mut attempts, 3_000);
-    let server = dial(&mut call, &mut peers, &mut attempts, 3_000);
-    call.attached(server, false, &mut peers, &mut attempts, 3_005);
+    let (id, address) = dial(&mut call, &mut peers, &mut attempts, 3_000);
+    call.attached((id, &address), false, &mut peers, &mut attempts, 3_005);
     if let Some(attempt) = attempts.last() {
         (attempt.bytes_sent, attempt.bytes_received, attempt.body_bytes) = (10, 20, 5);
     }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use proxy_core::net::{Cause, DialFault, Net, Read, Readiness, Socket, Token, Written};
+use proxy_core::upstream::address::Address;
 
 pub const REFUSED: Cause = Cause(111);
 pub const RESET: Cause = Cause(104);
@@ -267,13 +268,14 @@ impl Net for Pipes {
         }
     }
 
-    fn dial(&mut self, address: SocketAddr, token: Token) -> Result<End, DialFault> {
+    fn dial(&mut self, address: &Address, token: Token) -> Result<End, DialFault> {
+        let Address::Tcp(address) = address else { panic!("no test has a path") };
         let rule = self.rules.get(&address.port()).copied().unwrap_or(Dial::Connects);
         if let Dial::Cannot(fault) = rule {
             return Err(fault);
         }
         let (peer, end) = Peer::new(SocketAddr::from(([127, 0, 0, 1], 1)), false);
-        (peer.0.borrow_mut().token, peer.0.borrow_mut().address) = (Some(token), Some(address));
+        (peer.0.borrow_mut().token, peer.0.borrow_mut().address) = (Some(token), Some(*address));
         match rule {
             Dial::Connects => peer.connect(Ok(())),
             Dial::Fails(cause) => peer.connect(Err(cause)),

@@ -10,8 +10,10 @@ use nginx_conf::Directive;
 use super::Lower;
 use super::proxy::{ProxyLists, ProxyScope};
 use super::scope::flag;
+use super::upstream::UNIX_PORT;
 use crate::config::address::{HostPort, host_port};
 use crate::config::model::{FastCgi, Param, PassUrl, ProxyPass, Scheme, Script};
+use crate::upstream::address::unix_host;
 
 /// The settings of one level that hold for its FastCGI passes.
 #[derive(Clone)]
@@ -130,16 +132,15 @@ impl Lower<'_> {
     ) -> Option<ProxyPass> {
         let text = directive.arg(0)?;
         let span = directive.arg_span(0);
-        let refused = match text {
-            _ if text.contains('$') => Some("variables in \"fastcgi_pass\" are not supported yet"),
-            _ if text.starts_with("unix:") => Some("unix sockets are not supported yet"),
-            _ => None,
-        };
-        if let Some(refused) = refused {
-            self.error(span, refused);
+        if text.contains('$') {
+            self.error(span, "variables in \"fastcgi_pass\" are not supported yet");
             return None;
         }
-        let HostPort { host, port } = match host_port(text) {
+        let at = match unix_host(text) {
+            Some(host) => host.map(|host| HostPort { host, port: Some(UNIX_PORT) }),
+            None => host_port(text),
+        };
+        let HostPort { host, port } = match at {
             Ok(parsed) => parsed,
             Err(problem) => {
                 self.error(span, format!("{problem} in upstream \"{text}\""));

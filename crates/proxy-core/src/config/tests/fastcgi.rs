@@ -81,16 +81,20 @@ fn addresses_are_groups_or_have_a_port() {
     let config = good(
         "http { upstream php { server 10.0.0.1:9000; } server {
            location /a { fastcgi_pass php; } location /b { fastcgi_pass [::1]:9000; }
-           location /c/ { fastcgi_pass 127.0.0.1:9000; } } }",
+           location /c/ { fastcgi_pass 127.0.0.1:9000; }
+           location /d { fastcgi_pass unix:/run/php/php8.2-fpm.sock; } } }",
     );
     assert_eq!(pass(&config, "/a").upstream, 0);
     assert_eq!(config.upstreams[pass(&config, "/b").upstream].servers[0].port, 9_000);
+    let unix = &config.upstreams[pass(&config, "/d").upstream].servers[0];
+    assert_eq!(unix.host, "unix:/run/php/php8.2-fpm.sock");
     assert!(matches!(at(&config, "/c").handler, Handler::SlashRedirect));
     let refused = |told: &str, expected: &str| {
         check_server_error(&format!("location / {{ fastcgi_pass {told}; }}"), expected);
     };
     refused("php", "no port in upstream \"php\"");
     refused("a:b", "invalid port in upstream \"a:b\"");
+    refused("unix:", "no path in the unix domain socket in upstream \"unix:\"");
     refused("$app", "variables in \"fastcgi_pass\" are not supported yet");
 }
 

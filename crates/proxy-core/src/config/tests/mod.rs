@@ -13,6 +13,7 @@ mod locations;
 mod maps;
 mod rewrites;
 mod servers;
+mod upstreams;
 
 use std::path::Path;
 
