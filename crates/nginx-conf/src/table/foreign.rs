@@ -95,7 +95,7 @@ pub(super) const ROWS: &[Row] = &[
     foreign("http2_*", "http/ngx_http_v2_module", HTTP2),
     foreign("http3_*", "http/ngx_http_v3_module", HTTP2),
     foreign("quic_*", "http/ngx_http_v3_module", HTTP2),
-    foreign("fastcgi_*", FASTCGI_PAGE, "not supported yet: FastCGI is not spoken"),
+    foreign("fastcgi_*", FASTCGI_PAGE, LATER),
     foreign("uwsgi_*", UWSGI_PAGE, "uwsgi is not spoken; the application can serve HTTP instead"),
     foreign(
         "scgi_*",

@@ -5,8 +5,9 @@ use super::*;
 use Class::Refused;
 
 pub(super) const LATER: &str = "not supported yet";
-const STORE: &str = "not supported: answers are not written to files";
-const CACHE: &str = "not supported yet: there is no cache";
+pub(super) const STORE: &str = "not supported: answers are not written to files";
+pub(super) const LIMITS: &str = "not supported yet; `limit_rate` bounds what clients get";
+pub(super) const CACHE: &str = "not supported yet: there is no cache";
 const TLS: &str = "not supported yet: TLS is not served, listen without \"ssl\"";
 const TLS_UPSTREAM: &str = "not supported yet: no TLS is spoken to upstreams";
 const BALANCING: &str = "not supported yet: servers take turns by their weight; leave it out \

@@ -8,6 +8,7 @@ mod access;
 mod blocks;
 mod contexts;
 mod core;
+mod fastcgi;
 mod files;
 mod foreign;
 mod ignored;
@@ -117,6 +118,7 @@ const GROUPS: &[&[Row]] = &[
     rewrite::ROWS,
     access::ROWS,
     proxy::ROWS,
+    fastcgi::ROWS,
     ignored::ROWS,
     later::ROWS,
     blocks::ROWS,

@@ -114,7 +114,7 @@ const NEXT_UPSTREAM: &[&str] = &[
 ];
 
 /// What `proxy_ignore_headers` lists.
-const IGNORED_HEADERS: &[&str] = &[
+pub(super) const IGNORED_HEADERS: &[&str] = &[
     "X-Accel-Redirect",
     "X-Accel-Expires",
     "X-Accel-Limit-Rate",

@@ -55,6 +55,8 @@ variables! {
         ContentLength = "content_length",
         ContentType = "content_type",
         DocumentRoot = "document_root",
+        FastcgiPathInfo = "fastcgi_path_info",
+        FastcgiScriptName = "fastcgi_script_name",
         Host = "host",
         Hostname = "hostname",
         HttpHost = "http_host",
@@ -184,7 +186,6 @@ const NOT_YET: &[&str] = &[
 ];
 
 const NOT_YET_FAMILIES: &[&str] = &[
-    "fastcgi_",
     "geoip_",
     "jwt_",
     "proxy_protocol_",

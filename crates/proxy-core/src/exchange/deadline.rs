@@ -59,6 +59,10 @@ impl Exchange {
             | Phase::Discarding { .. }
             | Phase::Sending
             | Phase::Complete => return None,
+            Phase::Gathering => {
+                let until = self.down.since_ms.saturating_add(client.body_timeout_ms);
+                (Waiting::ClientToSend, until)
+            }
             Phase::Connecting => {
                 let began = self.attempts.iter().next_back()?.began_ms;
                 (Waiting::Connect, began.saturating_add(timeouts.connect_ms))

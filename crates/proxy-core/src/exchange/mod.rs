@@ -23,6 +23,7 @@ mod answer;
 mod client;
 mod deadline;
 mod error_page;
+mod fastcgi;
 mod file;
 mod follow;
 mod pace;
@@ -98,6 +99,8 @@ enum Phase {
         until_ms: Millis,
         then: Stage,
     },
+    /// A body is held until its length is known.
+    Gathering,
     /// A connection to a server is looked for.
     Connecting,
     /// Request and answer pass.

@@ -12,8 +12,8 @@ use crate::net::Cause;
 use crate::response::Context;
 use crate::upstream::address::Address;
 use crate::upstream::call::{Resend, Step};
-use crate::upstream::h1;
 use crate::upstream::link::ServerId;
+use crate::upstream::{self, h1};
 
 impl Exchange {
     /// How to get on with connecting; `None` where it is over, and the client has its answer.
@@ -61,7 +61,7 @@ impl Exchange {
         let mut peers = at.generation().peers.borrow_mut();
         self.call.attached(server, is_reused, &mut peers, &mut self.attempts, now.ms);
         drop(peers);
-        let is_first = !self.wire.has_sent;
+        let is_first = !self.wire.has_sent && !self.wire.is_gathered();
         self.wire.begin(is_reused, now.ms);
         if is_first && self.wire.replay.own().is_none() {
             self.wire.replay.begin(self.may_be_resent(is_reused));
@@ -70,7 +70,7 @@ impl Exchange {
         self.phase = Phase::Exchanging;
         let view = self.view(now);
         let is_head = *h1::method(&view, pass) == *b"HEAD";
-        h1::push_request(&view, pass, self.wire.request_body, &mut out.upstream);
+        upstream::push_request(&view, pass, self.wire.request_body, &mut out.upstream);
         self.wire.is_head = is_head;
         self.count_sent(out.upstream.len());
         self.resend_body(out);
@@ -93,10 +93,10 @@ impl Exchange {
         if let Some(data) = self.wire.replay.whole().filter(|data| !data.is_empty()) {
             let cut = if is_planted(Canary::ReplayCut) { data.len() / 2 } else { data.len() };
             let data = data.get(..cut).unwrap_or_default();
-            self.wire.writer.write(data, &mut out.upstream);
+            self.wire.write_body(data, &mut out.upstream);
         }
         if self.down.has_request() {
-            self.wire.writer.finish(&mut out.upstream);
+            self.wire.end_body(&mut out.upstream);
         }
         self.count_sent(out.upstream.len() - before);
     }
@@ -153,6 +153,9 @@ impl Exchange {
 
     pub(super) fn upstream_bytes(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
         self.wire.has_spoken |= !bytes.is_empty();
+        if self.wire.fastcgi.is_some() {
+            return self.fastcgi_bytes(bytes, now, out);
+        }
         let mut used = 0;
         while self.phase == Phase::Exchanging && !self.down.is_begun {
             let rest = bytes.get(used..).unwrap_or_default();
@@ -253,7 +256,12 @@ impl Exchange {
     }
 
     /// Returns how many bytes of what follows the head are used already.
-    fn begin_answer(&mut self, (head, rest): (&[u8], &[u8]), now: Moment, out: &mut Out) -> usize {
+    pub(super) fn begin_answer(
+        &mut self,
+        (head, rest): (&[u8], &[u8]),
+        now: Moment,
+        out: &mut Out,
+    ) -> usize {
         let status = self.wire.head.status;
         debug_assert!(status >= 200, "interim answers are none");
         self.note_head_time(now);
@@ -274,7 +282,7 @@ impl Exchange {
         }
         self.wire.body = BodyReader::new(self.wire.head.body);
         self.send_answer_head(head, false, now, out);
-        if self.wire.body.is_done() {
+        if self.wire.body.is_done() && self.ends_with_body() {
             self.finish_answer(now, out);
         }
         0
@@ -334,16 +342,18 @@ impl Exchange {
     }
 
     /// The whole answer is there: its end is written and both connections are settled.
-    fn finish_answer(&mut self, now: Moment, out: &mut Out) {
+    pub(super) fn finish_answer(&mut self, now: Moment, out: &mut Out) {
         debug_assert!(self.wire.body.is_done(), "only what is whole is ended as such");
         self.down.push_end(&mut out.client);
         self.attempts.end(None, now.ms);
         // What an application says after the head of an answer to HEAD would be taken for the
         // answer to the next request, however late it comes.
-        let is_kept = self.wire.head.persistent()
-            && self.down.has_request()
-            && (!self.wire.is_head || is_planted(Canary::LinkKeptAfterHead))
-            && self.pass().is_some_and(|pass| pass.http11);
+        let is_kept = self.down.has_request()
+            && self.application_keeps_link().unwrap_or_else(|| {
+                self.wire.head.persistent()
+                    && (!self.wire.is_head || is_planted(Canary::LinkKeptAfterHead))
+                    && self.pass().is_some_and(|pass| pass.http11)
+            });
         self.link_action = Some(if is_kept { Action::KeepLink } else { Action::DropLink });
         self.complete(if self.down.is_persistent {
             ClientNext::KeepAlive
@@ -366,7 +376,7 @@ impl Exchange {
                 if !self.down.is_begun {
                     self.upstream_failed(fault, now, out);
                 } else if (cause.is_none() || is_planted(Canary::ResetEndsAnswer))
-                    && self.wire.body.eof().is_ok()
+                    && self.ends_with_link()
                 {
                     // RFC 9112 §8: only an end that was meant as one completes a body without a
                     // length.

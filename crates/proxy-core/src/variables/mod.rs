@@ -7,6 +7,7 @@ mod connection;
 pub mod own;
 mod parts;
 mod referer;
+mod script;
 
 pub(crate) use parts::credentials;
 
@@ -126,6 +127,7 @@ impl<'e> View<'e> {
             | V::ProxyHost
             | V::ProxyPort
             | V::SentHttp(_) => return self.push_response_variable(variable, out),
+            V::FastcgiPathInfo | V::FastcgiScriptName => self.push_script(variable, out),
             V::DocumentRoot | V::RealpathRoot | V::RequestFilename => {
                 return file::push_variable(self, variable, out);
             }
@@ -266,7 +268,9 @@ impl<'e> View<'e> {
 
     fn pass_url(&self) -> Option<&PassUrl> {
         match &self.request.at.location(self.request.place).handler {
-            Handler::Proxy(pass) if self.request.course.is_passed => Some(&pass.url),
+            Handler::Proxy(pass) if self.request.course.is_passed && pass.fastcgi().is_none() => {
+                Some(&pass.url)
+            }
             _ => None,
         }
     }

@@ -6,6 +6,7 @@
 mod access;
 mod changes;
 mod error_page;
+mod fastcgi;
 mod files;
 mod guard;
 mod location;

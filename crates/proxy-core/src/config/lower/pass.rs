@@ -8,7 +8,7 @@ use super::Lower;
 use super::proxy::ProxyScope;
 use super::upstream::UNIX_PORT;
 use crate::config::address::{HostPort, host_port};
-use crate::config::model::{PassUrl, ProxyPass};
+use crate::config::model::{PassUrl, ProxyPass, Scheme};
 use crate::upstream::address::unix_host;
 
 impl Lower<'_> {
@@ -41,8 +41,12 @@ impl Lower<'_> {
             _ => (host.to_owned(), "80".to_owned()),
         };
         let redirects = scope.redirects(url, uri.is_some(), path.unwrap_or_default());
-        let url =
-            PassUrl { host: host_text.into(), port: port_text.into(), uri: uri.map(Into::into) };
+        let url = PassUrl {
+            host: host_text.into(),
+            port: port_text.into(),
+            uri: uri.map(Into::into),
+            scheme: Scheme::Http,
+        };
         Some(scope.pass(upstream, url, redirects))
     }
 }

@@ -167,7 +167,7 @@ impl Scope {
             server_tokens: self.server_tokens,
             errors: self.errors.clone(),
             access: self.access.clone(),
-            search: Search::default(),
+            search: Search { script: self.proxy.script(), ..Search::default() },
         }
     }
 }
@@ -271,7 +271,7 @@ fn check_value(lower: &mut Lower<'_>, directive: &Directive) {
             (all, HEAD_BYTES_MAX, "1m")
         }
         "max_headers" => (number, FIELDS_MAX, "10000"),
-        "proxy_buffer_size" => (size(0), BUFFER_BYTES_MAX, "1m"),
+        "proxy_buffer_size" | "fastcgi_buffer_size" => (size(0), BUFFER_BYTES_MAX, "1m"),
         "client_body_buffer_size" => (size(0), REPLAY_BYTES_MAX, "1m"),
         _ => return,
     };

@@ -101,6 +101,11 @@ impl Lower<'_> {
         Some(server)
     }
 
+    /// Whether a group of that name is written.
+    pub(super) fn is_upstream(&self, name: &str) -> bool {
+        self.upstreams.written.contains_key(&name.to_ascii_lowercase())
+    }
+
     /// The group for the host of a `proxy_pass`: the written one of that name, else one of its own
     /// that every `proxy_pass` to the same host and port shares.
     pub(super) fn upstream_of(&mut self, host: &str, port: Option<u16>, span: Span) -> usize {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{
-    Access, AccessLog, Expression, Files, MINUTE_MS, Program, ProxyPass, Shared, Template,
+    Access, AccessLog, Expression, Files, MINUTE_MS, Program, ProxyPass, Script, Shared, Template,
 };
 
 /// A `location` with all that it inherits.
@@ -36,7 +36,7 @@ pub struct Location {
     pub search: Search,
 }
 
-/// What the search for a location has to know of one.
+/// What the search for a location has to know of one, and what paths in it are made of.
 #[derive(Debug, Default)]
 pub struct Search {
     /// nginx: `^~`: where this is the longest prefix, no regular expression beside it is tried.
@@ -45,6 +45,8 @@ pub struct Search {
     pub is_internal: bool,
     /// Locations inside this one, if there are any.
     pub nested: Option<Box<Locations>>,
+    /// nginx: `fastcgi_split_path_info` and `fastcgi_index`.
+    pub script: Option<Arc<Script>>,
 }
 
 /// The client's side of an exchange: bounds and times.
@@ -179,7 +181,7 @@ impl Locations {
 /// What a location does with a request that its program has not answered.
 #[derive(Clone, Debug)]
 pub enum Handler {
-    /// nginx: `proxy_pass`.
+    /// nginx: `proxy_pass` and `fastcgi_pass`.
     Proxy(Box<ProxyPass>),
     /// A prefix location ending in `/` with a pass answers its path without the slash by 301.
     SlashRedirect,
