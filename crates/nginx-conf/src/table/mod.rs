@@ -6,6 +6,7 @@
 
 mod access;
 mod blocks;
+mod bodies;
 mod contexts;
 mod core;
 mod files;
@@ -114,6 +115,7 @@ pub enum Block {
 const GROUPS: &[&[Row]] = &[
     core::ROWS,
     files::ROWS,
+    bodies::ROWS,
     rewrite::ROWS,
     access::ROWS,
     proxy::ROWS,

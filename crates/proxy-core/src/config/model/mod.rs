@@ -5,6 +5,7 @@
 //! written its value is that of `Default`, which is nginx's unless the field says another.
 
 mod access;
+mod bodies;
 mod expression;
 mod files;
 mod guard;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use access::{Access, AccessRule, LimitExcept, RealIp, Whom};
+pub use bodies::{Bodies, Gzip, GzipClients, Proxied, TypeList};
 pub use expression::{Expression, OwnSource, OwnVariable};
 pub use files::{
     Alias, Files, LinksSeen, Listing, ListingFormat, ModifiedSince, Packed, PackedRule, Root,
