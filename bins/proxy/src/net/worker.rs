@@ -282,7 +282,7 @@ impl Worker {
                 _ => log::info!(target: logs::REQUEST, "{text}"),
             }
         }
-        self.counters.publish(&output.counters);
+        self.counters.publish(output);
         for id in self.engine.take_wanted() {
             self.runtime.addresses.want(id.upstream, id.server);
         }

@@ -22,7 +22,6 @@ const TLS: &str = "TLS is not served";
 const TLS_UPSTREAM: &str = "no TLS is spoken to upstreams";
 const LOGGING: &str = "this kind of message is not logged";
 pub(super) const NO_CACHE: &str = "there is no cache, nothing to bypass or keep";
-const NO_GZIP: &str = "answers are sent uncompressed, which HTTP always allows";
 const NO_UWSGI: &str = "there is no uwsgi_pass";
 
 const TEMP_PATH: Shape = Shape::words(1, 4);
@@ -147,20 +146,6 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_cache_bypass", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
     row("proxy_no_cache", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
     row("proxy_cache_valid", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
-    row("gzip", GZIP_PAGE, HSLI, FLAG, Inert(NO_GZIP)).already(&["off"]),
-    row("gzip_buffers", GZIP_PAGE, HSL, BUFFERS, Inert(NO_GZIP)),
-    row("gzip_types", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
-    row("gzip_proxied", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
-    row("gzip_min_length", GZIP_PAGE, HSL, SIZE, Inert(NO_GZIP)),
-    row("gzip_comp_level", GZIP_PAGE, HSL, NUMBER, Inert(NO_GZIP)),
-    row("gzip_disable", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
-    row(
-        "gzip_http_version",
-        GZIP_PAGE,
-        HSL,
-        Shape::exact(&[Kind::OneOf(&["1.0", "1.1"])]),
-        Inert(NO_GZIP),
-    ),
     row(
         "gunzip",
         "http/ngx_http_gunzip_module",

@@ -6,6 +6,7 @@
 
 mod access;
 mod blocks;
+mod bodies;
 mod contexts;
 mod core;
 mod fastcgi;
@@ -115,6 +116,7 @@ pub enum Block {
 const GROUPS: &[&[Row]] = &[
     core::ROWS,
     files::ROWS,
+    bodies::ROWS,
     rewrite::ROWS,
     access::ROWS,
     proxy::ROWS,

@@ -294,6 +294,7 @@ impl Exchange {
         }
         self.wants_connect = false;
         self.down.errands.sending = None;
+        self.down.response.chain = None;
         self.down.next = next;
         self.phase = Phase::Complete;
     }
@@ -310,6 +311,8 @@ impl Exchange {
         if !self.down.sent.is_whole {
             self.attempts.end(None, now.ms);
         }
+        // nginx: what came before the fault is no secret.
+        self.down.push_held(&mut out.client);
         self.cut_off();
     }
 

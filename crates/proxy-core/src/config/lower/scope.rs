@@ -10,6 +10,7 @@ use std::sync::Arc;
 use nginx_conf::{Directive, units};
 
 use super::Lower;
+use super::bodies::BodyLists;
 use super::guard::GuardLists;
 use super::proxy::{BUFFER_BYTES_MAX, ProxyLists, ProxyScope, REPLAY_BYTES_MAX};
 use crate::config::model::{
@@ -74,6 +75,7 @@ impl Scope {
             let is_taken = scope.take_value(directive)
                 || scope.proxy.take_value(directive)
                 || lower.take_files_value(directive, &mut scope)
+                || lower.body_value(&mut scope.client.bodies, &mut lists.bodies, directive)
                 || lower.guard_value(&mut scope.access.guard, &mut lists.guard, directive);
             if !is_taken {
                 lists.take(lower, directive);
@@ -200,6 +202,7 @@ struct Lists {
     index: Vec<Template>,
     proxy: ProxyLists,
     guard: GuardLists,
+    bodies: BodyLists,
 }
 
 impl Lists {
@@ -257,6 +260,7 @@ impl Lists {
             scope.files_mut().index = self.index.into();
         }
         self.proxy.replace(&mut scope.proxy);
+        self.bodies.replace(&mut scope.client.bodies);
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{
-    Access, AccessLog, Expression, Files, MINUTE_MS, Program, ProxyPass, Script, Shared, Template,
+    Access, AccessLog, Bodies, Expression, Files, MINUTE_MS, Program, ProxyPass, Script, Shared,
+    Template,
 };
 
 /// A `location` with all that it inherits.
@@ -62,6 +63,8 @@ pub struct ClientSide {
     pub keepalive: Keepalive,
     /// What is read after the last answer of a connection.
     pub lingering: Lingering,
+    /// What becomes of the content that it gets.
+    pub bodies: Arc<Bodies>,
 }
 
 impl Default for ClientSide {
@@ -72,6 +75,7 @@ impl Default for ClientSide {
             send_timeout_ms: MINUTE_MS,
             keepalive: Keepalive::default(),
             lingering: Lingering::default(),
+            bodies: Arc::default(),
         }
     }
 }

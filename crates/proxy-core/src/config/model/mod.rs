@@ -5,6 +5,7 @@
 //! written its value is that of `Default`, which is nginx's unless the field says another.
 
 mod access;
+mod bodies;
 mod changes;
 mod expression;
 mod fastcgi;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use access::{Access, AccessRule, LimitExcept, RealIp, Whom};
+pub use bodies::{Bodies, Gzip, GzipClients, Proxied, TypeList};
 pub use changes::{Changes, CookieFlags, CookieName, CookieRules};
 pub use expression::{Expression, OwnSource, OwnVariable};
 pub use fastcgi::{FastCgi, Param, Scheme, Script};
