@@ -17,6 +17,7 @@ mod conf;
 mod plain;
 mod plan;
 mod program;
+mod reference;
 mod tree;
 mod upstream;
 mod wire;

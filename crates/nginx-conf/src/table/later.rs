@@ -5,7 +5,8 @@ use super::*;
 use Class::Refused;
 
 pub(super) const LATER: &str = "not supported yet";
-const STORE: &str = "not supported: answers are not written to files";
+const STORE: &str = "answers are not written to files; where the same file is served often, `root` and \
+                     `try_files` serve it from a volume";
 const LIMITS: &str = "not supported yet; `limit_rate` bounds what clients get";
 const CACHE: &str = "not supported yet: there is no cache";
 const TLS: &str = "not supported yet: TLS is not served, listen without \"ssl\"";
@@ -15,8 +16,6 @@ const BALANCING: &str = "not supported yet: servers take turns by their weight; 
 const RESOLVER: &str = "not needed, leave it out: names of upstreams are looked up again by \
                         themselves when a connection fails, by the system's resolver";
 const HTTP2: &str = "not supported yet: HTTP/1.0 and HTTP/1.1 are spoken";
-pub(super) const PLUS: &str = "a directive of the commercial NGINX Plus";
-
 pub(super) const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
 
 pub(super) const ROWS: &[Row] = &[
@@ -80,7 +79,7 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_cache_convert_head", PROXY_PAGE, HSL, FLAG, Refused(CACHE)),
     row("proxy_cache_max_range_offset", PROXY_PAGE, HSL, SIZE, Refused(CACHE)),
     row("proxy_cache_path", PROXY_PAGE, HTTP, Shape::words(2, ANY), Refused(CACHE)).many(),
-    row("proxy_cache_purge", PROXY_PAGE, HSL, Shape::words(1, ANY), Refused(PLUS)),
+    row("proxy_cache_purge", PROXY_PAGE, HSL, Shape::words(1, ANY), Refused("a directive of the commercial NGINX Plus; there is no cache, nothing to purge")),
     row("proxy_ssl_server_name", PROXY_PAGE, HSL, FLAG, Refused(TLS_UPSTREAM)),
     row("proxy_ssl_verify", PROXY_PAGE, HSL, FLAG, Refused(TLS_UPSTREAM)),
     row("proxy_ssl_verify_depth", PROXY_PAGE, HSL, NUMBER, Refused(TLS_UPSTREAM)),
@@ -96,11 +95,11 @@ pub(super) const ROWS: &[Row] = &[
     row("ip_hash", UPSTREAM_PAGE, UPSTREAM, Shape::none(), Refused(BALANCING)),
     row("hash", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(BALANCING)),
     row("random", UPSTREAM_PAGE, UPSTREAM, Shape::words(0, 2), Refused(BALANCING)),
-    row("least_time", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(PLUS)),
-    row("sticky", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, ANY), Refused(PLUS)),
-    row("queue", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(PLUS)),
-    row("state", UPSTREAM_PAGE, UPSTREAM, WORD, Refused(PLUS)),
-    row("ntlm", UPSTREAM_PAGE, UPSTREAM, Shape::none(), Refused(PLUS)),
+    row("least_time", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused("a directive of the commercial NGINX Plus; `least_conn` is near")),
+    row("sticky", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, ANY), Refused("a directive of the commercial NGINX Plus; `ip_hash`, or `hash $cookie_NAME consistent`, keeps a client at a server")),
+    row("queue", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused("a directive of the commercial NGINX Plus; `max_fails` and `backup` say where requests go when a server is full")),
+    row("state", UPSTREAM_PAGE, UPSTREAM, WORD, Refused("a directive of the commercial NGINX Plus; the file lists the servers; a changed one is loaded without a restart")),
+    row("ntlm", UPSTREAM_PAGE, UPSTREAM, Shape::none(), Refused("a directive of the commercial NGINX Plus; the application has to sign users in by requests that stand alone")),
     row("ssl_certificate", SSL_PAGE, HS, WORD, Refused(TLS)).many(),
     row("ssl_certificate_key", SSL_PAGE, HS, WORD, Refused(TLS)).many(),
     row("ssl_protocols", SSL_PAGE, HS, Shape::words(1, ANY), Refused(TLS)),
@@ -222,7 +221,7 @@ pub(super) const ROWS: &[Row] = &[
         CORE_PAGE,
         MAIN,
         WORD,
-        Refused("modules cannot be loaded: the program is one static file"),
+        Refused("modules cannot be loaded, the program is one static file; leave it out where the module is one of nginx's own that the file needs, those are built in"),
     )
     .many(),
 ];
