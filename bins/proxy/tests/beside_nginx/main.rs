@@ -18,6 +18,7 @@ mod plain;
 mod plan;
 mod program;
 mod reference;
+mod syslog;
 mod tree;
 mod upstream;
 mod wire;

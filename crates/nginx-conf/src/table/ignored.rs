@@ -20,7 +20,8 @@ const TABLES: &str = "tables size themselves";
 const SOCKETS: &str = "the event loop sets its sockets up by itself";
 const TLS: &str = "TLS is not served";
 const TLS_UPSTREAM: &str = "no TLS is spoken to upstreams";
-const LOGGING: &str = "this kind of message is not logged";
+const LOG_FILES: &str = "log files stay open, and those whose path has variables are opened for \
+                         each batch of lines";
 const NO_CACHE: &str = "there is no cache, nothing to bypass or keep";
 const NO_GZIP: &str = "answers are sent uncompressed, which HTTP always allows";
 const NO_FASTCGI: &str = "there is no fastcgi_pass";
@@ -127,8 +128,7 @@ pub(super) const ROWS: &[Row] = &[
     row("connection_pool_size", HTTP_PAGE, HS, SIZE, NoEffect(BUFFERING)),
     row("subrequest_output_buffer_size", HTTP_PAGE, HSL, SIZE, NoEffect(BUFFERING)),
     // Logging.
-    row("open_log_file_cache", LOG_PAGE, HSL, Shape::words(1, 4), NoEffect("log files stay open")),
-    row("log_subrequest", HTTP_PAGE, HSL, FLAG, NoEffect(LOGGING)),
+    row("open_log_file_cache", LOG_PAGE, HSL, Shape::words(1, 4), NoEffect(LOG_FILES)),
     row("msie_padding", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)),
     row("msie_refresh", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)).already(&["off"]),
     row("zone", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), NoEffect("there is one process")),

@@ -80,7 +80,6 @@ impl Lower<'_> {
     /// has of its own.
     pub(super) fn hidden(&mut self, block: &[Directive], inside: &mut Inside<'_, '_>) -> usize {
         let scope = inside.scope.with(self, block);
-        self.inner_error_log(block);
         let pass = block.iter().find(|directive| directive.name.text == "proxy_pass");
         let own = pass.map(|directive| self.proxy_pass(directive, &scope.proxy, None));
         let handler = match own {

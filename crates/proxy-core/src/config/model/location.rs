@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{
-    Access, AccessLog, Expression, Files, MINUTE_MS, Program, ProxyPass, Shared, Template,
-};
+use super::{Access, Expression, Files, Logs, MINUTE_MS, Program, ProxyPass, Shared, Template};
 
 /// A `location` with all that it inherits.
 #[derive(Debug)]
@@ -20,8 +18,8 @@ pub struct Location {
     pub client: ClientSide,
     /// nginx: `add_header`.
     pub add_headers: Shared<AddHeader>,
-    /// nginx: `access_log`; empty when off.
-    pub access_logs: Shared<AccessLog>,
+    /// What is written down of its requests.
+    pub logs: Logs,
     /// Where files are, and what they and other answers made here are said to be.
     pub files: Arc<Files>,
     /// How a redirect to a path is written.

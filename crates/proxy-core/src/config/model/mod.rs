@@ -33,7 +33,10 @@ pub use location::{
     AddHeader, ClientSide, ContentTypes, ErrorPage, ErrorPages, Handler, Keepalive, Lingering,
     LingeringClose, Location, Locations, NewStatus, RedirectForm, Return, Search, Types,
 };
-pub use log::{AccessLog, ErrorLevel, ErrorLog, ErrorLogs, Escape, LogFile, LogFormat};
+pub use log::{
+    AccessFile, AccessLog, ErrorLevel, ErrorLog, ErrorLogs, Escape, LogFile, LogFormat, Logs,
+    MadeFile, Notice, Syslog, SyslogServer,
+};
 pub use map::{Geo, Map, Split};
 pub use pass::{
     IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyRedirect, ProxyTimeouts,
@@ -69,7 +72,7 @@ pub struct Config {
     pub splits: Vec<Split>,
     /// nginx: `limit_req_zone` and `limit_conn_zone`.
     pub zones: Vec<Zone>,
-    /// nginx: `error_log` of the main level and of `http`.
+    /// nginx: `error_log` of the main level, and all files of those below.
     pub error_logs: ErrorLogs,
     /// What the program itself is told.
     pub process: Process,
