@@ -5,7 +5,7 @@
 use super::ignored::{FASTCGI_PAGE, UWSGI_PAGE};
 use super::*;
 
-const HTTP2: &str = "not supported yet: HTTP/1.0 and HTTP/1.1 are spoken";
+const QUIC: &str = "HTTP/3 is not spoken; clients fall back on TCP, leave it out";
 const BROTLI: &str = "not a module of nginx; the application can compress, what it compressed \
                       passes as it is";
 const TRACING: &str = "not a module of nginx; the application traces, its fields (`traceparent` \
@@ -42,7 +42,8 @@ pub(super) const ROWS: &[Row] = &[
     foreign(
         "access_by_lua*",
         "",
-        "Lua is not run here; `auth_request` lets the application decide, `allow`, `deny` and `limit_req` do without",
+        "Lua is not run here; `auth_request` lets the application decide, `allow`, `deny` and \
+         `limit_req` do without",
     ),
     foreign(
         "balancer_by_lua*",
@@ -63,7 +64,8 @@ pub(super) const ROWS: &[Row] = &[
     foreign(
         "header_filter_by_lua*",
         "",
-        "Lua is not run here; `add_header`, `proxy_hide_header` and `expires` change the fields of answers",
+        "Lua is not run here; `add_header`, `proxy_hide_header` and `expires` change the fields of \
+         answers",
     ),
     foreign("init_by_lua*", "", HOOKS),
     foreign("init_worker_by_lua*", "", HOOKS),
@@ -120,7 +122,8 @@ pub(super) const ROWS: &[Row] = &[
     foreign(
         "otel_*",
         "ngx_otel_module",
-        "spans are not sent; the application traces, its fields pass, `$request_id` can be set and logged",
+        "spans are not sent; the application traces, its fields pass, `$request_id` can be set and \
+         logged",
     ),
     foreign("pagespeed", "", "not a module of nginx; pages pass as the application makes them"),
     foreign("echo*", "", "not a module of nginx; `return 200 TEXT` answers with a text"),
@@ -164,12 +167,14 @@ pub(super) const ROWS: &[Row] = &[
     foreign(
         "auth_oidc*",
         "http/ngx_http_oidc_module",
-        "a directive of the commercial NGINX Plus; `auth_request` and a service such as oauth2-proxy do it",
+        "a directive of the commercial NGINX Plus; `auth_request` and a service such as \
+         oauth2-proxy do it",
     ),
     foreign(
         "health_check",
         "http/ngx_http_upstream_hc_module",
-        "a directive of the commercial NGINX Plus; `max_fails`, `fail_timeout` and `proxy_next_upstream` leave a failing server out",
+        "a directive of the commercial NGINX Plus; `max_fails`, `fail_timeout` and \
+         `proxy_next_upstream` leave a failing server out",
     ),
     foreign("api", "http/ngx_http_api_module", STATUS),
     foreign("status", "http/ngx_http_status_module", STATUS),
@@ -183,12 +188,14 @@ pub(super) const ROWS: &[Row] = &[
     foreign(
         "keyval*",
         "http/ngx_http_keyval_module",
-        "a directive of the commercial NGINX Plus; a `map` in an included file is loaded again when it changes",
+        "a directive of the commercial NGINX Plus; a `map` in an included file is loaded again \
+         when it changes",
     ),
     foreign(
         "session_log*",
         "http/ngx_http_session_log_module",
-        "a directive of the commercial NGINX Plus; `log_format` with a cookie in it tells sessions apart",
+        "a directive of the commercial NGINX Plus; `log_format` with a cookie in it tells sessions \
+         apart",
     ),
     foreign("f4f*", "http/ngx_http_f4f_module", STREAMING),
     foreign("hls*", "http/ngx_http_hls_module", STREAMING),
@@ -219,23 +226,25 @@ pub(super) const ROWS: &[Row] = &[
     foreign(
         "empty_gif",
         "http/ngx_http_empty_gif_module",
-        "this module of nginx is not supported; `return 204` answers with nothing, a file with a picture",
+        "this module of nginx is not supported; `return 204` answers with nothing, a file with a \
+         picture",
     ),
     foreign(
         "userid*",
         "http/ngx_http_userid_module",
-        "visitors are not given numbers; the application can set a cookie, `add_header Set-Cookie` with `$request_id` in it too",
+        "visitors are not given numbers; the application can set a cookie, `add_header Set-Cookie` \
+         with `$request_id` in it too",
     ),
     foreign("ancient_browser*", "http/ngx_http_browser_module", BROWSER),
     foreign("modern_browser*", "http/ngx_http_browser_module", BROWSER),
-    foreign("http2_*", "http/ngx_http_v2_module", HTTP2),
-    foreign("http3_*", "http/ngx_http_v3_module", HTTP2),
-    foreign("quic_*", "http/ngx_http_v3_module", HTTP2),
+    foreign("http3_*", "http/ngx_http_v3_module", QUIC),
+    foreign("quic_*", "http/ngx_http_v3_module", QUIC),
     foreign("fastcgi_*", FASTCGI_PAGE, "not supported yet: FastCGI is not spoken"),
     foreign(
         "uwsgi_*",
         UWSGI_PAGE,
-        "uwsgi is not spoken; the application can serve HTTP (uwsgi: `http-socket`), for `proxy_pass`",
+        "uwsgi is not spoken; the application can serve HTTP (uwsgi: `http-socket`), for \
+         `proxy_pass`",
     ),
     foreign(
         "scgi_*",
@@ -256,6 +265,7 @@ pub(super) const ROWS: &[Row] = &[
     foreign(
         "passenger_*",
         "",
-        "not a module of nginx; the application can be started by its own container, for `proxy_pass`",
+        "not a module of nginx; the application can be started by its own container, for \
+         `proxy_pass`",
     ),
 ];

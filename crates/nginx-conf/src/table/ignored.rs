@@ -111,14 +111,6 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_temp_file_write_size", PROXY_PAGE, HSL, SIZE, NoEffect(TEMPORARY)),
     row("proxy_max_temp_file_size", PROXY_PAGE, HSL, SIZE, NoEffect(TEMPORARY)).already(&["0"]),
     row("client_body_in_single_buffer", HTTP_PAGE, HSL, FLAG, NoEffect(BUFFERING)),
-    row(
-        "client_body_in_file_only",
-        HTTP_PAGE,
-        HSL,
-        Shape::exact(&[Kind::OneOf(&["on", "clean", "off"])]),
-        NoEffect(TEMPORARY),
-    )
-    .already(&["off"]),
     row("client_header_buffer_size", HTTP_PAGE, HS, SIZE, NoEffect(BUFFERING)),
     row("proxy_buffers", PROXY_PAGE, HSL, BUFFERS, NoEffect(BUFFERING)),
     row("proxy_busy_buffers_size", PROXY_PAGE, HSL, SIZE, NoEffect(BUFFERING)),

@@ -130,6 +130,7 @@ impl Scope {
                 set(&mut limits.fields_max, number().map(|max| count(max, FIELDS_MAX)))
             }
             "ignore_invalid_headers" => limits.ignore_invalid_headers = flag(directive),
+            "merge_slashes" => limits.merges_slashes = flag(directive),
             "underscores_in_headers" => limits.underscores_in_headers = flag(directive),
             "server_tokens" => {
                 self.server_tokens =
@@ -141,6 +142,7 @@ impl Scope {
             "log_subrequest" => self.telling.subrequests = flag(directive),
             "rewrite_log" => self.telling.steps = flag(directive),
             "absolute_redirect" => self.redirect.absolute = flag(directive),
+            "server_name_in_redirect" => self.redirect.by_name = flag(directive),
             "port_in_redirect" => self.redirect.port = flag(directive),
             _ => return false,
         }

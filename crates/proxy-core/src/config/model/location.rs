@@ -148,11 +148,13 @@ pub struct RedirectForm {
     pub absolute: bool,
     /// nginx: `port_in_redirect`, on: with the port, if it is not 80.
     pub port: bool,
+    /// nginx: `server_name_in_redirect`, off: the server's first name, not the client's Host.
+    pub by_name: bool,
 }
 
 impl Default for RedirectForm {
     fn default() -> Self {
-        RedirectForm { absolute: true, port: true }
+        RedirectForm { absolute: true, port: true, by_name: false }
     }
 }
 

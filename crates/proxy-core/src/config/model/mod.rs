@@ -214,6 +214,8 @@ pub struct ClientLimits {
     /// nginx: `ignore_invalid_headers`, on: a field with an odd name is left out; off makes it a
     /// 400.
     pub ignore_invalid_headers: bool,
+    /// nginx: `merge_slashes`, on.
+    pub merges_slashes: bool,
     /// nginx: `max_headers`, 1000: how many fields a head may have.
     pub fields_max: usize,
 }
@@ -226,6 +228,7 @@ impl Default for ClientLimits {
             head_bytes_max: 32 << 10,
             underscores_in_headers: false,
             ignore_invalid_headers: true,
+            merges_slashes: true,
             fields_max: 1000,
         }
     }
