@@ -9,6 +9,7 @@ use crate::canary::{Canary, is_planted};
 use crate::clock::Millis;
 use crate::exchange::Aside;
 use crate::exchange::Sending;
+use crate::log::Lines;
 use crate::response::Response;
 use crate::variables::Sent;
 
@@ -62,6 +63,8 @@ pub struct Errands {
     pub sending: Option<Box<Sending>>,
     /// The exchange itself, while it is its own subrequest.
     pub aside: Option<Box<Aside>>,
+    /// Lines about subrequests for the access log.
+    pub lines: Lines,
 }
 
 impl Default for Downstream {

@@ -16,6 +16,7 @@ mod ignored;
 mod later;
 mod proxy;
 mod rewrite;
+mod small;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -121,6 +122,7 @@ const GROUPS: &[&[Row]] = &[
     access::ROWS,
     proxy::ROWS,
     fastcgi::ROWS,
+    small::ROWS,
     ignored::ROWS,
     later::ROWS,
     blocks::ROWS,

@@ -36,7 +36,7 @@ mod upstream;
 use http1::{BodyReader, Reject, RequestHead};
 
 use crate::clock::{Millis, Moment};
-use crate::config::model::{Handler, Location, LogFormat, ProxyPass};
+use crate::config::model::{Handler, Location, ProxyPass};
 use crate::downstream::{ClientNext, Downstream};
 use crate::fault::{Fault, UpstreamFault};
 use crate::generation::At;
@@ -336,11 +336,6 @@ impl Exchange {
             sent: self.down.sent,
             now,
         }
-    }
-
-    /// Appends the exchange's line for the access log.
-    pub fn push_log_line(&self, format: &LogFormat, now: Moment, out: &mut Vec<u8>) {
-        self.view(now).push_log_line(format, out);
     }
 
     fn context(&self, is_persistent: bool, is_tunnel: bool, now: Moment) -> Context<'_> {

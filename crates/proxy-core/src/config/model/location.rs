@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{
-    Access, AccessLog, Bodies, Expression, Files, MINUTE_MS, Program, ProxyPass, Script, Shared,
+    Access, Bodies, Expression, Files, Logs, MINUTE_MS, Program, ProxyPass, Script, Shared,
     Template,
 };
 
@@ -21,8 +21,8 @@ pub struct Location {
     pub client: ClientSide,
     /// nginx: `add_header`.
     pub add_headers: Shared<AddHeader>,
-    /// nginx: `access_log`; empty when off.
-    pub access_logs: Shared<AccessLog>,
+    /// What is written down of its requests.
+    pub logs: Logs,
     /// Where files are, and what they and other answers made here are said to be.
     pub files: Arc<Files>,
     /// How a redirect to a path is written.
@@ -156,11 +156,13 @@ pub struct RedirectForm {
     pub absolute: bool,
     /// nginx: `port_in_redirect`, on: with the port, if it is not 80.
     pub port: bool,
+    /// nginx: `server_name_in_redirect`, off: the server's first name, not the client's Host.
+    pub by_name: bool,
 }
 
 impl Default for RedirectForm {
     fn default() -> Self {
-        RedirectForm { absolute: true, port: true }
+        RedirectForm { absolute: true, port: true, by_name: false }
     }
 }
 

@@ -39,7 +39,10 @@ pub use location::{
     AddHeader, ClientSide, ContentTypes, ErrorPage, ErrorPages, Handler, Keepalive, Lingering,
     LingeringClose, Location, Locations, NewStatus, RedirectForm, Return, Search, Types,
 };
-pub use log::{AccessLog, ErrorLevel, ErrorLog, ErrorLogs, Escape, LogFile, LogFormat};
+pub use log::{
+    AccessFile, AccessLog, ErrorLevel, ErrorLog, ErrorLogs, Escape, LogFile, LogFormat, Logs,
+    MadeFile, Notice, Syslog, SyslogServer,
+};
 pub use map::{Geo, Map, Split};
 pub use pass::{
     IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyRedirect, ProxyTimeouts,
@@ -75,7 +78,7 @@ pub struct Config {
     pub splits: Vec<Split>,
     /// nginx: `limit_req_zone` and `limit_conn_zone`.
     pub zones: Vec<Zone>,
-    /// nginx: `error_log` of the main level and of `http`.
+    /// nginx: `error_log` of the main level, and all files of those below.
     pub error_logs: ErrorLogs,
     /// What the program itself is told.
     pub process: Process,
@@ -220,6 +223,8 @@ pub struct ClientLimits {
     /// nginx: `ignore_invalid_headers`, on: a field with an odd name is left out; off makes it a
     /// 400.
     pub ignore_invalid_headers: bool,
+    /// nginx: `merge_slashes`, on.
+    pub merges_slashes: bool,
     /// nginx: `max_headers`, 1000: how many fields a head may have.
     pub fields_max: usize,
 }
@@ -232,6 +237,7 @@ impl Default for ClientLimits {
             head_bytes_max: 32 << 10,
             underscores_in_headers: false,
             ignore_invalid_headers: true,
+            merges_slashes: true,
             fields_max: 1000,
         }
     }
