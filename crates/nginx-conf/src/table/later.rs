@@ -10,10 +10,13 @@ const LIMITS: &str = "not supported yet; `limit_rate` bounds what clients get";
 const CACHE: &str = "not supported yet: there is no cache";
 const TLS: &str = "not supported yet: TLS is not served, listen without \"ssl\"";
 const TLS_UPSTREAM: &str = "not supported yet: no TLS is spoken to upstreams";
-const BALANCING: &str = "not supported yet: servers take turns by their weight; leave it out \
-                         where there is one server, it changes nothing";
 const RESOLVER: &str = "not needed, leave it out: names of upstreams are looked up again by \
                         themselves when a connection fails, by the system's resolver";
+const STICKY: &str = "not supported: `hash $cookie_NAME consistent` or `ip_hash` keeps clients at their \
+                      servers";
+const LEAST_TIME: &str = "a directive of the commercial NGINX Plus; `least_conn` is near to it";
+const QUEUE: &str = "a directive of the commercial NGINX Plus; a request for which no server is free is \
+                     answered by 502";
 const HTTP2: &str = "not supported yet: HTTP/1.0 and HTTP/1.1 are spoken";
 pub(super) const PLUS: &str = "a directive of the commercial NGINX Plus";
 
@@ -92,13 +95,9 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_ssl_crl", PROXY_PAGE, HSL, WORD, Refused(TLS_UPSTREAM)),
     row("proxy_ssl_conf_command", PROXY_PAGE, HSL, Shape::words(2, 2), Refused(TLS_UPSTREAM))
         .many(),
-    row("least_conn", UPSTREAM_PAGE, UPSTREAM, Shape::none(), Refused(BALANCING)),
-    row("ip_hash", UPSTREAM_PAGE, UPSTREAM, Shape::none(), Refused(BALANCING)),
-    row("hash", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(BALANCING)),
-    row("random", UPSTREAM_PAGE, UPSTREAM, Shape::words(0, 2), Refused(BALANCING)),
-    row("least_time", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(PLUS)),
-    row("sticky", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, ANY), Refused(PLUS)),
-    row("queue", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(PLUS)),
+    row("least_time", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(LEAST_TIME)),
+    row("sticky", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, ANY), Refused(STICKY)),
+    row("queue", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(QUEUE)),
     row("state", UPSTREAM_PAGE, UPSTREAM, WORD, Refused(PLUS)),
     row("ntlm", UPSTREAM_PAGE, UPSTREAM, Shape::none(), Refused(PLUS)),
     row("ssl_certificate", SSL_PAGE, HS, WORD, Refused(TLS)).many(),

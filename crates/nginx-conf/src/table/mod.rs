@@ -14,6 +14,7 @@ mod ignored;
 mod later;
 mod proxy;
 mod rewrite;
+mod upstream;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -117,6 +118,7 @@ const GROUPS: &[&[Row]] = &[
     rewrite::ROWS,
     access::ROWS,
     proxy::ROWS,
+    upstream::ROWS,
     ignored::ROWS,
     later::ROWS,
     blocks::ROWS,

@@ -39,6 +39,7 @@ impl Exchange {
         self.wire.request_body = body;
         self.wire.has_sent = false;
         self.call.begin(pass, at.config(), self.request.course.redirects, now.ms);
+        self.prepare_choice(&at, pass.upstream, now);
         self.phase = Phase::Connecting;
         self.wants_connect = true;
     }

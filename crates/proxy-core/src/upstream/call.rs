@@ -4,6 +4,7 @@
 //! request may be sent once more (nginx: `ngx_http_upstream_next`). It touches no connection.
 
 use super::address::Address;
+use super::balance::Choice;
 use super::link::ServerId;
 use super::peers::Peers;
 use crate::canary::{Canary, is_planted};
@@ -107,8 +108,8 @@ pub struct Call {
     next: NextUpstream,
     began_ms: Millis,
     redirects: u32,
-    /// Servers that this request is done with.
-    tried: Vec<usize>,
+    /// What is remembered of the servers that were chosen.
+    pub choice: Choice,
     /// How many more servers may fail.
     tries_left: usize,
     /// The last failure.
@@ -125,7 +126,7 @@ impl Default for Call {
             next: NextUpstream::default(),
             began_ms: 0,
             redirects: 0,
-            tried: Vec::new(),
+            choice: Choice::default(),
             tries_left: 0,
             fault: UpstreamFault::NoneLive,
             passed_over: Vec::new(),
@@ -141,7 +142,7 @@ impl Call {
         self.next = pass.next_upstream;
         self.began_ms = now;
         self.redirects = redirects;
-        self.tried.clear();
+        self.choice.clear();
         let most = usize::try_from(pass.next_upstream.tries).unwrap_or(usize::MAX);
         // nginx: each server is tried once at most; one that is down is none.
         let servers = config.upstreams.get(pass.upstream).map(|upstream| &upstream.servers);
@@ -166,7 +167,7 @@ impl Call {
     ) -> Step {
         loop {
             match &mut self.state {
-                State::Choosing => match peers.pick(config, self.upstream, &self.tried, now) {
+                State::Choosing => match peers.pick(config, self.upstream, &mut self.choice, now) {
                     Some(id) => {
                         self.state = State::At { id, addresses_tried: 0, may_take_idle: true };
                     }
@@ -286,11 +287,11 @@ impl Call {
         now: Millis,
     ) -> bool {
         if let State::At { id, .. } = self.state {
-            debug_assert!(!self.tried.contains(&id.server), "a server is left once");
+            debug_assert!(!self.choice.tried.contains(&id.server), "a server is left once");
             if self.fault.counts_against_server() {
                 peers.failed(config, id, now);
             }
-            self.tried.push(id.server);
+            self.choice.leave(id.server);
             let address = attempts.last().and_then(|attempt| attempt.address.clone());
             self.passed_over.push((self.fault, address));
         }

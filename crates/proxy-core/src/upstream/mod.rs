@@ -2,9 +2,11 @@
 //! and the wire.
 
 pub mod address;
+pub mod balance;
 pub mod call;
 pub mod h1;
 pub mod link;
 pub mod peers;
+pub mod points;
 pub mod pool;
 pub mod wire;

@@ -70,6 +70,8 @@ features! {
     SmallHeadBudget,
     SmallReplay,
     Paths,
+    Methods,
+    MaxConns,
     // Files.
     CutFiles,
     UnreadableFiles,

@@ -41,7 +41,7 @@ pub use pass::{
 };
 pub use rewrite::{FileTest, Program, Rewrite, Step, Telling, Test, Then};
 pub use template::{Part, Template};
-pub use upstream::{Upstream, UpstreamServer};
+pub use upstream::{Method, Upstream, UpstreamServer};
 
 pub use super::variable::Variable;
 use crate::zones::Zone;
@@ -123,6 +123,7 @@ impl Config {
         self.log_formats.iter().any(|format| in_template(&format.template))
             || self.maps.iter().any(in_map)
             || self.zones.iter().any(|zone| in_template(&zone.key))
+            || self.upstreams.iter().any(|one| one.method.template().is_some_and(in_template))
             || self.geos.iter().any(|geo| geo.subject.as_ref() == Some(variable))
             || self.splits.iter().any(|split| in_template(&split.subject))
             || self.servers.iter().any(|server| {

@@ -374,10 +374,9 @@ fn every_problem_is_told_at_once() {
     );
     // What the table refuses hides nothing but what follows from it.
     check_errors(
-        "http {\nupstream u { least_conn; server a; }\nserver {\nlocation ~ x { ssi on; }\nreturn 200 $b$;\nadd_header A $b; }\n}",
+        "http {\nupstream u { ntlm; server a; }\nserver {\nlocation ~ x { ssi on; }\nreturn 200 $b$;\nadd_header A $b; }\n}",
         &[
-            "2:14: \"least_conn\" directive is refused: not supported yet: servers take turns by their \
-             weight; leave it out where there is one server, it changes nothing",
+            "2:14: \"ntlm\" directive is refused: a directive of the commercial NGINX Plus",
             "4:16: \"ssi\" directive is refused: this module of nginx is not supported",
         ],
     );
