@@ -9,4 +9,5 @@ pub mod link;
 pub mod peers;
 pub mod points;
 pub mod pool;
+pub mod replay;
 pub mod wire;
