@@ -24,6 +24,7 @@ pub(crate) fn server(host: &str, addresses: &[&str]) -> UpstreamServer {
 pub(crate) fn upstream(name: &str, servers: Vec<UpstreamServer>) -> Upstream {
     Upstream {
         name: name.as_bytes().to_vec(),
+        port: None,
         servers,
         keepalive: 32,
         keepalive_timeout_ms: 4000,

@@ -17,7 +17,7 @@ impl Exchange {
     /// Does what the phases said.
     pub(super) fn follow(&mut self, content: Content, now: Moment, out: &mut Out) {
         match content {
-            Content::Call => self.begin_call(now),
+            Content::Call => self.begin_call(now, out),
             Content::Ask { refused } => self.ask(refused, now, out),
             Content::Pause { then, .. } if is_planted(Canary::NoPause) => {
                 self.resume(then, now, out);
@@ -32,7 +32,7 @@ impl Exchange {
         }
     }
 
-    fn begin_call(&mut self, now: Moment) {
+    fn begin_call(&mut self, now: Moment, out: &mut Out) {
         let at = self.request.at.clone();
         let Some(pass) = pass_of(at.location(self.request.place)) else { return };
         let body = if pass.sending.body { self.request.body() } else { http1::BodyLength::None };
@@ -45,8 +45,17 @@ impl Exchange {
             None => self.wire.replay.begin(false),
         }
         self.wire.has_sent = false;
-        self.call.begin(pass, at.config(), self.request.course.redirects, now.ms);
-        self.prepare_choice(&at, pass.upstream, now);
+        match &pass.url.by_variables {
+            None => {
+                self.call.begin(pass, at.config(), self.request.course.redirects, now.ms);
+                self.prepare_choice(&at, pass.upstream, now);
+            }
+            Some(url) => {
+                if let Err(fault) = self.find_target(&at, pass, url, now) {
+                    return self.fail(fault, now, out);
+                }
+            }
+        }
         self.phase = Phase::Connecting;
         self.wants_connect = true;
     }

@@ -266,7 +266,10 @@ impl<'e> View<'e> {
 
     fn pass_url(&self) -> Option<&PassUrl> {
         match &self.request.at.location(self.request.place).handler {
-            Handler::Proxy(pass) if self.request.course.is_passed => Some(&pass.url),
+            Handler::Proxy(pass) if self.request.course.is_passed => match pass.url.by_variables {
+                None => Some(&pass.url),
+                Some(_) => self.request.uri.made.as_deref(),
+            },
             _ => None,
         }
     }

@@ -101,6 +101,8 @@ pub struct Settings {
     pub ignore_abort: bool,
     pub replay_bytes: u64,
     pub http10: bool,
+    /// Where `Pass` and `Accel` go is made by variables.
+    pub by_variables: bool,
     /// The group of `Pass` and `Accel`, and of `Uri`.
     pub groups: [usize; 2],
 }
@@ -208,6 +210,7 @@ fn draw_settings(rng: &mut Prng, has: &Features, groups: usize) -> Settings {
         ignore_abort: has.has(Feature::IgnoreAbort) && rng.once_in(2),
         replay_bytes: if has.has(Feature::SmallReplay) { 500 } else { 16 << 10 },
         http10: has.has(Feature::Http10Upstream) && rng.once_in(2),
+        by_variables: has.has(Feature::Methods) && header_ms.is_multiple_of(2),
         groups: [rng.index(groups), rng.index(groups)],
     }
 }
@@ -376,6 +379,16 @@ impl Site {
     }
 }
 
+impl Settings {
+    fn pass(&self) -> String {
+        let [group, _] = self.groups;
+        match self.by_variables {
+            true => format!("set $to up{group}; proxy_pass http://$to"),
+            false => format!("proxy_pass http://up{group}"),
+        }
+    }
+}
+
 impl Block {
     fn push_text(&self, serial: usize, out: &mut String) {
         let s = &self.settings;
@@ -415,7 +428,7 @@ impl Block {
         );
         for place in PLACES {
             let what = match place {
-                Place::Pass | Place::Accel => format!("proxy_pass http://up{}", s.groups[0]),
+                Place::Pass | Place::Accel => s.pass(),
                 Place::Uri => format!("proxy_pass http://up{}/base/", s.groups[1]),
                 Place::Own => {
                     format!("limit_rate {RATE}; return 200 \"own $request_uri\"")

@@ -11,6 +11,7 @@ use super::balance::Balance;
 use super::scope::{millis, set};
 use crate::config::address::host_port;
 use crate::config::model::{Method, Upstream, UpstreamServer};
+use crate::config::url::UNIX_PORT;
 use crate::upstream::address::{Address, unix_host};
 
 /// Groups by name.
@@ -33,8 +34,6 @@ const KEEPALIVE_REQUESTS: u64 = 1_000;
 const KEEPALIVE_TIME_MS: u64 = 3_600_000;
 /// Port of a server without one.
 const HTTP_PORT: u16 = 80;
-/// What stands for the port of a socket that has none.
-pub(super) const UNIX_PORT: u16 = 0;
 
 impl Lower<'_> {
     /// nginx: `upstream NAME { … }`.
@@ -131,6 +130,7 @@ impl Lower<'_> {
         }
         let index = self.config.upstreams.len();
         let mut upstream = empty(host);
+        upstream.port = Some(port);
         upstream.servers.push(server(host, port));
         self.config.upstreams.push(upstream);
         self.upstreams.implicit.insert((key, port), index);
@@ -144,6 +144,7 @@ const KEEPALIVE_MAX: u64 = 65_536;
 fn empty(name: &str) -> Upstream {
     Upstream {
         name: name.into(),
+        port: None,
         servers: Vec::new(),
         keepalive: KEEPALIVE,
         keepalive_timeout_ms: KEEPALIVE_TIMEOUT_MS,

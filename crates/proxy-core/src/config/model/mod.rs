@@ -109,6 +109,7 @@ impl Config {
                 Handler::Proxy(pass) => {
                     let changes = pass.changes.iter().flat_map(|changes| changes.templates());
                     let texts = pass.redirects.iter().flat_map(ProxyRedirect::templates);
+                    let texts = texts.chain(pass.url.by_variables.as_deref());
                     let texts = texts.chain(changes);
                     pass.set_headers.iter().map(|field| &field.value).chain(texts).any(in_template)
                 }

@@ -10,6 +10,8 @@ use crate::upstream::points::Points;
 pub struct Upstream {
     /// As in the file.
     pub name: Vec<u8>,
+    /// The port of what a `proxy_pass` to a host has made; none where the file has a block.
+    pub port: Option<u16>,
     /// In file order.
     pub servers: Vec<UpstreamServer>,
     /// nginx: `keepalive`, idle connections kept by a worker; 32 where the file says nothing
@@ -116,6 +118,7 @@ impl Upstream {
         };
         Upstream {
             name: b"app".to_vec(),
+            port: None,
             servers: (0..servers).map(server).collect(),
             keepalive: 32,
             keepalive_timeout_ms: 60_000,

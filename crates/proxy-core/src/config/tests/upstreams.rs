@@ -101,3 +101,19 @@ fn a_ring_has_its_bound() {
         &[told],
     );
 }
+
+#[test]
+fn a_pass_by_variables_has_no_place_and_no_redirect_of_its_own() {
+    let config = server(
+        "proxy_redirect a b; location / { proxy_redirect off; proxy_pass http://$host/x; } \
+         location /in { proxy_pass http://$host; } location ~ re { proxy_pass http://$host/uri; }",
+    );
+    let own = pass(&config, "/");
+    assert!(own.url.by_variables.is_some() && own.redirects.is_empty());
+    assert_eq!((pass(&config, "/in").redirects.len(), config.upstreams.len()), (1, 0));
+    assert!(server("location / { proxy_pass http://$host; }").upstreams.is_empty());
+    check_server_error(
+        "location / { proxy_redirect default; proxy_pass http://$host; }",
+        "\"proxy_redirect default\" cannot be used with \"proxy_pass\" directive with variables",
+    );
+}

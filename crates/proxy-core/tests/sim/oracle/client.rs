@@ -115,7 +115,7 @@ impl Judge<'_> {
         let has_trouble = self.shared.blames.values().any(|one| one.faults + one.silences > 0)
             || self.shared.network.conns.iter().any(|conn| conn.is_gone(Party::Actor))
             || self.world.has.any(&[Feature::Refuse, Feature::ConnectHangs, Feature::MaxFails])
-            || self.world.has.any(&[Feature::OwnShortage, Feature::Silence]);
+            || self.world.has.any(&[Feature::OwnShortage, Feature::Silence, Feature::MaxConns]);
         has_trouble || !ask.words.iter().all(is_plain)
     }
 
