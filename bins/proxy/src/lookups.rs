@@ -13,16 +13,24 @@ use crate::net::Runtime;
 /// How often names are looked up for which somebody waits.
 const INTERVAL: Duration = Duration::from_secs(2);
 
+/// How often names are looked up that may change unseen (nginx: `resolve`).
+const WATCH_INTERVAL: Duration = Duration::from_secs(30);
+
 /// When and whether names are looked up.
 pub struct Lookups {
     due: Instant,
+    watch_due: Instant,
     is_under_way: Arc<AtomicBool>,
 }
 
 impl Lookups {
     /// The first turn is an interval from now.
     pub fn new(now: Instant) -> Lookups {
-        Lookups { due: now + INTERVAL, is_under_way: Arc::new(AtomicBool::new(false)) }
+        Lookups {
+            due: now + INTERVAL,
+            watch_due: now + WATCH_INTERVAL,
+            is_under_way: Arc::new(AtomicBool::new(false)),
+        }
     }
 
     /// When the next turn is due.
@@ -36,6 +44,10 @@ impl Lookups {
             return;
         }
         self.due = now + INTERVAL;
+        if now >= self.watch_due {
+            self.watch_due = now + WATCH_INTERVAL;
+            want_watched(runtime);
+        }
         if self.is_under_way.swap(true, Ordering::SeqCst) {
             return;
         }
@@ -59,6 +71,14 @@ impl Lookups {
     }
 }
 
+fn want_watched(runtime: &Runtime) {
+    for (upstream, group) in runtime.config.upstreams.iter().enumerate() {
+        for (server, _) in group.servers.iter().enumerate().filter(|(_, one)| one.is_watched) {
+            runtime.addresses.want(upstream, server);
+        }
+    }
+}
+
 fn look_up(runtime: &Runtime, upstream: usize, server: usize) {
     let settings = &runtime.config.upstreams[upstream].servers[server];
     let found = config::resolve(&settings.host, settings.port);
@@ -73,10 +93,11 @@ mod tests {
     use super::*;
     use crate::net::addresses::Addresses;
     use crate::test_upstream::{server, upstream};
-    use proxy_core::config::model::Config;
+    use proxy_core::config::model::{Config, UpstreamServer};
 
     fn runtime() -> Arc<Runtime> {
-        let upstream = upstream("u", vec![server("localhost", &[])]);
+        let watched = UpstreamServer { is_watched: true, ..server("localhost", &["10.0.0.1:1"]) };
+        let upstream = upstream("u", vec![server("localhost", &[]), watched]);
         let config = Config { upstreams: vec![upstream], ..Config::default() };
         let addresses = Addresses::new(&config);
         Arc::new(Runtime { config: Arc::new(config), addresses })
@@ -91,8 +112,16 @@ mod tests {
         let now = start + INTERVAL;
         lookups.turn(now, &runtime);
         assert_eq!(lookups.due(), now + INTERVAL);
+        wait_for(&lookups, &runtime, 0);
+        assert_eq!(runtime.addresses.list(0, 1).len(), 1, "nobody has asked for it");
+        lookups.turn(start + WATCH_INTERVAL, &runtime);
+        wait_for(&lookups, &runtime, 1);
+    }
+
+    fn wait_for(lookups: &Lookups, runtime: &Runtime, server: usize) {
         let end = Instant::now() + Duration::from_secs(20);
-        while runtime.addresses.list(0, 0).len() < 2 {
+        let is_under_way = || lookups.is_under_way.load(Ordering::SeqCst);
+        while is_under_way() || runtime.addresses.list(0, server).len() < 2 {
             assert!(Instant::now() < end, "it is not looked up");
             std::thread::sleep(Duration::from_millis(1));
         }

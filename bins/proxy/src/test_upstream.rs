@@ -1,6 +1,6 @@
 //! Upstream groups for unit tests, with nginx's defaults where a test says nothing.
 
-use proxy_core::config::model::{Upstream, UpstreamServer};
+use proxy_core::config::model::{Method, Upstream, UpstreamServer};
 
 pub(crate) fn server(host: &str, addresses: &[&str]) -> UpstreamServer {
     UpstreamServer {
@@ -13,6 +13,9 @@ pub(crate) fn server(host: &str, addresses: &[&str]) -> UpstreamServer {
         weight: 1,
         max_fails: 1,
         fail_timeout_ms: 10_000,
+        max_conns: 0,
+        load: None,
+        is_watched: false,
         backup: false,
         down: false,
     }
@@ -21,9 +24,12 @@ pub(crate) fn server(host: &str, addresses: &[&str]) -> UpstreamServer {
 pub(crate) fn upstream(name: &str, servers: Vec<UpstreamServer>) -> Upstream {
     Upstream {
         name: name.as_bytes().to_vec(),
+        port: None,
         servers,
         keepalive: 32,
         keepalive_timeout_ms: 4000,
         keepalive_requests: 1000,
+        keepalive_time_ms: 3_600_000,
+        method: Method::default(),
     }
 }

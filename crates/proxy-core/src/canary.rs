@@ -65,6 +65,10 @@ canaries! {
     RefusalLetsIn,
     /// What a request holds of a zone is not given back.
     HoldForgotten,
+    /// A request goes on counting at its server after its connection is kept.
+    LoadForgotten,
+    /// A server gets more requests than it may have.
+    OverMaxConns,
     /// A request that is to wait for its turn goes on at once.
     NoPause,
     /// An answer goes out as fast as it is taken.

@@ -32,6 +32,10 @@ pub enum Fault {
     Denied,
     /// A rewrite leaves nothing of the path.
     EmptyPath,
+    /// The variables of a `proxy_pass` make no URL.
+    NoUrl,
+    /// They make a name, and nobody looks one up for them.
+    NoResolver,
     /// A variable's value is longer than any may be.
     ValueTooLong,
     /// There is no named location of that name.
@@ -133,7 +137,8 @@ impl Fault {
             Fault::BodyTooLarge => 413,
             Fault::Denied => 403,
             Fault::LengthRequired => 411,
-            Fault::RedirectCycle | Fault::EmptyPath | Fault::ValueTooLong => 500,
+            Fault::RedirectCycle | Fault::EmptyPath | Fault::ValueTooLong | Fault::NoUrl => 500,
+            Fault::NoResolver => 502,
             Fault::NoSuchName | Fault::BodyGone => 500,
             Fault::FileCut | Fault::FileUnreadable(_) => 500,
             Fault::Shortage(_) => 503,
@@ -171,6 +176,8 @@ impl Fault {
             Fault::Denied => 24,
             Fault::FileCut => 25,
             Fault::FileUnreadable(_) => 26,
+            Fault::NoUrl => 27,
+            Fault::NoResolver => 28,
         }
     }
 
@@ -225,6 +232,10 @@ impl fmt::Display for Fault {
             Fault::RedirectCycle => write!(f, "rewrites or internal redirects lead in a circle"),
             Fault::Denied => write!(f, "access forbidden by rule"),
             Fault::EmptyPath => write!(f, "the rewritten URI has a zero length"),
+            Fault::NoUrl => write!(f, "the variables of \"proxy_pass\" make no valid URL"),
+            Fault::NoResolver => {
+                write!(f, "no resolver for the name that the variables of \"proxy_pass\" make")
+            }
             Fault::ValueTooLong => write!(f, "the value of a variable is too long"),
             Fault::NoSuchName => write!(f, "could not find the named location"),
             Fault::BodyGone => write!(f, "a body that has gone to an upstream is not sent again"),
@@ -239,7 +250,7 @@ impl fmt::Display for Fault {
 }
 
 /// Kinds of faults, see [`Fault::kind`].
-const KINDS: usize = 27;
+const KINDS: usize = 29;
 /// A fault of one kind is told so often at most.
 const INTERVAL_MS: Millis = 1_000;
 
@@ -330,6 +341,8 @@ mod tests {
         let own = [
             (Fault::Client(Reject::HostMissing), 400, Info),
             (Fault::ClientLeft, 499, Info),
+            (Fault::NoUrl, 500, Error),
+            (Fault::NoResolver, 502, Error),
             (Fault::ClientTooSlow, 408, Info),
             (Fault::ClientStalled, 408, Info),
             (Fault::BodyTooLarge, 413, Error),

@@ -11,6 +11,7 @@ use http1::target::{self, Target};
 use http1::{FieldClass, Reject, RequestHead, Span, Version};
 
 use crate::clock::Moment;
+use crate::config::model::PassUrl;
 use crate::course::{CHANGES_MAX, Course, Role};
 use crate::generation::{At, Place};
 use crate::values::Values;
@@ -48,6 +49,8 @@ pub struct Uri {
     /// The target in origin form as the client wrote it, for an upstream that gets it unchanged;
     /// empty once something else is asked for than what the client wrote.
     pub target: Vec<u8>,
+    /// What the variables of a `proxy_pass` have come to.
+    pub made: Option<Box<PassUrl>>,
     /// The part of the head's target that follows the authority.
     origin: Span,
 }
@@ -59,6 +62,7 @@ impl Uri {
         }
         (self.is_host_told, self.has_new_args) = (false, false);
         self.origin = Span::default();
+        self.made = None;
     }
 
     /// Puts another query in the place of the client's.

@@ -139,7 +139,10 @@ pub(super) const ROWS: &[Row] = &[
     )
     .many(),
     row("server", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, ANY), Class::Implemented)
-        .note("weight, max_fails, fail_timeout, backup, down")
+        .note(
+            "weight, max_conns (of all workers), max_fails, fail_timeout, backup, down; with \
+             resolve a name is looked up again each half minute, else when a connection fails",
+        )
         .many(),
     row("keepalive", UPSTREAM_PAGE, UPSTREAM, NUMBER, Class::Implemented)
         .note("32 where the file says nothing"),

@@ -87,7 +87,6 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_send_lowat", PROXY_PAGE, HSL, SIZE, NoEffect(SOCKETS)),
     row("proxy_socket_keepalive", PROXY_PAGE, HSL, FLAG, NoEffect(SOCKETS)),
     row("keepalive_time", HTTP_PAGE, HSL, TIME, NoEffect(AGE)),
-    row("keepalive_time", UPSTREAM_PAGE, UPSTREAM, TIME, NoEffect(AGE)),
     row("keepalive_disable", HTTP_PAGE, HSL, Shape::words(1, ANY), NoEffect(OLD_CLIENTS)),
     // Tables.
     row("types_hash_max_size", HTTP_PAGE, HSL, NUMBER, NoEffect(TABLES)),
@@ -120,7 +119,6 @@ pub(super) const ROWS: &[Row] = &[
     row("open_log_file_cache", LOG_PAGE, HSL, Shape::words(1, 4), NoEffect(LOG_FILES)),
     row("msie_padding", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)),
     row("msie_refresh", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)).already(&["off"]),
-    row("zone", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), NoEffect("there is one process")),
     // TLS tuning.
     row("ssl_session_cache", SSL_PAGE, HS, Shape::words(1, 2), NoEffect(TLS)),
     row("ssl_session_timeout", SSL_PAGE, HS, Shape::exact(&[Kind::Seconds]), NoEffect(TLS)),

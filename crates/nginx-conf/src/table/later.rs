@@ -11,8 +11,6 @@ pub(super) const LIMITS: &str = "not supported yet; `limit_rate` bounds what cli
 pub(super) const CACHE: &str = "not supported yet: there is no cache";
 const TLS: &str = "not supported yet: TLS is not served, listen without \"ssl\"";
 const TLS_UPSTREAM: &str = "not supported yet: no TLS is spoken to upstreams";
-const BALANCING: &str = "not supported yet: servers take turns by their weight; leave it out \
-                         where there is one server, it changes nothing";
 const RESOLVER: &str = "not needed, leave it out: names of upstreams are looked up again by \
                         themselves when a connection fails, by the system's resolver";
 const HTTP2: &str = "not supported yet: HTTP/1.0 and HTTP/1.1 are spoken";
@@ -70,10 +68,6 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_ssl_crl", PROXY_PAGE, HSL, WORD, Refused(TLS_UPSTREAM)),
     row("proxy_ssl_conf_command", PROXY_PAGE, HSL, Shape::words(2, 2), Refused(TLS_UPSTREAM))
         .many(),
-    row("least_conn", UPSTREAM_PAGE, UPSTREAM, Shape::none(), Refused(BALANCING)),
-    row("ip_hash", UPSTREAM_PAGE, UPSTREAM, Shape::none(), Refused(BALANCING)),
-    row("hash", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(BALANCING)),
-    row("random", UPSTREAM_PAGE, UPSTREAM, Shape::words(0, 2), Refused(BALANCING)),
     row(
         "least_time",
         UPSTREAM_PAGE,

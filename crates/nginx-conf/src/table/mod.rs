@@ -17,6 +17,7 @@ mod later;
 mod proxy;
 mod rewrite;
 mod small;
+mod upstream;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -123,6 +124,7 @@ const GROUPS: &[&[Row]] = &[
     proxy::ROWS,
     fastcgi::ROWS,
     small::ROWS,
+    upstream::ROWS,
     ignored::ROWS,
     later::ROWS,
     blocks::ROWS,

@@ -6,7 +6,8 @@ const PASS: Contexts = LOCATION.and(IF).and(LIMIT_EXCEPT);
 
 pub(super) const ROWS: &[Row] = &[
     row("proxy_pass", PROXY_PAGE, PASS, WORD, Class::Implemented).note(
-        "http:// only, without variables; https is not supported yet; an \
+        "http:// only; variables may make a name of an `upstream` or an address, other names are \
+             answered by 502 and never looked up; https is not supported yet; an \
              answer with X-Accel-Redirect goes to the location that it names",
     ),
     row(

@@ -13,4 +13,5 @@ pub mod pattern;
 mod template;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod url;
 mod variable;

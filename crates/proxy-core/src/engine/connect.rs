@@ -40,6 +40,8 @@ impl<N: Net> Engine<N> {
                                 requests: 0,
                                 is_connecting: true,
                                 idle_since: 0,
+                                began_ms: self.now.ms,
+                                held: exchange.hold(),
                             }));
                             return;
                         }
@@ -146,6 +148,9 @@ impl<N: Net> Engine<N> {
         self.links.put(link.key, LinkPlace::Client(client.key));
         let link = client.link.insert(link);
         if let Some(exchange) = &mut client.exchange {
+            if link.held.is_none() {
+                link.held = exchange.hold();
+            }
             exchange.attached(
                 (link.server, &link.address),
                 reused,

@@ -203,7 +203,7 @@ impl Exchange {
             if self.down.has_request() {
                 let bytes = self.wire.replay.whole().map_or(0, <[u8]>::len);
                 self.wire.request_body = BodyLength::Exact(bytes as u64);
-                self.begin_connecting(now);
+                self.begin_connecting(now, out);
                 return used;
             }
             if part.used == 0 {

@@ -49,14 +49,24 @@ impl Exchange {
         if body == http1::BodyLength::Chunked && self.wire.fastcgi.is_some() {
             return self.begin_gathering(out);
         }
-        self.begin_connecting(now);
+        self.begin_connecting(now, out);
     }
 
     /// All that has to be known of the request is: a server is looked for.
-    pub(super) fn begin_connecting(&mut self, now: Moment) {
+    pub(super) fn begin_connecting(&mut self, now: Moment, out: &mut Out) {
         let at = self.request.at.clone();
         let Some(pass) = pass_of(at.location(self.request.place)) else { return };
-        self.call.begin(pass, at.config(), self.request.course.redirects, now.ms);
+        match &pass.url.by_variables {
+            None => {
+                self.call.begin(pass, at.config(), self.request.course.redirects, now.ms);
+                self.prepare_choice(&at, pass.upstream, now);
+            }
+            Some(url) => {
+                if let Err(fault) = self.find_target(&at, pass, url, now) {
+                    return self.fail(fault, now, out);
+                }
+            }
+        }
         self.phase = Phase::Connecting;
         self.wants_connect = true;
     }

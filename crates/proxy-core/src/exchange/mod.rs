@@ -20,6 +20,7 @@
 //! empty buffers end the exchange.
 
 mod answer;
+mod choice;
 mod client;
 mod deadline;
 mod error_page;
@@ -293,6 +294,7 @@ impl Exchange {
             self.link_action.get_or_insert(Action::DropLink);
         }
         self.wants_connect = false;
+        self.call.choice.let_go();
         self.down.errands.sending = None;
         self.down.response.chain = None;
         self.down.next = next;

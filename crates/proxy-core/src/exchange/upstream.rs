@@ -43,6 +43,7 @@ impl Exchange {
     /// No connection can be made for want of something here: no server is to blame.
     pub fn shortage(&mut self, cause: Cause, now: Moment, out: &mut Out) {
         let fault = Fault::Shortage(cause);
+        self.call.choice.let_go();
         self.attempts.end(Some(fault.status()), now.ms);
         self.fail(fault, now, out);
     }

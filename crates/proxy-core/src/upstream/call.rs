@@ -4,6 +4,7 @@
 //! request may be sent once more (nginx: `ngx_http_upstream_next`). It touches no connection.
 
 use super::address::Address;
+use super::balance::Choice;
 use super::link::ServerId;
 use super::peers::Peers;
 use crate::canary::{Canary, is_planted};
@@ -99,6 +100,9 @@ enum State {
     At { id: ServerId, addresses_tried: usize, may_take_idle: bool },
 }
 
+/// What stands for the server of an address that is of no group: nobody knows it.
+const ALONE: ServerId = ServerId { upstream: usize::MAX, server: 0 };
+
 /// The chain of attempts of one call.
 #[derive(Debug)]
 pub struct Call {
@@ -107,8 +111,10 @@ pub struct Call {
     next: NextUpstream,
     began_ms: Millis,
     redirects: u32,
-    /// Servers that this request is done with.
-    tried: Vec<usize>,
+    /// What is remembered of the servers that were chosen.
+    pub choice: Choice,
+    /// The only address, which is of no group.
+    alone: Option<Address>,
     /// How many more servers may fail.
     tries_left: usize,
     /// The last failure.
@@ -125,7 +131,8 @@ impl Default for Call {
             next: NextUpstream::default(),
             began_ms: 0,
             redirects: 0,
-            tried: Vec::new(),
+            choice: Choice::default(),
+            alone: None,
             tries_left: 0,
             fault: UpstreamFault::NoneLive,
             passed_over: Vec::new(),
@@ -136,18 +143,44 @@ impl Default for Call {
 impl Call {
     /// Begins a chain.
     pub fn begin(&mut self, pass: &ProxyPass, config: &Config, redirects: u32, now: Millis) {
+        self.begin_at(pass.upstream, pass, config, redirects, now);
+    }
+
+    /// Begins a chain of one try at an address that is of no group.
+    pub fn begin_alone(
+        &mut self,
+        address: Address,
+        pass: &ProxyPass,
+        config: &Config,
+        redirects: u32,
+        now: Millis,
+    ) {
+        self.begin_at(ALONE.upstream, pass, config, redirects, now);
+        (self.alone, self.tries_left) = (Some(address), 1);
+    }
+
+    /// Begins a chain at the servers of a group.
+    pub fn begin_at(
+        &mut self,
+        upstream: usize,
+        pass: &ProxyPass,
+        config: &Config,
+        redirects: u32,
+        now: Millis,
+    ) {
         self.state = State::Choosing;
-        self.upstream = pass.upstream;
+        self.upstream = upstream;
+        self.alone = None;
         self.next = pass.next_upstream;
         self.began_ms = now;
         self.redirects = redirects;
-        self.tried.clear();
+        self.choice.clear();
         let most = usize::try_from(pass.next_upstream.tries).unwrap_or(usize::MAX);
         // nginx: each server is tried once at most; one that is down is none.
-        let servers = config.upstreams.get(pass.upstream).map(|upstream| &upstream.servers);
+        let servers = config.upstreams.get(upstream).map(|upstream| &upstream.servers);
         let up = servers.into_iter().flatten().filter(|server| !server.down).count();
         self.tries_left = up.min(if most == 0 { usize::MAX } else { most });
-        debug_assert!(servers.is_some_and(|servers| !servers.is_empty()), "a group has servers");
+        debug_assert!(servers.is_none_or(|servers| !servers.is_empty()), "a group has servers");
         self.fault = UpstreamFault::NoneLive;
     }
 
@@ -166,7 +199,10 @@ impl Call {
     ) -> Step {
         loop {
             match &mut self.state {
-                State::Choosing => match peers.pick(config, self.upstream, &self.tried, now) {
+                State::Choosing if self.alone.is_some() => {
+                    self.state = State::At { id: ALONE, addresses_tried: 0, may_take_idle: false };
+                }
+                State::Choosing => match peers.pick(config, self.upstream, &mut self.choice, now) {
                     Some(id) => {
                         self.state = State::At { id, addresses_tried: 0, may_take_idle: true };
                     }
@@ -186,7 +222,11 @@ impl Call {
                     *addresses_tried += 1;
                     // nginx: each address is a server of its own.
                     let may_dial = nth == 0 || !self.is_late(now);
-                    if let Some(address) = peers.address(id, nth).filter(|_| may_dial) {
+                    let address = match &self.alone {
+                        Some(address) => Some(address.clone()).filter(|_| nth == 0),
+                        None => peers.address(id, nth).filter(|_| may_dial),
+                    };
+                    if let Some(address) = address {
                         attempts.begin(self.attempt(Some(address.clone()), now));
                         return Step::Dial(id, address);
                     }
@@ -286,11 +326,11 @@ impl Call {
         now: Millis,
     ) -> bool {
         if let State::At { id, .. } = self.state {
-            debug_assert!(!self.tried.contains(&id.server), "a server is left once");
+            debug_assert!(!self.choice.tried.contains(&id.server), "a server is left once");
             if self.fault.counts_against_server() {
                 peers.failed(config, id, now);
             }
-            self.tried.push(id.server);
+            self.choice.leave(id.server);
             let address = attempts.last().and_then(|attempt| attempt.address.clone());
             self.passed_over.push((self.fault, address));
         }

@@ -33,7 +33,10 @@ pub fn push_request(view: &View<'_>, pass: &ProxyPass, body: BodyLength, out: &m
     let (request, method) = (view.request, method(view, pass));
     let version = if pass.http11 { Version::Http11 } else { Version::Http10 };
     let mut target = Vec::new();
-    let target = match &pass.url.uri {
+    let made = request.uri.made.as_ref().filter(|_| pass.url.by_variables.is_some());
+    let target = match made.map_or(&pass.url.uri, |url| &url.uri) {
+        // nginx: what variables made is sent as it is.
+        Some(uri) if made.is_some() => uri,
         None if !request.uri.target.is_empty() => &request.uri.target,
         uri => {
             push_target(request, uri.as_deref(), &mut target);

@@ -1,6 +1,7 @@
 //! A connection to a server of an upstream.
 
 use super::address::Address;
+use super::balance::Held;
 use crate::clock::Millis;
 use crate::slab::Key;
 use crate::stream::Stream;
@@ -30,4 +31,8 @@ pub struct Link<S> {
     pub is_connecting: bool,
     /// When it became idle.
     pub idle_since: Millis,
+    /// When it was made.
+    pub began_ms: Millis,
+    /// While it carries a request that counts for its server.
+    pub held: Option<Held>,
 }

@@ -2,11 +2,13 @@
 //! and the wire.
 
 pub mod address;
+pub mod balance;
 pub mod call;
 pub mod fastcgi;
 pub mod h1;
 pub mod link;
 pub mod peers;
+pub mod points;
 pub mod pool;
 pub mod replay;
 pub mod wire;

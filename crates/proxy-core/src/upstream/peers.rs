@@ -1,5 +1,5 @@
-//! Servers of the upstreams as one worker sees them: whose turn it is, who is left alone for a
-//! while, and at which addresses each is reached.
+//! Servers of the upstreams as one worker sees them: who is left alone for a while, and at which
+//! addresses each is reached.
 //!
 //! It opens no connection; it says where to and remembers how it went (nginx:
 //! `ngx_http_upstream_round_robin`).
@@ -7,20 +7,21 @@
 use std::sync::Arc;
 
 use super::address::Address;
+use super::balance::{Choice, choose};
 use super::link::ServerId;
 use crate::clock::Millis;
 use crate::config::model::{Config, Upstream, UpstreamServer};
 
 #[derive(Debug)]
-struct Peer {
-    current_weight: i64,
+pub(super) struct Peer {
+    pub(super) current_weight: i64,
     /// Less than the weight for a while after failures.
-    effective_weight: i64,
+    pub(super) effective_weight: i64,
     fails: u32,
     /// When it last failed.
     failed_at: Millis,
     /// When it last failed, or was tried again after its time out.
-    checked_at: Millis,
+    pub(super) checked_at: Millis,
     addresses: Arc<[Address]>,
     /// Which address answered last: `localhost` with a dead `::1` costs one attempt ever.
     preferred: usize,
@@ -58,61 +59,17 @@ impl Peers {
         Peers { groups, has_wanted }
     }
 
-    /// The server whose turn it is: smooth weighted round robin over those that are up, backup
-    /// servers when no other is left. `tried` has the servers that this request is done with.
+    /// The server that is to get a request, by its group's method.
     pub fn pick(
         &mut self,
         config: &Config,
         upstream: usize,
-        tried: &[usize],
+        choice: &mut Choice,
         now: Millis,
     ) -> Option<ServerId> {
         let settings = config.upstreams.get(upstream)?;
-        let server = match settings.servers.as_slice() {
-            // nginx: max_fails is ignored where there is only one server.
-            [only] => (tried.is_empty() && !only.down).then_some(0),
-            _ => self
-                .pick_among(settings, upstream, tried, now, false)
-                .or_else(|| self.pick_among(settings, upstream, tried, now, true)),
-        };
-        Some(ServerId { upstream, server: server? })
-    }
-
-    fn pick_among(
-        &mut self,
-        settings: &Upstream,
-        upstream: usize,
-        tried: &[usize],
-        now: Millis,
-        backup: bool,
-    ) -> Option<usize> {
-        let peers = self.groups.get_mut(upstream)?;
-        let mut total = 0;
-        let mut best: Option<(usize, i64)> = None;
-        for (index, (server, peer)) in settings.servers.iter().zip(peers.iter_mut()).enumerate() {
-            let is_out = server.down || server.backup != backup || tried.contains(&index);
-            if is_out || peer.is_resting(server, now) {
-                continue;
-            }
-            peer.current_weight += peer.effective_weight;
-            total += peer.effective_weight;
-            if peer.effective_weight < i64::from(server.weight) {
-                peer.effective_weight += 1;
-            }
-            if best.is_none_or(|(_, weight)| peer.current_weight > weight) {
-                best = Some((index, peer.current_weight));
-            }
-        }
-        let (best, _) = best?;
-        debug_assert!(!tried.contains(&best), "no server is tried twice");
-        let (peer, server) = (peers.get_mut(best)?, settings.servers.get(best)?);
-        debug_assert!(peer.effective_weight >= 0);
-        debug_assert!(peer.effective_weight <= i64::from(server.weight));
-        peer.current_weight -= total;
-        if now.saturating_sub(peer.checked_at) > server.fail_timeout_ms {
-            peer.checked_at = now;
-        }
-        Some(best)
+        let server = choose(settings, self.groups.get_mut(upstream)?, choice, now)?;
+        Some(ServerId { upstream, server })
     }
 
     fn peer(&mut self, id: ServerId) -> Option<&mut Peer> {
@@ -213,7 +170,7 @@ impl Peers {
 }
 
 impl Peer {
-    fn is_resting(&self, server: &UpstreamServer, now: Millis) -> bool {
+    pub(super) fn is_resting(&self, server: &UpstreamServer, now: Millis) -> bool {
         server.max_fails > 0
             && self.fails >= server.max_fails
             && now.saturating_sub(self.checked_at) <= server.fail_timeout_ms
@@ -233,7 +190,9 @@ mod tests {
     }
 
     fn pick(peers: &mut Peers, config: &Config, tried: &[usize], now: Millis) -> Option<usize> {
-        peers.pick(config, 0, tried, now).map(|id| id.server)
+        let mut choice = Choice::default();
+        tried.iter().for_each(|server| choice.leave(*server));
+        peers.pick(config, 0, &mut choice, now).map(|id| id.server)
     }
 
     const FIRST: ServerId = ServerId { upstream: 0, server: 0 };

@@ -4,6 +4,7 @@
 //! is given back.
 
 use super::link::{Link, ServerId};
+use crate::canary::{Canary, is_planted};
 use crate::clock::Millis;
 use crate::config::model::Config;
 use crate::slab::Key;
@@ -42,7 +43,8 @@ impl<S> Pool<S> {
     }
 
     /// Keeps a link from now on; gives back one that is to be closed where there are too many
-    /// (nginx: `keepalive`, `keepalive_requests`). Of a server that has not been seen to keep
+    /// (nginx: `keepalive`,
+    /// `keepalive_requests`, `keepalive_time`). Of a server that has not been seen to keep
     /// connections the old ones stay, to see whether it does.
     pub fn keep(
         &mut self,
@@ -58,7 +60,15 @@ impl<S> Pool<S> {
             return Some(link);
         };
         let Some(idle) = group.servers.get_mut(id.server) else { return Some(link) };
-        if settings.keepalive == 0 || link.requests >= settings.keepalive_requests {
+        let held = link.held.take();
+        if is_planted(Canary::LoadForgotten) {
+            std::mem::forget(held);
+        }
+        let age_ms = now.saturating_sub(link.began_ms);
+        if settings.keepalive == 0
+            || link.requests >= settings.keepalive_requests
+            || age_ms > settings.keepalive_time_ms
+        {
             return Some(link);
         }
         if !is_proven && group.count >= settings.keepalive {
@@ -170,6 +180,7 @@ mod tests {
             keepalive: 2,
             keepalive_timeout_ms: 4_000,
             keepalive_requests: 3,
+            keepalive_time_ms: 20_000,
             ..Upstream::for_tests(2)
         };
         Config { upstreams: vec![upstream], ..Config::default() }
@@ -184,6 +195,8 @@ mod tests {
             requests,
             is_connecting: false,
             idle_since: 0,
+            began_ms: 0,
+            held: None,
         })
     }
 
@@ -227,5 +240,7 @@ mod tests {
         assert_eq!((pool.next_expiry(), pool.len()), (Some(4_010), 1));
         assert_eq!(pool.take_expired(&config, 4_010).len(), 1);
         assert_eq!((pool.next_expiry(), pool.is_empty()), (None, true));
+        assert!(pool.keep(&config, link(&mut slab, 0, 1), true, 20_000).is_none());
+        assert!(pool.keep(&config, link(&mut slab, 0, 1), true, 20_001).is_some());
     }
 }

@@ -276,7 +276,10 @@ impl<'e> View<'e> {
     fn pass_url(&self) -> Option<&PassUrl> {
         match &self.request.at.location(self.request.place).handler {
             Handler::Proxy(pass) if self.request.course.is_passed && pass.fastcgi().is_none() => {
-                Some(&pass.url)
+                match pass.url.by_variables {
+                    None => Some(&pass.url),
+                    Some(_) => self.request.uri.made.as_deref(),
+                }
             }
             _ => None,
         }

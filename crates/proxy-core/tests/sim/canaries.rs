@@ -5,7 +5,7 @@ use proxy_core::canary::{self, Canary};
 use crate::{PANIC, simulate};
 
 /// Within so many seeds each fault is to be found.
-const SEEDS_MAX: u64 = 2_000;
+const SEEDS_MAX: u64 = 4_000;
 
 /// The first seed whose oracle finds the fault, with what it says. An assertion of the core, which
 /// a program of a release does not have, is not enough.

@@ -71,6 +71,8 @@ features! {
     SmallHeadBudget,
     SmallReplay,
     Paths,
+    Methods,
+    MaxConns,
     // Files.
     CutFiles,
     UnreadableFiles,

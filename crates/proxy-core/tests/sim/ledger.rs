@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use proxy_core::config::model::Config;
 use proxy_core::listeners::ListenerId;
+use proxy_core::upstream::balance::Load;
 use proxy_core::zones::{Holders, ZoneKind};
 
 use crate::network::Millis;
@@ -187,6 +188,8 @@ pub struct Answer {
 pub struct Ledger {
     /// What each generation counts of requests under way.
     pub held: Vec<Arc<Mutex<Holders>>>,
+    /// What each generation counts of requests at servers, with their bounds.
+    pub loads: Vec<(u32, Load)>,
     pub asks: Vec<Ask>,
     pub answers: Vec<Answer>,
     pub lines: Vec<Line>,
@@ -208,6 +211,17 @@ impl Ledger {
             ZoneKind::Connections(holders) => Some(Arc::clone(holders)),
             ZoneKind::Requests { .. } => None,
         }));
+        let servers = config.upstreams.iter().flat_map(|upstream| &upstream.servers);
+        self.loads.extend(servers.filter_map(|one| Some((one.max_conns, one.load.clone()?))));
+    }
+
+    /// No server has more requests than it may.
+    pub fn check_loads(&mut self) {
+        let is_over = |(most, load): &&(u32, Load)| *most > 0 && load.count() > *most;
+        if let Some((most, load)) = self.loads.iter().find(is_over) {
+            let wrong = format!("a server has {} requests of {most}", load.count());
+            self.fail(wrong);
+        }
     }
 
     /// Content that a client got of an answer.

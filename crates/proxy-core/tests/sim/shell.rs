@@ -209,6 +209,7 @@ impl Worker {
         if let Some(engine) = &mut self.engine {
             engine.end_turn(&mut self.net);
         }
+        ledger.check_loads();
         self.hand_over(ledger, moment.ms);
         let network = &mut shared.borrow_mut().network;
         // It asks for another turn at once, though nothing has come and nothing has moved.

@@ -101,6 +101,8 @@ pub struct Settings {
     pub ignore_abort: bool,
     pub replay_bytes: u64,
     pub http10: bool,
+    /// Where `Pass` and `Accel` go is made by variables.
+    pub by_variables: bool,
     /// The group of `Pass` and `Accel`, and of `Uri`.
     pub groups: [usize; 2],
 }
@@ -115,12 +117,15 @@ pub struct Member {
     pub is_backup: bool,
     pub is_down: bool,
     pub has_path: bool,
+    pub max_conns: u64,
 }
 
 /// An `upstream`.
 #[derive(Clone, Debug)]
 pub struct Group {
     pub members: Vec<Member>,
+    /// Behind its servers, where it takes backups.
+    pub method: &'static str,
     pub keepalive: u64,
     pub keepalive_ms: u64,
     pub keepalive_requests: u64,
@@ -205,9 +210,19 @@ fn draw_settings(rng: &mut Prng, has: &Features, groups: usize) -> Settings {
         ignore_abort: has.has(Feature::IgnoreAbort) && rng.once_in(2),
         replay_bytes: if has.has(Feature::SmallReplay) { 500 } else { 16 << 10 },
         http10: has.has(Feature::Http10Upstream) && rng.once_in(2),
+        by_variables: has.has(Feature::Methods) && header_ms.is_multiple_of(2),
         groups: [rng.index(groups), rng.index(groups)],
     }
 }
+
+const METHODS: [&str; 6] = [
+    "least_conn;",
+    "ip_hash;",
+    "hash $request_uri;",
+    "hash $request_uri consistent;",
+    "random;",
+    "random two;",
+];
 
 fn draw_group(rng: &mut Prng, has: &Features, servers: usize) -> Group {
     let mut order: Vec<usize> = (0..servers).collect();
@@ -226,12 +241,18 @@ fn draw_group(rng: &mut Prng, has: &Features, servers: usize) -> Group {
             is_backup: has_fails && rng.once_in(4),
             is_down: has_fails && rng.once_in(8),
             has_path: has.has(Feature::Paths) && rng.once_in(2),
+            max_conns: if has.has(Feature::MaxConns) { rng.between(0, 3) } else { 0 },
         })
         .collect();
     members[0].is_backup = false;
     let is_short = has.has(Feature::ShortKeepalive);
+    let method = match has.has(Feature::Methods) {
+        true => rng.pick(&METHODS),
+        false => "",
+    };
     Group {
         members,
+        method,
         keepalive: if is_short { rng.between(0, 2) } else { 32 },
         keepalive_ms: if is_short { rng.between(50, 400) } else { rng.between(1_000, 60_000) },
         keepalive_requests: if has.has(Feature::FewRequests) { rng.between(1, 3) } else { 1000 },
@@ -320,11 +341,15 @@ impl Site {
                 let path = if member.has_path { PATH } else { "" };
                 let _ = writeln!(
                     out,
-                    "server {path}{} weight={} max_fails={} fail_timeout={}s{backup}{down};",
-                    member.address, member.weight, member.max_fails, member.fail_s
+                    "server {path}{} weight={} max_fails={} fail_timeout={}s max_conns={}{backup}{down};",
+                    member.address,
+                    member.weight,
+                    member.max_fails,
+                    member.fail_s,
+                    member.max_conns
                 );
             }
-            let _ = writeln!(out, "}}");
+            let _ = writeln!(out, "{} }}", group.method);
         }
         for block in &self.blocks {
             block.push_text(serial, &mut out);
@@ -351,6 +376,16 @@ impl Site {
             panic!("{errors:?} in\n{text}")
         });
         config
+    }
+}
+
+impl Settings {
+    fn pass(&self) -> String {
+        let [group, _] = self.groups;
+        match self.by_variables {
+            true => format!("set $to up{group}; proxy_pass http://$to"),
+            false => format!("proxy_pass http://up{group}"),
+        }
     }
 }
 
@@ -394,7 +429,7 @@ impl Block {
         );
         for place in PLACES {
             let what = match place {
-                Place::Pass | Place::Accel => format!("proxy_pass http://up{}", s.groups[0]),
+                Place::Pass | Place::Accel => s.pass(),
                 Place::Uri => format!("proxy_pass http://up{}/base/", s.groups[1]),
                 Place::Own => {
                     format!("limit_rate {RATE}; return 200 \"own $request_uri\"")

@@ -10,9 +10,9 @@ use nginx_conf::Directive;
 use super::Lower;
 use super::proxy::{ProxyLists, ProxyScope};
 use super::scope::flag;
-use super::upstream::UNIX_PORT;
 use crate::config::address::{HostPort, host_port};
 use crate::config::model::{FastCgi, Param, PassUrl, ProxyPass, Scheme, Script};
+use crate::config::url::UNIX_PORT;
 use crate::upstream::address::unix_host;
 
 /// The settings of one level that hold for its FastCGI passes.
@@ -152,12 +152,8 @@ impl Lower<'_> {
             return None;
         }
         let upstream = self.upstream_of(host, port, span);
-        let url = PassUrl {
-            host: text.into(),
-            port: Vec::new(),
-            uri: None,
-            scheme: Scheme::FastCgi(Arc::clone(&scope.own)),
-        };
+        let scheme = Scheme::FastCgi(Arc::clone(&scope.own));
+        let url = PassUrl { host: text.into(), scheme, ..PassUrl::default() };
         // HTTP is not spoken: nothing that holds for one of its versions does.
         Some(ProxyPass { http11: false, ..scope.shared.pass(upstream, url, Vec::new()) })
     }

@@ -4,6 +4,7 @@
 //! is checked before; what is told here is about meaning. Reads no file and asks no name server.
 
 mod access;
+mod balance;
 mod bodies;
 mod changes;
 mod error_page;

@@ -2,14 +2,14 @@
 //!
 //! Owns: what the URL names, and its messages. Looks no name up.
 
+use std::sync::Arc;
+
 use nginx_conf::Directive;
 
 use super::Lower;
 use super::proxy::ProxyScope;
-use super::upstream::UNIX_PORT;
-use crate::config::address::{HostPort, host_port};
-use crate::config::model::{PassUrl, ProxyPass, Scheme};
-use crate::upstream::address::unix_host;
+use crate::config::model::{PassUrl, ProxyPass};
+use crate::config::url::{SCHEME, Url};
 
 impl Lower<'_> {
     /// nginx: `proxy_pass URL` with what belongs to it. `path` is the location's, if it has one that
@@ -22,32 +22,31 @@ impl Lower<'_> {
     ) -> Option<ProxyPass> {
         let url = directive.arg(0)?;
         let span = directive.arg_span(0);
-        let Url { host, port, uri } = match parse_url(url) {
+        if url.contains('$') {
+            if scope.has_default_redirect() {
+                let message = "\"proxy_redirect default\" cannot be used with \"proxy_pass\" \
+                               directive with variables";
+                self.error(span, message);
+            }
+            let template = self.template(directive, 0)?;
+            let url = PassUrl { by_variables: Some(Arc::new(template)), ..PassUrl::default() };
+            return Some(scope.pass(usize::MAX, url, scope.written_redirects()));
+        }
+        let parsed = match parse_url(url) {
             Ok(parsed) => parsed,
             Err(message) => {
                 self.error(span, message);
                 return None;
             }
         };
+        let Url { host, port, uri } = parsed;
         if uri.is_some() && path.is_none() {
             self.error(span, NO_URI);
             return None;
         }
         let upstream = self.upstream_of(host, port, span);
-        let (host_text, port_text) = match port {
-            // nginx: a path is no host.
-            Some(UNIX_PORT) => ("localhost".to_owned(), String::new()),
-            Some(port) if port != 80 => (format!("{host}:{port}"), port.to_string()),
-            _ => (host.to_owned(), "80".to_owned()),
-        };
         let redirects = scope.redirects(url, uri.is_some(), path.unwrap_or_default());
-        let url = PassUrl {
-            host: host_text.into(),
-            port: port_text.into(),
-            uri: uri.map(Into::into),
-            scheme: Scheme::Http,
-        };
-        Some(scope.pass(upstream, url, redirects))
+        Some(scope.pass(upstream, parsed.passed(), redirects))
     }
 }
 
@@ -56,22 +55,8 @@ const NO_URI: &str = "\"proxy_pass\" cannot have URI part in location given by r
                       or inside named location, or inside \"if\" statement, or inside \
                       \"limit_except\" block";
 
-/// The parts of a `proxy_pass` URL.
-#[derive(Debug, PartialEq, Eq)]
-struct Url<'a> {
-    host: &'a str,
-    port: Option<u16>,
-    /// From the first slash after the host, or the colon after a path, if there is one.
-    uri: Option<&'a str>,
-}
-
+/// The parts of a URL that is written without variables.
 fn parse_url(url: &str) -> Result<Url<'_>, String> {
-    const SCHEME: &str = "http://";
-    if url.contains('$') {
-        let told = "variables in \"proxy_pass\" are not supported yet; a name written there is \
-                    looked up again by itself when a connection fails";
-        return Err(told.to_owned());
-    }
     let starts = |scheme: &str| {
         url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     };
@@ -81,24 +66,9 @@ fn parse_url(url: &str) -> Result<Url<'_>, String> {
     if !starts(SCHEME) {
         return Err(format!("invalid URL prefix in \"{url}\"; expected \"http://\""));
     }
-    let rest = &url[SCHEME.len()..];
-    let (authority, uri) = match (rest.strip_prefix("unix:"), rest.find('/')) {
-        // nginx: a path ends with the next colon.
-        (Some(path), _) => {
-            let end = path.find(':').map_or(rest.len(), |colon| rest.len() - path.len() + colon);
-            (&rest[..end], rest.get(end + 1..).filter(|uri| !uri.is_empty()))
-        }
-        (None, Some(slash)) => (&rest[..slash], Some(&rest[slash..])),
-        (None, None) => (rest, None),
-    };
-    if uri.is_some_and(|uri| uri.bytes().any(|byte| byte <= b' ' || byte == 0x7f)) {
+    let url = Url::split(url.as_bytes().get(SCHEME.len()..).unwrap_or_default(), b"/")?;
+    if url.uri.is_some_and(|uri| uri.iter().any(|byte| *byte <= b' ' || *byte == 0x7f)) {
         return Err("space or control character in the URI of \"proxy_pass\"".to_owned());
     }
-    let at = match unix_host(authority) {
-        Some(host) => host.map(|host| HostPort { host, port: Some(UNIX_PORT) }),
-        None => host_port(authority),
-    };
-    let HostPort { host, port } =
-        at.map_err(|problem| format!("{problem} in upstream \"{authority}\""))?;
-    Ok(Url { host, port, uri })
+    Ok(url)
 }

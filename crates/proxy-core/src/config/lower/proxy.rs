@@ -151,6 +151,17 @@ impl ProxyScope {
         }
     }
 
+    /// Whether `proxy_redirect default` is written.
+    pub(super) fn has_default_redirect(&self) -> bool {
+        let rules = self.redirects.iter().flat_map(|rules| rules.iter());
+        rules.into_iter().any(|rule| matches!(rule, RedirectRule::Default))
+    }
+
+    /// The rules of `proxy_redirect` that are written.
+    pub(super) fn written_redirects(&self) -> Vec<ProxyRedirect> {
+        if self.redirects.is_some() { self.redirects("", false, "") } else { Vec::new() }
+    }
+
     /// nginx: what replaces what in `Location` and `Refresh` fields. Where nothing is written it is
     /// `default`.
     pub(super) fn redirects(&self, url: &str, has_uri: bool, path: &str) -> Vec<ProxyRedirect> {

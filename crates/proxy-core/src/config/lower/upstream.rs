@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use nginx_conf::{Directive, Span, units};
 
 use super::Lower;
-use super::scope::millis;
+use super::balance::Balance;
+use super::scope::{millis, set};
 use crate::config::address::host_port;
-use crate::config::model::{Upstream, UpstreamServer};
+use crate::config::model::{Method, Upstream, UpstreamServer};
+use crate::config::url::UNIX_PORT;
 use crate::upstream::address::{Address, unix_host};
 
 /// Groups by name.
@@ -28,10 +30,10 @@ const KEEPALIVE: usize = 32;
 const KEEPALIVE_TIMEOUT_MS: u64 = 4_000;
 /// nginx: default of `keepalive_requests`.
 const KEEPALIVE_REQUESTS: u64 = 1_000;
+/// nginx: default of `keepalive_time`.
+const KEEPALIVE_TIME_MS: u64 = 3_600_000;
 /// Port of a server without one.
 const HTTP_PORT: u16 = 80;
-/// What stands for the port of a socket that has none.
-pub(super) const UNIX_PORT: u16 = 0;
 
 impl Lower<'_> {
     /// nginx: `upstream NAME { … }`.
@@ -43,13 +45,14 @@ impl Lower<'_> {
         }
         let mut upstream = empty(name);
         let block = directive.block.as_deref().unwrap_or_default();
+        let mut balance = Balance::default();
         let mut has_server_line = false;
         for line in block {
             let number = || line.arg(0).and_then(units::number);
             match line.name.text.as_str() {
                 "server" => {
                     has_server_line = true;
-                    upstream.servers.extend(self.upstream_server(line));
+                    upstream.servers.extend(self.upstream_server(line, &balance));
                 }
                 "keepalive" => {
                     let count = number().unwrap_or(0).min(KEEPALIVE_MAX);
@@ -61,9 +64,11 @@ impl Lower<'_> {
                 "keepalive_requests" => {
                     upstream.keepalive_requests = number().unwrap_or(KEEPALIVE_REQUESTS);
                 }
-                _ => {}
+                "keepalive_time" => set(&mut upstream.keepalive_time_ms, millis(line)),
+                _ => balance.take(self, line),
             }
         }
+        balance.finish(self, directive, &mut upstream);
         if !has_server_line {
             let message = format!("no servers are inside upstream \"{name}\"");
             self.error(directive.name.span, message);
@@ -77,7 +82,7 @@ impl Lower<'_> {
     }
 
     /// nginx: `server ADDRESS [parameters]` of an upstream.
-    fn upstream_server(&mut self, line: &Directive) -> Option<UpstreamServer> {
+    fn upstream_server(&mut self, line: &Directive, balance: &Balance) -> Option<UpstreamServer> {
         let text = line.arg(0)?;
         let span = line.arg_span(0);
         let at = match unix_host(text) {
@@ -94,7 +99,13 @@ impl Lower<'_> {
         let mut server = server(host, port);
         for index in 1..line.args.len() {
             let parameter = line.arg(index).unwrap_or_default();
-            if let Err(problem) = take_parameter(&mut server, parameter) {
+            let taken = match parameter {
+                "backup" if !balance.takes_backup() => {
+                    Err(format!("balancing method does not support parameter \"{parameter}\""))
+                }
+                _ => take_parameter(&mut server, parameter),
+            };
+            if let Err(problem) = taken {
                 self.error(line.arg_span(index), problem);
             }
         }
@@ -124,6 +135,7 @@ impl Lower<'_> {
         }
         let index = self.config.upstreams.len();
         let mut upstream = empty(host);
+        upstream.port = Some(port);
         upstream.servers.push(server(host, port));
         self.config.upstreams.push(upstream);
         self.upstreams.implicit.insert((key, port), index);
@@ -137,10 +149,13 @@ const KEEPALIVE_MAX: u64 = 65_536;
 fn empty(name: &str) -> Upstream {
     Upstream {
         name: name.into(),
+        port: None,
         servers: Vec::new(),
         keepalive: KEEPALIVE,
         keepalive_timeout_ms: KEEPALIVE_TIMEOUT_MS,
         keepalive_requests: KEEPALIVE_REQUESTS,
+        keepalive_time_ms: KEEPALIVE_TIME_MS,
+        method: Method::default(),
     }
 }
 
@@ -152,9 +167,22 @@ fn server(host: &str, port: u16) -> UpstreamServer {
         weight: 1,
         max_fails: 1,
         fail_timeout_ms: 10_000,
+        max_conns: 0,
+        load: None,
+        is_watched: false,
         backup: false,
         down: false,
     }
+}
+
+const SLOW_START: &str = "is of the commercial NGINX Plus; leave it out: a server that comes back \
+                          gets its share at once";
+const STICKY: &str = "belongs to \"sticky\", which is not supported: \"hash $cookie_NAME \
+                      consistent\" keeps clients at their servers, and \"down\" takes one out";
+const SERVICE: &str = "is not supported: no SRV records are asked for; write the port";
+
+fn refused(parameter: &str, why: &str) -> String {
+    format!("parameter \"{parameter}\" {why}")
 }
 
 fn take_parameter(server: &mut UpstreamServer, parameter: &str) -> Result<(), String> {
@@ -171,19 +199,12 @@ fn take_parameter(server: &mut UpstreamServer, parameter: &str) -> Result<(), St
             let time = units::seconds(text).ok_or_else(invalid)?;
             server.fail_timeout_ms = time.as_secs().saturating_mul(1000);
         }
-        // Zero is nginx's default, no bound.
-        Some(("max_conns", "0")) => {}
-        Some(("max_conns" | "slow_start" | "route" | "service", _)) => {
-            return Err(format!("parameter \"{parameter}\" is not supported yet"));
-        }
-        None if parameter == "resolve" => {
-            let told = "parameter \"resolve\" is not needed, leave it out: names are looked up \
-                        again by themselves when a connection fails";
-            return Err(told.to_owned());
-        }
-        None if parameter == "drain" => {
-            return Err(format!("parameter \"{parameter}\" is not supported yet"));
-        }
+        Some(("max_conns", text)) => server.max_conns = number(text).ok_or_else(invalid)?,
+        None if parameter == "resolve" => server.is_watched = true,
+        Some(("slow_start", _)) => return Err(refused(parameter, SLOW_START)),
+        Some(("route", _)) => return Err(refused(parameter, STICKY)),
+        Some(("service", _)) => return Err(refused(parameter, SERVICE)),
+        None if parameter == "drain" => return Err(refused(parameter, STICKY)),
         _ => return Err(invalid()),
     }
     Ok(())

@@ -6,9 +6,10 @@ use super::{Shared, Template};
 use crate::config::pattern::{Captures, Pattern};
 
 /// How an upstream is spoken to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub enum Scheme {
     /// nginx: `proxy_pass http://…`.
+    #[default]
     Http,
     /// nginx: `fastcgi_pass`.
     FastCgi(Arc<FastCgi>),

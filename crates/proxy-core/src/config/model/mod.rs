@@ -50,7 +50,7 @@ pub use pass::{
 };
 pub use rewrite::{FileTest, Program, Rewrite, Step, Telling, Test, Then};
 pub use template::{Part, Template};
-pub use upstream::{Upstream, UpstreamServer};
+pub use upstream::{Method, Upstream, UpstreamServer};
 
 pub use super::variable::Variable;
 use crate::zones::Zone;
@@ -117,6 +117,7 @@ impl Config {
                     let params = pass.fastcgi().into_iter().flat_map(|to| to.params.iter());
                     let changes = pass.changes.iter().flat_map(|changes| changes.templates());
                     let texts = pass.redirects.iter().flat_map(ProxyRedirect::templates);
+                    let texts = texts.chain(pass.url.by_variables.as_deref());
                     let texts = texts.chain(params.map(|param| &param.value)).chain(changes);
                     pass.set_headers.iter().map(|field| &field.value).chain(texts).any(in_template)
                 }
@@ -135,6 +136,7 @@ impl Config {
         self.log_formats.iter().any(|format| in_template(&format.template))
             || self.maps.iter().any(in_map)
             || self.zones.iter().any(|zone| in_template(&zone.key))
+            || self.upstreams.iter().any(|one| one.method.template().is_some_and(in_template))
             || self.geos.iter().any(|geo| geo.subject.as_ref() == Some(variable))
             || self.splits.iter().any(|split| in_template(&split.subject))
             || self.servers.iter().any(|server| {

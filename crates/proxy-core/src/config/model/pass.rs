@@ -101,12 +101,15 @@ pub struct Steering {
 }
 
 /// The URL of a `proxy_pass`, taken apart.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PassUrl {
     /// nginx: `$proxy_host`, the host (with a port other than 80) as written.
     pub host: Vec<u8>,
     /// nginx: `$proxy_port`.
     pub port: Vec<u8>,
+    /// The whole where variables make it for each request; then there is no more of it, and the
+    /// pass's group is none.
+    pub by_variables: Option<Arc<Template>>,
     /// URI part: the matched prefix is replaced by it. `None` passes the raw request target.
     pub uri: Option<Vec<u8>>,
     /// How the upstream is spoken to.

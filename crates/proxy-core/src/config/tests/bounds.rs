@@ -273,15 +273,20 @@ fn recipes_that_are_not_needed_say_so() {
         "\"resolver\" directive is refused: not needed, leave it out: names of upstreams are looked \
          up again by themselves when a connection fails, by the system's resolver",
     );
-    for how in ["least_conn", "ip_hash", "random", "hash $uri consistent"] {
+    for (how, told) in [
+        (
+            "least_time header",
+            "a directive of the commercial NGINX Plus; `least_conn` is near to it",
+        ),
+        (
+            "sticky cookie a",
+            "not supported: `hash $cookie_NAME consistent` or `ip_hash` keeps clients at their \
+             servers",
+        ),
+    ] {
         let name = how.split(' ').next().unwrap_or(how);
-        let told = format!(
-            "1:21: \"{name}\" directive is refused: not supported yet: servers take turns by their \
-             weight; leave it out where there is one server, it changes nothing"
-        );
-        let text = format!(
-            "http {{ upstream u {{ {how}; server a; zone u 64k; }} server {{ return 200; }} }}"
-        );
+        let told = format!("1:21: \"{name}\" directive is refused: {told}");
+        let text = format!("http {{ upstream u {{ {how}; server a; }} server {{ return 200; }} }}");
         check_errors(&text, &[told.as_str()]);
     }
 }

@@ -169,11 +169,7 @@ fn a_pass_with_a_uri_replaces_the_location_and_one_without_passes_all() {
 #[test]
 fn bad_passes_are_told() {
     for (url, expected) in [
-        (
-            "$x",
-            "variables in \"proxy_pass\" are not supported yet; a name written there is looked up \
-             again by itself when a connection fails",
-        ),
+        ("http://$x", "unknown \"x\" variable"),
         ("https://a", "\"https://\" in \"proxy_pass\" is not supported yet"),
         ("localhost:5000", "invalid URL prefix in \"localhost:5000\"; expected \"http://\""),
         ("http://", "no host in upstream \"\""),
@@ -374,10 +370,10 @@ fn every_problem_is_told_at_once() {
     );
     // What the table refuses hides nothing but what follows from it.
     check_errors(
-        "http {\nupstream u { least_conn; server a; }\nserver {\nlocation ~ x { ssi on; }\nreturn 200 $b$;\nadd_header A $b; }\n}",
+        "http {\nupstream u { ntlm; server a; }\nserver {\nlocation ~ x { ssi on; }\nreturn 200 $b$;\nadd_header A $b; }\n}",
         &[
-            "2:14: \"least_conn\" directive is refused: not supported yet: servers take turns by their \
-             weight; leave it out where there is one server, it changes nothing",
+            "2:14: \"ntlm\" directive is refused: a directive of the commercial NGINX Plus; the \
+             application has to sign users in by requests that stand alone",
             "4:16: \"ssi\" directive is refused: pages are not put together here; the \
              application can, or `try_files` can choose",
         ],

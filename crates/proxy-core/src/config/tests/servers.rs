@@ -181,11 +181,20 @@ fn bad_upstreams_are_told() {
         ("upstream u { server a weight=0; }", "1:30: invalid parameter \"weight=0\""),
         ("upstream u { server a wieght=1; }", "1:30: invalid parameter \"wieght=1\""),
         (
-            "upstream u { server a resolve; }",
-            "1:30: parameter \"resolve\" is not needed, leave it out: names are looked up again by \
-             themselves when a connection fails",
+            "upstream u { server a drain; }",
+            "1:30: parameter \"drain\" belongs to \"sticky\", which is not supported: \"hash \
+             $cookie_NAME consistent\" keeps clients at their servers, and \"down\" takes one out",
         ),
-        ("upstream u { server a drain; }", "1:30: parameter \"drain\" is not supported yet"),
+        (
+            "upstream u { server a slow_start=3s; }",
+            "1:30: parameter \"slow_start=3s\" is of the commercial NGINX Plus; leave it out: a server \
+             that comes back gets its share at once",
+        ),
+        (
+            "upstream u { server a service=http; }",
+            "1:30: parameter \"service=http\" is not supported: no SRV records are asked for; write \
+             the port",
+        ),
         (
             "upstream u { server a backup; }",
             "1:8: all servers inside upstream \"u\" are \"backup\"",

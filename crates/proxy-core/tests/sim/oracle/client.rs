@@ -115,7 +115,7 @@ impl Judge<'_> {
         let has_trouble = self.shared.blames.values().any(|one| one.faults + one.silences > 0)
             || self.shared.network.conns.iter().any(|conn| conn.is_gone(Party::Actor))
             || self.world.has.any(&[Feature::Refuse, Feature::ConnectHangs, Feature::MaxFails])
-            || self.world.has.any(&[Feature::OwnShortage, Feature::Silence]);
+            || self.world.has.any(&[Feature::OwnShortage, Feature::Silence, Feature::MaxConns]);
         has_trouble || !ask.words.iter().all(is_plain)
     }
 
@@ -236,7 +236,9 @@ impl Judge<'_> {
         // Who owes a part of the last request is not waited for as long.
         let is_cut = matches!(ask.defect, Some(Defect::CutBody | Defect::Chunks));
         let read = conn.seen.reads.iter().find(|(taken, _, _)| *taken >= ask.end);
-        let is_owing = is_cut || read.is_none_or(|(_, at, _)| *at > closed_ms);
+        // The rest of a body may be read away by the way when it is too late.
+        let is_late = |at: u64| at > closed_ms || at == closed_ms && ask.body.bytes() > 0;
+        let is_owing = is_cut || read.is_none_or(|(_, at, _)| is_late(*at));
         let has_left = is_owing || conn.ended(Party::Actor).is_some_and(|at| at <= closed_ms);
         if closed_ms + SLACK_MS < until_ms && !has_left && !self.has_dropped() {
             let (conn, from) = (client.conn, done_ms);

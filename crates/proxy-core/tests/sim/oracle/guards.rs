@@ -1,5 +1,5 @@
-//! Who is let in was let in by whoever was asked, waits are waited, and what was held of a zone is
-//! given back.
+//! Who is let in was let in by whoever was asked, waits are waited, and what was held of a zone or
+//! counted at a server is given back.
 
 use proxy_core::zones::lock;
 
@@ -18,6 +18,9 @@ impl Judge<'_> {
             if !lock(held).is_empty() {
                 self.fail(format!("generation {generation} holds what nobody uses any more"));
             }
+        }
+        if self.ledger().loads.iter().any(|(_, load)| load.count() > 0) {
+            self.fail("a server counts requests that are over".to_owned());
         }
         for line in self.ledger().lines.iter().filter(|line| line.status == 200) {
             let Some(ask) = line.ask.map(|id| self.ask(id)) else { continue };

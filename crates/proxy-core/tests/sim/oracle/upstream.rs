@@ -104,6 +104,7 @@ impl Judge<'_> {
         let has = &self.world.has;
         let is_plain = !has.any(&[
             Feature::MaxFails,
+            Feature::MaxConns,
             Feature::AccelRedirect,
             Feature::UnaskedUpgrade,
             Feature::OwnShortage,
@@ -151,6 +152,7 @@ impl Judge<'_> {
             Feature::EarlyAnswer,
             Feature::CloseAfterAnswer,
             Feature::MaxFails,
+            Feature::MaxConns,
             Feature::Silence,
         ]);
         let may_repeat = ask.is_idempotent() || settings.next.contains(&"non_idempotent");
@@ -193,7 +195,9 @@ impl Judge<'_> {
             let blame = blames.get(address).copied().unwrap_or_default();
             let faults_max = blame.faults + resets.get(address).copied().unwrap_or(0);
             if address.starts_with("up") {
-                if !self.world.has.has(Feature::MaxFails) || !has_trouble && !self.has_down() {
+                let has = &self.world.has;
+                let has_failed = has.has(Feature::MaxFails) && (has_trouble || self.has_down());
+                if !has_failed && !has.has(Feature::MaxConns) {
                     self.fail(format!("no server of {address} is left, but none has failed"));
                 }
             } else if faults > faults_max || silences > blame.silences {

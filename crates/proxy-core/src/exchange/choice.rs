@@ -1,0 +1,56 @@
+//! Where a request goes: what the variables of its URL come to, what the method goes by that chooses
+//! its server, and that it counts there.
+
+use super::Exchange;
+use crate::clock::Moment;
+use crate::config::model::{ProxyPass, Template};
+use crate::config::url::{self, Target};
+use crate::fault::Fault;
+use crate::generation::At;
+use crate::upstream::balance::Held;
+
+impl Exchange {
+    /// Where the URL leads that variables make.
+    pub(super) fn find_target(
+        &mut self,
+        at: &At,
+        pass: &ProxyPass,
+        url: &Template,
+        now: Moment,
+    ) -> Result<(), Fault> {
+        let text = self.view(now).text(url).into_owned();
+        let (passed, target) = url::made(&text, at.config()).unzip();
+        // nginx: what is no URL has an empty host.
+        self.request.uri.made = Some(Box::new(passed.unwrap_or_default()));
+        let target = target.ok_or(Fault::NoUrl)?;
+        let redirects = self.request.course.redirects;
+        match target {
+            Target::Group(upstream) => {
+                self.call.begin_at(upstream, pass, at.config(), redirects, now.ms);
+                self.prepare_choice(at, upstream, now);
+            }
+            Target::At(address) => {
+                self.call.begin_alone(address, pass, at.config(), redirects, now.ms);
+            }
+            Target::Name => return Err(Fault::NoResolver),
+        }
+        Ok(())
+    }
+
+    /// What the group's method goes by.
+    pub(super) fn prepare_choice(&mut self, at: &At, upstream: usize, now: Moment) {
+        let method = at.config().upstreams.get(upstream).map(|upstream| &upstream.method);
+        if let Some(method) = method.filter(|method| method.has_key()) {
+            let mut choice = std::mem::take(&mut self.call.choice);
+            choice.set_key(method, &self.view(now));
+            self.call.choice = choice;
+        }
+    }
+
+    /// The request as one of its server's, for as long as a connection carries it.
+    pub fn hold(&mut self) -> Option<Held> {
+        let id = self.call.server()?;
+        let upstream = self.request.at.config().upstreams.get(id.upstream)?;
+        self.call.choice.take_held(upstream.servers.get(id.server)?)
+    }
+}
