@@ -143,30 +143,6 @@ impl Exchange {
         }
     }
 
-    /// Whether nothing is waited for behind the content of an answer. What an application does
-    /// behind it belongs to the request; nginx does not wait for it where it was asked by HEAD.
-    pub(super) fn ends_with_body(&self) -> bool {
-        self.wire.fastcgi.is_none() || self.request.is_head()
-    }
-
-    /// Whether an application's connection can carry another request; nothing where HTTP is spoken.
-    pub(super) fn application_keeps_link(&self) -> Option<bool> {
-        let wire = self.wire.fastcgi.as_ref()?;
-        let to = self.pass().and_then(|pass| pass.fastcgi());
-        Some(wire.has_ended && to.is_some_and(|to| to.keep_conn))
-    }
-
-    /// Whether the end of the connection is that of the answer. nginx: an application that was
-    /// asked to keep the connection has to say so itself.
-    pub(super) fn ends_with_link(&mut self) -> bool {
-        let to = self.pass().and_then(|pass| pass.fastcgi());
-        let is_said = match &self.wire.fastcgi {
-            Some(wire) => wire.records.is_between() && to.is_some_and(|to| !to.keep_conn),
-            None => true,
-        };
-        is_said && self.wire.body.eof().is_ok()
-    }
-
     /// An application is told the length of the body before the body: one of unknown length is
     /// held until it is whole.
     pub(super) fn begin_gathering(&mut self, out: &mut Out) {

@@ -8,6 +8,7 @@ pub mod h1;
 pub mod link;
 pub mod peers;
 pub mod pool;
+pub mod replay;
 pub mod wire;
 
 use http1::BodyLength;

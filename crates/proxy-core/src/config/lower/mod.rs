@@ -4,6 +4,7 @@
 //! is checked before; what is told here is about meaning. Reads no file and asks no name server.
 
 mod access;
+mod changes;
 mod error_page;
 mod fastcgi;
 mod files;
@@ -16,6 +17,7 @@ mod pass;
 mod proxy;
 mod referer;
 mod rewrite;
+mod rules;
 mod scope;
 mod server;
 mod upstream;

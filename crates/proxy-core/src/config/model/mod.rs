@@ -5,6 +5,7 @@
 //! written its value is that of `Default`, which is nginx's unless the field says another.
 
 mod access;
+mod changes;
 mod expression;
 mod fastcgi;
 mod files;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use access::{Access, AccessRule, LimitExcept, RealIp, Whom};
+pub use changes::{Changes, CookieFlags, CookieName, CookieRules};
 pub use expression::{Expression, OwnSource, OwnVariable};
 pub use fastcgi::{FastCgi, Param, Scheme, Script};
 pub use files::{
@@ -107,9 +109,10 @@ impl Config {
             let added = location.add_headers.iter().any(|field| in_template(&field.value));
             let handled = match &location.handler {
                 Handler::Proxy(pass) => {
+                    let changes = pass.changes.iter().flat_map(|changes| changes.templates());
                     let params = pass.fastcgi().into_iter().flat_map(|to| to.params.iter());
                     let texts = pass.redirects.iter().flat_map(ProxyRedirect::templates);
-                    let texts = texts.chain(params.map(|param| &param.value));
+                    let texts = texts.chain(changes).chain(params.map(|param| &param.value));
                     pass.set_headers.iter().map(|field| &field.value).chain(texts).any(in_template)
                 }
                 Handler::SlashRedirect | Handler::StubStatus | Handler::Files => false,
