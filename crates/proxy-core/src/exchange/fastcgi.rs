@@ -13,6 +13,8 @@ use crate::upstream::h1;
 const GATHERED_BYTES_MAX: usize = 1 << 20;
 /// nginx: `NGX_MAX_ERROR_STR`, about: so much of what an application says is told.
 const ERROR_BYTES_MAX: usize = 2_000;
+/// Of one request no more than so much of it is kept.
+const TOLD_BYTES_MAX: usize = 64 << 10;
 
 impl Exchange {
     /// Bytes of an application; all of them are used as long as it is listened to.
@@ -131,8 +133,12 @@ impl Exchange {
                 false => text.push(c),
             }
         }
-        let note = format!("FastCGI sent in stderr: \"{text}\"");
-        self.request.values.get_mut().note(ErrorLevel::Error, note);
+        let has_room = wire.told_bytes < TOLD_BYTES_MAX;
+        wire.told_bytes += line.len();
+        if has_room {
+            let note = format!("FastCGI sent in stderr: \"{text}\"");
+            self.request.values.get_mut().note(ErrorLevel::Error, note);
+        }
         let to = self.pass().and_then(|pass| pass.fastcgi());
         let is_caught = to.is_some_and(|to| {
             let is_in = |caught: &Vec<u8>| line.windows(caught.len().max(1)).any(|at| at == caught);

@@ -47,6 +47,8 @@ pub struct FastcgiWire {
     pub head: Vec<u8>,
     /// The line for the error log that is under way.
     pub error: Vec<u8>,
+    /// So many bytes of such lines were told.
+    pub told_bytes: usize,
     /// The application is done with the request.
     pub has_ended: bool,
     /// The request's body was held until it was whole.
