@@ -15,6 +15,7 @@ impl Exchange {
     pub(super) fn ends_with_link(&mut self) -> bool {
         let to = self.pass().and_then(|pass| pass.fastcgi());
         let is_said = match &self.wire.fastcgi {
+            _ if is_planted(Canary::ApplicationCutIsWhole) => true,
             Some(wire) => wire.records.is_between() && to.is_some_and(|to| !to.keep_conn),
             None => true,
         };

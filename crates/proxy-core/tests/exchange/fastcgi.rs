@@ -251,7 +251,7 @@ fn drawn(seed: u64) -> String {
     }
     if draw(4) == 0 && !answer.is_empty() {
         let at = draw(answer.len());
-        answer.replace_range(at..=at, [&"\u{1}", "\u{6}", "\0", "a", "\u{7f}"][draw(5)]);
+        answer.replace_range(at..=at, ["\u{1}", "\u{6}", "\0", "a", "\u{7f}"][draw(5)]);
     }
     answer
 }
