@@ -61,6 +61,9 @@ pub struct Cli {
     /// Print the version and what this build has, as nginx does
     #[arg(short = 'V')]
     pub build_info: bool,
+    /// Print what becomes of each directive of nginx, or of NAME alone
+    #[arg(long, value_name = "NAME", num_args = 0..=1)]
+    pub directives: Option<Option<String>>,
     /// Print the version
     #[arg(long = "version", action = clap::ArgAction::Version)]
     version: Option<bool>,
@@ -127,6 +130,7 @@ impl Cli {
     /// Whether a process with this command line serves.
     pub fn serves(&self) -> bool {
         let is_told = self.show_version || self.build_info || self.test || self.dump;
+        let is_told = is_told || self.directives.is_some();
         !is_told && self.signal.is_none() && self.command.is_none()
     }
 }
@@ -171,6 +175,8 @@ mod tests {
         check(&["-e", "stderr"], |cli| cli.error_log.as_deref() == Some(Path::new("stderr")));
         check(&["-g", "daemon off;"], Cli::serves);
         check(&["-sreopen"], |cli| !cli.serves());
+        check(&["--directives"], |cli| !cli.serves());
+        check(&["--directives", "root"], |cli| !cli.serves() && cli.config.is_none());
         check(&["-vt"], |cli| cli.show_version && cli.test && !cli.serves());
     }
 

@@ -19,7 +19,7 @@ use crate::cli::{self, Cli};
 use crate::config::{LastGood, LoadOptions, Loaded};
 use crate::crew::Crew;
 use crate::listeners::Listeners;
-use crate::logs::{self, LogSink, notice};
+use crate::logs::{self, ALERT, EMERG, LogSink, notice};
 use crate::lookups::Lookups;
 use crate::metrics::{ProcessCounters, WorkerCounters, add};
 use crate::net::addresses::Addresses;
@@ -97,7 +97,7 @@ fn start(
         log::debug!("the limit on open files stays as it is: {error}");
     }
     let failed = |error: io::Error| {
-        log::error!("cannot start: {error}");
+        log::error!(target: EMERG, "cannot start: {error}");
         exit::RUNTIME
     };
     let count = worker_count(cli);
@@ -105,7 +105,7 @@ fn start(
     let mailboxes = mailboxes.map_err(failed)?;
     let mut listeners = Listeners::default();
     let sockets = listeners.update(&config, &mailboxes).map_err(|problem| {
-        log::error!("{problem}");
+        log::error!(target: EMERG, "{problem}");
         exit::RUNTIME
     })?;
     let signals = Signals::register(&SIGNALS.map(|(signal, _)| signal)).map_err(failed)?;
@@ -140,7 +140,7 @@ fn start(
 /// refused, the last one that was in force.
 fn first(reloads: &mut Reloads, counters: &ProcessCounters) -> Result<Loaded, u8> {
     let refused = |problems: Vec<String>| {
-        problems.iter().for_each(|problem| log::error!("{problem}"));
+        problems.iter().for_each(|problem| log::error!(target: EMERG, "{problem}"));
         exit::CONFIG
     };
     let code = match reloads.load() {
@@ -150,6 +150,7 @@ fn first(reloads: &mut Reloads, counters: &ProcessCounters) -> Result<Loaded, u8
     let last_good = reloads.load_last_good().map_err(refused)?.ok_or(code)?;
     counters.set_last_load(false);
     log::error!(
+        target: EMERG,
         "the configuration is refused; the last one that was in force (--last-good) is served \
          until it is mended"
     );
@@ -174,7 +175,7 @@ fn serve_admin(cli: &Cli, status: &Arc<Status>) -> Result<(), u8> {
         .bind()
         .and_then(|listener| sidecar::admin::serve(listener, move |path| status.answer(path)));
     if let Err(error) = served {
-        log::error!("cannot serve --admin-listen {address}: {error}");
+        log::error!(target: EMERG, "cannot serve --admin-listen {address}: {error}");
         return Err(exit::RUNTIME);
     }
     Ok(())
@@ -196,7 +197,7 @@ impl Process {
             let due = next_turn(self.phase, self.reloads.due(), self.lookups.due());
             let limit = due.map(|due| due.saturating_duration_since(now));
             if let Err(error) = self.signals.wait(limit) {
-                log::error!("cannot wait for signals: {error}");
+                log::error!(target: ALERT, "cannot wait for signals: {error}");
                 break exit::RUNTIME;
             }
             if let Some(code) = self.turn(Instant::now()) {
@@ -214,7 +215,7 @@ impl Process {
         let is_finishing = matches!(self.phase, Phase::Finishing(_));
         if failure.is_some() || (self.crew.running() == 0 && !is_finishing) {
             let reason = failure.unwrap_or_else(|| "nobody has told it to".into());
-            log::error!("a worker has ended: {reason}; the process ends");
+            log::error!(target: ALERT, "a worker has ended: {reason}; the process ends");
             return Some(exit::RUNTIME);
         }
         let pending: Vec<i32> = self.signals.pending().collect();
@@ -293,9 +294,9 @@ impl Process {
                 add(&process.reloads_failed, 1);
                 process.set_last_load(false);
                 for problem in problems {
-                    log::error!("{problem}");
+                    log::error!(target: EMERG, "{problem}");
                 }
-                log::error!("the new configuration is refused; the old one stays in force");
+                log::error!(target: EMERG, "the new configuration is refused; the old one stays in force");
             }
         }
     }

@@ -28,6 +28,7 @@ mod version;
 use std::io::Write;
 use std::process::ExitCode;
 
+use nginx_conf::reference;
 use sidecar::exit;
 
 use crate::config::{LoadOptions, Loaded};
@@ -39,6 +40,9 @@ fn main() -> ExitCode {
     };
     if let Some(cli::Command::Check(check)) = &cli.command {
         return sidecar::check::run(check);
+    }
+    if let Some(name) = &cli.directives {
+        return tell_directives(name.as_deref());
     }
     // nginx: a version that is asked for is all, unless there is something to test.
     if cli.show_version || cli.build_info {
@@ -61,6 +65,25 @@ fn main() -> ExitCode {
     match cli.signal {
         Some(order) => order::send(order, &options),
         None => lifecycle::serve(&cli, options),
+    }
+}
+
+/// `--directives`: the table for who writes a configuration.
+fn tell_directives(name: Option<&str>) -> ExitCode {
+    let told = match name {
+        Some(name) => reference::entries(name),
+        None => Ok(reference::list()),
+    };
+    match told {
+        Ok(text) => {
+            // A reader that has gone away needs no more of it.
+            let _ = std::io::stdout().lock().write_all(text.as_bytes());
+            ExitCode::from(exit::OK)
+        }
+        Err(problem) => {
+            eprintln!("{}: {problem}", cli::program_name());
+            ExitCode::from(exit::FAILED)
+        }
     }
 }
 

@@ -42,6 +42,19 @@ fn help_is_given_for_each_of_its_names() {
 }
 
 #[test]
+fn directives_are_told_one_by_one_and_all_together() {
+    let (code, stdout, stderr) = run(&["--directives", "tcp_nodelay"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.contains("context: http, server, location\nhere:    no effect\n"), "{stdout}");
+    let (code, stdout, stderr) = run(&["--directives"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.lines().any(|line| line.starts_with("listen (server) implemented")), "{stdout}");
+    let (code, stdout, stderr) = run(&["--directives", "lisen"]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(stderr.contains("unknown directive \"lisen\"; did you mean \"listen\"?"), "{stderr}");
+}
+
+#[test]
 fn a_wrong_flag_says_what_would_be_right() {
     let (code, _, stderr) = run(&["-s", "relod"]);
     assert_eq!(code, Some(64));

@@ -162,6 +162,46 @@ fn error_log_writes_to_files_each_from_its_level_and_opens_them_anew() {
 }
 
 #[test]
+fn error_log_of_a_server_and_of_a_location_has_what_is_about_their_requests() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path().join(name);
+    let read = |name: &str| fs::read_to_string(path(name)).unwrap_or_default();
+    let log = |name: &str, level: &str| format!("error_log {} {level};", path(name).display());
+    let text = format!(
+        "events {{}} {} http {{ {} server {{ listen 127.0.0.1:PORT; server_name first; \
+         location / {{ proxy_pass http://127.0.0.1:1; }} \
+         location /own {{ {} {} rewrite_log on; rewrite ^/own/(.*) /own-$1 break; \
+         proxy_pass http://127.0.0.1:1; }} }} \
+         server {{ listen 127.0.0.1:PORT; server_name second; {} \
+         location / {{ proxy_pass http://127.0.0.1:1; }} }} }}",
+        log("main", "info"),
+        log("http", "error"),
+        log("own", "notice"),
+        log("grave", "crit"),
+        log("second", "info"),
+    );
+    let proxy = Proxy::start_with(&text, &[]);
+    let ask = |host: &str, path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        assert!(proxy.ask(&request).starts_with("HTTP/1.1 502 "), "{host} {path}");
+    };
+    let connect = "cannot connect to the upstream";
+    ask("first", "/");
+    wait_until("it is told in the log of http", || read("http").contains(connect));
+    // Of one kind there is one line a second.
+    std::thread::sleep(Duration::from_millis(1_100));
+    ask("first", "/own/x");
+    wait_until("it is told in the log of the location", || read("own").contains(connect));
+    assert!(read("own").contains("[NOTICE] ") && read("own").contains("rewritten data"));
+    std::thread::sleep(Duration::from_millis(1_100));
+    ask("second", "/");
+    wait_until("it is told in the log of the server", || read("second").contains(connect));
+    let count = |name: &str| read(name).matches(connect).count();
+    assert_eq!((count("http"), count("own"), count("second")), (1, 1, 1));
+    assert_eq!((read("grave").as_str(), count("main")), ("", 0));
+}
+
+#[test]
 fn a_start_that_fails_is_told_on_stderr_whatever_error_log_says() {
     let proxy = Proxy::start("events {} http { server { listen 127.0.0.1:PORT; return 204; } }");
     let folder = Folder::new();

@@ -6,7 +6,7 @@ use std::path::Path;
 use nginx_conf::diag::{ERRORS_MAX, WARNINGS_MAX};
 use nginx_conf::{Context, Diag, Included, Sources};
 use proxy_core::config::lower::{Surroundings, lower_all};
-use proxy_core::config::model::{Config, Handler, Location, Locations, Server};
+use proxy_core::config::model::{AccessFile, Config, Handler, Location, Locations, Server};
 use proxy_core::listeners::Table;
 use proxy_core::values::Values;
 
@@ -142,8 +142,10 @@ fn check_location(config: &Config, server: &Server, location: &Location) {
     if let Handler::Proxy(pass) = &location.handler {
         assert!(pass.upstream < config.upstreams.len());
     }
-    for log in &location.access_logs {
-        assert!(log.file < config.log_files.len() && log.format < config.log_formats.len());
+    for log in &location.logs.access {
+        let is_known =
+            !matches!(log.file, AccessFile::Known(file) if file >= config.log_files.len());
+        assert!(is_known && log.format < config.log_formats.len());
     }
     if let Some(nested) = &location.search.nested {
         check_level(server, nested);

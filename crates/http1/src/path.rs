@@ -20,6 +20,12 @@ enum Place {
 /// `%23` and `%3F` begin no escape, fragment or query. Rejected as by nginx, which answers 400:
 /// escapes without two digits, `%00`, and `..` above the root.
 pub fn normalize(path: &[u8], out: &mut Vec<u8>) -> Result<(), Reject> {
+    normalize_with(path, true, out)
+}
+
+/// The same; slashes that follow each other stay where `merges_slashes` is false (nginx:
+/// `merge_slashes off`).
+pub fn normalize_with(path: &[u8], merges_slashes: bool, out: &mut Vec<u8>) -> Result<(), Reject> {
     out.clear();
     if path.is_empty() {
         out.push(b'/');
@@ -35,7 +41,12 @@ pub fn normalize(path: &[u8], out: &mut Vec<u8>) -> Result<(), Reject> {
                 out.push(b'/');
                 Place::AfterSlash
             }
-            (Place::AfterSlash, b'/') => Place::AfterSlash,
+            (Place::AfterSlash, b'/') => {
+                if !merges_slashes {
+                    out.push(b'/');
+                }
+                Place::AfterSlash
+            }
             (Place::AfterSlash, b'.') => {
                 out.push(b'.');
                 Place::AfterDot
@@ -224,6 +235,25 @@ mod tests {
         out.clear();
         push_query(b"x HTTP/1.1\t\x01\x7f\r\n", &mut out);
         assert_eq!(out, b"x%20HTTP/1.1%09%01%7F%0D%0A");
+    }
+
+    #[test]
+    fn slashes_stay_where_they_are_not_merged() {
+        // Taken from nginx 1.22.1 with `merge_slashes off`.
+        for (path, expected) in [
+            ("//", "//"),
+            ("//a///b", "//a///b"),
+            ("/a//../b", "/a/b"),
+            ("//..", "/"),
+            ("/a/.//b", "/a//b"),
+            ("/%2Fa%2f/b", "//a//b"),
+        ] {
+            let mut out = Vec::new();
+            assert_eq!(normalize_with(path.as_bytes(), false, &mut out), Ok(()), "{path}");
+            assert_eq!(core::str::from_utf8(&out), Ok(expected), "{path}");
+        }
+        let outside = normalize_with(b"//../..", false, &mut Vec::new());
+        assert_eq!(outside, Err(Reject::PathOutsideRoot));
     }
 
     #[test]

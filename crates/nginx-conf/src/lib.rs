@@ -24,6 +24,7 @@ pub mod check;
 pub mod diag;
 pub mod lex;
 pub mod parse;
+pub mod reference;
 pub mod source;
 pub mod stock;
 pub mod suggest;

@@ -17,6 +17,9 @@ pub const INCLUDE_DEPTH_MAX: usize = 16;
 pub const FILES_MAX: usize = 1000;
 /// Most bytes of one configuration, all files together (a ConfigMap holds 1 MiB).
 pub const BYTES_MAX: usize = 16 << 20;
+/// Most words of one configuration: what is made of them takes many times their bytes. A mebibyte
+/// has some 130,000.
+pub const WORDS_MAX: usize = 500_000;
 
 /// A file that an include named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +85,7 @@ pub fn parse(main: Included, resolve: &mut Resolve<'_>) -> (Tree, Vec<Diag>) {
         resolve,
         open_files: Vec::new(),
         bytes_read: 0,
+        words_read: 0,
         depth: 0,
     };
     let mut directives = Vec::new();
@@ -95,6 +99,7 @@ struct Parser<'r, 'f> {
     resolve: &'r mut Resolve<'f>,
     open_files: Vec<String>,
     bytes_read: usize,
+    words_read: usize,
     depth: usize,
 }
 
@@ -145,7 +150,10 @@ impl Parser<'_, '_> {
                 return Err(Stop);
             }
             match self.token(lexer)? {
-                Token::Word(word) => words.push(word),
+                Token::Word(word) => {
+                    self.count(word.span)?;
+                    words.push(word);
+                }
                 Token::Semicolon(span) if words.is_empty() => {
                     self.error(span, "unexpected \";\"", "expected a directive");
                 }
@@ -244,6 +252,16 @@ impl Parser<'_, '_> {
             }
             self.file(file, Some(pattern.span), out);
         }
+    }
+
+    /// Counts a word. The first that is too many is told, and whatever is read then ends there.
+    fn count(&mut self, span: Span) -> Result<(), Stop> {
+        self.words_read += 1;
+        if self.words_read == WORDS_MAX + 1 {
+            let message = format!("the configuration is too large, the limit is {WORDS_MAX} words");
+            self.diags.push(self.sources.error(span, message));
+        }
+        if self.words_read > WORDS_MAX { Err(Stop) } else { Ok(()) }
     }
 
     fn token(&mut self, lexer: &mut Lexer<'_>) -> Result<Token, Stop> {

@@ -199,6 +199,22 @@ mod tests {
         }
     }
 
+    /// What is not on its way here leaves whoever used it with the question what to do.
+    #[test]
+    fn a_reason_of_what_never_comes_says_what_does_it_instead() {
+        let never = |row: &&Row| {
+            let reason = row.class.reason();
+            let is_foreign = row.module.is_empty() || reason.contains("NGINX Plus");
+            matches!(row.class, Class::Refused(_)) && is_foreign
+        };
+        let rows: Vec<&Row> = rows().filter(never).collect();
+        assert!(rows.len() > 50);
+        for row in rows {
+            let instead = row.class.reason().split_once("; ").map_or("", |(_, instead)| instead);
+            assert!(instead.len() > 10, "{}: {}", row.name, row.class.reason());
+        }
+    }
+
     #[test]
     fn every_directive_of_stock_nginx_is_known() {
         let names = include_str!("../testdata/nginx-directives.txt");

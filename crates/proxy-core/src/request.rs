@@ -157,7 +157,9 @@ impl Request {
         if path == b"*" {
             self.uri.path.push(b'*');
         } else {
-            http1::path::normalize(path, &mut self.uri.path)?;
+            // nginx: what the listen's default server says, for the Host is not looked at yet.
+            let merges = self.at.server(self.at.default_place()).client.merges_slashes;
+            http1::path::normalize_with(path, merges, &mut self.uri.path)?;
         }
         Ok(split)
     }

@@ -50,7 +50,17 @@ pub(super) fn include(
 ) -> Result<Vec<Included>, IncludeError> {
     let path = folder.join(pattern);
     if is_pattern(pattern) {
-        return watch.glob(&path).iter().map(|path| included(path, watch)).collect();
+        let (mut files, mut bytes) = (Vec::new(), 0);
+        for path in watch.glob(&path) {
+            // The parser refuses what goes beyond this; more of it would only fill the memory.
+            if bytes > BYTES_MAX {
+                break;
+            }
+            let file = included(&path, watch)?;
+            bytes += file.bytes.len();
+            files.push(file);
+        }
+        return Ok(files);
     }
     let file = included(&path, watch);
     if let (true, false, Some(text)) = (file.is_err(), watch.exists(&path), built_in(&path)) {
@@ -208,6 +218,24 @@ mod tests {
             ["x/a.conf", "x/b.conf", "y/a.conf", "y/b.conf"].map(|n| folder.join(n)).to_vec();
         assert_eq!(found, wanted);
         assert_eq!(include("none/*.conf", &folder, &mut Watch::default()), Ok(vec![]));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_glob_reads_no_more_than_a_configuration_may_have() {
+        let folder = std::env::temp_dir().join(format!("glob-large-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let check = |each: usize, expected: usize| {
+            for name in ["a", "b", "c"] {
+                let file = fs::File::create(folder.join(name)).unwrap();
+                file.set_len(each as u64).unwrap();
+            }
+            let found = include("*", &folder, &mut Watch::default()).unwrap();
+            assert_eq!(found.len(), expected, "{each}");
+        };
+        check(BYTES_MAX / 2, 3);
+        check(BYTES_MAX / 2 + 1, 2);
         fs::remove_dir_all(&folder).unwrap();
     }
 

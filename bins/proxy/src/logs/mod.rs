@@ -11,6 +11,8 @@
 //! log::error!, … ─────┘        (here)          (writer.rs)└─► files
 //! ```
 
+mod made;
+mod syslog;
 mod writer;
 
 use std::fmt;
@@ -19,14 +21,19 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::{Duration, Instant, SystemTime};
 
-use proxy_core::config::model::{Config, ErrorLevel, ErrorLog, ErrorLogs, LogFile};
+use proxy_core::config::model::{
+    Config, ErrorLevel, ErrorLog, ErrorLogs, LogFile, MadeFile, Notice,
+};
 use sidecar::logging;
 
 use crate::metrics::{self, ProcessCounters};
 
-/// Target of a line that is about one request: it goes where `error_log` of `http` says, as in
-/// `log::error!(target: logs::REQUEST, …)`. Lines of another target are about the program.
-pub const REQUEST: &str = "request";
+/// Target of `log::error!` for what nginx tells at its levels `emerg`, `alert` and `crit`.
+pub const EMERG: &str = "emerg";
+/// See [`EMERG`].
+pub const ALERT: &str = "alert";
+/// See [`EMERG`].
+pub const CRIT: &str = "crit";
 /// Target of `log::info!` for what nginx tells at its level `notice`: see [`notice!`].
 pub const NOTICE: &str = "notice";
 
@@ -109,16 +116,13 @@ struct Routes {
 
 impl Routes {
     /// Destinations of a line.
-    fn of(&self, level: ErrorLevel, target: &str) -> Vec<LogFile> {
-        let own = match target {
-            REQUEST if !self.logs.http.is_empty() => &self.logs.http,
-            _ => &self.logs.main,
-        };
+    fn of(&self, level: ErrorLevel) -> Vec<LogFile> {
         let unsaid = ErrorLog {
             file: self.fallback.clone().unwrap_or(LogFile::Stderr),
             level: DEFAULT_LEVEL,
         };
-        let logs = if own.is_empty() { std::slice::from_ref(&unsaid) } else { own.as_slice() };
+        let main = &self.logs.main;
+        let logs = if main.is_empty() { std::slice::from_ref(&unsaid) } else { main.as_slice() };
         let takes = |log: &&ErrorLog| level <= log.level;
         let mut files: Vec<LogFile> = logs.iter().filter(takes).map(|l| l.file.clone()).collect();
         if self.is_starting && level <= ErrorLevel::Warn && !files.contains(&LogFile::Stderr) {
@@ -130,14 +134,12 @@ impl Routes {
     /// Every destination.
     fn files(&self) -> impl Iterator<Item = &LogFile> {
         let fallback = self.fallback.iter().filter(|_| self.logs.main.is_empty());
-        self.logs.main.iter().chain(&self.logs.http).map(|log| &log.file).chain(fallback)
+        self.logs.main.iter().map(|log| &log.file).chain(&self.logs.inner).chain(fallback)
     }
 
-    /// The level of any destination that tells most.
+    /// The level of the destination that tells most.
     fn level_max(&self) -> ErrorLevel {
-        let main = if self.logs.main.is_empty() { Some(DEFAULT_LEVEL) } else { None };
-        let all = self.logs.main.iter().chain(&self.logs.http).map(|log| log.level);
-        all.chain(main).max().unwrap_or(DEFAULT_LEVEL)
+        self.logs.main.iter().map(|log| log.level).max().unwrap_or(DEFAULT_LEVEL)
     }
 }
 
@@ -196,7 +198,7 @@ impl LogSink {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        self.tell(ErrorLevel::Error, "", &format_args!("internal error: {panic}"));
+        self.tell(ErrorLevel::Alert, &format_args!("internal error: {panic}"));
         self.flush(limit);
     }
 
@@ -237,7 +239,10 @@ impl LogSink {
         let level = routes.level_max();
         let starting = if routes.is_starting { ErrorLevel::Warn } else { ErrorLevel::Error };
         log::set_max_level(match level.max(starting) {
-            ErrorLevel::Error => log::LevelFilter::Error,
+            // These are all `error` to the log crate; which of them is seen when the line is routed.
+            ErrorLevel::Emerg | ErrorLevel::Alert | ErrorLevel::Crit | ErrorLevel::Error => {
+                log::LevelFilter::Error
+            }
             ErrorLevel::Warn => log::LevelFilter::Warn,
             // Both are `info` to the log crate; which of the two is seen when the line is routed.
             ErrorLevel::Notice | ErrorLevel::Info => log::LevelFilter::Info,
@@ -247,8 +252,25 @@ impl LogSink {
 
     /// Hands access lines over. `lines` is emptied.
     pub fn append(&self, file: &LogFile, lines: &mut Vec<u8>) {
-        self.hand_over(Kind::Access, file, lines);
+        match file {
+            // One queue for all of them: requests name them.
+            LogFile::Made(made) => {
+                let all = LogFile::Made(MadeFile::default());
+                self.hand_over(Kind::Access, &all, &made::packed(made, lines));
+            }
+            _ => self.hand_over(Kind::Access, file, lines),
+        }
         lines.clear();
+    }
+
+    /// Says a line about a request, where its location has it.
+    pub fn tell_notice(&self, notice: &Notice) {
+        let Notice { level, text, logs } = notice;
+        if logs.is_empty() {
+            return self.tell(*level, &format_args!("{text}"));
+        }
+        let takes = logs.iter().filter(|log| *level <= log.level);
+        self.tell_to(takes.map(|log| &log.file), *level, &format_args!("{text}"));
     }
 
     fn hand_over(&self, kind: Kind, file: &LogFile, lines: &[u8]) {
@@ -276,15 +298,32 @@ impl LogSink {
     }
 
     /// Says a line of the program's own.
-    fn tell(&self, level: ErrorLevel, target: &str, message: &fmt::Arguments<'_>) {
-        let files = self.routes.read().unwrap_or_else(PoisonError::into_inner).of(level, target);
-        if files.is_empty() {
-            return;
-        }
+    fn tell(&self, level: ErrorLevel, message: &fmt::Arguments<'_>) {
+        let files = self.routes.read().unwrap_or_else(PoisonError::into_inner).of(level);
+        self.tell_to(files.iter(), level, message);
+    }
+
+    fn tell_to<'f>(
+        &self,
+        files: impl Iterator<Item = &'f LogFile>,
+        level: ErrorLevel,
+        message: &fmt::Arguments<'_>,
+    ) {
         let mut line = Vec::new();
-        logging::push_line(&mut line, SystemTime::now(), label(level), message);
-        for file in &files {
-            self.hand_over(Kind::Error, file, &line);
+        for file in files {
+            if line.is_empty() {
+                logging::push_line(&mut line, SystemTime::now(), label(level), message);
+            }
+            match file {
+                // Each line has a severity of its own there.
+                LogFile::Syslog(to) => {
+                    let mut datagram = Vec::new();
+                    syslog::push_head(to, Some(level), SystemTime::now(), &mut datagram);
+                    datagram.extend_from_slice(&line);
+                    self.hand_over(Kind::Error, file, &datagram);
+                }
+                _ => self.hand_over(Kind::Error, file, &line),
+            }
         }
     }
 
@@ -316,6 +355,9 @@ fn count_lines(lines: &[u8]) -> u64 {
 
 fn label(level: ErrorLevel) -> &'static str {
     match level {
+        ErrorLevel::Emerg => "EMERG",
+        ErrorLevel::Alert => "ALERT",
+        ErrorLevel::Crit => "CRIT",
         ErrorLevel::Error => "ERROR",
         ErrorLevel::Warn => "WARN",
         ErrorLevel::Notice => "NOTICE",
@@ -334,13 +376,18 @@ impl log::Log for Logger {
 
     fn log(&self, record: &log::Record<'_>) {
         let level = match record.level() {
-            log::Level::Error => ErrorLevel::Error,
+            log::Level::Error => match record.target() {
+                EMERG => ErrorLevel::Emerg,
+                ALERT => ErrorLevel::Alert,
+                CRIT => ErrorLevel::Crit,
+                _ => ErrorLevel::Error,
+            },
             log::Level::Warn => ErrorLevel::Warn,
             log::Level::Info if record.target() == NOTICE => ErrorLevel::Notice,
             log::Level::Info => ErrorLevel::Info,
             log::Level::Debug | log::Level::Trace => ErrorLevel::Debug,
         };
-        self.0.tell(level, record.target(), record.args());
+        self.0.tell(level, record.args());
     }
 
     fn flush(&self) {}

@@ -8,19 +8,19 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use proxy_core::config::model::LogFile;
+use proxy_core::config::model::{LogFile, SyslogServer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, OFlags, fstat};
 use rustix::io::Errno;
 use sidecar::logging::Throttle;
 
-use super::{Kind, LogSink, count_lines};
+use super::{Kind, LogSink, count_lines, made, syslog};
 
 /// How long lines are gathered.
 const GATHER: Duration = Duration::from_millis(10);
@@ -113,6 +113,7 @@ enum Target {
     Stdout(io::Stdout),
     Stderr(io::Stderr),
     File(File),
+    Datagrams(OwnedFd),
 }
 
 impl AsFd for Target {
@@ -121,6 +122,7 @@ impl AsFd for Target {
             Target::Stdout(stdout) => stdout.as_fd(),
             Target::Stderr(stderr) => stderr.as_fd(),
             Target::File(file) => file.as_fd(),
+            Target::Datagrams(socket) => socket.as_fd(),
         }
     }
 }
@@ -163,6 +165,11 @@ impl Output {
             LogFile::Stdout => "standard output".into(),
             LogFile::Stderr => "standard error".into(),
             LogFile::Path(path) => path.display().to_string(),
+            LogFile::Made(_) => "a file that a request has named".into(),
+            LogFile::Syslog(syslog) => match &syslog.server {
+                SyslogServer::Udp(name, _) => format!("syslog:server={name}"),
+                SyslogServer::Unix(path) => format!("syslog:server=unix:{}", path.display()),
+            },
         }
     }
 
@@ -175,6 +182,66 @@ impl Output {
 
     /// As far as the destination takes bytes without being waited for.
     fn write(&mut self, sink: &LogSink) {
+        match self.to {
+            LogFile::Made(_) => return self.write_made(sink),
+            LogFile::Syslog(_) => return self.write_datagrams(sink),
+            _ => {}
+        }
+        self.write_stream(sink);
+    }
+
+    fn write_made(&mut self, sink: &LogSink) {
+        let (lost, failure) = made::write(&self.lines);
+        self.clear();
+        if let Some((path, error)) = failure {
+            sink.count_dropped(self.kind, lost);
+            if self.throttle.allow(Instant::now()).is_some() {
+                log::error!("cannot write to the access log {}: {error}", path.display());
+            }
+        }
+    }
+
+    /// Each line is a datagram of its own. One that is not taken at once waits as others do; one
+    /// that fails is lost, and told on standard error where it was the program's own.
+    fn write_datagrams(&mut self, sink: &LogSink) {
+        let LogFile::Syslog(to) = self.to.clone() else { return };
+        let mut datagram = Vec::new();
+        while let Some(rest) = self.lines.get(self.count..).filter(|rest| !rest.is_empty()) {
+            let end = rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len());
+            let next = self.count + (end + 1).min(rest.len());
+            datagram.clear();
+            // Lines of the program have their heads, which say how grave they are.
+            if self.kind == Kind::Access {
+                syslog::push_head(&to, None, SystemTime::now(), &mut datagram);
+            }
+            datagram.extend_from_slice(&rest[..end]);
+            datagram.truncate(syslog::DATAGRAM_BYTES_MAX);
+            let sent = match &self.target {
+                Some(target) => rustix::io::write(target, &datagram).map_err(io::Error::from),
+                None => syslog::open(&to.server).and_then(|socket| {
+                    let sent = rustix::io::write(&socket, &datagram);
+                    self.target = Some(Target::Datagrams(socket));
+                    Ok(sent?)
+                }),
+            };
+            match sent {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    self.target = None;
+                    self.complain("write to", &error);
+                    match self.kind {
+                        Kind::Access => sink.count_dropped(self.kind, 1),
+                        Kind::Error => tell_on_stderr(&mut datagram),
+                    }
+                }
+            }
+            self.count = next;
+        }
+        self.clear();
+    }
+
+    fn write_stream(&mut self, sink: &LogSink) {
         while self.count < self.lines.len() {
             if self.target.is_none() {
                 self.open();
@@ -228,6 +295,8 @@ impl Output {
             LogFile::Stdout => Ok(Target::Stdout(io::stdout())),
             LogFile::Stderr => Ok(Target::Stderr(io::stderr())),
             LogFile::Path(path) => open_file(path).map(Target::File),
+            // These open theirs as they write.
+            LogFile::Made(_) | LogFile::Syslog(_) => return,
         };
         let target = opened.map_err(|error| self.complain("open", &error)).ok();
         let fallback = || Target::Stderr(io::stderr());
@@ -245,7 +314,7 @@ impl Output {
     /// Opened at once, not with the next line: who has moved the old file away looks for the new,
     /// and who has named one that cannot be written is told before it matters.
     fn reopen(&mut self, is_wanted: bool) {
-        if matches!(self.to, LogFile::Path(_)) {
+        if matches!(self.to, LogFile::Path(_) | LogFile::Syslog(_)) {
             self.target = None;
             if is_wanted {
                 self.open();
@@ -270,8 +339,18 @@ impl Output {
     }
 }
 
+/// The line of the program that nobody else takes, if standard error takes it at once.
+fn tell_on_stderr(line: &mut Vec<u8>) {
+    let stderr = Target::Stderr(io::stderr());
+    line.truncate(PIPE_BUF - 1);
+    line.push(b'\n');
+    if is_writable(&stderr) {
+        let _ = rustix::io::write(&stderr, line);
+    }
+}
+
 /// Never waits: a FIFO without a reader is an error.
-fn open_file(path: &Path) -> io::Result<File> {
+pub(super) fn open_file(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     OpenOptions::new().create(true).append(true).custom_flags(flags.bits().cast_signed()).open(path)
 }

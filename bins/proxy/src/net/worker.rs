@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proxy_core::clock::Moment;
-use proxy_core::config::model::ErrorLevel;
 use proxy_core::counters::Boards;
 use proxy_core::engine::Engine;
 use proxy_core::generation::{Generation, Host};
@@ -235,7 +234,7 @@ impl Worker {
     fn tell_accept_failure(&mut self, why: &str) {
         crate::metrics::add(&self.counters.accept_failures, 1);
         if let Some(before) = self.accept_throttle.allow(Instant::now()) {
-            log::error!("cannot accept: {why}{}", More(before));
+            log::error!(target: logs::CRIT, "cannot accept: {why}{}", More(before));
         }
     }
 
@@ -275,14 +274,8 @@ impl Worker {
         let sink = &self.sink;
         let output = self.engine.output();
         output.lines.take_each(|file, lines| sink.append(file, lines));
-        for (level, text) in output.notices.drain(..) {
-            match level {
-                ErrorLevel::Error => log::error!(target: logs::REQUEST, "{text}"),
-                ErrorLevel::Warn => log::warn!(target: logs::REQUEST, "{text}"),
-                _ => log::info!(target: logs::REQUEST, "{text}"),
-            }
-        }
-        self.counters.publish(&output.counters);
+        output.notices.drain(..).for_each(|notice| sink.tell_notice(&notice));
+        self.counters.publish(output);
         for id in self.engine.take_wanted() {
             self.runtime.addresses.want(id.upstream, id.server);
         }

@@ -68,6 +68,8 @@ pub struct Message {
 pub struct Differs {
     pub request: Option<usize>,
     pub what: String,
+    /// What stands behind `because`.
+    pub why: String,
     /// nginx from this version on does as ours.
     pub before: Option<Vec<u32>>,
 }
@@ -166,7 +168,13 @@ fn differs(line: &str) -> Option<Differs> {
         Ok(request) => (Some(request), behind),
         Err(_) => (None, what),
     };
-    (!why.trim().is_empty()).then(|| Differs { request: first, what: what.into(), before })
+    let why = why.trim();
+    (!why.is_empty()).then(|| Differs {
+        request: first,
+        what: what.into(),
+        why: why.into(),
+        before,
+    })
 }
 
 /// `1.22.1` as numbers that compare as versions do.

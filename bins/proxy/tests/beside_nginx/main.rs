@@ -18,6 +18,8 @@ mod fastcgi;
 mod plain;
 mod plan;
 mod program;
+mod reference;
+mod syslog;
 mod tree;
 mod upstream;
 mod wire;

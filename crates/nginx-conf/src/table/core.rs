@@ -106,8 +106,13 @@ pub(super) const ROWS: &[Row] = &[
     .many(),
     // Logs.
     row("access_log", LOG_PAGE, HSLI.and(LIMIT_EXCEPT), Shape::words(1, ANY), Class::Implemented)
-        .note("`if=` and syslog are not supported yet; buffer=, flush= and gzip= have no effect")
+        .note(
+            "lines are gathered for 10 ms and written at once, `buffer=` and `flush=` have no \
+             effect; `gzip` is refused; a path with variables is opened for each batch of lines, \
+             and no request leads upwards in it; times of syslog are those of UTC",
+        )
         .many(),
+    row("log_subrequest", HTTP_PAGE, HSL, FLAG, Class::Implemented),
     row("log_format", LOG_PAGE, HTTP, Shape::words(2, ANY), Class::Implemented).many(),
     row(
         "error_log",
@@ -117,8 +122,9 @@ pub(super) const ROWS: &[Row] = &[
         Class::Implemented,
     )
     .note(
-        "of main for messages about the program, of http for those about requests; \
-         `info` where none is written; syslog and memory are standard error",
+        "of main for messages about the program, of the other levels for those about requests; \
+         `info` where none is written; a line begins with the time and the level; `memory:` is \
+         standard error",
     )
     .many(),
     row("pid", CORE_PAGE, MAIN, WORD, Class::Implemented)

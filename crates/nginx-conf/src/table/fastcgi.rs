@@ -1,7 +1,7 @@
 //! Rows of the FastCGI module.
 
 use super::ignored::{BUFFERING, FASTCGI_PAGE, NO_CACHE, SOCKETS, TEMPORARY};
-use super::later::{CACHE, LATER, PLUS, STORE};
+use super::later::{CACHE, LATER, STORE};
 use super::proxy::IGNORED_HEADERS;
 use super::*;
 use Class::{Implemented, Inert, NoEffect, Refused};
@@ -86,7 +86,7 @@ pub(super) const ROWS: &[Row] = &[
     own("fastcgi_cache_revalidate", FLAG, Refused(CACHE)).already(&["off"]),
     own("fastcgi_cache_use_stale", Shape::words(1, ANY), Refused(CACHE)).already(&["off"]),
     row("fastcgi_cache_path", FASTCGI_PAGE, HTTP, Shape::words(2, ANY), Refused(CACHE)).many(),
-    own("fastcgi_cache_purge", Shape::words(1, ANY), Refused(PLUS)),
+    own("fastcgi_cache_purge", Shape::words(1, ANY), Refused(CACHE)),
 ];
 
 /// What `fastcgi_next_upstream` lists.

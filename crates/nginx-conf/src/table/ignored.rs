@@ -20,9 +20,9 @@ const TABLES: &str = "tables size themselves";
 pub(super) const SOCKETS: &str = "the event loop sets its sockets up by itself";
 const TLS: &str = "TLS is not served";
 const TLS_UPSTREAM: &str = "no TLS is spoken to upstreams";
-const LOGGING: &str = "this kind of message is not logged";
+const LOG_FILES: &str = "log files stay open, and those whose path has variables are opened for \
+                         each batch of lines";
 pub(super) const NO_CACHE: &str = "there is no cache, nothing to bypass or keep";
-const NO_GZIP: &str = "answers are sent uncompressed, which HTTP always allows";
 const NO_UWSGI: &str = "there is no uwsgi_pass";
 
 const TEMP_PATH: Shape = Shape::words(1, 4);
@@ -108,14 +108,6 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_temp_file_write_size", PROXY_PAGE, HSL, SIZE, NoEffect(TEMPORARY)),
     row("proxy_max_temp_file_size", PROXY_PAGE, HSL, SIZE, NoEffect(TEMPORARY)).already(&["0"]),
     row("client_body_in_single_buffer", HTTP_PAGE, HSL, FLAG, NoEffect(BUFFERING)),
-    row(
-        "client_body_in_file_only",
-        HTTP_PAGE,
-        HSL,
-        Shape::exact(&[Kind::OneOf(&["on", "clean", "off"])]),
-        NoEffect(TEMPORARY),
-    )
-    .already(&["off"]),
     row("client_header_buffer_size", HTTP_PAGE, HS, SIZE, NoEffect(BUFFERING)),
     row("proxy_buffers", PROXY_PAGE, HSL, BUFFERS, NoEffect(BUFFERING)),
     row("proxy_busy_buffers_size", PROXY_PAGE, HSL, SIZE, NoEffect(BUFFERING)),
@@ -125,8 +117,7 @@ pub(super) const ROWS: &[Row] = &[
     row("connection_pool_size", HTTP_PAGE, HS, SIZE, NoEffect(BUFFERING)),
     row("subrequest_output_buffer_size", HTTP_PAGE, HSL, SIZE, NoEffect(BUFFERING)),
     // Logging.
-    row("open_log_file_cache", LOG_PAGE, HSL, Shape::words(1, 4), NoEffect("log files stay open")),
-    row("log_subrequest", HTTP_PAGE, HSL, FLAG, NoEffect(LOGGING)),
+    row("open_log_file_cache", LOG_PAGE, HSL, Shape::words(1, 4), NoEffect(LOG_FILES)),
     row("msie_padding", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)),
     row("msie_refresh", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)).already(&["off"]),
     row("zone", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), NoEffect("there is one process")),
@@ -147,20 +138,6 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_cache_bypass", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
     row("proxy_no_cache", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
     row("proxy_cache_valid", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
-    row("gzip", GZIP_PAGE, HSLI, FLAG, Inert(NO_GZIP)).already(&["off"]),
-    row("gzip_buffers", GZIP_PAGE, HSL, BUFFERS, Inert(NO_GZIP)),
-    row("gzip_types", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
-    row("gzip_proxied", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
-    row("gzip_min_length", GZIP_PAGE, HSL, SIZE, Inert(NO_GZIP)),
-    row("gzip_comp_level", GZIP_PAGE, HSL, NUMBER, Inert(NO_GZIP)),
-    row("gzip_disable", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
-    row(
-        "gzip_http_version",
-        GZIP_PAGE,
-        HSL,
-        Shape::exact(&[Kind::OneOf(&["1.0", "1.1"])]),
-        Inert(NO_GZIP),
-    ),
     row(
         "gunzip",
         "http/ngx_http_gunzip_module",

@@ -5,7 +5,8 @@ use super::*;
 use Class::Refused;
 
 pub(super) const LATER: &str = "not supported yet";
-pub(super) const STORE: &str = "not supported: answers are not written to files";
+pub(super) const STORE: &str = "answers are not written to files; where the same file is served often, `root` and \
+                     `try_files` serve it from a volume";
 pub(super) const CACHE: &str = "not supported yet: there is no cache";
 const TLS: &str = "not supported yet: TLS is not served, listen without \"ssl\"";
 const TLS_UPSTREAM: &str = "not supported yet: no TLS is spoken to upstreams";
@@ -14,13 +15,9 @@ const BALANCING: &str = "not supported yet: servers take turns by their weight; 
 const RESOLVER: &str = "not needed, leave it out: names of upstreams are looked up again by \
                         themselves when a connection fails, by the system's resolver";
 const HTTP2: &str = "not supported yet: HTTP/1.0 and HTTP/1.1 are spoken";
-pub(super) const PLUS: &str = "a directive of the commercial NGINX Plus";
-
 pub(super) const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
 
 pub(super) const ROWS: &[Row] = &[
-    row("random_index", "http/ngx_http_random_index_module", LOCATION, FLAG, Refused(LATER))
-        .already(&["off"]),
     row("add_trailer", HEADERS_PAGE, HSLI, Shape::words(2, 3), Refused(LATER)).many(),
     row(
         "charset",
@@ -34,25 +31,12 @@ pub(super) const ROWS: &[Row] = &[
     row("override_charset", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
     row("source_charset", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
     row("chunked_transfer_encoding", HTTP_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
-    row(
-        "merge_slashes",
-        HTTP_PAGE,
-        HS,
-        FLAG,
-        Refused("slashes are always merged when a location is chosen"),
-    )
-    .already(&["on"]),
-    row("server_name_in_redirect", HTTP_PAGE, HSL, FLAG, Refused(LATER)).already(&["off"]),
-    row("post_action", HTTP_PAGE, HSLI, WORD, Refused(LATER)),
     row("resolver", HTTP_PAGE, HSL.and(UPSTREAM), Shape::words(1, ANY), Refused(RESOLVER)),
     row("resolver_timeout", HTTP_PAGE, HSL.and(UPSTREAM), TIME, Refused(RESOLVER)),
-    row("early_hints", HTTP_PAGE, HSL, Shape::words(1, ANY), Refused(LATER)).many(),
     row("proxy_bind", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER)).already(&["off"]),
     row("proxy_force_ranges", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["off"]),
     row("proxy_store", PROXY_PAGE, HSL, WORD, Refused(STORE)).already(&["off"]),
     row("proxy_store_access", PROXY_PAGE, HSL, Shape::words(1, 3), Refused(STORE)),
-    row("proxy_pass_trailers", PROXY_PAGE, HSL, FLAG, Refused(LATER)),
-    row("proxy_allow_upstream", PROXY_PAGE, HSL, Shape::words(1, ANY), Refused(LATER)).many(),
     row("proxy_cache", PROXY_PAGE, HSL, WORD, Refused(CACHE)).already(&["off"]),
     row("proxy_cache_key", PROXY_PAGE, HSL, WORD, Refused(CACHE)),
     row("proxy_cache_lock", PROXY_PAGE, HSL, FLAG, Refused(CACHE)).already(&["off"]),
@@ -67,7 +51,13 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_cache_convert_head", PROXY_PAGE, HSL, FLAG, Refused(CACHE)),
     row("proxy_cache_max_range_offset", PROXY_PAGE, HSL, SIZE, Refused(CACHE)),
     row("proxy_cache_path", PROXY_PAGE, HTTP, Shape::words(2, ANY), Refused(CACHE)).many(),
-    row("proxy_cache_purge", PROXY_PAGE, HSL, Shape::words(1, ANY), Refused(PLUS)),
+    row(
+        "proxy_cache_purge",
+        PROXY_PAGE,
+        HSL,
+        Shape::words(1, ANY),
+        Refused("a directive of the commercial NGINX Plus; there is no cache, nothing to purge"),
+    ),
     row("proxy_ssl_server_name", PROXY_PAGE, HSL, FLAG, Refused(TLS_UPSTREAM)),
     row("proxy_ssl_verify", PROXY_PAGE, HSL, FLAG, Refused(TLS_UPSTREAM)),
     row("proxy_ssl_verify_depth", PROXY_PAGE, HSL, NUMBER, Refused(TLS_UPSTREAM)),
@@ -83,11 +73,53 @@ pub(super) const ROWS: &[Row] = &[
     row("ip_hash", UPSTREAM_PAGE, UPSTREAM, Shape::none(), Refused(BALANCING)),
     row("hash", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(BALANCING)),
     row("random", UPSTREAM_PAGE, UPSTREAM, Shape::words(0, 2), Refused(BALANCING)),
-    row("least_time", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(PLUS)),
-    row("sticky", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, ANY), Refused(PLUS)),
-    row("queue", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), Refused(PLUS)),
-    row("state", UPSTREAM_PAGE, UPSTREAM, WORD, Refused(PLUS)),
-    row("ntlm", UPSTREAM_PAGE, UPSTREAM, Shape::none(), Refused(PLUS)),
+    row(
+        "least_time",
+        UPSTREAM_PAGE,
+        UPSTREAM,
+        Shape::words(1, 2),
+        Refused("a directive of the commercial NGINX Plus; `least_conn` is near"),
+    ),
+    row(
+        "sticky",
+        UPSTREAM_PAGE,
+        UPSTREAM,
+        Shape::words(1, ANY),
+        Refused(
+            "a directive of the commercial NGINX Plus; `ip_hash`, or `hash $cookie_NAME \
+             consistent`, keeps a client at a server",
+        ),
+    ),
+    row(
+        "queue",
+        UPSTREAM_PAGE,
+        UPSTREAM,
+        Shape::words(1, 2),
+        Refused(
+            "a directive of the commercial NGINX Plus; `max_fails` and `backup` say where requests \
+             go when a server is full",
+        ),
+    ),
+    row(
+        "state",
+        UPSTREAM_PAGE,
+        UPSTREAM,
+        WORD,
+        Refused(
+            "a directive of the commercial NGINX Plus; the file lists the servers; a changed one \
+             is loaded without a restart",
+        ),
+    ),
+    row(
+        "ntlm",
+        UPSTREAM_PAGE,
+        UPSTREAM,
+        Shape::none(),
+        Refused(
+            "a directive of the commercial NGINX Plus; the application has to sign users in by \
+             requests that stand alone",
+        ),
+    ),
     row("ssl_certificate", SSL_PAGE, HS, WORD, Refused(TLS)).many(),
     row("ssl_certificate_key", SSL_PAGE, HS, WORD, Refused(TLS)).many(),
     row("ssl_protocols", SSL_PAGE, HS, Shape::words(1, ANY), Refused(TLS)),
@@ -177,39 +209,4 @@ pub(super) const ROWS: &[Row] = &[
         Shape::words(1, ANY),
         Refused("not supported: bodies pass unchanged"),
     ),
-    row("slice", "http/ngx_http_slice_module", HSL, SIZE, Refused(LATER)).already(&["0"]),
-    row(
-        "env",
-        CORE_PAGE,
-        MAIN,
-        WORD,
-        Refused("not supported: it is the runtime that starts the container who says"),
-    )
-    .many(),
-    row(
-        "working_directory",
-        CORE_PAGE,
-        MAIN,
-        WORD,
-        Refused("not supported: it is the runtime that starts the container who says"),
-    )
-    .many(),
-    row("debug_points", CORE_PAGE, MAIN, WORD, Refused(LATER)).many(),
-    row(
-        "ssl_object_cache_inheritable",
-        CORE_PAGE,
-        MAIN,
-        FLAG,
-        Refused("not supported: it is the runtime that starts the container who says"),
-    )
-    .many(),
-    row("debug_connection", CORE_PAGE, EVENTS, WORD, Refused(LATER)).many(),
-    row(
-        "load_module",
-        CORE_PAGE,
-        MAIN,
-        WORD,
-        Refused("modules cannot be loaded: the program is one static file"),
-    )
-    .many(),
 ];

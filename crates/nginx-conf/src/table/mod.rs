@@ -6,6 +6,7 @@
 
 mod access;
 mod blocks;
+mod bodies;
 mod contexts;
 mod core;
 mod fastcgi;
@@ -15,6 +16,7 @@ mod ignored;
 mod later;
 mod proxy;
 mod rewrite;
+mod small;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -115,10 +117,12 @@ pub enum Block {
 const GROUPS: &[&[Row]] = &[
     core::ROWS,
     files::ROWS,
+    bodies::ROWS,
     rewrite::ROWS,
     access::ROWS,
     proxy::ROWS,
     fastcgi::ROWS,
+    small::ROWS,
     ignored::ROWS,
     later::ROWS,
     blocks::ROWS,

@@ -38,8 +38,8 @@ macro_rules! variables {
 // nginx: <https://nginx.org/en/docs/varindex.html>
 variables! {
     names {
-        /// One that nginx leaves unset where there is no cache or compression.
-        Absent = "gzip_ratio" | "upstream_cache_status",
+        /// One that nginx leaves unset where there is no cache.
+        Absent = "upstream_cache_status",
         /// One that is empty where there is no TLS.
         Empty = "http2" | "http3" | "https",
         Args = "args",
@@ -57,6 +57,7 @@ variables! {
         DocumentRoot = "document_root",
         FastcgiPathInfo = "fastcgi_path_info",
         FastcgiScriptName = "fastcgi_script_name",
+        GzipRatio = "gzip_ratio",
         Host = "host",
         Hostname = "hostname",
         HttpHost = "http_host",

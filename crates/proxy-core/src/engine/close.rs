@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Client, Engine, Mode, Step};
 use crate::canary::{Canary, is_planted};
-use crate::config::model::{AccessLog, Lingering, LingeringClose};
+use crate::config::model::{ErrorLevel, Lingering, LingeringClose, Notice};
 use crate::connection::State;
 use crate::downstream::ClientNext;
 use crate::exchange::Exchange;
@@ -31,6 +31,7 @@ impl<N: Net> Engine<N> {
         let Some(mut exchange) = client.exchange.take() else { return Step::Close };
         debug_assert!(exchange.is_complete());
         self.tell_faults(&exchange);
+        self.output.lines.append(&mut exchange.down.errands.lines);
         if exchange.fault().is_none() || !is_planted(Canary::FailureUnlogged) {
             self.push_log_lines(&exchange);
         }
@@ -41,13 +42,14 @@ impl<N: Net> Engine<N> {
         values.let_go();
         for (level, note) in values.take_notes() {
             let text = self.about(&exchange, &note);
-            self.output.notices.push((level, text));
+            self.note(&exchange, level, text);
         }
         let response = &exchange.down.response;
         let counters = &mut self.output.counters;
         counters.count_request(response.status, response.source);
         counters.retries += exchange.retries();
         counters.connections_idle += 1;
+        self.output.left_unpacked += u64::from(response.is_left_unpacked);
         // It may give way from now on.
         self.room.look_again_ms = 0;
         let next = exchange.client_next();
@@ -157,16 +159,7 @@ impl<N: Net> Engine<N> {
     }
 
     fn push_log_lines(&mut self, exchange: &Exchange) {
-        let config = exchange.request.at.config();
-        for AccessLog { file, format } in &exchange.location().access_logs {
-            let (Some(file), Some(format)) =
-                (config.log_files.get(*file), config.log_formats.get(*format))
-            else {
-                continue;
-            };
-            let now = self.now;
-            self.output.lines.add(file, |out| exchange.push_log_line(format, now, out));
-        }
+        exchange.view(self.now).push_log_lines(&mut self.output.lines);
     }
 
     /// Says why a request failed, and which servers were passed over for it.
@@ -215,6 +208,12 @@ impl<N: Net> Engine<N> {
         if others > 0 {
             text.push_str(&format!(" ({others} more of this kind since the last)"));
         }
-        self.output.notices.push((level, text));
+        self.note(exchange, level, text);
+    }
+
+    /// A line for the error log of the request's location.
+    fn note(&mut self, exchange: &Exchange, level: ErrorLevel, text: String) {
+        let logs = exchange.location().logs.errors.clone();
+        self.output.notices.push(Notice { level, text, logs });
     }
 }

@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use crate::canary::{Canary, is_planted};
 use crate::clock::{Millis, Moment};
-use crate::config::model::ErrorLevel;
+use crate::config::model::Notice;
 use crate::connection::{Connection, State};
 use crate::counters::Counters;
 use crate::exchange::{Exchange, Out};
@@ -65,9 +65,11 @@ pub struct Output {
     /// Lines of access logs.
     pub lines: Lines,
     /// Lines of the error log.
-    pub notices: Vec<(ErrorLevel, String)>,
+    pub notices: Vec<Notice>,
     /// Counts.
     pub counters: Counters,
+    /// Answers that would have been compressed, while too many were already.
+    pub left_unpacked: u64,
     throttle: Throttle,
 }
 

@@ -37,7 +37,7 @@ mod upstream;
 use http1::{BodyReader, Reject, RequestHead};
 
 use crate::clock::{Millis, Moment};
-use crate::config::model::{Handler, Location, LogFormat, ProxyPass};
+use crate::config::model::{Handler, Location, ProxyPass};
 use crate::downstream::{ClientNext, Downstream};
 use crate::fault::{Fault, UpstreamFault};
 use crate::generation::At;
@@ -295,6 +295,7 @@ impl Exchange {
         }
         self.wants_connect = false;
         self.down.errands.sending = None;
+        self.down.response.chain = None;
         self.down.next = next;
         self.phase = Phase::Complete;
     }
@@ -311,6 +312,8 @@ impl Exchange {
         if !self.down.sent.is_whole {
             self.attempts.end(None, now.ms);
         }
+        // nginx: what came before the fault is no secret.
+        self.down.push_held(&mut out.client);
         self.cut_off();
     }
 
@@ -334,11 +337,6 @@ impl Exchange {
             sent: self.down.sent,
             now,
         }
-    }
-
-    /// Appends the exchange's line for the access log.
-    pub fn push_log_line(&self, format: &LogFormat, now: Moment, out: &mut Vec<u8>) {
-        self.view(now).push_log_line(format, out);
     }
 
     fn context(&self, is_persistent: bool, is_tunnel: bool, now: Moment) -> Context<'_> {

@@ -97,6 +97,11 @@ impl Exchange {
         let answers: Vec<(usize, Vec<u8>)> = answers
             .map(|(variable, text)| (*variable, view.value(text).unwrap_or_default()))
             .collect();
+        if self.location().program.telling.subrequests {
+            let mut lines = std::mem::take(&mut self.down.errands.lines);
+            self.view(now).push_log_lines(&mut lines);
+            self.down.errands.lines = lines;
+        }
         self.note_fault();
         self.be_main();
         let values = self.request.values.get_mut();

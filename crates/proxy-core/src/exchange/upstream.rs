@@ -1,8 +1,9 @@
 //! What upstream servers do.
 
-use http1::{BodyLength, BodyReader, Parsed};
+use http1::{BodyLength, BodyReader, BodyWriter, Parsed};
 
 use super::{Action, Exchange, Out, Phase, Side, pass_of};
+use crate::body::Chain;
 use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
 use crate::config::model::NextConditions;
@@ -302,15 +303,13 @@ impl Exchange {
         response.push_challenges(&self.request);
         // An answer that comes before the whole request leaves the rest of it in the way, and one
         // that ends with its connection cannot be followed by another.
-        let ends_with_connection = self.request.head.version == http1::Version::Http10
-            && !matches!(response.length, BodyLength::Exact(_) | BodyLength::None);
-        let is_persistent =
-            self.client_may_persist() && self.down.has_request() && !ends_with_connection;
+        let is_persistent = self.client_may_persist() && self.down.has_request();
         // Field by field, since the answer changes while the rest is looked at.
         let (request, attempts) = (&self.request, &self.attempts);
         let context = Context { request, attempts, is_persistent, is_tunnel, now };
         self.down.writer = self.down.response.filter(&context);
-        self.down.is_persistent = is_persistent;
+        self.down.is_persistent =
+            is_persistent && !matches!(self.down.writer, BodyWriter::UntilClose);
         if !is_tunnel {
             self.settle_pace(now);
         }
@@ -380,6 +379,12 @@ impl Exchange {
             }
             _ => {}
         }
+    }
+
+    /// Whether filters hold back content that an upstream has sent.
+    pub fn has_held_content(&self) -> bool {
+        let chain = self.down.response.chain.as_deref();
+        self.phase == Phase::Exchanging && chain.is_some_and(Chain::is_holding)
     }
 
     pub(super) fn end_tunnel(&mut self, now: Moment) {

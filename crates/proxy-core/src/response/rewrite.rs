@@ -132,7 +132,10 @@ pub fn absolute(value: Vec<u8>, request: &Request) -> Vec<u8> {
         return value;
     }
     let mut url = b"http://".to_vec();
-    if request.uri.is_host_told {
+    let name = &request.at.server(request.place).name;
+    if form.by_name && !name.is_empty() {
+        url.extend_from_slice(name);
+    } else if request.uri.is_host_told {
         url.extend_from_slice(&request.uri.host);
     } else {
         // nginx: not the server's name, but the address that is known to lead here.

@@ -34,6 +34,8 @@ pub struct Sent {
     pub body_bytes: u64,
     /// Whether the answer went out whole.
     pub is_whole: bool,
+    /// Bytes of the content before and after it was compressed, if it was.
+    pub packed: Option<(u64, u64)>,
 }
 
 /// Everything that variables speak of.
@@ -119,6 +121,7 @@ impl<'e> View<'e> {
             | V::Pid => self.push_connection_variable(variable, out),
             V::BodyBytesSent
             | V::BytesSent
+            | V::GzipRatio
             | V::RequestCompletion
             | V::Status
             | V::LimitConnStatus
@@ -198,9 +201,13 @@ impl<'e> View<'e> {
 
     fn push_response_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         use Variable as V;
-        let Sent { head_bytes, body_bytes, is_whole } = self.sent;
+        let Sent { head_bytes, body_bytes, is_whole, packed } = self.sent;
         match variable {
             V::BodyBytesSent => push_number(body_bytes, out),
+            V::GzipRatio => match packed {
+                Some(packed) => parts::push_ratio(packed, out),
+                None => return false,
+            },
             V::BytesSent => push_number(head_bytes + body_bytes, out),
             V::RequestCompletion if is_whole => out.extend_from_slice(b"OK"),
             V::RequestCompletion => {}

@@ -135,7 +135,7 @@ fn an_answer_is_told_as_it_is_sent_and_as_it_came() {
     let case = case();
     let mut response = answer("HTTP/1.1 206 X\r\nServer: s\r\nX-A: 1\r\nX-A: 2\r\n\r\n");
     response.filter(&case.context(true, false));
-    let sent = Sent { head_bytes: 100, body_bytes: 20, is_whole: true };
+    let sent = Sent { head_bytes: 100, body_bytes: 20, is_whole: true, packed: Some((2125, 1000)) };
     let view = View { sent, ..case.view(&response) };
     let value = |variable: &V| {
         let mut out = Vec::new();
@@ -145,6 +145,7 @@ fn an_answer_is_told_as_it_is_sent_and_as_it_came() {
         (V::Status, Some("206")),
         (V::BodyBytesSent, Some("20")),
         (V::BytesSent, Some("120")),
+        (V::GzipRatio, Some("2.13")),
         (V::RequestCompletion, Some("OK")),
         (V::SentHttp(name("x_a")), Some("1, 2")),
         (V::SentHttp(name("connection")), Some("keep-alive")),

@@ -207,7 +207,12 @@ impl Peer {
 
     /// What has come since it was last asked.
     pub fn heard(&self) -> String {
-        String::from_utf8(std::mem::take(&mut self.0.borrow_mut().to_test)).unwrap()
+        String::from_utf8(self.heard_bytes()).unwrap()
+    }
+
+    /// The same where it is no text.
+    pub fn heard_bytes(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.borrow_mut().to_test)
     }
 
     /// Whether the engine is to be told of something.

@@ -225,7 +225,7 @@ impl World {
     fn collect(&mut self) {
         let output = self.engine.output();
         output.lines.take_each(|_, lines| self.lines.append(lines));
-        self.notices.extend(output.notices.drain(..).map(|(_, text)| text));
+        self.notices.extend(output.notices.drain(..).map(|notice| notice.text));
     }
 
     /// What holds whenever nothing is going on.

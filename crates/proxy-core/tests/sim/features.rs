@@ -34,6 +34,7 @@ features! {
     Http10Client,
     OtherMethods,
     Deaf,
+    TakesGzip,
     // Upstream servers.
     EarlyAnswer,
     SlowAnswer,

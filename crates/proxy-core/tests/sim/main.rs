@@ -35,6 +35,7 @@ mod server;
 mod shell;
 mod site;
 mod socket;
+mod unpack;
 mod world;
 
 use std::sync::OnceLock;

@@ -343,8 +343,8 @@ impl Worker {
             ledger.take_lines(lines, now, generation);
             lines.clear();
         });
-        for (level, text) in output.notices.drain(..) {
-            trace(|| format!("{level:?}: {text}"));
+        for notice in output.notices.drain(..) {
+            trace(|| format!("{:?}: {}", notice.level, notice.text));
         }
         self.last_counters = output.counters.clone();
         let clients = engine.clients() as u64;

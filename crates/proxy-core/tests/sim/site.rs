@@ -411,7 +411,8 @@ impl Block {
              proxy_connect_timeout {}ms; proxy_send_timeout {}ms; proxy_read_timeout {}ms; \
              proxy_next_upstream {}; proxy_next_upstream_tries {}; \
              proxy_ignore_client_abort {}; client_body_buffer_size {}; proxy_http_version {}; \
-             limit_conn held 1000; \
+             limit_conn held 1000; gzip on; gzip_types *; gzip_min_length 1; \
+             gzip_http_version 1.0; \
              add_header X-Place \"{serial}/s{name}/-\" always;",
             s.header_ms,
             s.body_ms,

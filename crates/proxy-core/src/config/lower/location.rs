@@ -62,7 +62,6 @@ impl Lower<'_> {
             self.check_around(directive, written, around);
             let own = directive.block.as_deref().unwrap_or_default();
             let mut scope = scope.with(self, own);
-            self.inner_error_log(own);
             self.alias(own, written, &mut scope);
             let handler = self.handler(own, &scope, written, directive);
             let is_internal = own.iter().any(|line| line.name.text == "internal");

@@ -3,13 +3,15 @@
 //! Owns: where lines go and how they look. Opens nothing.
 
 use std::collections::HashMap;
+use std::path::Component;
 
 use nginx_conf::suggest::nearest;
-use nginx_conf::{Directive, units};
+use nginx_conf::{Directive, Span, units};
 
 use super::Lower;
 use crate::config::model::{
-    AccessLog, ErrorLevel, ErrorLog, Escape, LogFile, LogFormat, Shared, Template,
+    AccessFile, AccessLog, ErrorLevel, ErrorLog, ErrorLogs, Escape, LogFile, LogFormat, Shared,
+    Template,
 };
 use crate::config::template;
 
@@ -70,43 +72,69 @@ impl Lower<'_> {
             }
             return Some(None);
         }
-        if path.starts_with("syslog:") {
-            self.error(directive.arg_span(0), "logging to syslog is not supported yet");
-            return None;
-        }
-        if path.contains('$') {
-            let message = "variables in the path of \"access_log\" are not supported yet";
-            self.error(directive.arg_span(0), message);
-            return None;
-        }
         let is_parameter = |text: &str| {
             text == "gzip"
                 || ["buffer=", "flush=", "gzip=", "if="].iter().any(|p| text.starts_with(p))
         };
         let format = directive.arg(1).filter(|text| !is_parameter(text));
-        let first = if format.is_some() { 2 } else { 1 };
-        for index in first..directive.args.len() {
-            self.access_log_parameter(directive, index);
+        let mut parameters = Parameters::default();
+        for index in if format.is_some() { 2 } else { 1 }..directive.args.len() {
+            self.access_log_parameter(directive, index, &mut parameters);
         }
+        self.check_buffer(directive, path, &parameters);
         let format = match format {
             Some(name) => self.format_index(name, directive)?,
             None => self.combined(),
         };
-        let file = self.log_file(path);
-        Some(Some(AccessLog { file, format }))
+        let file = self.access_file(path, directive)?;
+        Some(Some(AccessLog { file, format, condition: parameters.condition }))
     }
 
-    fn access_log_parameter(&mut self, directive: &Directive, index: usize) {
+    /// What the path of an `access_log` names.
+    fn access_file(&mut self, path: &str, directive: &Directive) -> Option<AccessFile> {
+        if let Some(text) = path.strip_prefix("syslog:") {
+            let syslog = self.syslog(text, directive)?;
+            return Some(AccessFile::Known(self.known(LogFile::Syslog(Box::new(syslog)))));
+        }
+        if !path.contains('$') {
+            let file = LogFile::named(path, self.surroundings.folder);
+            return Some(AccessFile::Known(self.known(file)));
+        }
+        // nginx: a relative path starts at its prefix.
+        let whole = self.surroundings.folder.join(path);
+        let compiled = template::compile(&whole.to_string_lossy(), &self.own.names);
+        let path = self.compiled(compiled, directive, 0)?;
+        let leads_upwards = whole.components().any(|part| part == Component::ParentDir);
+        Some(AccessFile::Made(path, leads_upwards))
+    }
+
+    fn access_log_parameter(
+        &mut self,
+        directive: &Directive,
+        index: usize,
+        parameters: &mut Parameters,
+    ) {
         let text = directive.arg(index).unwrap_or_default();
         let span = directive.arg_span(index);
         let is_good = match text.split_once('=') {
-            Some(("if", _)) => {
-                return self.error(span, "\"if=\" of \"access_log\" is not supported yet");
+            Some(("if", "")) => false,
+            Some(("if", condition)) => {
+                let compiled = template::compile(condition, &self.own.names);
+                parameters.condition = self.compiled(compiled, directive, index);
+                return;
             }
-            Some(("buffer", size)) => units::size(size).is_some(),
-            Some(("flush", time)) => units::time(time).is_some(),
-            Some(("gzip", level)) => matches!(units::number(level), Some(1..=9)),
-            _ => text == "gzip",
+            Some(("buffer", size)) => {
+                parameters.is_buffered = true;
+                units::size(size).is_some_and(|size| size > 0)
+            }
+            Some(("flush", time)) => {
+                parameters.is_flushed = true;
+                units::time(time).is_some_and(|time| !time.is_zero())
+            }
+            Some(("gzip", level)) if !matches!(units::number(level), Some(1..=9)) => false,
+            Some(("gzip", _)) => return self.no_gzip(span),
+            _ if text == "gzip" => return self.no_gzip(span),
+            _ => false,
         };
         if !is_good {
             return self.error(span, format!("invalid parameter \"{text}\""));
@@ -118,14 +146,31 @@ impl Lower<'_> {
         self.warn(span, message);
     }
 
+    fn no_gzip(&mut self, span: Span) {
+        let message = "\"gzip\" of \"access_log\" is refused: log files are not compressed";
+        self.error_with_help(span, message, "who rotates the file can compress it");
+    }
+
+    /// nginx: what goes together with `buffer=`.
+    fn check_buffer(&mut self, directive: &Directive, path: &str, parameters: &Parameters) {
+        let span = directive.arg_span(0);
+        if parameters.is_flushed && !parameters.is_buffered {
+            self.error(span, format!("no buffer is defined for access_log \"{path}\""));
+        } else if parameters.is_buffered && path.starts_with("syslog:") {
+            self.error(span, "logs to syslog cannot be buffered");
+        } else if parameters.is_buffered && path.contains('$') {
+            self.error(span, "buffered logs cannot have variables in name");
+        }
+    }
+
     /// The combined format on standard output: what holds where no `access_log` is written.
     pub(super) fn default_access_log(&mut self) -> Shared<AccessLog> {
         if let Some(logs) = &self.default_access_log {
             return logs.clone();
         }
         let format = self.combined();
-        let file = self.log_file("/dev/stdout");
-        let logs: Shared<AccessLog> = vec![AccessLog { file, format }].into();
+        let file = AccessFile::Known(self.known(LogFile::Stdout));
+        let logs: Shared<AccessLog> = vec![AccessLog { file, format, condition: None }].into();
         self.default_access_log = Some(logs.clone());
         logs
     }
@@ -165,8 +210,7 @@ impl Lower<'_> {
     }
 
     /// The index of a destination.
-    fn log_file(&mut self, path: &str) -> usize {
-        let file = LogFile::named(path, self.surroundings.folder);
+    fn known(&mut self, file: LogFile) -> usize {
         let files = &mut self.config.log_files;
         files.iter().position(|known| *known == file).unwrap_or_else(|| {
             files.push(file);
@@ -184,9 +228,12 @@ impl Lower<'_> {
                 Some("info") => ErrorLevel::Info,
                 Some("notice") => ErrorLevel::Notice,
                 Some("warn") => ErrorLevel::Warn,
+                Some("crit") => ErrorLevel::Crit,
+                Some("alert") => ErrorLevel::Alert,
+                Some("emerg") => ErrorLevel::Emerg,
                 _ => ErrorLevel::Error,
             };
-            let file = self.error_log_file(path, directive);
+            let Some(file) = self.error_log_file(path, directive) else { continue };
             match logs.iter_mut().find(|log| log.file == file) {
                 Some(known) => known.level = known.level.max(level),
                 None => logs.push(ErrorLog { file, level }),
@@ -195,18 +242,21 @@ impl Lower<'_> {
         logs
     }
 
-    fn error_log_file(&mut self, path: &str, directive: &Directive) -> LogFile {
-        if path.starts_with("syslog:") || path.starts_with("memory:") {
+    fn error_log_file(&mut self, path: &str, directive: &Directive) -> Option<LogFile> {
+        if let Some(text) = path.strip_prefix("syslog:") {
+            return self.syslog(text, directive).map(|syslog| LogFile::Syslog(Box::new(syslog)));
+        }
+        if path.starts_with("memory:") {
             let message = format!("messages go to standard error, not to \"{path}\"");
             self.warn(directive.arg_span(0), message);
-            return LogFile::Stderr;
+            return Some(LogFile::Stderr);
         }
         if path == "off" {
             let message = "\"off\" is the name of a file here, as in nginx; \
                            \"error_log /dev/null\" tells nothing";
             self.warn(directive.arg_span(0), message);
         }
-        LogFile::named(path, self.surroundings.folder)
+        Some(LogFile::named(path, self.surroundings.folder))
     }
 
     /// nginx: `pid FILE`.
@@ -215,15 +265,23 @@ impl Lower<'_> {
         let path = written.and_then(|directive| directive.arg(0));
         self.config.process.pid = path.map(|path| self.surroundings.folder.join(path));
     }
+}
 
-    /// One warning for all `error_log` lines below `http`: requests share one log.
-    pub(super) fn inner_error_log(&mut self, block: &[Directive]) {
-        let line = block.iter().find(|directive| directive.name.text == "error_log");
-        if let (Some(line), false) = (line, self.has_told_inner_error_log) {
-            self.has_told_inner_error_log = true;
-            let message = "\"error_log\" of a server or location has no effect here: \
-                           those of the main level and of http hold for all";
-            self.warn(line.name.span, message);
+impl ErrorLogs {
+    /// Remembers where these lines of a level below the main one go.
+    pub(super) fn note(&mut self, logs: &[ErrorLog]) {
+        for log in logs {
+            if !self.inner.contains(&log.file) {
+                self.inner.push(log.file.clone());
+            }
         }
     }
+}
+
+/// What stands behind the format of an `access_log`.
+#[derive(Default)]
+struct Parameters {
+    condition: Option<Template>,
+    is_buffered: bool,
+    is_flushed: bool,
 }

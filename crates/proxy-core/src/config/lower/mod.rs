@@ -4,6 +4,7 @@
 //! is checked before; what is told here is about meaning. Reads no file and asks no name server.
 
 mod access;
+mod bodies;
 mod changes;
 mod error_page;
 mod fastcgi;
@@ -20,6 +21,7 @@ mod rewrite;
 mod rules;
 mod scope;
 mod server;
+mod syslog;
 mod upstream;
 
 use std::collections::HashMap;
@@ -67,7 +69,6 @@ struct Lower<'t> {
     names: Vec<ServerNames>,
     own: Own,
     default_access_log: Option<Shared<AccessLog>>,
-    has_told_inner_error_log: bool,
 }
 
 /// Lowers what was read. Where the table has found something wrong already, more is looked for, so
@@ -119,7 +120,6 @@ fn lower(tree: &Tree, surroundings: &Surroundings<'_>) -> Result<(Config, Vec<Di
         names: Vec::new(),
         own: Own::default(),
         default_access_log: None,
-        has_told_inner_error_log: false,
     };
     lower.main(&tree.directives);
     let Lower { diags, config, .. } = lower;
@@ -166,7 +166,6 @@ impl Lower<'_> {
     }
 
     fn http(&mut self, block: &[Directive]) {
-        self.config.error_logs.http = self.error_logs(block);
         let named = |name: &'static str| block.iter().filter(move |d| d.name.text == name);
         // Variables, formats and upstreams may be used before they are written.
         self.own_names(block);

@@ -80,7 +80,6 @@ impl Lower<'_> {
     /// has of its own.
     pub(super) fn hidden(&mut self, block: &[Directive], inside: &mut Inside<'_, '_>) -> usize {
         let scope = inside.scope.with(self, block);
-        self.inner_error_log(block);
         let named = |name| block.iter().find(|directive| directive.name.text == name);
         let fastcgi = named("fastcgi_pass").zip(scope.proxy.fastcgi());
         let own = match (named("proxy_pass"), fastcgi) {

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use nginx_conf::{Directive, units};
 
 use super::Lower;
+use super::bodies::BodyLists;
 use super::guard::GuardLists;
 use super::proxy::{BUFFER_BYTES_MAX, ProxyLists, ProxyScope, REPLAY_BYTES_MAX};
 use crate::config::model::{
-    Access, AccessLog, AccessRule, AddHeader, ClientLimits, ClientSide, ErrorPage, ErrorPages,
-    Files, Handler, LingeringClose, Location, Program, RedirectForm, Search, Shared, Telling,
-    Template, Types,
+    Access, AccessLog, AccessRule, AddHeader, ClientLimits, ClientSide, ErrorLog, ErrorPage,
+    ErrorPages, Files, Handler, LingeringClose, Location, Logs, Program, RedirectForm, Search,
+    Shared, Telling, Template, Types,
 };
 
 use crate::config::network::Network;
@@ -34,9 +35,16 @@ pub(super) struct Scope {
     errors: ErrorPages,
     access: Access,
     add_headers: Shared<AddHeader>,
-    /// `None` where no level says anything.
-    access_logs: Option<Shared<AccessLog>>,
+    logs: LogScope,
     pub(super) proxy: ProxyScope,
+}
+
+/// The logs of one level.
+#[derive(Clone, Default)]
+struct LogScope {
+    /// `None` where no level says anything.
+    access: Option<Shared<AccessLog>>,
+    errors: Shared<ErrorLog>,
 }
 
 /// Longest head taken whatever the file says: `large_client_header_buffers` beyond it is bounded,
@@ -60,7 +68,7 @@ impl Scope {
             errors: ErrorPages::default(),
             access: Access::default(),
             add_headers: Shared::default(),
-            access_logs: None,
+            logs: LogScope::default(),
             proxy: ProxyScope::default(),
         }
     }
@@ -74,6 +82,7 @@ impl Scope {
             let is_taken = scope.take_value(directive)
                 || scope.proxy.take_value(directive)
                 || lower.take_files_value(directive, &mut scope)
+                || lower.body_value(&mut scope.client.bodies, &mut lists.bodies, directive)
                 || lower.guard_value(&mut scope.access.guard, &mut lists.guard, directive);
             if !is_taken {
                 lists.take(lower, directive);
@@ -82,6 +91,11 @@ impl Scope {
         let guard = std::mem::take(&mut lists.guard);
         guard.replace(lower, &mut scope.access.guard);
         lists.replace(&mut scope);
+        let errors = lower.error_logs(directives);
+        if !errors.is_empty() {
+            lower.config.error_logs.note(&errors);
+            scope.logs.errors = errors.into();
+        }
         scope
     }
 
@@ -118,6 +132,7 @@ impl Scope {
                 set(&mut limits.fields_max, number().map(|max| count(max, FIELDS_MAX)))
             }
             "ignore_invalid_headers" => limits.ignore_invalid_headers = flag(directive),
+            "merge_slashes" => limits.merges_slashes = flag(directive),
             "underscores_in_headers" => limits.underscores_in_headers = flag(directive),
             "server_tokens" => {
                 self.server_tokens =
@@ -126,8 +141,10 @@ impl Scope {
             "uninitialized_variable_warn" => self.telling.unset = flag(directive),
             "recursive_error_pages" => self.errors.are_recursive = flag(directive),
             "real_ip_recursive" => self.access.real_ip.is_recursive = flag(directive),
+            "log_subrequest" => self.telling.subrequests = flag(directive),
             "rewrite_log" => self.telling.steps = flag(directive),
             "absolute_redirect" => self.redirect.absolute = flag(directive),
+            "server_name_in_redirect" => self.redirect.by_name = flag(directive),
             "port_in_redirect" => self.redirect.port = flag(directive),
             _ => return false,
         }
@@ -151,7 +168,7 @@ impl Scope {
 
     /// A location of this level's settings, whose program does nothing yet.
     pub(super) fn location(&self, lower: &mut Lower<'_>, path: &str, handler: Handler) -> Location {
-        let access_logs = match &self.access_logs {
+        let access = match &self.logs.access {
             Some(logs) => logs.clone(),
             None => lower.default_access_log(),
         };
@@ -161,7 +178,7 @@ impl Scope {
             handler,
             client: self.client.clone(),
             add_headers: self.add_headers.clone(),
-            access_logs,
+            logs: Logs { access, errors: self.logs.errors.clone() },
             files: Arc::clone(&self.files),
             redirect: self.redirect,
             server_tokens: self.server_tokens,
@@ -200,6 +217,7 @@ struct Lists {
     index: Vec<Template>,
     proxy: ProxyLists,
     guard: GuardLists,
+    bodies: BodyLists,
 }
 
 impl Lists {
@@ -246,9 +264,9 @@ impl Lists {
         }
         set(&mut scope.access.real_ip.field, self.real_ip_field);
         if self.access_log_off {
-            scope.access_logs = Some(Shared::default());
+            scope.logs.access = Some(Shared::default());
         } else if let Some(logs) = self.access_logs {
-            scope.access_logs = Some(logs.into());
+            scope.logs.access = Some(logs.into());
         }
         if let Some(types) = self.types {
             scope.files_mut().content_types.types = Arc::new(types);
@@ -257,6 +275,7 @@ impl Lists {
             scope.files_mut().index = self.index.into();
         }
         self.proxy.replace(&mut scope.proxy);
+        self.bodies.replace(&mut scope.client.bodies);
     }
 }
 

@@ -67,7 +67,6 @@ impl Lower<'_> {
         let block = directive.block.as_deref().unwrap_or_default();
         let index = self.config.servers.len();
         let scope = http.with(self, block);
-        self.inner_error_log(block);
         let mut names = Vec::new();
         let mut shown = None;
         for line in block.iter().filter(|line| line.name.text == "server_name") {

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{
-    Access, AccessLog, Expression, Files, MINUTE_MS, Program, ProxyPass, Script, Shared, Template,
+    Access, Bodies, Expression, Files, Logs, MINUTE_MS, Program, ProxyPass, Script, Shared,
+    Template,
 };
 
 /// A `location` with all that it inherits.
@@ -20,8 +21,8 @@ pub struct Location {
     pub client: ClientSide,
     /// nginx: `add_header`.
     pub add_headers: Shared<AddHeader>,
-    /// nginx: `access_log`; empty when off.
-    pub access_logs: Shared<AccessLog>,
+    /// What is written down of its requests.
+    pub logs: Logs,
     /// Where files are, and what they and other answers made here are said to be.
     pub files: Arc<Files>,
     /// How a redirect to a path is written.
@@ -62,6 +63,8 @@ pub struct ClientSide {
     pub keepalive: Keepalive,
     /// What is read after the last answer of a connection.
     pub lingering: Lingering,
+    /// What becomes of the content that it gets.
+    pub bodies: Arc<Bodies>,
 }
 
 impl Default for ClientSide {
@@ -72,6 +75,7 @@ impl Default for ClientSide {
             send_timeout_ms: MINUTE_MS,
             keepalive: Keepalive::default(),
             lingering: Lingering::default(),
+            bodies: Arc::default(),
         }
     }
 }
@@ -152,11 +156,13 @@ pub struct RedirectForm {
     pub absolute: bool,
     /// nginx: `port_in_redirect`, on: with the port, if it is not 80.
     pub port: bool,
+    /// nginx: `server_name_in_redirect`, off: the server's first name, not the client's Host.
+    pub by_name: bool,
 }
 
 impl Default for RedirectForm {
     fn default() -> Self {
-        RedirectForm { absolute: true, port: true }
+        RedirectForm { absolute: true, port: true, by_name: false }
     }
 }
 

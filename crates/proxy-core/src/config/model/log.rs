@@ -1,8 +1,9 @@
 //! Where access lines go and how they look.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::Template;
+use super::{Shared, Template};
 
 /// Where lines go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,43 @@ pub enum LogFile {
     Stderr,
     /// A file, opened for appending, reopened on USR1.
     Path(PathBuf),
+    /// A file whose name a request had a part in.
+    Made(MadeFile),
+    /// A collector that is sent a datagram for each line.
+    Syslog(Box<Syslog>),
+}
+
+/// A file whose name a request had a part in, opened for each batch of lines.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MadeFile {
+    /// The file.
+    pub path: PathBuf,
+    /// nginx: the request's root, without which no line is written.
+    pub root: PathBuf,
+}
+
+/// nginx: `syslog:server=…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Syslog {
+    /// Who takes the lines.
+    pub server: SyslogServer,
+    /// Number of the facility (RFC 3164 §4.1.1).
+    pub facility: u8,
+    /// Number of the severity of what has none of its own.
+    pub severity: u8,
+    /// Name of the program.
+    pub tag: String,
+    /// Whether lines say the host's name.
+    pub tells_host: bool,
+}
+
+/// Who takes syslog's lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SyslogServer {
+    /// By UDP; without an address where the name had none at the load.
+    Udp(String, Option<SocketAddr>),
+    /// By datagrams to a path.
+    Unix(PathBuf),
 }
 
 impl LogFile {
@@ -32,10 +70,30 @@ impl LogFile {
 /// nginx: `error_log` lines, by what they are told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ErrorLogs {
-    /// Of the main level: about the program, and about requests where `http` has none.
+    /// Of the main level: about the program, and about requests where no level below has any.
     pub main: Vec<ErrorLog>,
-    /// Of `http`: about requests.
-    pub http: Vec<ErrorLog>,
+    /// Where those of `http` and of levels below go, each once.
+    pub inner: Vec<LogFile>,
+}
+
+/// The logs of a location.
+#[derive(Debug, Clone, Default)]
+pub struct Logs {
+    /// nginx: `access_log`; empty when off.
+    pub access: Shared<AccessLog>,
+    /// nginx: `error_log` of `http` and below; empty where none is written there.
+    pub errors: Shared<ErrorLog>,
+}
+
+/// A line of the error log about a request.
+#[derive(Debug)]
+pub struct Notice {
+    /// How grave it is.
+    pub level: ErrorLevel,
+    /// The line, without time and level.
+    pub text: String,
+    /// Where the request's location tells it; that of the main level where it is empty.
+    pub logs: Shared<ErrorLog>,
 }
 
 /// nginx: `error_log FILE [LEVEL]`.
@@ -47,10 +105,15 @@ pub struct ErrorLog {
     pub level: ErrorLevel,
 }
 
-/// nginx: levels of `error_log`, gravest first. `crit`, `alert` and `emerg` are one with `error`:
-/// nothing here is told at a level of theirs, and who asks for less noise still wants to know.
+/// nginx: levels of `error_log`, gravest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorLevel {
+    /// It cannot go on, or not with what it was given.
+    Emerg,
+    /// A fault of the program itself.
+    Alert,
+    /// Something that everybody needs is short.
+    Crit,
     /// Something failed.
     Error,
     /// Something is odd.
@@ -63,13 +126,24 @@ pub enum ErrorLevel {
     Debug,
 }
 
-/// nginx: `access_log FILE FORMAT`.
-#[derive(Debug, Clone, Copy)]
+/// nginx: `access_log FILE FORMAT if=TEXT`.
+#[derive(Debug, Clone)]
 pub struct AccessLog {
-    /// Index into `Config::log_files`.
-    pub file: usize,
+    /// Where to.
+    pub file: AccessFile,
     /// Index into `Config::log_formats`.
     pub format: usize,
+    /// A request whose text here is empty or `0` has no line.
+    pub condition: Option<Template>,
+}
+
+/// Where a line of an access log goes.
+#[derive(Debug, Clone)]
+pub enum AccessFile {
+    /// Index into `Config::log_files`.
+    Known(usize),
+    /// A path with variables, and whether the file itself leads upwards in it.
+    Made(Template, bool),
 }
 
 /// nginx: `log_format`.

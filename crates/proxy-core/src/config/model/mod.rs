@@ -5,6 +5,7 @@
 //! written its value is that of `Default`, which is nginx's unless the field says another.
 
 mod access;
+mod bodies;
 mod changes;
 mod expression;
 mod fastcgi;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use access::{Access, AccessRule, LimitExcept, RealIp, Whom};
+pub use bodies::{Bodies, Gzip, GzipClients, Proxied, TypeList};
 pub use changes::{Changes, CookieFlags, CookieName, CookieRules};
 pub use expression::{Expression, OwnSource, OwnVariable};
 pub use fastcgi::{FastCgi, Param, Scheme, Script};
@@ -37,7 +39,10 @@ pub use location::{
     AddHeader, ClientSide, ContentTypes, ErrorPage, ErrorPages, Handler, Keepalive, Lingering,
     LingeringClose, Location, Locations, NewStatus, RedirectForm, Return, Search, Types,
 };
-pub use log::{AccessLog, ErrorLevel, ErrorLog, ErrorLogs, Escape, LogFile, LogFormat};
+pub use log::{
+    AccessFile, AccessLog, ErrorLevel, ErrorLog, ErrorLogs, Escape, LogFile, LogFormat, Logs,
+    MadeFile, Notice, Syslog, SyslogServer,
+};
 pub use map::{Geo, Map, Split};
 pub use pass::{
     IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyRedirect, ProxyTimeouts,
@@ -73,7 +78,7 @@ pub struct Config {
     pub splits: Vec<Split>,
     /// nginx: `limit_req_zone` and `limit_conn_zone`.
     pub zones: Vec<Zone>,
-    /// nginx: `error_log` of the main level and of `http`.
+    /// nginx: `error_log` of the main level, and all files of those below.
     pub error_logs: ErrorLogs,
     /// What the program itself is told.
     pub process: Process,
@@ -109,10 +114,10 @@ impl Config {
             let added = location.add_headers.iter().any(|field| in_template(&field.value));
             let handled = match &location.handler {
                 Handler::Proxy(pass) => {
-                    let changes = pass.changes.iter().flat_map(|changes| changes.templates());
                     let params = pass.fastcgi().into_iter().flat_map(|to| to.params.iter());
+                    let changes = pass.changes.iter().flat_map(|changes| changes.templates());
                     let texts = pass.redirects.iter().flat_map(ProxyRedirect::templates);
-                    let texts = texts.chain(changes).chain(params.map(|param| &param.value));
+                    let texts = texts.chain(params.map(|param| &param.value)).chain(changes);
                     pass.set_headers.iter().map(|field| &field.value).chain(texts).any(in_template)
                 }
                 Handler::SlashRedirect | Handler::StubStatus | Handler::Files => false,
@@ -218,6 +223,8 @@ pub struct ClientLimits {
     /// nginx: `ignore_invalid_headers`, on: a field with an odd name is left out; off makes it a
     /// 400.
     pub ignore_invalid_headers: bool,
+    /// nginx: `merge_slashes`, on.
+    pub merges_slashes: bool,
     /// nginx: `max_headers`, 1000: how many fields a head may have.
     pub fields_max: usize,
 }
@@ -230,6 +237,7 @@ impl Default for ClientLimits {
             head_bytes_max: 32 << 10,
             underscores_in_headers: false,
             ignore_invalid_headers: true,
+            merges_slashes: true,
             fields_max: 1000,
         }
     }

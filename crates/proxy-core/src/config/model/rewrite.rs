@@ -18,11 +18,13 @@ pub struct Telling {
     pub steps: bool,
     /// nginx: `uninitialized_variable_warn`, on: variables that were asked for before they were set.
     pub unset: bool,
+    /// nginx: `log_subrequest`, off: subrequests have lines in the access log.
+    pub subrequests: bool,
 }
 
 impl Default for Telling {
     fn default() -> Self {
-        Telling { steps: false, unset: true }
+        Telling { steps: false, unset: true, subrequests: false }
     }
 }
 

@@ -44,7 +44,7 @@ fn the_smallest_file_has_every_default() {
     assert!(
         combined.starts_with("<RemoteAddr> - <RemoteUser> [<TimeLocal>] \"<Request>\" <Status> ")
     );
-    assert_eq!(at(&config, "/any").access_logs.len(), 1);
+    assert_eq!(at(&config, "/any").logs.access.len(), 1);
 }
 
 /// Which location answers for a path, by the status that it returns.
@@ -378,7 +378,8 @@ fn every_problem_is_told_at_once() {
         &[
             "2:14: \"least_conn\" directive is refused: not supported yet: servers take turns by their \
              weight; leave it out where there is one server, it changes nothing",
-            "4:16: \"ssi\" directive is refused: this module of nginx is not supported",
+            "4:16: \"ssi\" directive is refused: pages are not put together here; the \
+             application can, or `try_files` can choose",
         ],
     );
     check_errors(

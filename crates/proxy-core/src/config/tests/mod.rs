@@ -2,6 +2,7 @@
 //! ones. This file holds the checks that the others share.
 
 mod access;
+mod bodies;
 mod bounds;
 mod damage;
 mod error_pages;
@@ -131,6 +132,7 @@ fn every_implemented_directive_is_taken_up_somewhere() {
     let code = [
         include_str!("../lower/mod.rs"),
         include_str!("../lower/access.rs"),
+        include_str!("../lower/bodies.rs"),
         include_str!("../lower/changes.rs"),
         include_str!("../lower/error_page.rs"),
         include_str!("../lower/fastcgi.rs"),

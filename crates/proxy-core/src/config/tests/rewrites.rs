@@ -148,7 +148,7 @@ fn an_if_is_a_hidden_location_with_what_it_has_of_its_own() {
     let (first, second) = (hidden(0), hidden(1));
     assert_eq!((first.path.as_slice(), first.add_headers.len()), (&b"/a/"[..], 1));
     assert_eq!(first.add_headers[0].name, b"X-B");
-    assert!(first.access_logs.is_empty() && first.program.steps.is_empty());
+    assert!(first.logs.access.is_empty() && first.program.steps.is_empty());
     assert_eq!(pass_of(first).uri, Some(bytes("/b/")));
     assert_eq!((second.add_headers[0].name.as_slice(), pass_of(second).uri), (&b"X-A"[..], None));
     // It is found by its `if` alone.
