@@ -2,6 +2,7 @@
 
 use super::Exchange;
 use crate::canary::{Canary, is_planted};
+use crate::clock::Moment;
 
 impl Exchange {
     /// Whether nothing is waited for behind the content of an answer. What an application does
@@ -33,5 +34,12 @@ impl Exchange {
         self.wire.head.persistent()
             && (!self.wire.is_head || is_planted(Canary::LinkKeptAfterHead))
             && pass.http11
+    }
+
+    /// The head of the answer is there.
+    pub(super) fn note_head_time(&mut self, now: Moment) {
+        if let Some(attempt) = self.attempts.last() {
+            attempt.head_ms = Some(now.ms.saturating_sub(attempt.began_ms));
+        }
     }
 }

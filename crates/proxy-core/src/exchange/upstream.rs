@@ -227,12 +227,6 @@ impl Exchange {
         is_passed_on && self.down.has_request() && self.request.upgrade().is_some()
     }
 
-    fn note_head_time(&mut self, now: Moment) {
-        if let Some(attempt) = self.attempts.last() {
-            attempt.head_ms = Some(now.ms.saturating_sub(attempt.began_ms));
-        }
-    }
-
     fn note_answer(&mut self) {
         let generation = self.request.at.generation().clone();
         if let Some(id) = self.call.server() {
