@@ -10,6 +10,7 @@ mod common;
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -45,29 +46,44 @@ const SCRIPTS: [(&str, &str); 8] = [
 /// A pool of php-fpm, and the folder with its scripts.
 struct Pool {
     child: Child,
-    port: u16,
+    /// As `fastcgi_pass` has it.
+    address: String,
     folder: Folder,
 }
 
 impl Pool {
     /// `None` where php-fpm is not installed.
     fn start() -> Option<Pool> {
+        let port = free_port();
+        let is_there = move || TcpStream::connect(("127.0.0.1", port)).is_ok();
+        Pool::start_at(Folder::new(), &format!("127.0.0.1:{port}"), is_there)
+    }
+
+    /// The same at a socket in the file system.
+    fn start_at_path() -> Option<Pool> {
+        let folder = Folder::new();
+        let path = folder.path().join("php.sock");
+        let address = format!("unix:{}", path.display());
+        Pool::start_at(folder, &address, move || UnixStream::connect(&path).is_ok())
+    }
+
+    fn start_at(folder: Folder, address: &str, is_there: impl Fn() -> bool) -> Option<Pool> {
         let Some(path) = find("php-fpm") else {
             assert!(std::env::var_os("CI").is_none(), "php-fpm is not installed, and CI is set");
             let told = "NOT TESTED: php-fpm is not installed, no script was run";
             let _ = writeln!(std::io::stderr(), "{told}");
             return None;
         };
-        let (folder, port) = (Folder::new(), free_port());
         let www = folder.path().join("www");
         fs::create_dir(&www).unwrap();
         for (name, text) in SCRIPTS {
             fs::write(www.join(name), text).unwrap();
         }
         let conf = format!(
-            "[global]\nerror_log = {}/fpm.log\n[www]\nuser = root\nlisten = 127.0.0.1:{port}\n\
+            "[global]\nerror_log = {}/fpm.log\n[www]\nuser = root\nlisten = {}\n\
              pm = static\npm.max_children = 2\n",
-            folder.path().display()
+            folder.path().display(),
+            address.trim_start_matches("unix:")
         );
         let conf = folder.write("fpm.conf", conf);
         let child = Command::new(path)
@@ -78,10 +94,10 @@ impl Pool {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut pool = Pool { child, port, folder };
+        let mut pool = Pool { child, address: address.to_owned(), folder };
         wait_until("php-fpm listens", || {
             assert!(pool.child.try_wait().unwrap().is_none(), "php-fpm has ended");
-            TcpStream::connect(("127.0.0.1", port)).is_ok()
+            is_there()
         });
         Some(pool)
     }
@@ -89,12 +105,11 @@ impl Pool {
     /// A file for both programs, with this in its server.
     fn conf(&self, content: &str) -> String {
         let folder = self.folder.path().display();
-        let port = self.port;
         format!(
             "events {{}} http {{ client_body_temp_path {folder}; fastcgi_temp_path {folder};
              proxy_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
              access_log off; server {{ listen 127.0.0.1:PORT; root {folder}/www; {} }} }}",
-            content.replace("PHP", &format!("127.0.0.1:{port}"))
+            content.replace("PHP", &self.address)
         )
     }
 }
@@ -290,21 +305,21 @@ fn bodies_arrive_whole_with_their_length() {
 
 #[test]
 fn five_hundred_requests_need_few_connections_where_they_are_kept() {
-    let Some(pool) = Pool::start() else { return };
-    let proxy = Proxy::start(&pool.conf(&USUAL.replace("KEEP", "fastcgi_keep_conn on;")));
-    let mut client = proxy.connect();
-    for number in 0..500 {
-        client.send(get(&format!("/count.php?n={number}")).as_bytes());
-        let answer = client.answer();
-        assert!(answer.contains(&format!("number {number}\r\n")), "{answer}");
-    }
-    let metrics = proxy.admin("/metrics");
-    let count = |name: &str| {
+    for start in [Pool::start, Pool::start_at_path] {
+        let Some(pool) = start() else { return };
+        let proxy = Proxy::start(&pool.conf(&USUAL.replace("KEEP", "fastcgi_keep_conn on;")));
+        let mut client = proxy.connect();
+        for number in 0..500 {
+            client.send(get(&format!("/count.php?n={number}")).as_bytes());
+            let answer = client.answer();
+            assert!(answer.contains(&format!("number {number}\r\n")), "{answer}");
+        }
+        let metrics = proxy.admin("/metrics");
+        let name = "sidecar_proxy_upstream_connections_total{kind=\"new\"}";
         let line = metrics.lines().find(|line| line.starts_with(name)).unwrap();
-        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
-    };
-    let new = count("sidecar_proxy_upstream_connections_total{kind=\"new\"}");
-    assert!(new <= 4, "{new} connections for 500 requests");
+        let new = line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+        assert!(new <= 4, "{new} connections for 500 requests");
+    }
 }
 
 #[test]

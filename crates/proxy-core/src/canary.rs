@@ -35,6 +35,8 @@ canaries! {
     PostSentAgain,
     /// Of a body that is sent again a part is left out.
     ReplayCut,
+    /// The end of an application's connection counts as the end of its answer in any case.
+    ApplicationCutIsWhole,
     /// A connection is kept with bytes on it that nobody asked for.
     LinkKeptWithBytes,
     /// A connection is kept after an answer to HEAD.

@@ -1,7 +1,7 @@
 //! Rows of the FastCGI module.
 
 use super::ignored::{BUFFERING, FASTCGI_PAGE, NO_CACHE, SOCKETS, TEMPORARY};
-use super::later::{CACHE, LATER, LIMITS, STORE};
+use super::later::{CACHE, LATER, STORE};
 use super::proxy::IGNORED_HEADERS;
 use super::*;
 use Class::{Implemented, Inert, NoEffect, Refused};
@@ -41,6 +41,8 @@ pub(super) const ROWS: &[Row] = &[
     ),
     own("fastcgi_intercept_errors", FLAG, Implemented),
     own("fastcgi_ignore_client_abort", FLAG, Implemented),
+    own("fastcgi_limit_rate", WORD, Implemented)
+        .note("bodies stream, so it bounds what the client gets, as limit_rate does"),
     own(
         "fastcgi_ignore_headers",
         Shape::range(1, ANY, &[Kind::OneOf(IGNORED_HEADERS)]),
@@ -68,7 +70,6 @@ pub(super) const ROWS: &[Row] = &[
     own("fastcgi_cache_bypass", Shape::words(1, ANY), Inert(NO_CACHE)).many(),
     own("fastcgi_no_cache", Shape::words(1, ANY), Inert(NO_CACHE)).many(),
     own("fastcgi_cache_valid", Shape::words(1, ANY), Inert(NO_CACHE)).many(),
-    own("fastcgi_limit_rate", WORD, Refused(LIMITS)).already(&["0"]),
     own("fastcgi_bind", Shape::words(1, 2), Refused(LATER)).already(&["off"]),
     own("fastcgi_force_ranges", FLAG, Refused(LATER)).already(&["off"]),
     own("fastcgi_store", WORD, Refused(STORE)).already(&["off"]),

@@ -158,7 +158,7 @@ impl Exchange {
         match side {
             Side::Client => {
                 // What has to be kept, or is bounded, is counted piece by piece.
-                let is_exact = matches!(self.wire.writer, BodyWriter::Exact);
+                let is_exact = matches!(self.wire.writer(), BodyWriter::Exact);
                 if !is_exact || self.wire.replay.is_keeping() {
                     return 0;
                 }

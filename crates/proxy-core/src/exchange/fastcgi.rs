@@ -13,6 +13,8 @@ use crate::upstream::h1;
 const GATHERED_BYTES_MAX: usize = 1 << 20;
 /// nginx: `NGX_MAX_ERROR_STR`, about: so much of what an application says is told.
 const ERROR_BYTES_MAX: usize = 2_000;
+/// Of one request no more than so much of it is kept.
+const TOLD_BYTES_MAX: usize = 64 << 10;
 
 impl Exchange {
     /// Bytes of an application; all of them are used as long as it is listened to.
@@ -131,8 +133,12 @@ impl Exchange {
                 false => text.push(c),
             }
         }
-        let note = format!("FastCGI sent in stderr: \"{text}\"");
-        self.request.values.get_mut().note(ErrorLevel::Error, note);
+        let has_room = wire.told_bytes < TOLD_BYTES_MAX;
+        wire.told_bytes += line.len();
+        if has_room {
+            let note = format!("FastCGI sent in stderr: \"{text}\"");
+            self.request.values.get_mut().note(ErrorLevel::Error, note);
+        }
         let to = self.pass().and_then(|pass| pass.fastcgi());
         let is_caught = to.is_some_and(|to| {
             let is_in = |caught: &Vec<u8>| line.windows(caught.len().max(1)).any(|at| at == caught);
@@ -141,30 +147,6 @@ impl Exchange {
         if is_caught && !self.down.is_begun {
             self.application_failed(Flaw::Caught, now, out);
         }
-    }
-
-    /// Whether nothing is waited for behind the content of an answer. What an application does
-    /// behind it belongs to the request; nginx does not wait for it where it was asked by HEAD.
-    pub(super) fn ends_with_body(&self) -> bool {
-        self.wire.fastcgi.is_none() || self.request.is_head()
-    }
-
-    /// Whether an application's connection can carry another request; nothing where HTTP is spoken.
-    pub(super) fn application_keeps_link(&self) -> Option<bool> {
-        let wire = self.wire.fastcgi.as_ref()?;
-        let to = self.pass().and_then(|pass| pass.fastcgi());
-        Some(wire.has_ended && to.is_some_and(|to| to.keep_conn))
-    }
-
-    /// Whether the end of the connection is that of the answer. nginx: an application that was
-    /// asked to keep the connection has to say so itself.
-    pub(super) fn ends_with_link(&mut self) -> bool {
-        let to = self.pass().and_then(|pass| pass.fastcgi());
-        let is_said = match &self.wire.fastcgi {
-            Some(wire) => wire.records.is_between() && to.is_some_and(|to| !to.keep_conn),
-            None => true,
-        };
-        is_said && self.wire.body.eof().is_ok()
     }
 
     /// An application is told the length of the body before the body: one of unknown length is

@@ -27,6 +27,7 @@ mod error_page;
 mod fastcgi;
 mod file;
 mod follow;
+mod link;
 mod pace;
 mod redirect;
 mod sub;

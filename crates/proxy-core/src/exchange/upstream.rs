@@ -228,12 +228,6 @@ impl Exchange {
         is_passed_on && self.down.has_request() && self.request.upgrade().is_some()
     }
 
-    fn note_head_time(&mut self, now: Moment) {
-        if let Some(attempt) = self.attempts.last() {
-            attempt.head_ms = Some(now.ms.saturating_sub(attempt.began_ms));
-        }
-    }
-
     fn note_answer(&mut self) {
         let generation = self.request.at.generation().clone();
         if let Some(id) = self.call.server() {
@@ -346,14 +340,7 @@ impl Exchange {
         debug_assert!(self.wire.body.is_done(), "only what is whole is ended as such");
         self.down.push_end(&mut out.client);
         self.attempts.end(None, now.ms);
-        // What an application says after the head of an answer to HEAD would be taken for the
-        // answer to the next request, however late it comes.
-        let is_kept = self.down.has_request()
-            && self.application_keeps_link().unwrap_or_else(|| {
-                self.wire.head.persistent()
-                    && (!self.wire.is_head || is_planted(Canary::LinkKeptAfterHead))
-                    && self.pass().is_some_and(|pass| pass.http11)
-            });
+        let is_kept = self.keeps_link();
         self.link_action = Some(if is_kept { Action::KeepLink } else { Action::DropLink });
         self.complete(if self.down.is_persistent {
             ClientNext::KeepAlive

@@ -16,8 +16,6 @@ pub struct Wire {
     pub head: ResponseHead,
     /// Follows the answer's content.
     pub body: BodyReader,
-    /// Frames the request's body.
-    pub writer: BodyWriter,
     /// The request's body as this call sends it.
     pub request_body: BodyLength,
     /// The method that the server is asked by has no answer with content.
@@ -49,6 +47,8 @@ pub struct FastcgiWire {
     pub head: Vec<u8>,
     /// The line for the error log that is under way.
     pub error: Vec<u8>,
+    /// So many bytes of such lines were told.
+    pub told_bytes: usize,
     /// The application is done with the request.
     pub has_ended: bool,
     /// The request's body was held until it was whole.
@@ -60,7 +60,6 @@ impl Default for Wire {
         Wire {
             head: ResponseHead::default(),
             body: BodyReader::new(BodyLength::None),
-            writer: BodyWriter::None,
             request_body: BodyLength::None,
             is_head: false,
             replay: Replay::default(),
@@ -92,18 +91,22 @@ impl Wire {
             let is_gathered = fastcgi.is_gathered;
             **fastcgi = FastcgiWire { is_gathered, ..FastcgiWire::default() };
         }
-        self.writer = match self.request_body {
-            _ if self.replay.own().is_some() => BodyWriter::None,
-            BodyLength::Chunked => BodyWriter::Chunked,
-            BodyLength::Exact(_) => BodyWriter::Exact,
-            BodyLength::None | BodyLength::UntilClose => BodyWriter::None,
-        };
         self.is_reused = is_reused;
         self.has_sent = true;
         self.has_spoken = false;
         self.held_bytes = 0;
         self.is_blocked = false;
         self.since_ms = now;
+    }
+
+    /// Frames the request's body for HTTP; what is not to be sent is dropped.
+    pub fn writer(&self) -> BodyWriter {
+        match self.request_body {
+            _ if self.replay.own().is_some() || self.fastcgi.is_some() => BodyWriter::None,
+            BodyLength::Chunked => BodyWriter::Chunked,
+            BodyLength::Exact(_) => BodyWriter::Exact,
+            BodyLength::None | BodyLength::UntilClose => BodyWriter::None,
+        }
     }
 
     /// Whether all of the request's body was at hand before anything was sent.
@@ -116,7 +119,7 @@ impl Wire {
         match self.fastcgi {
             Some(_) if self.request_body != BodyLength::None => fastcgi::push_body(data, out),
             Some(_) => {}
-            None => self.writer.write(data, out),
+            None => self.writer().write(data, out),
         }
     }
 
@@ -126,7 +129,7 @@ impl Wire {
             // Where there is no body its end went out with the head.
             Some(_) if self.request_body != BodyLength::None => fastcgi::push_body_end(out),
             Some(_) => {}
-            None => self.writer.finish(out),
+            None => self.writer().finish(out),
         }
     }
 }
@@ -144,7 +147,7 @@ mod tests {
         wire.begin(false, 9);
         assert!(wire.has_sent && !wire.is_reused && !wire.has_spoken && !wire.is_blocked);
         assert!(wire.body.is_done());
-        assert_eq!((wire.held_bytes, wire.since_ms, wire.writer), (0, 9, BodyWriter::Chunked));
+        assert_eq!((wire.held_bytes, wire.since_ms, wire.writer()), (0, 9, BodyWriter::Chunked));
     }
 
     #[test]
@@ -156,7 +159,7 @@ mod tests {
         ] {
             let mut wire = Wire { request_body: declared, ..Wire::default() };
             wire.begin(false, 0);
-            assert_eq!(wire.writer, writer);
+            assert_eq!(wire.writer(), writer);
         }
     }
 }

@@ -18,7 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 use http1::Version;
 
 use crate::clock::{self, Moment};
-use crate::config::model::{Handler, Part, PassUrl, Template, Variable};
+use crate::config::model::{Part, Template, Variable};
 use crate::content::file;
 use crate::request::Request;
 use crate::response::{Context, Response};
@@ -270,18 +270,6 @@ impl<'e> View<'e> {
                 self.push_attempts(out, |attempt, out| push_number(attempt.bytes_sent, out))
             }
             _ => false,
-        }
-    }
-
-    fn pass_url(&self) -> Option<&PassUrl> {
-        match &self.request.at.location(self.request.place).handler {
-            Handler::Proxy(pass) if self.request.course.is_passed && pass.fastcgi().is_none() => {
-                match pass.url.by_variables {
-                    None => Some(&pass.url),
-                    Some(_) => self.request.uri.made.as_deref(),
-                }
-            }
-            _ => None,
         }
     }
 

@@ -218,3 +218,59 @@ fn an_error_that_is_caught_makes_the_answer_a_bad_one() {
     let late = out("A: b\r\n\r\n") + &record(7, "PHP Fatal", 0) + &end();
     assert_eq!(answered(content, &late).status, 200);
 }
+
+/// Records of what answers are made of, right ones and wrong ones, with a byte changed now and then.
+fn drawn(seed: u64) -> String {
+    let mut state = seed;
+    let mut draw = |below: usize| {
+        state = proxy_core::request::split_mix(state);
+        usize::try_from(state % below as u64).unwrap()
+    };
+    let texts = [
+        "Status: 404 Gone\r\n",
+        "Content-Length: 5\r\n",
+        "A: b\r\n",
+        "\r\n",
+        "hello",
+        "\n",
+        ": ",
+        "Location: /x\r\n",
+        "X-Accel-Redirect: /inner\r\n",
+        "Status: 2",
+        "",
+        "04\r\n",
+    ];
+    let mut answer = String::new();
+    for _ in 0..draw(9) {
+        let kind = [6, 6, 6, 6, 6, 7, 7, 3, 11][draw(9)];
+        let content = texts[draw(texts.len())].to_owned() + texts[draw(texts.len())];
+        answer += &record(kind, &content, u8::try_from(draw(9)).unwrap());
+    }
+    if draw(4) > 0 {
+        answer += &end();
+    }
+    if draw(4) == 0 && !answer.is_empty() {
+        let at = draw(answer.len());
+        answer.replace_range(at..=at, ["\u{1}", "\u{6}", "\0", "a", "\u{7f}"][draw(5)]);
+    }
+    answer
+}
+
+#[test]
+fn whatever_an_application_says_comes_to_the_same_end_however_it_is_cut() {
+    let content = "location / { fastcgi_pass app; fastcgi_keep_conn on; fastcgi_catch_stderr 04; }
+                   location /inner { return 200 inner; }
+                   location /other { fastcgi_pass app; }";
+    let generation = server(content);
+    for seed in 0..120 {
+        let answer = drawn(seed);
+        for path in ["/", "/other"] {
+            for upstream in [Upstream::SaysAndCloses(&answer), Upstream::SaysAndBreaks(&answer)] {
+                let outcome = check(&generation, &get(path), upstream);
+                let is_whole = matches!(outcome.next, ClientNext::KeepAlive);
+                let is_told = outcome.status >= 200 && !outcome.body().ends_with("cut off");
+                assert!(!is_whole || is_told, "{answer:?}: {outcome:?}");
+            }
+        }
+    }
+}

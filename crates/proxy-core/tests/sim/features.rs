@@ -73,6 +73,7 @@ features! {
     Paths,
     Methods,
     MaxConns,
+    FastCgi,
     // Files.
     CutFiles,
     UnreadableFiles,
@@ -98,8 +99,25 @@ impl Features {
     /// From few to about a third of them.
     pub fn draw(rng: &mut Prng) -> Features {
         let one_in = rng.pick(&[3, 5, 8, 16]);
-        let bits = ALL.iter().filter(|_| rng.once_in(one_in)).map(|one| 1_u128 << *one as u128);
-        Features(bits.fold(0, |all, bit| all | bit))
+        let drawn = ALL.iter().filter(|one| **one != Feature::FastCgi && rng.once_in(one_in));
+        let all = drawn.fold(0, |all, one| all | 1_u128 << *one as u128);
+        // The others are drawn as they would be without this one, which changes all of a world.
+        let is_fastcgi = Prng::new(all as u64 ^ (all >> 64) as u64).once_in(6);
+        if !is_fastcgi {
+            return Features(all);
+        }
+        // What HTTP has and FastCGI has not.
+        const OF_HTTP: [Feature; 7] = [
+            Feature::UntilClose,
+            Feature::CloseAfterAnswer,
+            Feature::Interim,
+            Feature::UnaskedUpgrade,
+            Feature::Http10Upstream,
+            Feature::HeadWithBody,
+            Feature::Tunnel,
+        ];
+        let of_http = OF_HTTP.iter().fold(0, |all, one| all | 1_u128 << *one as u128);
+        Features(all & !of_http | 1 << Feature::FastCgi as u128)
     }
 
     pub fn has(&self, feature: Feature) -> bool {

@@ -21,6 +21,7 @@ mod canaries;
 mod client;
 mod conn;
 mod crowd;
+mod fastcgi;
 mod features;
 mod files;
 mod ledger;

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use crate::fastcgi::{self, Gateway};
 use crate::features::Feature;
 use crate::ledger::{Answer, Arrival, Ask, Body, Ledger};
 use crate::network::{Got, Millis, Party};
@@ -31,6 +32,7 @@ pub struct Server {
     /// The proxy has ended its way.
     has_end: bool,
     is_ambush: bool,
+    gateway: Option<Gateway>,
 }
 
 struct Request {
@@ -49,6 +51,7 @@ impl Server {
             conn,
             address,
             is_over: false,
+            gateway: has.has(Feature::FastCgi).then(Gateway::default),
             has,
             reader: Reader::new(Role::Requests),
             served: 0,
@@ -89,8 +92,12 @@ impl Server {
                 Got::Nothing => return,
                 Got::Bytes(bytes) => {
                     trace(|| format!("c{} server reads {} bytes", self.conn, bytes.len()));
-                    self.reader.push(&bytes);
-                    if let Err(wrong) = self.follow(shared, ledger) {
+                    let http = match &mut self.gateway {
+                        Some(gateway) => gateway.push(&bytes),
+                        None => Ok(bytes),
+                    };
+                    let http = http.map(|bytes| self.reader.push(&bytes));
+                    if let Err(wrong) = http.and_then(|()| self.follow(shared, ledger)) {
                         ledger.fail(format!("c{} at {}: {wrong}", self.conn, self.address));
                         return self.finish(shared);
                     }
@@ -131,7 +138,7 @@ impl Server {
 
     fn head(
         &mut self,
-        head: Head,
+        mut head: Head,
         framing: Framing,
         shared: &mut Shared,
         ledger: &mut Ledger,
@@ -142,13 +149,17 @@ impl Server {
         if let Some(last) = self.last_answer.filter(|last| ledger.answers[*last].says_close) {
             return Err(format!("{} after answer {last}, which said close", head.line));
         }
+        if let Some(start) = self.gateway.as_mut().and_then(Gateway::take_start) {
+            head.start = start;
+        }
         let id = head.one("X-Id")?.and_then(|id| id.parse::<usize>().ok());
         let id = id.filter(|id| *id < ledger.asks.len()).ok_or(format!("X-Id of {head:?}"))?;
         if head.words()[1] == QUESTION {
             return self.question(id, &head, framing, shared, ledger);
         }
         let is_redirected = head.words()[1].starts_with(Place::Accel.path());
-        check_request(id, &ledger.asks[id], &head, framing, is_redirected)?;
+        let is_gathered = self.gateway.is_some();
+        check_request(id, &ledger.asks[id], &head, framing, (is_redirected, is_gathered))?;
         trace(|| format!("c{} server gets ask {id}: {}", self.conn, head.line));
         let record = &ledger.asks[id];
         let is_let_in = record.words.iter().any(|word| (200..300).contains(word));
@@ -281,7 +292,11 @@ impl Server {
         }
         let Some(plan) = request.plan.take() else { return };
         trace(|| format!("c{} server begins {plan:?}", self.conn));
-        self.out = plan.pieces;
+        let is_head = request.arrival.is_some() && ledger.asks[request.ask].method == "HEAD";
+        self.out = match self.gateway {
+            Some(_) => fastcgi::answer(plan.pieces, is_head),
+            None => plan.pieces,
+        };
         if plan.is_tunnel {
             let ask = &mut ledger.asks[request.ask];
             self.is_tunnel = true;
@@ -357,7 +372,7 @@ fn check_request(
     ask: &Ask,
     head: &Head,
     framing: Framing,
-    is_redirected: bool,
+    (is_redirected, is_gathered): (bool, bool),
 ) -> Result<(), String> {
     let words = head.words();
     let (method, target) = match is_redirected && ask.place != Place::Accel {
@@ -378,6 +393,7 @@ fn check_request(
     let expected = match body {
         Body::None => Framing::None,
         Body::Length(bytes) => Framing::Length(bytes),
+        Body::Chunked(bytes) if is_gathered => Framing::Length(bytes),
         Body::Chunked(_) => Framing::Chunked,
     };
     if framing != expected {

@@ -101,8 +101,9 @@ pub struct Settings {
     pub ignore_abort: bool,
     pub replay_bytes: u64,
     pub http10: bool,
-    /// Where `Pass` and `Accel` go is made by variables.
+    /// Where requests go is made by variables, but at `Uri`.
     pub by_variables: bool,
+    pub is_fastcgi: bool,
     /// The group of `Pass` and `Accel`, and of `Uri`.
     pub groups: [usize; 2],
 }
@@ -211,6 +212,7 @@ fn draw_settings(rng: &mut Prng, has: &Features, groups: usize) -> Settings {
         replay_bytes: if has.has(Feature::SmallReplay) { 500 } else { 16 << 10 },
         http10: has.has(Feature::Http10Upstream) && rng.once_in(2),
         by_variables: has.has(Feature::Methods) && header_ms.is_multiple_of(2),
+        is_fastcgi: has.has(Feature::FastCgi),
         groups: [rng.index(groups), rng.index(groups)],
     }
 }
@@ -380,12 +382,44 @@ impl Site {
 }
 
 impl Settings {
-    fn pass(&self) -> String {
-        let [group, _] = self.groups;
-        match self.by_variables {
-            true => format!("set $to up{group}; proxy_pass http://$to"),
-            false => format!("proxy_pass http://up{group}"),
+    /// A pass to a group, and what of the path the location's own is replaced by.
+    fn pass(&self, group: usize, method: &str, base: &str) -> String {
+        if !self.is_fastcgi {
+            return match self.by_variables && base.is_empty() {
+                true => format!("set $to up{group}; proxy_pass http://$to"),
+                false => format!("proxy_pass http://up{group}{base}"),
+            };
         }
+        let (rest, path) = match base {
+            "" => (String::new(), "$uri".to_owned()),
+            _ => ("if ($uri ~ ^/u/(.*)$) { set $rest $1; }".to_owned(), format!("{base}$rest")),
+        };
+        format!(
+            "{rest} fastcgi_keep_conn on; fastcgi_param REQUEST_METHOD {method}; \
+             fastcgi_param CONTENT_LENGTH $content_length; fastcgi_param UP up{group}; \
+             fastcgi_param TARGET {path}$is_args$args; fastcgi_pass up{group}"
+        )
+    }
+
+    /// Who is asked of what is guarded, and the settings that are FastCGI's own.
+    fn push_question(&self, out: &mut String) {
+        let pass = self.pass(self.groups[1], "GET", "");
+        let _ = writeln!(out, "location = {QUESTION} {{ internal; {pass}; }}");
+        if !self.is_fastcgi {
+            return;
+        }
+        let _ = writeln!(
+            out,
+            "fastcgi_connect_timeout {}ms; fastcgi_send_timeout {}ms; fastcgi_read_timeout {}ms; \
+             fastcgi_next_upstream {}; fastcgi_next_upstream_tries {}; \
+             fastcgi_ignore_client_abort {};",
+            self.connect_ms,
+            self.upstream_send_ms,
+            self.upstream_read_ms,
+            self.next.join(" "),
+            self.tries,
+            if self.ignore_abort { "on" } else { "off" },
+        );
     }
 }
 
@@ -406,7 +440,7 @@ impl Block {
              proxy_next_upstream {}; proxy_next_upstream_tries {}; \
              proxy_ignore_client_abort {}; client_body_buffer_size {}; proxy_http_version {}; \
              limit_conn held 1000; gzip on; gzip_types *; gzip_min_length 1; \
-             gzip_http_version 1.0; location = {QUESTION} {{ internal; proxy_pass http://up{}; }} \
+             gzip_http_version 1.0; \
              add_header X-Place \"{serial}/s{name}/-\" always;",
             s.header_ms,
             s.body_ms,
@@ -425,12 +459,13 @@ impl Block {
             if s.ignore_abort { "on" } else { "off" },
             s.replay_bytes,
             if s.http10 { "1.0" } else { "1.1" },
-            s.groups[1],
         );
+        s.push_question(out);
+        let pass = s.pass(s.groups[0], "$request_method", "");
         for place in PLACES {
             let what = match place {
-                Place::Pass | Place::Accel => s.pass(),
-                Place::Uri => format!("proxy_pass http://up{}/base/", s.groups[1]),
+                Place::Pass | Place::Accel => pass.clone(),
+                Place::Uri => s.pass(s.groups[1], "$request_method", "/base/"),
                 Place::Own => {
                     format!("limit_rate {RATE}; return 200 \"own $request_uri\"")
                 }
@@ -440,14 +475,13 @@ impl Block {
                 Place::Named => {
                     let _ = writeln!(
                         out,
-                        "location @named {{ proxy_pass http://up{}; \
-                         add_header X-Place \"{serial}/s{name}/Named\" always; }}",
-                        s.groups[0]
+                        "location @named {{ {pass}; \
+                         add_header X-Place \"{serial}/s{name}/Named\" always; }}"
                     );
                     "error_page 418 = @named; return 418".to_owned()
                 }
                 Place::Guarded => {
-                    format!("auth_request {QUESTION}; proxy_pass http://up{}", s.groups[0])
+                    format!("auth_request {QUESTION}; {pass}")
                 }
                 Place::Turn => "limit_req zone=turn burst=1000; deny all".to_owned(),
                 Place::Nowhere => continue,
