@@ -22,19 +22,6 @@ pub(super) const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
 pub(super) const ROWS: &[Row] = &[
     row("random_index", "http/ngx_http_random_index_module", LOCATION, FLAG, Refused(LATER))
         .already(&["off"]),
-    row("add_trailer", HEADERS_PAGE, HSLI, Shape::words(2, 3), Refused(LATER)).many(),
-    row(
-        "charset",
-        CHARSET_PAGE,
-        HSLI,
-        WORD,
-        Refused("not supported yet; the application names its own"),
-    )
-    .already(&["off"]),
-    row("charset_types", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
-    row("override_charset", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
-    row("source_charset", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
-    row("chunked_transfer_encoding", HTTP_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
     row(
         "merge_slashes",
         HTTP_PAGE,
@@ -136,35 +123,6 @@ pub(super) const ROWS: &[Row] = &[
     row("gzip_no_buffer", GZIP_PAGE, HSL, WORD, Refused(LATER)),
     row("postpone_gzipping", GZIP_PAGE, HSL, WORD, Refused(LATER)),
     row("gunzip_buffers", "http/ngx_http_gunzip_module", HSL, BUFFERS, Refused(LATER)),
-    row(
-        "sub_filter",
-        "http/ngx_http_sub_module",
-        HSL,
-        Shape::words(2, 2),
-        Refused("not supported yet: bodies pass unchanged"),
-    )
-    .many(),
-    row(
-        "sub_filter_once",
-        "http/ngx_http_sub_module",
-        HSL,
-        FLAG,
-        Refused("not supported yet: bodies pass unchanged"),
-    ),
-    row(
-        "sub_filter_types",
-        "http/ngx_http_sub_module",
-        HSL,
-        Shape::words(1, ANY),
-        Refused("not supported yet: bodies pass unchanged"),
-    ),
-    row(
-        "sub_filter_last_modified",
-        "http/ngx_http_sub_module",
-        HSL,
-        FLAG,
-        Refused("not supported yet: bodies pass unchanged"),
-    ),
     row("mirror", "http/ngx_http_mirror_module", HSL, WORD, Refused(LATER))
         .many()
         .already(&["off"]),

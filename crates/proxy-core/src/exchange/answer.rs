@@ -89,9 +89,18 @@ impl Exchange {
 
     /// All of the answer is out.
     pub(super) fn end_own_answer(&mut self, now: Moment, out: &mut Out) {
-        self.down.push_end(&mut out.client);
+        self.push_end(now, out);
         self.down.since_ms = now.ms;
         self.settle(now);
+    }
+
+    /// Writes the end of the content, with the trailer that the file adds.
+    pub(super) fn push_end(&mut self, now: Moment, out: &mut Out) {
+        let mut trailer = Vec::new();
+        if self.down.response.packing.has_trailers {
+            self.view(now).push_trailer(&mut trailer);
+        }
+        self.down.push_end(&trailer, &mut out.client);
     }
 
     /// The answer is out: what is left of the request is read away, if the connection is to live.

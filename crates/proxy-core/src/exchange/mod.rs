@@ -292,7 +292,7 @@ impl Exchange {
         }
         self.wants_connect = false;
         self.down.errands.sending = None;
-        self.down.response.chain = None;
+        self.down.response.packing.chain = None;
         self.down.next = next;
         self.phase = Phase::Complete;
     }

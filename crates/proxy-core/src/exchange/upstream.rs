@@ -329,7 +329,7 @@ impl Exchange {
     /// The whole answer is there: its end is written and both connections are settled.
     fn finish_answer(&mut self, now: Moment, out: &mut Out) {
         debug_assert!(self.wire.body.is_done(), "only what is whole is ended as such");
-        self.down.push_end(&mut out.client);
+        self.push_end(now, out);
         self.attempts.end(None, now.ms);
         // What an application says after the head of an answer to HEAD would be taken for the
         // answer to the next request, however late it comes.
@@ -374,7 +374,7 @@ impl Exchange {
 
     /// Whether filters hold back content that an upstream has sent.
     pub fn has_held_content(&self) -> bool {
-        let chain = self.down.response.chain.as_deref();
+        let chain = self.down.response.packing.chain.as_deref();
         self.phase == Phase::Exchanging && chain.is_some_and(Chain::is_holding)
     }
 

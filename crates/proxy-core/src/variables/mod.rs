@@ -7,6 +7,7 @@ mod connection;
 pub mod own;
 mod parts;
 mod referer;
+mod trailer;
 
 pub(crate) use parts::credentials;
 

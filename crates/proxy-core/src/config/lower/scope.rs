@@ -83,7 +83,7 @@ impl Scope {
         }
         let guard = std::mem::take(&mut lists.guard);
         guard.replace(lower, &mut scope.access.guard);
-        lists.replace(&mut scope);
+        lists.replace(lower, &mut scope);
         scope
     }
 
@@ -134,6 +134,11 @@ impl Scope {
             _ => return false,
         }
         true
+    }
+
+    /// The charsets that the file names.
+    pub(super) fn set_charsets(&mut self, known: Vec<Vec<u8>>) {
+        Arc::make_mut(&mut self.client.bodies).charset.known = known.into();
     }
 
     /// What of it is about files, to be changed for this level.
@@ -234,7 +239,7 @@ impl Lists {
         }
     }
 
-    fn replace(self, scope: &mut Scope) {
+    fn replace(self, lower: &mut Lower<'_>, scope: &mut Scope) {
         if !self.add_headers.is_empty() {
             scope.add_headers = self.add_headers.into();
         }
@@ -260,7 +265,7 @@ impl Lists {
             scope.files_mut().index = self.index.into();
         }
         self.proxy.replace(&mut scope.proxy);
-        self.bodies.replace(&mut scope.client.bodies);
+        self.bodies.replace(lower, &mut scope.client.bodies);
     }
 }
 
