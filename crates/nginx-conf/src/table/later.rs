@@ -15,6 +15,8 @@ const BALANCING: &str = "not supported yet: servers take turns by their weight; 
 const RESOLVER: &str = "not needed, leave it out: names of upstreams are looked up again by \
                         themselves when a connection fails, by the system's resolver";
 const HTTP2: &str = "not supported yet: HTTP/1.0 and HTTP/1.1 are spoken";
+const ADDITION: &str = "not supported: `sub_filter </body> TEXT` adds a text to a page, not an \
+                        answer from elsewhere";
 pub(super) const PLUS: &str = "a directive of the commercial NGINX Plus";
 
 pub(super) const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
@@ -132,21 +134,21 @@ pub(super) const ROWS: &[Row] = &[
         "http/ngx_http_addition_module",
         HSL,
         Shape::words(1, ANY),
-        Refused("not supported: bodies pass unchanged"),
+        Refused(ADDITION),
     ),
     row(
         "add_after_body",
         "http/ngx_http_addition_module",
         HSL,
         Shape::words(1, ANY),
-        Refused("not supported: bodies pass unchanged"),
+        Refused(ADDITION),
     ),
     row(
         "addition_types",
         "http/ngx_http_addition_module",
         HSL,
         Shape::words(1, ANY),
-        Refused("not supported: bodies pass unchanged"),
+        Refused(ADDITION),
     ),
     row("slice", "http/ngx_http_slice_module", HSL, SIZE, Refused(LATER)).already(&["0"]),
     row(

@@ -155,8 +155,11 @@ impl Exchange {
         match range::asked(&self.request, response, facts.modified_s, limits) {
             Asked::Whole => response.push(b"Accept-Ranges", b"bytes"),
             Asked::Parts(parts) => {
-                let multipart = (parts.len() > 1)
-                    .then(|| Multipart::new(&self.request, &response.body_type, facts.bytes));
+                let multipart = (parts.len() > 1).then(|| {
+                    let told = response.told_type(&self.context(false, false, now));
+                    let part_type = told.as_ref().unwrap_or(&response.body_type);
+                    Multipart::new(&self.request, part_type, facts.bytes)
+                });
                 own::make_parts(&parts, multipart.as_ref(), facts.bytes, response);
                 sending.set_parts(&parts, multipart);
             }

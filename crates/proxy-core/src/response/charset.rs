@@ -22,6 +22,13 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
     response.push(b"Content-Type", &new.value);
 }
 
+impl Response {
+    /// Its type with the charset that will be told, if it is another than now.
+    pub fn told_type(&self, context: &Context<'_>) -> Option<Vec<u8>> {
+        decide(self, context).map(|new| new.value)
+    }
+}
+
 /// The type as it is told.
 struct New {
     value: Vec<u8>,
@@ -34,6 +41,10 @@ fn decide(response: &Response, context: &Context<'_>) -> Option<New> {
     let location = context.request.at.location(context.request.place);
     let charset = &location.client.bodies.charset;
     let whole = response.sent_value(TYPE).filter(|whole| !whole.is_empty())?;
+    // nginx: of several parts each tells its own.
+    if response.source == Source::Proxy && whole.starts_with(b"multipart/byteranges") {
+        return None;
+    }
     let (bare, own) = split(whole, response.source);
     let view = View::of_response(context, response);
     let known = |name: &[u8]| charset.known.iter().find(|one| one.eq_ignore_ascii_case(name));

@@ -126,7 +126,7 @@ const PAIRS_MAX: usize = 255;
 
 /// This level's own copy.
 #[inline(never)]
-fn own(bodies: &mut Arc<Bodies>) -> &mut Bodies {
+pub(super) fn own(bodies: &mut Arc<Bodies>) -> &mut Bodies {
     Arc::make_mut(bodies)
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use nginx_conf::{Directive, units};
 
 use super::Lower;
-use super::bodies::BodyLists;
+use super::bodies::{BodyLists, own};
 use super::guard::GuardLists;
 use super::proxy::{BUFFER_BYTES_MAX, ProxyLists, ProxyScope, REPLAY_BYTES_MAX};
 use crate::config::model::{
@@ -138,7 +138,7 @@ impl Scope {
 
     /// The charsets that the file names.
     pub(super) fn set_charsets(&mut self, known: Vec<Vec<u8>>) {
-        Arc::make_mut(&mut self.client.bodies).charset.known = known.into();
+        own(&mut self.client.bodies).charset.known = known.into();
     }
 
     /// What of it is about files, to be changed for this level.
