@@ -7,6 +7,7 @@
 mod add_header;
 mod charset;
 mod connection;
+mod cookie;
 mod expires;
 mod framing;
 mod identity;

@@ -5,6 +5,7 @@
 
 mod access;
 mod bodies;
+mod changes;
 mod error_page;
 mod files;
 mod guard;
@@ -16,6 +17,7 @@ mod pass;
 mod proxy;
 mod referer;
 mod rewrite;
+mod rules;
 mod scope;
 mod server;
 mod upstream;
