@@ -2,6 +2,7 @@
 
 use super::error_page::may_have_page;
 use super::{Exchange, Out, Phase};
+use crate::body::Chain;
 use crate::clock::Moment;
 use crate::content::own;
 use crate::content::precondition::{self, Verdict};
@@ -101,6 +102,12 @@ impl Exchange {
             self.view(now).push_trailer(&mut trailer);
         }
         self.down.push_end(&trailer, &mut out.client);
+    }
+
+    /// Whether filters hold back content that an upstream has sent.
+    pub fn has_held_content(&self) -> bool {
+        let chain = self.down.response.packing.chain.as_deref();
+        self.phase == Phase::Exchanging && chain.is_some_and(Chain::is_holding)
     }
 
     /// The answer is out: what is left of the request is read away, if the connection is to live.

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use http1::{BodyLength, BodyReader, BodyWriter, Parsed};
 
 use super::{Action, Exchange, Out, Phase, Side, pass_of};
-use crate::body::Chain;
 use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
 use crate::config::model::NextConditions;
@@ -377,12 +376,6 @@ impl Exchange {
             }
             _ => {}
         }
-    }
-
-    /// Whether filters hold back content that an upstream has sent.
-    pub fn has_held_content(&self) -> bool {
-        let chain = self.down.response.packing.chain.as_deref();
-        self.phase == Phase::Exchanging && chain.is_some_and(Chain::is_holding)
     }
 
     pub(super) fn end_tunnel(&mut self, now: Moment) {
