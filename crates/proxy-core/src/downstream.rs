@@ -126,7 +126,7 @@ impl Downstream {
         if data.is_empty() {
             return;
         }
-        if self.response.chain.is_some() {
+        if self.response.packing.chain.is_some() {
             self.pass(data, Mode::More, out);
         } else {
             let before = out.len();
@@ -137,7 +137,7 @@ impl Downstream {
 
     /// Writes what has become of content on its way through the filters.
     fn pass(&mut self, data: &[u8], mode: Mode, out: &mut Vec<u8>) {
-        let Some(chain) = &mut self.response.chain else { return };
+        let Some(chain) = &mut self.response.packing.chain else { return };
         let before = out.len();
         self.writer.write(chain.pass(data, mode), out);
         self.sent.packed = chain.packed();
@@ -146,20 +146,27 @@ impl Downstream {
 
     /// Nothing more comes for now: what the filters hold back is written.
     pub fn push_held(&mut self, out: &mut Vec<u8>) {
-        if self.response.chain.as_deref().is_some_and(Chain::is_holding) {
+        if self.response.packing.chain.as_deref().is_some_and(Chain::is_holding) {
             self.pass(b"", Mode::Pause, out);
         }
     }
 
-    /// Writes the end of the content: the answer is whole.
-    pub fn push_end(&mut self, out: &mut Vec<u8>) {
+    /// Writes the end of the content, and what follows it: the answer is whole. A trailer is lines
+    /// with their ends.
+    pub fn push_end(&mut self, trailer: &[u8], out: &mut Vec<u8>) {
         debug_assert!(self.is_begun && !self.sent.is_whole, "an answer ends once");
-        if self.response.chain.is_some() && !is_planted(Canary::EndNotPassed) {
+        if self.response.packing.chain.is_some() && !is_planted(Canary::EndNotPassed) {
             self.pass(b"", Mode::End, out);
         }
-        self.response.chain = None;
+        self.response.packing.chain = None;
         let before = out.len();
         self.writer.finish(out);
+        if !trailer.is_empty() && self.writer == BodyWriter::Chunked {
+            // RFC 9112 §7.1: they stand before the line that ends all.
+            out.truncate(out.len() - 2);
+            out.extend_from_slice(trailer);
+            out.extend_from_slice(b"\r\n");
+        }
         self.sent.body_bytes += (out.len() - before) as u64;
         self.sent.is_whole = true;
     }
@@ -199,10 +206,28 @@ mod tests {
                 down.push_data(data, &mut out);
             }
             assert!(!down.sent.is_whole);
-            down.push_end(&mut out);
+            down.push_end(b"", &mut out);
             assert_eq!(&out[head_bytes..], expected);
             assert_eq!(down.sent.body_bytes, expected.len() as u64);
             assert!(down.sent.is_whole);
+        }
+    }
+
+    #[test]
+    fn a_trailer_stands_behind_the_last_chunk_and_nowhere_else() {
+        for (writer, expected) in [
+            (BodyWriter::Chunked, &b"1\r\na\r\n0\r\nA: b\r\n\r\n"[..]),
+            (BodyWriter::UntilClose, b"a"),
+            (BodyWriter::None, b""),
+        ] {
+            let (mut down, mut out) = begun(writer);
+            let head_bytes = out.len();
+            down.push_data(b"a", &mut out);
+            down.push_end(b"A: b\r\n", &mut out);
+            assert_eq!(
+                (&out[head_bytes..], down.sent.body_bytes),
+                (expected, expected.len() as u64)
+            );
         }
     }
 

@@ -72,6 +72,10 @@ impl Found {
                 (fields(nginx, nginx_plain, &name), fields(ours, ours_plain, &name));
             self.check(&format!("field {name}"), theirs, own);
         }
+        let trailer = |outcome: &Outcome, plain: &Plain<'_>| {
+            plain.answer_text(&outcome.body.trailer.join(" / "))
+        };
+        self.check("trailer", trailer(nginx, nginx_plain), trailer(ours, ours_plain));
         self.check("body", content(nginx, nginx_plain), content(ours, ours_plain));
         if unpacked(nginx).is_some() && unpacked(ours).is_some() {
             let (theirs, own) = (nginx.body.data.len(), ours.body.data.len());
@@ -261,7 +265,8 @@ mod tests {
             fields: fields.iter().map(owned).collect(),
             bytes: 0,
         };
-        let body = Body { data: body.into(), wire_bytes: body.len(), is_whole: true };
+        let body =
+            Body { data: body.into(), wire_bytes: body.len(), is_whole: true, trailer: Vec::new() };
         let outcome = Outcome { head, body, ..Outcome::default() };
         Record {
             plain: Plain::new(side, "1.22.1", &Tokens::new()),

@@ -47,6 +47,8 @@ pub struct Body {
     /// Chunk lines counted.
     pub wire_bytes: usize,
     pub is_whole: bool,
+    /// Lines behind the last chunk.
+    pub trailer: Vec<String>,
 }
 
 impl Wire {
@@ -126,12 +128,12 @@ impl Wire {
                 while self.buffer.len() < length && self.fill() {}
                 let is_whole = self.buffer.len() >= length;
                 let data: Vec<u8> = self.buffer.drain(..length.min(self.buffer.len())).collect();
-                Body { wire_bytes: data.len(), data, is_whole }
+                Body { wire_bytes: data.len(), data, is_whole, ..Body::default() }
             }
             Framing::ToEnd => {
                 let data = self.rest();
                 let is_whole = self.stopped == Some(Stop::Ended);
-                Body { wire_bytes: data.len(), data, is_whole }
+                Body { wire_bytes: data.len(), data, is_whole, ..Body::default() }
             }
             Framing::Chunked => self.chunked(),
         }
@@ -154,6 +156,7 @@ impl Wire {
                         body.is_whole = true;
                         break;
                     }
+                    body.trailer.push(line);
                 }
                 return body;
             }

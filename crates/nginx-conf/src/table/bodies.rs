@@ -1,7 +1,9 @@
 //! Rows of what changes an answer's content on its way.
 
+use super::later::CHARSET_PAGE;
 use super::*;
 
+const SUB_PAGE: &str = "http/ngx_http_sub_module";
 const BUFFERS_ARE_FIXED: &str = "buffers are fixed and small, bodies stream through them";
 
 pub(super) const ROWS: &[Row] = &[
@@ -22,4 +24,15 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row("gzip_vary", GZIP_PAGE, HSL, FLAG, Class::Implemented),
     row("gzip_buffers", GZIP_PAGE, HSL, BUFFERS, Class::NoEffect(BUFFERS_ARE_FIXED)),
+    row("sub_filter", SUB_PAGE, HSL, Shape::words(2, 2), Class::Implemented).many(),
+    row("sub_filter_once", SUB_PAGE, HSL, FLAG, Class::Implemented),
+    row("sub_filter_types", SUB_PAGE, HSL, Shape::words(1, ANY), Class::Implemented).many(),
+    row("sub_filter_last_modified", SUB_PAGE, HSL, FLAG, Class::Implemented),
+    row("charset", CHARSET_PAGE, HSLI, WORD, Class::Implemented),
+    row("source_charset", CHARSET_PAGE, HSLI, WORD, Class::Implemented)
+        .note("contents are not converted: what is not in the charset already is refused"),
+    row("override_charset", CHARSET_PAGE, HSLI, FLAG, Class::Implemented),
+    row("charset_types", CHARSET_PAGE, HSL, Shape::words(1, ANY), Class::Implemented).many(),
+    row("chunked_transfer_encoding", HTTP_PAGE, HSL, FLAG, Class::Implemented),
+    row("add_trailer", HEADERS_PAGE, HSLI, Shape::words(2, 3), Class::Implemented).many(),
 ];

@@ -13,22 +13,12 @@ const TLS_UPSTREAM: &str = "not supported yet: no TLS is spoken to upstreams";
 const RESOLVER: &str = "not needed, leave it out: names of upstreams are looked up again by \
                         themselves when a connection fails, by the system's resolver";
 const HTTP2: &str = "not supported yet: HTTP/1.0 and HTTP/1.1 are spoken";
+const ADDITION: &str = "not supported: `sub_filter </body> TEXT` adds a text to a page, not an \
+                        answer from elsewhere";
+
 pub(super) const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
 
 pub(super) const ROWS: &[Row] = &[
-    row("add_trailer", HEADERS_PAGE, HSLI, Shape::words(2, 3), Refused(LATER)).many(),
-    row(
-        "charset",
-        CHARSET_PAGE,
-        HSLI,
-        WORD,
-        Refused("not supported yet; the application names its own"),
-    )
-    .already(&["off"]),
-    row("charset_types", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
-    row("override_charset", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
-    row("source_charset", CHARSET_PAGE, HSLI, Shape::words(1, ANY), Refused(LATER)),
-    row("chunked_transfer_encoding", HTTP_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
     row("resolver", HTTP_PAGE, HSL.and(UPSTREAM), Shape::words(1, ANY), Refused(RESOLVER)),
     row("resolver_timeout", HTTP_PAGE, HSL.and(UPSTREAM), TIME, Refused(RESOLVER)),
     row("proxy_bind", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER)).already(&["off"]),
@@ -149,35 +139,6 @@ pub(super) const ROWS: &[Row] = &[
     row("gzip_no_buffer", GZIP_PAGE, HSL, WORD, Refused(LATER)),
     row("postpone_gzipping", GZIP_PAGE, HSL, WORD, Refused(LATER)),
     row("gunzip_buffers", "http/ngx_http_gunzip_module", HSL, BUFFERS, Refused(LATER)),
-    row(
-        "sub_filter",
-        "http/ngx_http_sub_module",
-        HSL,
-        Shape::words(2, 2),
-        Refused("not supported yet: bodies pass unchanged"),
-    )
-    .many(),
-    row(
-        "sub_filter_once",
-        "http/ngx_http_sub_module",
-        HSL,
-        FLAG,
-        Refused("not supported yet: bodies pass unchanged"),
-    ),
-    row(
-        "sub_filter_types",
-        "http/ngx_http_sub_module",
-        HSL,
-        Shape::words(1, ANY),
-        Refused("not supported yet: bodies pass unchanged"),
-    ),
-    row(
-        "sub_filter_last_modified",
-        "http/ngx_http_sub_module",
-        HSL,
-        FLAG,
-        Refused("not supported yet: bodies pass unchanged"),
-    ),
     row("mirror", "http/ngx_http_mirror_module", HSL, WORD, Refused(LATER))
         .many()
         .already(&["off"]),
@@ -187,20 +148,20 @@ pub(super) const ROWS: &[Row] = &[
         "http/ngx_http_addition_module",
         HSL,
         Shape::words(1, ANY),
-        Refused("not supported: bodies pass unchanged"),
+        Refused(ADDITION),
     ),
     row(
         "add_after_body",
         "http/ngx_http_addition_module",
         HSL,
         Shape::words(1, ANY),
-        Refused("not supported: bodies pass unchanged"),
+        Refused(ADDITION),
     ),
     row(
         "addition_types",
         "http/ngx_http_addition_module",
         HSL,
         Shape::words(1, ANY),
-        Refused("not supported: bodies pass unchanged"),
+        Refused(ADDITION),
     ),
 ];

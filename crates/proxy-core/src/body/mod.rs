@@ -4,8 +4,10 @@
 //! passes is `response::packing`'s to say.
 
 pub mod gzip;
+pub mod substitute;
 
 use gzip::Packer;
+use substitute::Substitution;
 
 /// What comes with a piece of content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Chain {
 /// One of them.
 #[derive(Debug)]
 pub enum Step {
+    /// nginx: `sub_filter`.
+    Substitute(Substitution),
     /// nginx: `gzip`.
     Pack(Packer),
 }
@@ -50,6 +54,7 @@ impl Chain {
             to.clear();
             let data = if index == 0 { data } else { from.as_slice() };
             match step {
+                Step::Substitute(substitution) => substitution.pass(data, mode, to),
                 Step::Pack(packer) => packer.pass(data, mode, to),
             }
             std::mem::swap(&mut from, &mut to);
@@ -70,6 +75,7 @@ impl Chain {
     pub fn packed(&self) -> Option<(u64, u64)> {
         self.steps.iter().find_map(|step| match step {
             Step::Pack(packer) => packer.totals(),
+            Step::Substitute(_) => None,
         })
     }
 }

@@ -49,7 +49,7 @@ impl<N: Net> Engine<N> {
         counters.count_request(response.status, response.source);
         counters.retries += exchange.retries();
         counters.connections_idle += 1;
-        self.output.left_unpacked += u64::from(response.is_left_unpacked);
+        self.output.left_unpacked += u64::from(response.packing.is_left_unpacked);
         // It may give way from now on.
         self.room.look_again_ms = 0;
         let next = exchange.client_next();

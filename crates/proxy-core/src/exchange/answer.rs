@@ -2,6 +2,7 @@
 
 use super::error_page::may_have_page;
 use super::{Exchange, Out, Phase};
+use crate::body::Chain;
 use crate::clock::Moment;
 use crate::content::own;
 use crate::content::precondition::{self, Verdict};
@@ -89,9 +90,24 @@ impl Exchange {
 
     /// All of the answer is out.
     pub(super) fn end_own_answer(&mut self, now: Moment, out: &mut Out) {
-        self.down.push_end(&mut out.client);
+        self.push_end(now, out);
         self.down.since_ms = now.ms;
         self.settle(now);
+    }
+
+    /// Writes the end of the content, with the trailer that the file adds.
+    pub(super) fn push_end(&mut self, now: Moment, out: &mut Out) {
+        let mut trailer = Vec::new();
+        if self.down.response.packing.has_trailers {
+            self.view(now).push_trailer(&mut trailer);
+        }
+        self.down.push_end(&trailer, &mut out.client);
+    }
+
+    /// Whether filters hold back content that an upstream has sent.
+    pub fn has_held_content(&self) -> bool {
+        let chain = self.down.response.packing.chain.as_deref();
+        self.phase == Phase::Exchanging && chain.is_some_and(Chain::is_holding)
     }
 
     /// The answer is out: what is left of the request is read away, if the connection is to live.

@@ -13,7 +13,7 @@ use crate::content::range::{self, Asked, Multipart, Range};
 use crate::fault::Fault;
 use crate::files::{self, Facts, File, FileSent, Opened};
 use crate::phases::{Content, Seen};
-use crate::response::{Response, takes_gzip};
+use crate::response::Response;
 
 /// So much of a file at most goes out by way of memory, in one write with the head before it.
 const SMALL_BYTES: u64 = 32 << 10;
@@ -146,25 +146,27 @@ impl Exchange {
         let files = Arc::clone(&self.location().files);
         let parts_max = files.parts_max;
         // nginx: of what is packed only the whole is sent.
-        let is_meant = response.is_gzip_meant(&self.request);
-        let is_packed = is_meant && takes_gzip(&self.request, response, now.unix_ms / 1_000);
-        if parts_max == 0 || sending.is_whole || is_packed {
+        let is_changed = response.is_changed(&self.request, now.unix_ms / 1_000);
+        if parts_max == 0 || sending.is_whole || is_changed {
             return None;
         }
-        response.varies |= is_meant;
+        response.packing.varies |= response.is_gzip_meant(&self.request);
         let limits = (facts.bytes, parts_max);
         match range::asked(&self.request, response, facts.modified_s, limits) {
             Asked::Whole => response.push(b"Accept-Ranges", b"bytes"),
             Asked::Parts(parts) => {
-                let multipart = (parts.len() > 1)
-                    .then(|| Multipart::new(&self.request, &response.body_type, facts.bytes));
+                let multipart = (parts.len() > 1).then(|| {
+                    let told = response.told_type(&self.context(false, false, now));
+                    let part_type = told.as_ref().unwrap_or(&response.body_type);
+                    Multipart::new(&self.request, part_type, facts.bytes)
+                });
                 own::make_parts(&parts, multipart.as_ref(), facts.bytes, response);
                 sending.set_parts(&parts, multipart);
             }
             Asked::Unsatisfiable => {
                 let place = format!("bytes */{}", facts.bytes);
                 self.carried.push((b"Content-Range".to_vec(), place.into_bytes()));
-                if response.varies && files.packed.has_vary {
+                if response.packing.varies && files.packed.has_vary {
                     self.carried.push((b"Vary".to_vec(), b"Accept-Encoding".to_vec()));
                 }
                 return Some(416);
@@ -199,7 +201,7 @@ impl Exchange {
                     self.down.push_data(&text, &mut out.client);
                 }
                 Some(Piece::File(Range { from, to })) if from >= to => {}
-                Some(Piece::File(range)) if self.down.response.chain.is_some() => {
+                Some(Piece::File(range)) if self.down.response.packing.chain.is_some() => {
                     match self.pass_part(range, out) {
                         Ok(true) => {}
                         Ok(false) => return,
@@ -244,13 +246,13 @@ impl Exchange {
 
     /// Whether a file's next part goes by way of memory: [`Exchange::send_on`] takes it.
     pub fn passes_file(&self) -> bool {
-        self.is_sending() && self.down.response.chain.is_some()
+        self.is_sending() && self.down.response.packing.chain.is_some()
     }
 
     /// What of a file is to be sent next, without a way through memory.
     pub fn file_part(&self) -> Option<Part<'_>> {
         let sending = self.down.errands.sending.as_ref().filter(|_| self.is_sending())?;
-        debug_assert!(self.down.response.chain.is_none(), "a filter is not passed by");
+        debug_assert!(self.down.response.packing.chain.is_none(), "a filter is not passed by");
         let Piece::File(Range { from, to }) = *sending.pieces.last()? else { return None };
         let bytes = usize::try_from((to - from).min(PART_BYTES)).ok()?;
         Some(Part { file: &*sending.file, from, bytes })

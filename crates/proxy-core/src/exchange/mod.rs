@@ -297,7 +297,7 @@ impl Exchange {
         self.wants_connect = false;
         self.call.choice.let_go();
         self.down.errands.sending = None;
-        self.down.response.chain = None;
+        self.down.response.packing.chain = None;
         self.down.next = next;
         self.phase = Phase::Complete;
     }

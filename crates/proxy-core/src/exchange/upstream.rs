@@ -3,7 +3,6 @@
 use http1::{BodyLength, BodyReader, BodyWriter, Parsed};
 
 use super::{Action, Exchange, Out, Phase, Side, pass_of};
-use crate::body::Chain;
 use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
 use crate::config::model::NextConditions;
@@ -338,7 +337,7 @@ impl Exchange {
     /// The whole answer is there: its end is written and both connections are settled.
     pub(super) fn finish_answer(&mut self, now: Moment, out: &mut Out) {
         debug_assert!(self.wire.body.is_done(), "only what is whole is ended as such");
-        self.down.push_end(&mut out.client);
+        self.push_end(now, out);
         self.attempts.end(None, now.ms);
         let is_kept = self.keeps_link();
         self.link_action = Some(if is_kept { Action::KeepLink } else { Action::DropLink });
@@ -374,12 +373,6 @@ impl Exchange {
             }
             _ => {}
         }
-    }
-
-    /// Whether filters hold back content that an upstream has sent.
-    pub fn has_held_content(&self) -> bool {
-        let chain = self.down.response.chain.as_deref();
-        self.phase == Phase::Exchanging && chain.is_some_and(Chain::is_holding)
     }
 
     pub(super) fn end_tunnel(&mut self, now: Moment) {

@@ -55,7 +55,11 @@ pub(super) fn writer(response: &Response, request: &Request) -> BodyWriter {
     match (response.length, request.head.version) {
         (BodyLength::None, _) => BodyWriter::None,
         (BodyLength::Exact(_), _) => BodyWriter::Exact,
-        (BodyLength::Chunked | BodyLength::UntilClose, Version::Http11) => BodyWriter::Chunked,
-        (BodyLength::Chunked | BodyLength::UntilClose, Version::Http10) => BodyWriter::UntilClose,
+        (BodyLength::Chunked | BodyLength::UntilClose, Version::Http11)
+            if !request.at.location(request.place).client.bodies.is_never_chunked =>
+        {
+            BodyWriter::Chunked
+        }
+        (BodyLength::Chunked | BodyLength::UntilClose, _) => BodyWriter::UntilClose,
     }
 }

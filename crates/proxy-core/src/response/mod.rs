@@ -5,6 +5,7 @@
 //! `add_header` see.
 
 mod add_header;
+mod charset;
 mod connection;
 mod cookie;
 mod expires;
@@ -19,7 +20,7 @@ use crate::body::Chain;
 use crate::clock::Moment;
 use crate::request::Request;
 use crate::upstream::call::Attempts;
-use crate::upstream::h1::neutralise_line_ends;
+pub use crate::upstream::h1::neutralise_line_ends;
 
 /// Who made the status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,12 +52,23 @@ pub struct Response {
     fields: Vec<Field>,
     /// So many of the fields came from the upstream, the first ones.
     upstream_fields: usize,
-    /// What its content passes on its way; none where it goes out as it is.
+    /// What becomes of its content on its way.
+    pub packing: Packing,
+}
+
+/// What becomes of an answer's content on its way.
+#[derive(Debug, Default)]
+pub struct Packing {
+    /// What it passes; none where it goes out as it is.
     pub chain: Option<Box<Chain>>,
     /// nginx: `gzip_vary`: it has depended on the client whether it is packed.
     pub varies: bool,
     /// It would be packed, and too many are packed already.
     pub is_left_unpacked: bool,
+    /// So many bytes of its type say its charset.
+    pub charset_bytes: usize,
+    /// nginx: `add_trailer`: fields may follow its content.
+    pub has_trailers: bool,
 }
 
 impl Response {
@@ -71,12 +83,7 @@ impl Response {
         self.reason = Span::default();
         self.fields.clear();
         self.upstream_fields = 0;
-        self.forget_chain();
-    }
-
-    fn forget_chain(&mut self) {
-        self.chain = None;
-        (self.varies, self.is_left_unpacked) = (false, false);
+        self.packing = Packing::default();
     }
 
     /// An answer that is made here.
@@ -88,7 +95,7 @@ impl Response {
         debug_assert!(self.upstream_fields <= self.fields.len());
         self.fields.truncate(self.upstream_fields);
         self.body.clear();
-        self.forget_chain();
+        self.packing = Packing::default();
         self.status = status;
         self.source = Source::Proxy;
         self.reason = Span::default();
@@ -271,6 +278,13 @@ impl Response {
     }
 }
 
+impl Response {
+    /// nginx: whether fields are added to it that are not for all answers.
+    pub fn is_good(&self) -> bool {
+        is_good(self.status)
+    }
+}
+
 /// nginx: statuses of answers that fields are added to.
 fn is_good(status: u16) -> bool {
     matches!(status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308)
@@ -296,13 +310,14 @@ type Filter = fn(&mut Response, &Context<'_>);
 /// What the upstream's answer becomes, what this proxy says of itself, of the content and of the
 /// connection, what the file adds, which may speak of all that (`$sent_http_…`), and what the
 /// content becomes.
-const FILTERS: [Filter; 7] = [
+const FILTERS: [Filter; 8] = [
     rewrite::filter,
     identity::filter,
     framing::filter,
     connection::filter,
     expires::filter,
     add_header::filter,
+    charset::filter,
     packing::filter,
 ];
 

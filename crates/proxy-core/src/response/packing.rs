@@ -1,25 +1,32 @@
 //! What becomes of the content on its way: nginx's filters behind `add_header`, as far as the head
 //! tells of them. The filters themselves are in `body`.
 
-use http1::BodyLength;
+use http1::{BodyLength, BodyWriter, Version};
 
 use crate::body::Step;
+use crate::body::substitute::Substitution;
 use crate::canary::{Canary, is_planted};
-use crate::config::model::{ErrorLevel, Proxied};
+use crate::config::model::{AddHeader, ErrorLevel, Proxied, Template};
 use crate::request::Request;
+use crate::variables::View;
 
-use super::{Context, Response, Source, connection, framing};
+use super::{Context, Response, charset, connection, framing};
 
 /// Chooses the filters, and says in the head what they do.
 pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
+    if context.is_tunnel {
+        return;
+    }
+    substitute(response, context);
     let has_vary = settings(context.request).files.packed.has_vary;
     let is_meant = response.is_gzip_meant(context.request);
-    if has_vary && (is_meant || response.varies) {
+    if has_vary && (is_meant || response.packing.varies) {
         push_vary(response);
     }
     if is_meant && takes_gzip(context.request, response, context.now.unix_ms / 1_000) {
         pack(response, context);
     }
+    expect_trailers(response, context);
     if context.is_persistent && framing::ends_with_connection(response, context.request) {
         response.suppress_named(&[b"connection".as_slice(), b"keep-alive"]);
         connection::push_close(response);
@@ -45,7 +52,7 @@ fn pack(response: &mut Response, context: &Context<'_>) {
         let pool = &context.request.at.generation().packers;
         let level = settings(context.request).client.bodies.gzip.level;
         let Some(packer) = pool.lend(level, length) else {
-            response.is_left_unpacked = true;
+            response.packing.is_left_unpacked = true;
             if !pool.is_told() {
                 let line = "as many answers are compressed as a worker may compress at a time: \
                             this one goes out as it is, and so do others; it is told once";
@@ -53,16 +60,69 @@ fn pack(response: &mut Response, context: &Context<'_>) {
             }
             return;
         };
-        response.chain.get_or_insert_default().push(Step::Pack(packer));
+        response.packing.chain.get_or_insert_default().push(Step::Pack(packer));
     }
     response.push(b"Content-Encoding", b"gzip");
-    response.suppress_named(&[b"accept-ranges".as_slice(), b"transfer-encoding"]);
+    weaken_tag(response);
+    response.suppress_named(&[b"accept-ranges"]);
+    lose_length(response, context);
+}
+
+/// The content has no length that is known.
+fn lose_length(response: &mut Response, context: &Context<'_>) {
+    response.suppress_named(&[b"transfer-encoding"]);
     if !is_planted(Canary::LengthKept) {
         response.suppress_named(&[b"content-length"]);
     }
-    weaken_tag(response);
     response.length = BodyLength::Chunked;
     framing::filter(response, context);
+}
+
+/// nginx: `sub_filter`. What was packed before is looked through as it is.
+fn substitute(response: &mut Response, context: &Context<'_>) {
+    if !response.is_substitution_meant(context.request) {
+        return;
+    }
+    let substitutes = &settings(context.request).client.bodies.substitutes;
+    let view = View::of_response(context, response);
+    let pair = |(find, put): &(Template, Template)| {
+        (view.text(find).to_ascii_lowercase(), view.text(put).into_owned())
+    };
+    // nginx: a variable may be empty, and then nothing is looked for.
+    let pairs = substitutes.pairs.iter().map(pair).filter(|(find, _)| !find.is_empty());
+    let pairs: Vec<_> = pairs.collect();
+    if pairs.is_empty() {
+        return;
+    }
+    if !context.request.is_head() {
+        let step = Step::Substitute(Substitution::new(pairs, substitutes.is_once));
+        response.packing.chain.get_or_insert_default().push(step);
+    }
+    if substitutes.keeps_modified {
+        weaken_tag(response);
+    } else {
+        response.suppress_named(&[b"last-modified".as_slice(), b"etag"]);
+    }
+    lose_length(response, context);
+}
+
+/// nginx: `add_trailer`: only chunks can be followed by something.
+fn expect_trailers(response: &mut Response, context: &Context<'_>) {
+    let trailers = &settings(context.request).client.bodies.trailers;
+    let is_good = super::is_good(response.status);
+    let is_sent = |field: &AddHeader| is_good || field.always;
+    if !trailers.iter().any(is_sent) || context.request.head.version == Version::Http10 {
+        return;
+    }
+    match framing::writer(response, context.request) {
+        BodyWriter::Exact if !settings(context.request).client.bodies.is_never_chunked => {
+            response.packing.chain.get_or_insert_default();
+            lose_length(response, context);
+            response.packing.has_trailers = true;
+        }
+        BodyWriter::Chunked => response.packing.has_trailers = true,
+        _ => {}
+    }
 }
 
 /// RFC 9110 §8.8.1: the same content in other bytes. nginx: what is no tag is none.
@@ -93,21 +153,25 @@ fn told_length(response: &Response) -> Option<u64> {
 /// The type, as nginx compares it: without what an upstream says of the charset.
 fn bare_type(response: &Response) -> &[u8] {
     let whole = response.sent_value(b"content-type").unwrap_or_default();
-    if response.source != Source::Upstream {
-        return whole;
-    }
-    let is_charset = |at: &usize| {
-        let behind = whole.get(at + 1..).unwrap_or_default();
-        let spaces = behind.iter().take_while(|byte| **byte == b' ').count();
-        let word = behind.get(spaces..).unwrap_or_default();
-        word.get(..8).is_some_and(|word| word.eq_ignore_ascii_case(b"charset="))
-    };
-    let semicolons = whole.iter().enumerate().filter(|(_, byte)| **byte == b';');
-    let end = semicolons.map(|(at, _)| at).find(is_charset).unwrap_or(whole.len());
-    whole.get(..end).unwrap_or_default()
+    let bare = whole.len().saturating_sub(response.packing.charset_bytes);
+    charset::split(whole.get(..bare).unwrap_or_default(), response.source).0
 }
 
 impl Response {
+    /// Whether texts of its content are replaced.
+    fn is_substitution_meant(&self, request: &Request) -> bool {
+        let substitutes = &settings(request).client.bodies.substitutes;
+        !substitutes.pairs.is_empty()
+            && told_length(self) != Some(0)
+            && substitutes.types.has(bare_type(self))
+    }
+
+    /// Whether its content is not what is told of it: no parts of it can be sent.
+    pub fn is_changed(&self, request: &Request, now_s: u64) -> bool {
+        let is_packed = || self.is_gzip_meant(request) && takes_gzip(request, self, now_s);
+        self.is_substitution_meant(request) || is_packed()
+    }
+
     /// nginx: whether an answer like this one is packed for those who take it. What depends on the
     /// client is not looked at.
     pub fn is_gzip_meant(&self, request: &Request) -> bool {
@@ -126,7 +190,7 @@ pub fn takes_gzip(request: &Request, response: &Response, now_s: u64) -> bool {
     let field = |name: &str| http1::find(&request.head.fields, &request.bytes, name);
     let clients = &settings(request).client.bodies.gzip.clients;
     let is_asked = field("accept-encoding").is_some_and(accepts_gzip);
-    if !is_asked || request.head.version == http1::Version::Http10 && !clients.takes_http10 {
+    if !is_asked || request.head.version == Version::Http10 && !clients.takes_http10 {
         return false;
     }
     let agent = field("user-agent").unwrap_or_default();

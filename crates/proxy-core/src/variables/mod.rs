@@ -8,6 +8,7 @@ pub mod own;
 mod parts;
 mod referer;
 mod script;
+mod trailer;
 
 pub(crate) use parts::credentials;
 

@@ -217,7 +217,8 @@ impl Client {
             return Err(format!("what is packed has a length: {head:?}"));
         }
         if let Some(id) = answer {
-            check_head(ask, id, &head, (framing, is_packed), ledger)?;
+            let is_changed = is_packed || ledger.asks[ask].place == Place::Uri;
+            check_head(ask, id, &head, (framing, is_changed), ledger)?;
         }
         let mark = head.one("X-Place")?.map(str::to_owned);
         let place = mark.as_deref().map(parse_mark).transpose()?;
@@ -433,7 +434,7 @@ fn check_head(
     ask: usize,
     id: usize,
     head: &crate::reader::Head,
-    (framing, is_packed): (Framing, bool),
+    (framing, is_changed): (Framing, bool),
     ledger: &Ledger,
 ) -> Result<(), String> {
     let status = head.status();
@@ -450,7 +451,7 @@ fn check_head(
         (Framing::None, _) => has_no_body,
         (Framing::Length(bytes), Framing::Length(known)) => bytes == known,
         (Framing::Length(_), _) => false,
-        (_, Framing::Length(_)) if !is_packed => false,
+        (_, Framing::Length(_)) if !is_changed => false,
         (Framing::Chunked, _) => !record.is_http10,
         (Framing::UntilClose, _) => record.is_http10,
     };

@@ -59,6 +59,11 @@ pub const RATE: u64 = 100;
 /// How long one waits whose turn it is not.
 pub const TURN_MS: u64 = 20;
 
+/// To those who take it.
+const PACKING: &str = "gzip on; gzip_types *; gzip_min_length 1; gzip_http_version 1.0;";
+/// What is looked for stays as it is, but the way of the content is another.
+const CHANGING: &str = "sub_filter 12 12; sub_filter 7 7; sub_filter_once off; sub_filter_types *;";
+
 impl Place {
     pub fn path(self) -> &'static str {
         match self {
@@ -439,8 +444,7 @@ impl Block {
              proxy_connect_timeout {}ms; proxy_send_timeout {}ms; proxy_read_timeout {}ms; \
              proxy_next_upstream {}; proxy_next_upstream_tries {}; \
              proxy_ignore_client_abort {}; client_body_buffer_size {}; proxy_http_version {}; \
-             limit_conn held 1000; gzip on; gzip_types *; gzip_min_length 1; \
-             gzip_http_version 1.0; \
+             limit_conn held 1000; {PACKING} \
              add_header X-Place \"{serial}/s{name}/-\" always;",
             s.header_ms,
             s.body_ms,
@@ -465,7 +469,9 @@ impl Block {
         for place in PLACES {
             let what = match place {
                 Place::Pass | Place::Accel => pass.clone(),
-                Place::Uri => s.pass(s.groups[1], "$request_method", "/base/"),
+                Place::Uri => {
+                    format!("{CHANGING} {}", s.pass(s.groups[1], "$request_method", "/base/"))
+                }
                 Place::Own => {
                     format!("limit_rate {RATE}; return 200 \"own $request_uri\"")
                 }

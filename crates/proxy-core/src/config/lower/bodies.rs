@@ -1,21 +1,29 @@
-//! `gzip` and its family: what becomes of an answer's content on its way.
+//! `gzip`, `sub_filter`, `charset` and their families, `add_trailer`: what becomes of an answer's content on its way.
 //!
 //! Owns: what the directives say, and how a level inherits them. Which answers are changed is
 //! `response::packing`'s.
 
 use std::sync::Arc;
 
-use nginx_conf::{Directive, units};
+use nginx_conf::{Directive, Span, units};
 
 use super::Lower;
 use super::scope::{flag, set};
-use crate::config::model::{Bodies, Proxied, TypeList};
+use crate::config::model::{
+    AddHeader, Bodies, Charset, CharsetName, Part, Proxied, Template, TypeList,
+};
 use crate::config::pattern::Pattern;
 
 /// What one level says itself of what is inherited as a whole.
 #[derive(Default)]
 pub(super) struct BodyLists {
     gzip_types: Option<Types>,
+    sub_types: Option<Types>,
+    charset_types: Option<Types>,
+    pairs: Vec<(Template, Template)>,
+    trailers: Vec<AddHeader>,
+    /// Where a charset is named.
+    charset_at: Option<Span>,
     proxied: u16,
     disabled: Option<Vec<Pattern>>,
 }
@@ -29,8 +37,23 @@ struct Types {
 
 impl BodyLists {
     /// Puts them in the place of what is inherited.
-    pub(super) fn replace(self, bodies: &mut Arc<Bodies>) {
-        let BodyLists { gzip_types, proxied, disabled } = self;
+    pub(super) fn replace(self, lower: &mut Lower<'_>, bodies: &mut Arc<Bodies>) {
+        let BodyLists { gzip_types, proxied, disabled, pairs, trailers, charset_at, .. } = self;
+        if let Some(types) = self.sub_types {
+            own(bodies).substitutes.types = types.list();
+        }
+        if let Some(types) = self.charset_types {
+            own(bodies).charset.types = types.list();
+        }
+        if !pairs.is_empty() {
+            own(bodies).substitutes.pairs = pairs.into();
+        }
+        if !trailers.is_empty() {
+            own(bodies).trailers = trailers.into();
+        }
+        if let Some(span) = charset_at {
+            check_charsets(lower, span, &bodies.charset);
+        }
         if let Some(types) = gzip_types {
             own(bodies).gzip.types = types.list();
         }
@@ -67,9 +90,43 @@ impl Types {
     }
 }
 
+/// All charsets that the directives name, each once, by the spelling that comes first.
+pub(super) fn known_charsets(directives: &[Directive], known: &mut Vec<Vec<u8>>) {
+    for directive in directives {
+        let is_name = matches!(directive.name.text.as_str(), "charset" | "source_charset");
+        let name = directive.arg(0).filter(|name| is_name && !name.starts_with('$'));
+        let is_new =
+            |name: &&str| !known.iter().any(|other| other.eq_ignore_ascii_case(name.as_bytes()));
+        let is_off = directive.name.text == "charset" && name == Some("off");
+        if let Some(name) = name.filter(is_new).filter(|_| !is_off) {
+            known.push(name.as_bytes().to_vec());
+        }
+        known_charsets(directive.block.as_deref().unwrap_or_default(), known);
+    }
+}
+
+/// nginx: what is to be converted has to have a `charset_map`.
+fn check_charsets(lower: &mut Lower<'_>, span: Span, charset: &Charset) {
+    let (Some(CharsetName::Is(source)), Some(CharsetName::Is(told))) =
+        (&charset.source, &charset.told)
+    else {
+        return;
+    };
+    if !source.eq_ignore_ascii_case(told) {
+        let [source, told] = [source, told].map(|name| String::from_utf8_lossy(name));
+        let message =
+            format!("no \"charset_map\" between the charsets \"{source}\" and \"{told}\"");
+        let help = "contents are not converted: name the charset that they are in, once";
+        lower.error_with_help(span, message, help);
+    }
+}
+
+/// nginx: `sub_filter`: no more of a level.
+const PAIRS_MAX: usize = 255;
+
 /// This level's own copy.
 #[inline(never)]
-fn own(bodies: &mut Arc<Bodies>) -> &mut Bodies {
+pub(super) fn own(bodies: &mut Arc<Bodies>) -> &mut Bodies {
     Arc::make_mut(bodies)
 }
 
@@ -93,9 +150,70 @@ impl Lower<'_> {
             "gzip_http_version" => own(bodies).gzip.clients.takes_http10 = text == "1.0",
             "gzip_proxied" => self.gzip_proxied(directive, &mut lists.proxied),
             "gzip_disable" => self.gzip_disable(directive, bodies, lists),
+            "sub_filter" => self.substitute(directive, &mut lists.pairs),
+            "sub_filter_once" => own(bodies).substitutes.is_once = flag(directive),
+            "sub_filter_types" => {
+                lists.sub_types.get_or_insert_with(Types::new).take(self, directive);
+            }
+            "sub_filter_last_modified" => {
+                own(bodies).substitutes.keeps_modified = flag(directive);
+            }
+            "charset" => {
+                lists.charset_at = Some(directive.arg_span(0));
+                own(bodies).charset.told =
+                    if text == "off" { None } else { self.charset_name(directive) };
+            }
+            "source_charset" => {
+                lists.charset_at = Some(directive.arg_span(0));
+                own(bodies).charset.source = self.charset_name(directive);
+            }
+            "override_charset" => own(bodies).charset.overrides = flag(directive),
+            "charset_types" => {
+                lists.charset_types.get_or_insert_with(Types::new).take(self, directive);
+            }
+            "chunked_transfer_encoding" => own(bodies).is_never_chunked = !flag(directive),
+            "add_trailer" => lists.trailers.extend(self.trailer(directive)),
             _ => return false,
         }
         true
+    }
+
+    /// nginx: `add_trailer NAME VALUE [always]`.
+    fn trailer(&mut self, directive: &Directive) -> Option<AddHeader> {
+        let always = directive.arg(2) == Some("always");
+        if directive.args.len() == 3 && !always {
+            let word = directive.arg(2).unwrap_or_default();
+            self.error(directive.arg_span(2), format!("invalid parameter \"{word}\""));
+            return None;
+        }
+        let (name, value) = self.field(directive)?;
+        Some(AddHeader { name, value, always })
+    }
+
+    fn substitute(&mut self, directive: &Directive, pairs: &mut Vec<(Template, Template)>) {
+        if directive.arg(0) == Some("") {
+            return self.error(directive.arg_span(0), "empty search pattern");
+        }
+        if pairs.len() == PAIRS_MAX {
+            return self.error(directive.name.span, "number of search patterns exceeds 255");
+        }
+        pairs.extend(self.template(directive, 0).zip(self.template(directive, 1)));
+    }
+
+    /// nginx: a name, or a variable as a whole.
+    fn charset_name(&mut self, directive: &Directive) -> Option<CharsetName> {
+        let text = directive.arg(0)?;
+        if !text.starts_with('$') {
+            return Some(CharsetName::Is(text.as_bytes().to_vec()));
+        }
+        match self.template(directive, 0)?.0.as_slice() {
+            [Part::Variable(variable)] => Some(CharsetName::Of(variable.clone())),
+            _ => {
+                let message = format!("invalid variable name \"{text}\"");
+                self.error(directive.arg_span(0), message);
+                None
+            }
+        }
     }
 
     fn gzip_proxied(&mut self, directive: &Directive, proxied: &mut u16) {

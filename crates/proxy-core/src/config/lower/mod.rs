@@ -180,7 +180,10 @@ impl Lower<'_> {
             .filter(|d| matches!(d.name.text.as_str(), "limit_req_zone" | "limit_conn_zone"));
         zones.for_each(|directive| self.zone(directive));
         let folder = self.folder();
-        let scope = Scope::root(&folder).with(self, block);
+        let (mut root, mut charsets) = (Scope::root(&folder), Vec::new());
+        bodies::known_charsets(block, &mut charsets);
+        root.set_charsets(charsets);
+        let scope = root.with(self, block);
         named("server").for_each(|directive| self.server(directive, &scope));
         self.bind();
     }

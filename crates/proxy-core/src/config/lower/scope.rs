@@ -10,7 +10,7 @@ use std::sync::Arc;
 use nginx_conf::{Directive, units};
 
 use super::Lower;
-use super::bodies::BodyLists;
+use super::bodies::{BodyLists, own};
 use super::guard::GuardLists;
 use super::proxy::{BUFFER_BYTES_MAX, ProxyLists, ProxyScope, REPLAY_BYTES_MAX};
 use crate::config::model::{
@@ -90,7 +90,7 @@ impl Scope {
         }
         let guard = std::mem::take(&mut lists.guard);
         guard.replace(lower, &mut scope.access.guard);
-        lists.replace(&mut scope);
+        lists.replace(lower, &mut scope);
         let errors = lower.error_logs(directives);
         if !errors.is_empty() {
             lower.config.error_logs.note(&errors);
@@ -149,6 +149,11 @@ impl Scope {
             _ => return false,
         }
         true
+    }
+
+    /// The charsets that the file names.
+    pub(super) fn set_charsets(&mut self, known: Vec<Vec<u8>>) {
+        own(&mut self.client.bodies).charset.known = known.into();
     }
 
     /// What of it is about files, to be changed for this level.
@@ -249,7 +254,7 @@ impl Lists {
         }
     }
 
-    fn replace(self, scope: &mut Scope) {
+    fn replace(self, lower: &mut Lower<'_>, scope: &mut Scope) {
         if !self.add_headers.is_empty() {
             scope.add_headers = self.add_headers.into();
         }
@@ -275,7 +280,7 @@ impl Lists {
             scope.files_mut().index = self.index.into();
         }
         self.proxy.replace(&mut scope.proxy);
-        self.bodies.replace(&mut scope.client.bodies);
+        self.bodies.replace(lower, &mut scope.client.bodies);
     }
 }
 

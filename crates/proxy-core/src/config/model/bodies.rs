@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::{AddHeader, Shared, Template, Variable};
 use crate::config::pattern::Pattern;
 
 /// Filters of content, with all that a location inherits.
@@ -9,6 +10,80 @@ use crate::config::pattern::Pattern;
 pub struct Bodies {
     /// nginx: `gzip` and its family.
     pub gzip: Gzip,
+    /// nginx: `sub_filter` and its family.
+    pub substitutes: Substitutes,
+    /// nginx: `charset` and its family.
+    pub charset: Charset,
+    /// nginx: `chunked_transfer_encoding off`.
+    pub is_never_chunked: bool,
+    /// nginx: `add_trailer`.
+    pub trailers: Shared<AddHeader>,
+}
+
+impl Bodies {
+    /// The texts in it.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let pairs = self.substitutes.pairs.iter().flat_map(|(find, put)| [find, put]);
+        pairs.chain(self.trailers.iter().map(|field| &field.value))
+    }
+}
+
+/// nginx: `sub_filter` and its family.
+#[derive(Clone, Debug)]
+pub struct Substitutes {
+    /// nginx: `sub_filter`: what is looked for, and what comes in its place.
+    pub pairs: Shared<(Template, Template)>,
+    /// nginx: `sub_filter_once`, on: each of them is done once.
+    pub is_once: bool,
+    /// nginx: `sub_filter_types`.
+    pub types: TypeList,
+    /// nginx: `sub_filter_last_modified`, off: whether it is told when the content was changed.
+    pub keeps_modified: bool,
+}
+
+impl Default for Substitutes {
+    fn default() -> Self {
+        let types = TypeList::of(&["text/html"]);
+        Substitutes { pairs: Shared::default(), is_once: true, types, keeps_modified: false }
+    }
+}
+
+/// nginx: `charset` and its family.
+#[derive(Clone, Debug)]
+pub struct Charset {
+    /// nginx: `charset`; none where it is off.
+    pub told: Option<CharsetName>,
+    /// nginx: `source_charset`.
+    pub source: Option<CharsetName>,
+    /// nginx: `override_charset`, off: also where an upstream has told another.
+    pub overrides: bool,
+    /// nginx: `charset_types`.
+    pub types: TypeList,
+    /// All that the file names.
+    pub known: Arc<[Vec<u8>]>,
+}
+
+impl Default for Charset {
+    fn default() -> Self {
+        let types = TypeList::of(&[
+            "text/html",
+            "text/xml",
+            "text/plain",
+            "text/vnd.wap.wml",
+            "application/javascript",
+            "application/rss+xml",
+        ]);
+        Charset { told: None, source: None, overrides: false, types, known: Arc::default() }
+    }
+}
+
+/// nginx: what stands for a charset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CharsetName {
+    /// Its name.
+    Is(Vec<u8>),
+    /// The value of a variable.
+    Of(Variable),
 }
 
 /// nginx: `gzip` and its family.

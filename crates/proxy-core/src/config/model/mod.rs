@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use access::{Access, AccessRule, LimitExcept, RealIp, Whom};
-pub use bodies::{Bodies, Gzip, GzipClients, Proxied, TypeList};
+pub use bodies::{Bodies, Charset, CharsetName, Gzip, GzipClients, Proxied, Substitutes, TypeList};
 pub use changes::{Changes, CookieFlags, CookieName, CookieRules};
 pub use expression::{Expression, OwnSource, OwnVariable};
 pub use fastcgi::{FastCgi, Param, Scheme, Script};
@@ -127,6 +127,8 @@ impl Config {
             let files = location.files.templates().any(in_template);
             let mut guards = location.access.guard.iter().flat_map(|guard| guard.templates());
             let guarded = guards.any(in_template);
+            let mut bodies = location.client.bodies.templates();
+            let guarded = guarded || bodies.any(in_template);
             added || handled || pages || files || guarded || in_program(&location.program)
         };
         let in_map = |map: &Map| {

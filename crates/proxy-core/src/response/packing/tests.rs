@@ -167,7 +167,7 @@ fn an_old_client_that_would_go_on_sees_the_end_of_its_answer() {
     let case = asked(content, "GET / HTTP/1.0", "Connection: keep-alive\r\n");
     let mut response = answer(&format!("HTTP/1.1 {HTML}Content-Length: 99\r\n\r\n"));
     let writer = response.filter(&case.context(true, false));
-    assert_eq!(writer, http1::BodyWriter::UntilClose);
+    assert_eq!(writer, BodyWriter::UntilClose);
     let told = lines(&response);
     assert!(told.contains(&"Connection: close".to_owned()), "{told:?}");
     assert!(!told.iter().any(|line| line.contains("keep-alive") || line.contains("Length")));
@@ -186,6 +186,64 @@ fn where_too_many_are_packed_one_goes_out_as_it_is_and_that_is_told_once() {
     drop(lent);
     let mut response = answer(&format!("HTTP/1.1 {head}\r\n"));
     filter(&mut response, &case.context(true, false));
-    let chain = response.chain.as_mut().expect("there is room again");
+    let chain = response.packing.chain.as_mut().expect("there is room again");
     assert!(chain.pass(b"x", Mode::End).starts_with(&[0x1f, 0x8b]));
+}
+
+#[test]
+fn where_texts_are_replaced_neither_length_nor_tag_are_told() {
+    let sub = |directives: &str, head_lines: &str, expected: &[&str]| {
+        let content = format!("sub_filter $arg_a b; {directives} return 200;");
+        check_for(&Case::get(&content, "/?a=A"), head_lines, expected);
+    };
+    let head = format!(
+        "{HTML}ETag: \"a\"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+         Accept-Ranges: bytes\r\nContent-Length: 9\r\n"
+    );
+    let (ranges, chunks) = ("Accept-Ranges: bytes", "Transfer-Encoding: chunked");
+    sub("", &head, &[ranges, chunks]);
+    let modified = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT";
+    sub("sub_filter_last_modified on;", &head, &[modified, ranges, "ETag: W/\"a\"", chunks]);
+    sub("", &format!("{HTML}Content-Length: 0\r\n"), &["Content-Length: 0"]);
+    let plain = "200 OK\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n";
+    sub("", plain, &["Content-Length: 9"]);
+    sub("sub_filter_types text/plain;", plain, &[chunks]);
+    // nginx: a variable that is empty looks for nothing.
+    let case = Case::get("sub_filter $arg_none b; return 200;", "/");
+    check_for(&case, &format!("{HTML}Content-Length: 9\r\n"), &["Content-Length: 9"]);
+}
+
+#[test]
+fn a_charset_is_told_of_some_types_and_not_twice() {
+    let types = |directives: &str, head_lines: &str| {
+        let case = Case::get(&format!("{directives} location / {{ proxy_pass http://app; }}"), "/");
+        let mut response = answer(&format!("HTTP/1.1 {head_lines}\r\n"));
+        charset::filter(&mut response, &case.context(true, false));
+        let notes = case.request.values.borrow_mut().take_notes().len();
+        (String::from_utf8(response.sent_value(b"content-type").unwrap().to_vec()).unwrap(), notes)
+    };
+    let html = "200 OK\r\nContent-Type: text/html";
+    for (directives, head, expected, notes) in [
+        ("charset utf-8;", format!("{html}\r\n"), "text/html; charset=utf-8", 0),
+        ("charset off;", format!("{html}\r\n"), "text/html", 0),
+        ("charset utf-8;", format!("{html}; charset=a\r\n"), "text/html; charset=a", 0),
+        (
+            "charset utf-8; override_charset on;",
+            format!("{html}; charset=UTF-8\r\n"),
+            "text/html; charset=utf-8",
+            0,
+        ),
+        (
+            "charset utf-8; override_charset on;",
+            format!("{html}; charset=a\r\n"),
+            "text/html; charset=a",
+            1,
+        ),
+        ("charset a;", "301 X\r\nContent-Type: text/html\r\n".into(), "text/html", 0),
+        ("charset a;", "200 X\r\nContent-Type: image/png\r\n".into(), "image/png", 0),
+        ("charset a;", format!("{html}\r\nX-Accel-Charset: b\r\n"), "text/html", 1),
+        ("charset a;", format!("{html}\r\nX-Accel-Charset: A\r\n"), "text/html; charset=A", 0),
+    ] {
+        assert_eq!(types(directives, &head), (expected.into(), notes), "{directives} {head}");
+    }
 }
