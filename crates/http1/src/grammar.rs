@@ -66,6 +66,11 @@ pub(crate) fn bits(byte: u8) -> u8 {
     BYTES.get(usize::from(byte)).copied().unwrap_or(NO_NAME)
 }
 
+/// Whether a text is a token, which a method and a field's name are (RFC 9110 §5.6.2).
+pub fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| is_token_byte(*byte))
+}
+
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
 pub(crate) fn is_token_byte(byte: u8) -> bool {
     bits(byte) & TOKEN != 0

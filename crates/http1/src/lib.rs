@@ -61,7 +61,7 @@ pub use emit::{
 };
 pub use field::{Field, FieldClass, Span, find};
 pub use framing::BodyLength;
-pub use grammar::Version;
+pub use grammar::{Version, is_token};
 pub use head::{Limits, Parsed};
 pub use reject::Reject;
 pub use request::{RequestHead, is_empty_lines, parse_request};

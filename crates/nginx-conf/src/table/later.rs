@@ -7,7 +7,6 @@ use Class::Refused;
 pub(super) const LATER: &str = "not supported yet";
 const STORE: &str = "answers are not written to files; where the same file is served often, `root` and \
                      `try_files` serve it from a volume";
-const LIMITS: &str = "not supported yet; `limit_rate` bounds what clients get";
 const CACHE: &str = "not supported yet: there is no cache";
 const TLS: &str = "not supported yet: TLS is not served, listen without \"ssl\"";
 const TLS_UPSTREAM: &str = "not supported yet: no TLS is spoken to upstreams";
@@ -34,19 +33,7 @@ pub(super) const ROWS: &[Row] = &[
     row("chunked_transfer_encoding", HTTP_PAGE, HSL, FLAG, Refused(LATER)).already(&["on"]),
     row("resolver", HTTP_PAGE, HSL.and(UPSTREAM), Shape::words(1, ANY), Refused(RESOLVER)),
     row("resolver_timeout", HTTP_PAGE, HSL.and(UPSTREAM), TIME, Refused(RESOLVER)),
-    row("proxy_cookie_path", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER))
-        .many()
-        .already(&["off"]),
-    row("proxy_cookie_domain", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER))
-        .many()
-        .already(&["off"]),
-    row("proxy_cookie_flags", PROXY_PAGE, HSL, Shape::words(1, 4), Refused(LATER))
-        .many()
-        .already(&["off"]),
-    row("proxy_method", PROXY_PAGE, HSL, WORD, Refused(LATER)),
-    row("proxy_set_body", PROXY_PAGE, HSL, WORD, Refused(LATER)),
     row("proxy_bind", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER)).already(&["off"]),
-    row("proxy_limit_rate", PROXY_PAGE, HSL, WORD, Refused(LIMITS)).already(&["0"]),
     row("proxy_force_ranges", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["off"]),
     row("proxy_store", PROXY_PAGE, HSL, WORD, Refused(STORE)).already(&["off"]),
     row("proxy_store_access", PROXY_PAGE, HSL, Shape::words(1, 3), Refused(STORE)),

@@ -38,6 +38,14 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_pass_request_headers", PROXY_PAGE, HSL, FLAG, Class::Implemented),
     row("proxy_pass_request_body", PROXY_PAGE, HSL, FLAG, Class::Implemented)
         .note("where it is off there is no Content-Length either"),
+    row("proxy_method", PROXY_PAGE, HSL, WORD, Class::Implemented)
+        .note("what is no method leaves the request's own"),
+    row("proxy_set_body", PROXY_PAGE, HSL, WORD, Class::Implemented),
+    row("proxy_limit_rate", PROXY_PAGE, HSL, WORD, Class::Implemented)
+        .note("bodies stream, so it bounds what the client gets, as limit_rate does"),
+    row("proxy_cookie_domain", PROXY_PAGE, HSL, Shape::words(1, 2), Class::Implemented).many(),
+    row("proxy_cookie_path", PROXY_PAGE, HSL, Shape::words(1, 2), Class::Implemented).many(),
+    row("proxy_cookie_flags", PROXY_PAGE, HSL, Shape::words(1, 4), Class::Implemented).many(),
     row("proxy_hide_header", PROXY_PAGE, HSL, WORD, Class::Implemented).many(),
     row("proxy_pass_header", PROXY_PAGE, HSL, WORD, Class::Implemented).many(),
     row(

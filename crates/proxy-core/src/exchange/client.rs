@@ -229,7 +229,7 @@ impl Exchange {
     /// nginx: `proxy_ignore_client_abort`: a client that has sent all of its request is not looked
     /// after any more. One that has ended its half gets its answer; one that is gone does not.
     fn ignores_leaving(&self) -> bool {
-        self.down.has_request() && self.pass().is_some_and(|pass| pass.ignore_client_abort)
+        self.down.has_request() && self.pass().is_some_and(|pass| pass.sending.outlives_client)
     }
 
     /// nginx: 499, or 400 in the middle of a body.

@@ -36,7 +36,14 @@ impl Exchange {
         let at = self.request.at.clone();
         let Some(pass) = pass_of(at.location(self.request.place)) else { return };
         let body = if pass.sending.body { self.request.body() } else { http1::BodyLength::None };
-        self.wire.request_body = body;
+        let own = pass.changes.as_ref().and_then(|changes| changes.body.as_ref());
+        let own = own.map(|text| self.view(now).text(text).into_owned());
+        self.wire.request_body =
+            own.as_ref().map_or(body, |own| http1::BodyLength::Exact(own.len() as u64));
+        match own {
+            Some(own) => self.wire.replay.begin_own(own),
+            None => self.wire.replay.begin(false),
+        }
         self.wire.has_sent = false;
         self.call.begin(pass, at.config(), self.request.course.redirects, now.ms);
         self.phase = Phase::Connecting;

@@ -1,6 +1,7 @@
-//! nginx: `limit_rate`, `limit_rate_after`, `$limit_rate` and `X-Accel-Limit-Rate`.
+//! nginx: `limit_rate`, `limit_rate_after`, `$limit_rate`, `X-Accel-Limit-Rate`, and
+//! `proxy_limit_rate`: what streams is not taken faster than it is given.
 
-use super::Exchange;
+use super::{Exchange, pass_of};
 use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
 use crate::config::model::{ErrorLevel, IgnoredFields, Template};
@@ -14,6 +15,9 @@ impl Exchange {
         let guard = at.location(self.request.place).access.guard.as_deref();
         let told = self.request.values.get_mut().rate;
         let rate = told.unwrap_or_else(|| self.size(guard.and_then(|one| one.rate.as_ref()), now));
+        let pass = pass_of(at.location(self.request.place)).and_then(|pass| pass.changes.as_ref());
+        let upstream_rate = self.size(pass.and_then(|changes| changes.rate.as_ref()), now);
+        let rate = [rate, upstream_rate].into_iter().filter(|rate| *rate > 0).min().unwrap_or(0);
         if rate == 0 {
             return;
         }

@@ -64,12 +64,15 @@ impl Exchange {
         drop(peers);
         let is_first = !self.wire.has_sent;
         self.wire.begin(is_reused, now.ms);
-        if is_first {
+        if is_first && self.wire.replay.own().is_none() {
             self.wire.replay.begin(self.may_be_resent(is_reused));
         }
         self.down.since_ms = now.ms;
         self.phase = Phase::Exchanging;
-        h1::push_request(&self.view(now), pass, self.wire.request_body, &mut out.upstream);
+        let view = self.view(now);
+        let is_head = *h1::method(&view, pass) == *b"HEAD";
+        h1::push_request(&view, pass, self.wire.request_body, &mut out.upstream);
+        self.wire.is_head = is_head;
         self.count_sent(out.upstream.len());
         self.resend_body(out);
         if std::mem::take(&mut self.down.owes_continue) && !self.down.has_request() {
@@ -84,6 +87,10 @@ impl Exchange {
             return;
         }
         let before = out.upstream.len();
+        if let Some(own) = self.wire.replay.own() {
+            out.upstream.extend_from_slice(own);
+            return self.count_sent(own.len());
+        }
         if let Some(data) = self.wire.replay.whole().filter(|data| !data.is_empty()) {
             let cut = if is_planted(Canary::ReplayCut) { data.len() / 2 } else { data.len() };
             let data = data.get(..cut).unwrap_or_default();
@@ -182,7 +189,7 @@ impl Exchange {
     /// Returns the bytes used; 0 asks for more or means that the exchange has failed.
     fn answer_head(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
         let Some(pass) = self.pass() else { return 0 };
-        let (bytes_max, is_head) = (h1::head_bytes_max(pass), self.request.is_head());
+        let (bytes_max, is_head) = (h1::head_bytes_max(pass), self.wire.is_head);
         match http1::parse_response(bytes, bytes_max, is_head, &mut self.wire.head) {
             Parsed::NeedMore => 0,
             Parsed::Reject(reject) => {
@@ -336,7 +343,7 @@ impl Exchange {
         // answer to the next request, however late it comes.
         let is_kept = self.wire.head.persistent()
             && self.down.has_request()
-            && (!self.request.is_head() || is_planted(Canary::LinkKeptAfterHead))
+            && (!self.wire.is_head || is_planted(Canary::LinkKeptAfterHead))
             && self.pass().is_some_and(|pass| pass.http11);
         self.link_action = Some(if is_kept { Action::KeepLink } else { Action::DropLink });
         self.complete(if self.down.is_persistent {

@@ -16,7 +16,7 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
             response.push_own(b"Content-Length", |out| http1::push_decimal(out, bytes));
         }
         (_, BodyWriter::Chunked) => response.push(b"Transfer-Encoding", b"chunked"),
-        (BodyLength::None, _) => push_length_as_told(response),
+        (BodyLength::None, _) => push_length_as_told(response, context.request),
         _ => {}
     }
     debug_assert!(
@@ -25,10 +25,14 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
     );
 }
 
-/// An answer to HEAD and a 304 may tell the length of a body that is not there.
-fn push_length_as_told(response: &mut Response) {
+/// An answer to HEAD and a 304 may tell the length of a body that is not there. Any other would
+/// leave the client waiting for it.
+fn push_length_as_told(response: &mut Response, request: &Request) {
     if matches!(response.status, 204 | 100..=199) {
         return;
+    }
+    if response.status != 304 && !request.is_head() {
+        return response.push(b"Content-Length", b"0");
     }
     let told = response.upstream_field(b"content-length");
     let is_length = |value: &&[u8]| !value.is_empty() && value.iter().all(u8::is_ascii_digit);

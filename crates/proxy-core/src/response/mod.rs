@@ -6,6 +6,7 @@
 
 mod add_header;
 mod connection;
+mod cookie;
 mod expires;
 mod framing;
 mod identity;

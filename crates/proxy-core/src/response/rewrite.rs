@@ -1,6 +1,6 @@
 //! What of an upstream's answer goes on, and in which words.
 //!
-//! nginx: `proxy_hide_header`, `proxy_pass_header`, `proxy_redirect`.
+//! nginx: `proxy_hide_header`, `proxy_pass_header`, `proxy_redirect`, `proxy_cookie_domain` and kin.
 
 use std::net::IpAddr;
 
@@ -22,6 +22,7 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
     response.suppress_named(&pass.hidden);
     keep_one_type(response);
     rewrite_redirects(response, pass, context);
+    rewrite_cookies(response, pass, context);
 }
 
 /// nginx: of several types the last one holds, and an empty one is none.
@@ -61,8 +62,11 @@ fn rewrite_redirects(response: &mut Response, pass: &ProxyPass, context: &Contex
         .filter(|(name, _)| is_target(name))
         .filter_map(|(name, value)| {
             let is_refresh = name.len() == 7;
-            let new =
-                if is_refresh { refresh(&view, pass, value) } else { moved(&view, pass, value) }?;
+            let new = if is_refresh {
+                refresh(&view, pass, value)
+            } else {
+                moved(&view, &pass.redirects, value)
+            }?;
             let new = if is_refresh { new } else { absolute(new, context.request) };
             Some((name.to_vec(), value.to_vec(), new))
         })
@@ -73,9 +77,28 @@ fn rewrite_redirects(response: &mut Response, pass: &ProxyPass, context: &Contex
     }
 }
 
+/// All cookies are written again where one changes, so that they keep their order.
+fn rewrite_cookies(response: &mut Response, pass: &ProxyPass, context: &Context<'_>) {
+    const COOKIE: &[u8] = b"set-cookie";
+    let Some(changes) = &pass.changes else { return };
+    let view = View::of_response(context, response);
+    let new = |old: &[u8]| super::cookie::rewritten(&view, &changes.cookies, old);
+    let cookies: Vec<(&[u8], Option<Vec<u8>>)> =
+        response.sent_named(COOKIE).map(|old| (old, new(old))).collect();
+    if cookies.iter().all(|(_, new)| new.is_none()) {
+        return;
+    }
+    let cookies = cookies.into_iter().map(|(old, new)| new.unwrap_or_else(|| old.to_vec()));
+    let cookies: Vec<Vec<u8>> = cookies.collect();
+    response.suppress_named(&[COOKIE]);
+    for cookie in cookies {
+        response.push(b"Set-Cookie", &cookie);
+    }
+}
+
 /// The first rule that is found holds.
-fn moved(view: &View<'_>, pass: &ProxyPass, value: &[u8]) -> Option<Vec<u8>> {
-    pass.redirects.iter().find_map(|redirect| match redirect {
+pub(super) fn moved(view: &View<'_>, rules: &[ProxyRedirect], value: &[u8]) -> Option<Vec<u8>> {
+    rules.iter().find_map(|redirect| match redirect {
         ProxyRedirect::Prefix { from, to } => {
             let rest = value.strip_prefix(&*view.text(from))?;
             Some([&view.text(to), rest].concat())
@@ -91,7 +114,7 @@ fn moved(view: &View<'_>, pass: &ProxyPass, value: &[u8]) -> Option<Vec<u8>> {
 fn refresh(view: &View<'_>, pass: &ProxyPass, value: &[u8]) -> Option<Vec<u8>> {
     let at = value.windows(4).position(|window| window.eq_ignore_ascii_case(b"url="))? + 4;
     let (before, address) = value.split_at_checked(at)?;
-    Some([before, &moved(view, pass, address)?].concat())
+    Some([before, &moved(view, &pass.redirects, address)?].concat())
 }
 
 /// RFC 3986 §3.2.2: an address of version 6 stands in brackets.

@@ -344,50 +344,5 @@ pub struct Resend {
     pub is_idempotent: bool,
 }
 
-/// What was sent of a request's body, in case that it is to be sent once more.
-#[derive(Debug, Default)]
-pub struct Replay {
-    bytes: Vec<u8>,
-    is_incomplete: bool,
-}
-
-impl Replay {
-    /// Nothing is sent yet. `is_wanted` says whether anything is worth keeping.
-    pub fn begin(&mut self, is_wanted: bool) {
-        self.bytes.clear();
-        self.is_incomplete = !is_wanted;
-    }
-
-    /// Keeps what is sent, up to `bytes_max`.
-    pub fn push(&mut self, data: &[u8], bytes_max: usize) {
-        if self.is_incomplete || data.is_empty() {
-            return;
-        }
-        debug_assert!(self.bytes.len() <= bytes_max, "what is kept has its bound");
-        if self.bytes.len() + data.len() > bytes_max {
-            self.is_incomplete = true;
-            self.bytes = Vec::new();
-        } else {
-            self.bytes.extend_from_slice(data);
-        }
-    }
-
-    /// All that was sent, if it is at hand.
-    pub fn whole(&self) -> Option<&[u8]> {
-        (!self.is_incomplete).then_some(&self.bytes)
-    }
-
-    /// The room that it takes, in bytes.
-    #[cfg(test)]
-    pub(crate) fn held_bytes(&self) -> usize {
-        self.bytes.capacity()
-    }
-
-    /// Whether what passes is to be kept.
-    pub fn is_keeping(&self) -> bool {
-        !self.is_incomplete
-    }
-}
-
 #[cfg(test)]
 mod tests;

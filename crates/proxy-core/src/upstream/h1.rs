@@ -3,6 +3,8 @@
 //! Every head is written anew from what was parsed; bytes of the client's head are never copied as
 //! they stand (RFC 9110 §7.6.1, RFC 9112 §2.2).
 
+use std::borrow::Cow;
+
 use http1::{BodyLength, FieldClass, Version};
 
 use crate::config::model::ProxyPass;
@@ -18,9 +20,17 @@ pub fn head_bytes_max(pass: &ProxyPass) -> usize {
     pass.buffer_bytes.max(HEAD_BYTES_MIN)
 }
 
+/// nginx: the method that a server is asked by. What is none would end the request line early.
+pub fn method<'v>(view: &View<'v>, pass: &ProxyPass) -> Cow<'v, [u8]> {
+    let told = pass.changes.as_ref().and_then(|changes| changes.method.as_ref());
+    let told = told.map(|template| view.text(template).into_owned());
+    let told = told.filter(|text| http1::is_token(text));
+    told.map_or(Cow::Borrowed(view.request.method()), Cow::Owned)
+}
+
 /// Writes the head of a request. `body` is what follows it.
 pub fn push_request(view: &View<'_>, pass: &ProxyPass, body: BodyLength, out: &mut Vec<u8>) {
-    let request = view.request;
+    let (request, method) = (view.request, method(view, pass));
     let version = if pass.http11 { Version::Http11 } else { Version::Http10 };
     let mut target = Vec::new();
     let target = match &pass.url.uri {
@@ -30,8 +40,8 @@ pub fn push_request(view: &View<'_>, pass: &ProxyPass, body: BodyLength, out: &m
             &target
         }
     };
-    debug_assert!(!request.method().is_empty() && !target.is_empty());
-    http1::push_request_line(out, request.method(), target, version);
+    debug_assert!(!method.is_empty() && !target.is_empty());
+    http1::push_request_line(out, &method, target, version);
     push_connection(request, pass, out);
     for field in &pass.set_headers {
         if !field.is_framing {

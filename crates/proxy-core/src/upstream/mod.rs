@@ -6,4 +6,5 @@ pub mod h1;
 pub mod link;
 pub mod peers;
 pub mod pool;
+pub mod replay;
 pub mod wire;

@@ -2,7 +2,7 @@
 
 use http1::{BodyLength, BodyReader, BodyWriter, ResponseHead};
 
-use super::call::Replay;
+use super::replay::Replay;
 use crate::clock::Millis;
 
 /// Fields of answers for which room is kept.
@@ -19,6 +19,8 @@ pub struct Wire {
     pub writer: BodyWriter,
     /// The request's body as this call sends it.
     pub request_body: BodyLength,
+    /// The method that the server is asked by has no answer with content.
+    pub is_head: bool,
     /// What was sent of it, in case that it is to be sent once more.
     pub replay: Replay,
     /// The connection had served before.
@@ -42,6 +44,7 @@ impl Default for Wire {
             body: BodyReader::new(BodyLength::None),
             writer: BodyWriter::None,
             request_body: BodyLength::None,
+            is_head: false,
             replay: Replay::default(),
             is_reused: false,
             has_sent: false,
@@ -66,6 +69,7 @@ impl Wire {
     pub fn begin(&mut self, is_reused: bool, now: Millis) {
         self.body = BodyReader::new(BodyLength::None);
         self.writer = match self.request_body {
+            _ if self.replay.own().is_some() => BodyWriter::None,
             BodyLength::Chunked => BodyWriter::Chunked,
             BodyLength::Exact(_) => BodyWriter::Exact,
             BodyLength::None | BodyLength::UntilClose => BodyWriter::None,

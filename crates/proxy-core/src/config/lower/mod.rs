@@ -4,6 +4,7 @@
 //! is checked before; what is told here is about meaning. Reads no file and asks no name server.
 
 mod access;
+mod changes;
 mod error_page;
 mod files;
 mod guard;
@@ -15,6 +16,7 @@ mod pass;
 mod proxy;
 mod referer;
 mod rewrite;
+mod rules;
 mod scope;
 mod server;
 mod syslog;

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use nginx_conf::{Directive, units};
 
 use super::Lower;
+use super::changes::ChangeLists;
+use super::rules::Rules;
 use super::scope::{count, flag, millis, set};
 use crate::config::model::{
-    IgnoredFields, NextConditions, NextUpstream, Part, PassUrl, ProxyPass, ProxyRedirect,
+    Changes, IgnoredFields, NextConditions, NextUpstream, Part, PassUrl, ProxyPass, ProxyRedirect,
     ProxyTimeouts, Sending, SetHeader, Shared, Steering, Template, Variable,
 };
 
@@ -22,13 +24,14 @@ pub(super) struct ProxyScope {
     set_headers: Shared<SetHeader>,
     http11: bool,
     timeouts: ProxyTimeouts,
-    redirects: Option<Redirects>,
+    /// nginx: `proxy_redirect`; `default` where nothing is written.
+    redirects: Option<Arc<[RedirectRule]>>,
     hidden: Hidden,
     next_upstream: NextUpstream,
     buffer_bytes: usize,
     steering: Steering,
-    ignore_client_abort: bool,
     sending: Sending,
+    changes: Option<Arc<Changes>>,
 }
 
 /// Response fields that are not passed on.
@@ -38,15 +41,6 @@ struct Hidden {
     names: Shared<Vec<u8>>,
     own: Shared<Vec<u8>>,
     passed: Shared<Vec<u8>>,
-}
-
-/// nginx: `proxy_redirect` of one level.
-#[derive(Clone)]
-enum Redirects {
-    /// `off`
-    Off,
-    /// In file order.
-    Rules(Arc<[RedirectRule]>),
 }
 
 /// One `proxy_redirect`.
@@ -67,8 +61,6 @@ pub(super) const BUFFER_BYTES_MAX: usize = 1 << 20;
 const REPLAY_BYTES: usize = 16 << 10;
 /// Most of a body that is kept whatever the file says.
 pub(super) const REPLAY_BYTES_MAX: usize = 1 << 20;
-/// Rules of one level: each location that inherits them has its own copy, made for its path.
-const REDIRECTS_MAX: usize = 64;
 
 /// The words of `proxy_next_upstream`. What concerns a cache means nothing here.
 pub(in crate::config) const NEXT_CONDITIONS: &[(&str, NextConditions)] = &[
@@ -113,8 +105,13 @@ impl Default for ProxyScope {
             next_upstream: NextUpstream::default(),
             buffer_bytes: BUFFER_BYTES_MIN,
             steering: Steering::default(),
-            ignore_client_abort: false,
-            sending: Sending { replay_bytes_max: REPLAY_BYTES, fields: true, body: true },
+            sending: Sending {
+                replay_bytes_max: REPLAY_BYTES,
+                fields: true,
+                body: true,
+                outlives_client: false,
+            },
+            changes: None,
         }
     }
 }
@@ -138,8 +135,8 @@ impl ProxyScope {
             next_upstream: self.next_upstream,
             buffer_bytes: self.buffer_bytes,
             steering: self.steering,
-            ignore_client_abort: self.ignore_client_abort,
             sending: self.sending,
+            changes: self.changes.clone(),
         }
     }
 
@@ -151,11 +148,7 @@ impl ProxyScope {
             true => ProxyRedirect::Prefix { from: literal(url), to: literal(path) },
             false => ProxyRedirect::Prefix { from: literal(&format!("{url}/")), to: literal("/") },
         };
-        let rules = match &self.redirects {
-            None => return vec![default()],
-            Some(Redirects::Off) => return Vec::new(),
-            Some(Redirects::Rules(rules)) => rules,
-        };
+        let Some(rules) = &self.redirects else { return vec![default()] };
         let redirect = |rule: &RedirectRule| match rule {
             RedirectRule::Default => default(),
             RedirectRule::Written(redirect) => redirect.clone(),
@@ -186,7 +179,7 @@ impl ProxyScope {
             "proxy_pass_request_headers" => self.sending.fields = flag(directive),
             "proxy_pass_request_body" => self.sending.body = flag(directive),
             "proxy_intercept_errors" => self.steering.intercepts_errors = flag(directive),
-            "proxy_ignore_client_abort" => self.ignore_client_abort = flag(directive),
+            "proxy_ignore_client_abort" => self.sending.outlives_client = flag(directive),
             "client_body_buffer_size" => {
                 set(&mut self.sending.replay_bytes_max, size().map(|b| count(b, REPLAY_BYTES_MAX)));
             }
@@ -200,12 +193,13 @@ impl ProxyScope {
 #[derive(Default)]
 pub(super) struct ProxyLists {
     set_headers: Vec<SetHeader>,
-    redirects: Vec<RedirectRule>,
-    redirect_off: bool,
+    redirects: Rules<RedirectRule>,
     hidden: Vec<Vec<u8>>,
     passed: Vec<Vec<u8>>,
     next: Words<NextConditions>,
     ignored: Words<IgnoredFields>,
+    changes: ChangeLists,
+    has_changes: bool,
 }
 
 /// What directives that list some of a few words say: each word once, with what it stands for.
@@ -243,31 +237,21 @@ impl ProxyLists {
                 let field = lower.field(directive);
                 self.set_headers.extend(field.map(|(name, value)| set_header(name, value)));
             }
-            "proxy_redirect" => self.take_redirect(lower, directive),
+            "proxy_redirect" => {
+                let help = "expected \"off\", \"default\" or two texts";
+                self.redirects.take(lower, directive, help, Lower::redirect);
+            }
             "proxy_next_upstream" => self.next.take(lower, directive, NEXT_CONDITIONS),
             "proxy_ignore_headers" => self.ignored.take(lower, directive, IGNORED_FIELDS),
             "proxy_hide_header" => self.hidden.push(lower_case()),
             "proxy_pass_header" => self.passed.push(lower_case()),
-            _ => return false,
+            _ => {
+                let is_taken = self.changes.take(lower, directive);
+                self.has_changes |= is_taken;
+                return is_taken;
+            }
         }
         true
-    }
-
-    fn take_redirect(&mut self, lower: &mut Lower<'_>, directive: &Directive) {
-        let is_off = directive.arg(0) == Some("off");
-        if self.redirect_off || (is_off && !self.redirects.is_empty()) {
-            lower.error(directive.name.span, "\"proxy_redirect\" directive is duplicate");
-            return;
-        }
-        match lower.redirect(directive) {
-            Some(None) => self.redirect_off = true,
-            Some(Some(_)) if self.redirects.len() >= REDIRECTS_MAX => {
-                let message = format!("more than {REDIRECTS_MAX} \"proxy_redirect\" in a block");
-                lower.error(directive.name.span, message);
-            }
-            Some(Some(rule)) => self.redirects.push(rule),
-            None => {}
-        }
     }
 
     /// Puts the lists that the level has in the place of those above it.
@@ -275,10 +259,11 @@ impl ProxyLists {
         if !self.set_headers.is_empty() {
             scope.set_headers = with_host(self.set_headers);
         }
-        if self.redirect_off {
-            scope.redirects = Some(Redirects::Off);
-        } else if !self.redirects.is_empty() {
-            scope.redirects = Some(Redirects::Rules(self.redirects.into()));
+        if let Some(redirects) = self.redirects.list() {
+            scope.redirects = Some(redirects.into());
+        }
+        if self.has_changes {
+            self.changes.replace(Arc::make_mut(scope.changes.get_or_insert_default()));
         }
         if !self.next.0.is_empty() {
             // nginx: `off` among others goes before them.
@@ -305,33 +290,13 @@ impl ProxyLists {
 }
 
 impl Lower<'_> {
-    /// nginx: `proxy_redirect`; `off` gives `Some(None)`, nothing where it is wrong.
-    fn redirect(&mut self, directive: &Directive) -> Option<Option<RedirectRule>> {
-        let span = directive.arg_span(0);
-        let first = directive.arg(0)?;
-        if directive.args.len() == 1 {
-            return match first {
-                "off" => Some(None),
-                "default" => Some(Some(RedirectRule::Default)),
-                _ => {
-                    let message = format!("invalid parameter \"{first}\"");
-                    self.error_with_help(
-                        span,
-                        message,
-                        "expected \"off\", \"default\" or two texts",
-                    );
-                    None
-                }
-            };
+    /// nginx: `proxy_redirect` that does not say `off`.
+    fn redirect(&mut self, directive: &Directive) -> Option<RedirectRule> {
+        let is_default = directive.args.len() == 1 && directive.arg(0) == Some("default");
+        if is_default {
+            return Some(RedirectRule::Default);
         }
-        let to = self.template(directive, 1);
-        let redirect = match first.strip_prefix('~') {
-            Some(text) => {
-                ProxyRedirect::Pattern { from: self.tilde_expression(text, span)?, to: to? }
-            }
-            None => ProxyRedirect::Prefix { from: self.template(directive, 0)?, to: to? },
-        };
-        Some(Some(RedirectRule::Written(redirect)))
+        self.replacement(directive).map(RedirectRule::Written)
     }
 }
 

@@ -5,6 +5,7 @@
 //! written its value is that of `Default`, which is nginx's unless the field says another.
 
 mod access;
+mod changes;
 mod expression;
 mod files;
 mod guard;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use access::{Access, AccessRule, LimitExcept, RealIp, Whom};
+pub use changes::{Changes, CookieFlags, CookieName, CookieRules};
 pub use expression::{Expression, OwnSource, OwnVariable};
 pub use files::{
     Alias, Files, LinksSeen, Listing, ListingFormat, ModifiedSince, Packed, PackedRule, Root,
@@ -108,7 +110,9 @@ impl Config {
             let added = location.add_headers.iter().any(|field| in_template(&field.value));
             let handled = match &location.handler {
                 Handler::Proxy(pass) => {
+                    let changes = pass.changes.iter().flat_map(|changes| changes.templates());
                     let texts = pass.redirects.iter().flat_map(ProxyRedirect::templates);
+                    let texts = texts.chain(changes);
                     pass.set_headers.iter().map(|field| &field.value).chain(texts).any(in_template)
                 }
                 Handler::SlashRedirect | Handler::StubStatus | Handler::Files => false,

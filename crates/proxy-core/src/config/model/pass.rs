@@ -1,6 +1,8 @@
 //! `proxy_pass` and what belongs to it.
 
-use super::{Expression, MINUTE_MS, Shared, Template};
+use std::sync::Arc;
+
+use super::{Changes, Expression, MINUTE_MS, Shared, Template};
 
 /// nginx: `proxy_pass` and what belongs to it.
 #[derive(Clone, Debug)]
@@ -28,11 +30,10 @@ pub struct ProxyPass {
     pub buffer_bytes: usize,
     /// What an answer steers.
     pub steering: Steering,
-    /// nginx: `proxy_ignore_client_abort`, off: whether the exchange with the upstream goes on
-    /// when the client has gone.
-    pub ignore_client_abort: bool,
     /// What of a request goes on.
     pub sending: Sending,
+    /// What is made of the request and the answer beyond that, if anything is.
+    pub changes: Option<Arc<Changes>>,
 }
 
 /// What of a request goes to an upstream.
@@ -45,6 +46,9 @@ pub struct Sending {
     pub fields: bool,
     /// nginx: `proxy_pass_request_body`, on.
     pub body: bool,
+    /// nginx: `proxy_ignore_client_abort`, off: whether the exchange with the upstream goes on
+    /// when the client has gone.
+    pub outlives_client: bool,
 }
 
 /// nginx: one `proxy_redirect`: what is found, and what is put in its place.

@@ -21,7 +21,7 @@ fn what_no_file_says_is_as_in_nginx() {
     assert_eq!(next.conditions, NextConditions::ERROR.and(NextConditions::TIMEOUT));
     assert_eq!((next.tries, next.timeout_ms), (0, 0));
     assert_eq!((pass.buffer_bytes, pass.sending.replay_bytes_max), (64 << 10, 16 << 10));
-    assert_eq!((pass.steering.ignored, pass.ignore_client_abort), (IgnoredFields::NONE, false));
+    assert_eq!((pass.steering.ignored, pass.sending.outlives_client), (IgnoredFields::NONE, false));
     assert_eq!(config.process.worker_connections, None);
 }
 
@@ -202,8 +202,8 @@ fn buffers_are_as_large_as_the_file_says_within_bounds() {
     assert_eq!(of("/"), (128 << 10, 0));
     assert_eq!(of("/small"), (64 << 10, 1 << 20));
     assert_eq!(of("/most"), (1 << 20, 0));
-    assert!(pass(&config, "/").ignore_client_abort);
-    assert!(!pass(&config, "/small").ignore_client_abort);
+    assert!(pass(&config, "/").sending.outlives_client);
+    assert!(!pass(&config, "/small").sending.outlives_client);
 }
 
 #[test]

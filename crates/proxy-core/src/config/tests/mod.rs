@@ -129,6 +129,7 @@ fn every_implemented_directive_is_taken_up_somewhere() {
     let code = [
         include_str!("../lower/mod.rs"),
         include_str!("../lower/access.rs"),
+        include_str!("../lower/changes.rs"),
         include_str!("../lower/error_page.rs"),
         include_str!("../lower/files.rs"),
         include_str!("../lower/guard.rs"),

@@ -254,23 +254,3 @@ fn an_attempt_knows_its_times() {
 }
 
 // What was sent of a body.
-
-#[test]
-fn what_was_sent_is_at_hand_up_to_its_bound() {
-    let mut replay = Replay::default();
-    replay.begin(true);
-    replay.push(b"abc", 5);
-    replay.push(b"", 5);
-    replay.push(b"de", 5);
-    assert_eq!((replay.whole(), replay.is_keeping()), (Some(&b"abcde"[..]), true));
-    replay.push(b"f", 5);
-    assert_eq!((replay.whole(), replay.is_keeping()), (None, false));
-    assert_eq!(replay.bytes.capacity(), 0, "what is of no use takes no room");
-    replay.push(b"g", 5);
-    assert_eq!(replay.whole(), None);
-    replay.begin(true);
-    assert_eq!(replay.whole(), Some(&b""[..]));
-    replay.begin(false);
-    replay.push(b"a", 5);
-    assert_eq!(replay.whole(), None);
-}
