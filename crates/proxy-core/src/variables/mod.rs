@@ -6,6 +6,7 @@
 mod connection;
 pub mod own;
 mod parts;
+mod rarer;
 mod referer;
 
 pub(crate) use parts::credentials;
@@ -99,6 +100,7 @@ impl<'e> View<'e> {
             V::BinaryRemoteAddr
             | V::Connection
             | V::ConnectionRequests
+            | V::ConnectionTime
             | V::ConnectionsActive
             | V::ConnectionsReading
             | V::ConnectionsWaiting
@@ -188,7 +190,7 @@ impl<'e> View<'e> {
                 }
                 push_ip(self.request.client.remote.ip(), out);
             }
-            _ => return false,
+            _ => return self.push_rarer_variable(variable, out),
         }
         true
     }

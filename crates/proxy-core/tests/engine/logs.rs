@@ -141,6 +141,25 @@ fn the_identifier_of_a_request_is_the_same_here_and_there_and_no_others() {
 }
 
 #[test]
+fn a_body_is_told_once_whole_up_to_its_bound_whoever_answers() {
+    let check = |body: &str, expected: &str| {
+        let lines = logged("[$request_body]", |world| {
+            // The first server refuses, so that the body goes to the second.
+            world.rule(5001, Dial::Fails(REFUSED));
+            world.ask(with_body("POST", "/", body));
+            world.say(&world.server(), answer("hello"));
+            world.ask(with_body("POST", "/own", body));
+        });
+        assert_eq!(lines, [format!("[{expected}]"), "[]".to_owned()]);
+    };
+    check("", "");
+    check("a=b", "a=b");
+    let most = "x".repeat(16 << 10);
+    check(&most, &most);
+    check(&format!("{most}x"), "");
+}
+
+#[test]
 fn a_line_is_written_once_for_each_request_and_each_log_of_its_location() {
     let text = "http { log_format a 'a $uri'; log_format b 'b $uri'; access_log /dev/stdout a; \
                 access_log /dev/stdout b; server { listen 8080; location / { return 200; } \

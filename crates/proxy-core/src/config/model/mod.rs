@@ -121,7 +121,9 @@ impl Config {
             let files = location.files.templates().any(in_template);
             let mut guards = location.access.guard.iter().flat_map(|guard| guard.templates());
             let guarded = guards.any(in_template);
-            added || handled || pages || files || guarded || in_program(&location.program)
+            let logged =
+                location.logs.access.iter().flat_map(AccessLog::templates).any(in_template);
+            logged || added || handled || pages || files || guarded || in_program(&location.program)
         };
         let in_map = |map: &Map| {
             let values = map.values.iter().chain([&map.subject, &map.default]);
