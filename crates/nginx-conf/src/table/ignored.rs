@@ -124,7 +124,9 @@ pub(super) const ROWS: &[Row] = &[
     row("msie_padding", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)),
     row("msie_refresh", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)).already(&["off"]),
     row("zone", UPSTREAM_PAGE, UPSTREAM, Shape::words(1, 2), NoEffect("there is one process")),
-    // TLS tuning.
+    // TLS tuning. A socket that would need it is refused by its `listen`.
+    row("ssl_protocols", SSL_PAGE, HS, Shape::words(1, ANY), NoEffect(TLS)),
+    row("ssl_ciphers", SSL_PAGE, HS, WORD, NoEffect(TLS)),
     row("ssl_session_cache", SSL_PAGE, HS, Shape::words(1, 2), NoEffect(TLS)),
     row("ssl_session_timeout", SSL_PAGE, HS, Shape::exact(&[Kind::Seconds]), NoEffect(TLS)),
     row("ssl_session_tickets", SSL_PAGE, HS, FLAG, NoEffect(TLS)),
