@@ -52,6 +52,11 @@ get_nginx() {
   say "installing nginx-light"
   apt_install nginx-light
 }
+get_php_fpm() {
+  compgen -G '/usr/sbin/php-fpm*' >/dev/null && return
+  say "installing php-fpm"
+  apt_install php-fpm
+}
 # For tests that read what is sent with the official schema.
 get_opentelemetry() { python_with opentelemetry opentelemetry-proto==1.45.2 >/dev/null; }
 # An OTLP collector, out of a wheel.

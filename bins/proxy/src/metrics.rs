@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use sidecar::metrics::{Kind, Text};
 
-use proxy_core::counters::Counters;
+use proxy_core::engine::Output;
 
 /// Counters of one worker.
 #[derive(Debug, Default)]
@@ -29,6 +29,8 @@ pub struct WorkerCounters {
     pub upstream_reused: AtomicU64,
     /// Requests sent again.
     pub retries: AtomicU64,
+    /// Answers that would have been compressed, while too many were already.
+    pub left_unpacked: AtomicU64,
     /// Connections closed with an unfinished head, to make room for others' heads.
     pub heads_dropped: AtomicU64,
     /// Idle connections closed to make room for new ones.
@@ -44,7 +46,8 @@ pub fn add(counter: &AtomicU64, amount: u64) {
 
 impl WorkerCounters {
     /// Shows what the worker has counted to who asks.
-    pub fn publish(&self, counters: &Counters) {
+    pub fn publish(&self, Output { counters, left_unpacked, .. }: &Output) {
+        self.left_unpacked.store(*left_unpacked, Relaxed);
         for (class, counts) in self.requests.iter().zip(&counters.requests) {
             for (shown, count) in class.iter().zip(counts) {
                 shown.store(*count, Relaxed);
@@ -176,6 +179,11 @@ fn push_faults(sources: &Sources<'_>, text: &mut Text) {
             "sidecar_proxy_retries_total",
             "Requests sent again on another upstream connection.",
             sources.sum(|worker| &worker.retries),
+        ),
+        (
+            "sidecar_proxy_left_uncompressed_total",
+            "Answers sent as they are because as many as may be are compressed already.",
+            sources.sum(|worker| &worker.left_unpacked),
         ),
         (
             "sidecar_proxy_heads_dropped_total",

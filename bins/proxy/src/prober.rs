@@ -2,11 +2,11 @@
 //! own. What runs in other pods has a readiness of its own and is not asked.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use proxy_core::upstream::address::Address;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use sys::socket;
@@ -14,6 +14,7 @@ use sys::socket;
 use crate::admin::Status;
 use crate::logs::notice;
 use crate::net::Runtime;
+use crate::net::socket::connect;
 use crate::readiness::{Found, Line, Told};
 
 /// How long the application may take to accept: all of its servers together.
@@ -54,16 +55,16 @@ pub fn start(status: Arc<Status>) -> io::Result<()> {
 #[derive(Debug)]
 struct Group {
     name: String,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
 }
 
-/// Upstreams with servers on this pod's loopback.
+/// Upstreams with servers on this pod's loopback, or at sockets in its file system.
 fn groups(runtime: &Runtime) -> Vec<Group> {
     let upstreams = runtime.config.upstreams.iter().enumerate();
     let groups = upstreams.map(|(index, upstream)| {
         let servers = upstream.servers.iter().enumerate().filter(|(_, server)| !server.down);
         let lists = servers.map(|(server, _)| runtime.addresses.list(index, server));
-        let is_own = |list: &Vec<SocketAddr>| list.iter().all(|a| a.ip().is_loopback());
+        let is_own = |list: &Vec<Address>| list.iter().all(Address::is_local);
         let addresses = lists.filter(is_own).flatten().collect();
         Group { name: String::from_utf8_lossy(&upstream.name).into_owned(), addresses }
     });
@@ -84,12 +85,12 @@ fn ask(groups: &[Group]) -> Found {
 
 /// Asks all servers of an upstream side by side: one that hangs does not hide one that accepts.
 fn ask_one(group: &Group, end: Instant) -> Found {
-    let mut faults: Vec<(SocketAddr, io::Error)> = Vec::new();
-    let mut waiting: Vec<(SocketAddr, OwnedFd)> = Vec::new();
+    let mut faults: Vec<(&Address, io::Error)> = Vec::new();
+    let mut waiting: Vec<(&Address, OwnedFd)> = Vec::new();
     for address in &group.addresses {
-        match socket::connect(*address) {
-            Ok(socket) => waiting.push((*address, socket)),
-            Err(error) => faults.push((*address, error)),
+        match connect(address) {
+            Ok(socket) => waiting.push((address, socket)),
+            Err(error) => faults.push((address, error)),
         }
     }
     while !waiting.is_empty() {
@@ -114,7 +115,7 @@ fn ask_one(group: &Group, end: Instant) -> Found {
 }
 
 /// Which of them have something to tell, waited for no longer than `left`.
-fn wait_any(waiting: &[(SocketAddr, OwnedFd)], left: Duration) -> io::Result<Vec<bool>> {
+fn wait_any(waiting: &[(&Address, OwnedFd)], left: Duration) -> io::Result<Vec<bool>> {
     let mut watched: Vec<PollFd<'_>> =
         waiting.iter().map(|(_, socket)| PollFd::new(socket, PollFlags::OUT)).collect();
     let left = Timespec {
@@ -129,11 +130,11 @@ fn wait_any(waiting: &[(SocketAddr, OwnedFd)], left: Duration) -> io::Result<Vec
 }
 
 /// Nobody accepts: whose fault it is, and the words for it. Told is the first address that exists.
-fn judge(name: &str, addresses: &[SocketAddr], mut faults: Vec<(SocketAddr, io::Error)>) -> Found {
-    if let Some((_, error)) = faults.iter().find(|(address, error)| is_own_want(*address, error)) {
+fn judge(name: &str, addresses: &[Address], mut faults: Vec<(&Address, io::Error)>) -> Found {
+    if let Some((_, error)) = faults.iter().find(|(address, error)| is_own_want(address, error)) {
         return Found::Unknown(words(error));
     }
-    let rank = |address: &SocketAddr| addresses.iter().position(|known| known == address);
+    let rank = |address: &Address| addresses.iter().position(|known| known == address);
     faults.sort_by_key(|(address, error)| (is_family_missing(error), rank(address)));
     match faults.first() {
         Some((address, error)) => {
@@ -149,9 +150,10 @@ fn is_any(error: &io::Error, known: &[Errno]) -> bool {
 
 /// No descriptor, memory or port of our own is left. (`EADDRNOTAVAIL` for `::1` is a host without
 /// IPv6.)
-fn is_own_want(address: SocketAddr, error: &io::Error) -> bool {
+fn is_own_want(address: &Address, error: &io::Error) -> bool {
     is_any(error, &[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM])
-        || address.is_ipv4() && is_any(error, &[Errno::ADDRNOTAVAIL])
+        || matches!(address, Address::Tcp(address) if address.is_ipv4())
+            && is_any(error, &[Errno::ADDRNOTAVAIL])
 }
 
 fn is_family_missing(error: &io::Error) -> bool {
@@ -172,10 +174,13 @@ fn words(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use std::net::{SocketAddr, TcpListener};
 
     fn group(addresses: &[SocketAddr]) -> Group {
-        Group { name: "app".into(), addresses: addresses.to_vec() }
+        Group {
+            name: "app".into(),
+            addresses: addresses.iter().copied().map(Address::Tcp).collect(),
+        }
     }
 
     fn listening() -> (TcpListener, SocketAddr) {
@@ -217,6 +222,20 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_in_the_file_system_is_asked_like_a_port() {
+        let path = std::env::temp_dir().join(format!("prober-{}.sock", std::process::id()));
+        let address = Address::Unix(path.to_str().unwrap().into());
+        let group = || [Group { name: "app".into(), addresses: vec![address.clone()] }];
+        let not_ready = |why: &str| Found::NotReady(format!("upstream app ({address}): {why}"));
+        assert_eq!(ask(&group()), not_ready("no such file or directory"));
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert_eq!(ask(&group()), Found::Ready);
+        drop(listener);
+        assert_eq!(ask(&group()), not_ready("connection refused"));
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
     fn many_servers_that_hang_take_no_longer_than_one() {
         let apps: Vec<_> = (0..4).map(|_| hanging()).collect();
         let addresses: Vec<SocketAddr> = apps.iter().map(|app| app.2).collect();
@@ -229,11 +248,9 @@ mod tests {
     #[test]
     fn what_fails_for_want_of_our_own_is_no_verdict() {
         let check = |address: &str, errno: Errno, expected: Found| {
-            let address: SocketAddr = address.parse().unwrap();
-            let other: SocketAddr = "127.0.0.1:1".parse().unwrap();
-            let refused = (other, Errno::CONNREFUSED.into());
-            let faults = vec![(address, errno.into()), refused];
-            assert_eq!(judge("app", &[address, other], faults), expected, "{errno}");
+            let asked = [address, "127.0.0.1:1"].map(|text| Address::Tcp(text.parse().unwrap()));
+            let faults = vec![(&asked[0], errno.into()), (&asked[1], Errno::CONNREFUSED.into())];
+            assert_eq!(judge("app", &asked, faults), expected, "{errno}");
         };
         let refused = || Found::NotReady("upstream app (127.0.0.1:1): connection refused".into());
         check("127.0.0.2:2", Errno::MFILE, Found::Unknown("too many open files".into()));

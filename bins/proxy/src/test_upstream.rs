@@ -6,7 +6,10 @@ pub(crate) fn server(host: &str, addresses: &[&str]) -> UpstreamServer {
     UpstreamServer {
         host: host.into(),
         port: 80,
-        addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+        addresses: addresses
+            .iter()
+            .map(|address| address.parse::<std::net::SocketAddr>().unwrap().into())
+            .collect(),
         weight: 1,
         max_fails: 1,
         fail_timeout_ms: 10_000,

@@ -112,7 +112,7 @@ impl Framing {
 pub(crate) const LENGTH_MAX: u64 = i64::MAX as u64 - 1;
 
 /// `1*DIGIT` (RFC 9110 §8.6): no sign, no list, no space within.
-fn parse_length(value: &[u8]) -> Result<u64, Reject> {
+pub(crate) fn parse_length(value: &[u8]) -> Result<u64, Reject> {
     if value.is_empty() {
         return Err(Reject::LengthMalformed);
     }

@@ -37,6 +37,7 @@
 extern crate alloc;
 
 mod body;
+mod cgi;
 mod connection;
 mod date;
 mod emit;
@@ -53,6 +54,7 @@ mod scan;
 pub mod target;
 
 pub use body::{BodyPart, BodyReader, BodyWriter};
+pub use cgi::parse_cgi_response;
 pub use connection::Connection;
 pub use date::{civil, imf_fixdate, parse_date};
 pub use emit::{

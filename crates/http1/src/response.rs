@@ -40,7 +40,7 @@ impl ResponseHead {
         self.body != BodyLength::UntilClose && self.connection.persists(self.version)
     }
 
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         let mut fields = core::mem::take(&mut self.fields);
         fields.clear();
         *self = ResponseHead { fields, ..Self::default() };

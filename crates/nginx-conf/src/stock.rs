@@ -34,7 +34,9 @@ pub fn file(name: &str) -> Option<&'static str> {
     Some(match name {
         "mime.types" => MIME_TYPES,
         "proxy_params" => PROXY_PARAMS,
-        "fastcgi_params" | "fastcgi.conf" => FASTCGI_PARAMS,
+        "fastcgi_params" => FASTCGI_PARAMS,
+        "fastcgi.conf" => FASTCGI_CONF,
+        "fastcgi-php.conf" => FASTCGI_PHP,
         "uwsgi_params" | "scgi_params" => UWSGI_PARAMS,
         _ => return None,
     })
@@ -47,8 +49,49 @@ proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
 proxy_set_header X-Forwarded-Proto $scheme;
 ";
 
-/// Nothing speaks FastCGI here, so one line is as good as twenty: the file exists.
-const FASTCGI_PARAMS: &str = "fastcgi_param REQUEST_METHOD $request_method;\n";
+/// The parameters of CGI (RFC 3875 §4.1) and what PHP looks for beside them; what follows is for the
+/// text of such a file.
+macro_rules! with_fastcgi_params {
+    ($more:literal) => {
+        concat!(
+            $more,
+            "fastcgi_param QUERY_STRING $query_string;
+fastcgi_param REQUEST_METHOD $request_method;
+fastcgi_param CONTENT_TYPE $content_type;
+fastcgi_param CONTENT_LENGTH $content_length;
+fastcgi_param SCRIPT_NAME $fastcgi_script_name;
+fastcgi_param REQUEST_URI $request_uri;
+fastcgi_param DOCUMENT_URI $document_uri;
+fastcgi_param DOCUMENT_ROOT $document_root;
+fastcgi_param SERVER_PROTOCOL $server_protocol;
+fastcgi_param REQUEST_SCHEME $scheme;
+fastcgi_param HTTPS $https if_not_empty;
+fastcgi_param GATEWAY_INTERFACE CGI/1.1;
+fastcgi_param SERVER_SOFTWARE nginx/$nginx_version;
+fastcgi_param REMOTE_ADDR $remote_addr;
+fastcgi_param REMOTE_PORT $remote_port;
+fastcgi_param REMOTE_USER $remote_user;
+fastcgi_param SERVER_ADDR $server_addr;
+fastcgi_param SERVER_PORT $server_port;
+fastcgi_param SERVER_NAME $server_name;
+fastcgi_param REDIRECT_STATUS 200;
+"
+        )
+    };
+}
+
+const FASTCGI_PARAMS: &str = with_fastcgi_params!("");
+const FASTCGI_CONF: &str =
+    with_fastcgi_params!("fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;\n");
+/// As Debian's package has it in `snippets`. The variable keeps what `try_files` takes away.
+const FASTCGI_PHP: &str = "\
+fastcgi_split_path_info ^(.+?\\.php)(/.*)$;
+try_files $fastcgi_script_name =404;
+set $path_info $fastcgi_path_info;
+fastcgi_param PATH_INFO $path_info;
+fastcgi_index index.php;
+include fastcgi.conf;
+";
 const UWSGI_PARAMS: &str = "# uwsgi and SCGI are not spoken\n";
 
 /// Media types of the registry (<https://www.iana.org/assignments/media-types>) by the endings

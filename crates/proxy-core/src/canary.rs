@@ -69,6 +69,12 @@ canaries! {
     NoPause,
     /// An answer goes out as fast as it is taken.
     NoPace,
+    /// A compressor goes on where the answer before has ended.
+    PackerNotReset,
+    /// What a filter of content holds back does not leave with its end.
+    EndNotPassed,
+    /// The length of content is told though a filter changes it.
+    LengthKept,
 }
 
 #[cfg(feature = "canaries")]

@@ -4,6 +4,8 @@
 
 use http1::{BodyLength, BodyReader, BodyWriter};
 
+use crate::body::{Chain, Mode};
+use crate::canary::{Canary, is_planted};
 use crate::clock::Millis;
 use crate::exchange::Aside;
 use crate::exchange::Sending;
@@ -121,16 +123,41 @@ impl Downstream {
     /// Writes content.
     pub fn push_data(&mut self, data: &[u8], out: &mut Vec<u8>) {
         debug_assert!(self.is_begun, "content follows its head");
-        if !data.is_empty() {
+        if data.is_empty() {
+            return;
+        }
+        if self.response.chain.is_some() {
+            self.pass(data, Mode::More, out);
+        } else {
             let before = out.len();
             self.writer.write(data, out);
             self.sent.body_bytes += (out.len() - before) as u64;
         }
     }
 
+    /// Writes what has become of content on its way through the filters.
+    fn pass(&mut self, data: &[u8], mode: Mode, out: &mut Vec<u8>) {
+        let Some(chain) = &mut self.response.chain else { return };
+        let before = out.len();
+        self.writer.write(chain.pass(data, mode), out);
+        self.sent.packed = chain.packed();
+        self.sent.body_bytes += (out.len() - before) as u64;
+    }
+
+    /// Nothing more comes for now: what the filters hold back is written.
+    pub fn push_held(&mut self, out: &mut Vec<u8>) {
+        if self.response.chain.as_deref().is_some_and(Chain::is_holding) {
+            self.pass(b"", Mode::Pause, out);
+        }
+    }
+
     /// Writes the end of the content: the answer is whole.
     pub fn push_end(&mut self, out: &mut Vec<u8>) {
         debug_assert!(self.is_begun && !self.sent.is_whole, "an answer ends once");
+        if self.response.chain.is_some() && !is_planted(Canary::EndNotPassed) {
+            self.pass(b"", Mode::End, out);
+        }
+        self.response.chain = None;
         let before = out.len();
         self.writer.finish(out);
         self.sent.body_bytes += (out.len() - before) as u64;

@@ -9,6 +9,7 @@ use http1::Reject;
 use crate::clock::Millis;
 use crate::config::model::{ErrorLevel, NextConditions};
 use crate::net::Cause;
+use crate::upstream::fastcgi::Flaw;
 
 /// Why the proxy answered itself or gave up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub enum UpstreamFault {
     Broken(Cause),
     /// It broke HTTP.
     Malformed(Reject),
+    /// It broke FastCGI.
+    FastCgi(Flaw),
     /// It changes to a protocol that nobody asked for.
     UnaskedUpgrade,
     /// It answered with this status, and the next server was to be tried.
@@ -89,7 +92,9 @@ impl UpstreamFault {
             UpstreamFault::ConnectTimedOut
             | UpstreamFault::SendTimedOut
             | UpstreamFault::ReadTimedOut => Some(NextConditions::TIMEOUT),
-            UpstreamFault::Malformed(_) => Some(NextConditions::INVALID_HEADER),
+            UpstreamFault::Malformed(_) | UpstreamFault::FastCgi(_) => {
+                Some(NextConditions::INVALID_HEADER)
+            }
             UpstreamFault::Status(status) => NextConditions::for_status(status),
         }
     }
@@ -155,7 +160,7 @@ impl Fault {
             Fault::Upstream(UpstreamFault::ReadTimedOut) => 13,
             Fault::Upstream(UpstreamFault::Closed) => 14,
             Fault::Upstream(UpstreamFault::Broken(_)) => 15,
-            Fault::Upstream(UpstreamFault::Malformed(_)) => 16,
+            Fault::Upstream(UpstreamFault::Malformed(_) | UpstreamFault::FastCgi(_)) => 16,
             Fault::Upstream(UpstreamFault::UnaskedUpgrade) => 17,
             Fault::Upstream(UpstreamFault::Status(_)) => 18,
             Fault::Upstream(UpstreamFault::Unusable(_)) => 19,
@@ -199,6 +204,7 @@ impl fmt::Display for UpstreamFault {
             UpstreamFault::Malformed(reject) => {
                 write!(f, "the upstream sent an invalid answer: {}", reject.label())
             }
+            UpstreamFault::FastCgi(flaw) => write!(f, "the upstream sent {flaw}"),
             UpstreamFault::UnaskedUpgrade => write!(f, "the upstream sent 101 without being asked"),
             UpstreamFault::Status(status) => write!(f, "the upstream answered {status}"),
         }

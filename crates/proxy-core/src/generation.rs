@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::body::gzip::Pool;
 use crate::config::model::{Config, Listen, Location, Program, Server, Variable};
 use crate::counters::Boards;
 use crate::files::{FileSystem, NoFiles};
@@ -41,6 +42,8 @@ pub struct Generation {
     bindings: Vec<Binding>,
     /// How the upstreams' servers are doing.
     pub peers: RefCell<Peers>,
+    /// What packs its answers.
+    pub packers: Rc<Pool>,
     needs_local_address: bool,
     tells_bodies: bool,
     host: Arc<Host>,
@@ -57,6 +60,7 @@ impl Generation {
                 || config.listens.iter().any(|listen| listen.bound_by.is_some()),
             tells_bodies: config.uses(&Variable::RequestBody),
             peers: RefCell::new(Peers::new(&config)),
+            packers: Rc::default(),
             bindings,
             config,
             host,

@@ -10,6 +10,7 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+pub mod body;
 pub mod canary;
 pub mod clock;
 pub mod config;

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use crate::files::{File, FileSent};
 use crate::slab::Key;
+use crate::upstream::address::Address;
 
 /// Why the system refused something, as its error number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +156,7 @@ pub trait Net {
     /// Begins to report the readiness of an accepted socket. An error leaves it unwatched.
     fn watch(&mut self, socket: &Self::Socket, token: Token) -> Result<(), Cause>;
     /// Begins to connect; the outcome is told by readiness.
-    fn dial(&mut self, address: SocketAddr, token: Token) -> Result<Self::Socket, DialFault>;
+    fn dial(&mut self, address: &Address, token: Token) -> Result<Self::Socket, DialFault>;
 }
 
 #[cfg(test)]

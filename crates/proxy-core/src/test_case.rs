@@ -7,7 +7,6 @@ use std::sync::Arc;
 use http1::{Limits, Parsed, RequestHead, ResponseHead};
 
 use crate::clock::Moment;
-use crate::config::address::literal_ip;
 use crate::config::model::{Handler, ProxyPass, Variable};
 use crate::config::tests::good;
 use crate::generation::{At, Generation, Host};
@@ -20,11 +19,7 @@ use crate::variables::{Sent, View};
 
 /// A whole file in force, and where connections to its first `listen` are.
 pub(crate) fn at(text: &str) -> At {
-    let mut config = good(text);
-    for server in config.upstreams.iter_mut().flat_map(|upstream| &mut upstream.servers) {
-        let ip = literal_ip(&server.host);
-        server.addresses = ip.map(|ip| SocketAddr::new(ip, server.port)).into_iter().collect();
-    }
+    let config = good(text);
     let mut table = Table::default();
     let plan = table.plan(&config);
     table.commit(&config, &plan, &[]);

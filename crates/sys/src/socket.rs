@@ -1,4 +1,4 @@
-//! Non-blocking TCP sockets: listening, accepting, connecting, reading and writing.
+//! Non-blocking stream sockets: listening, accepting, connecting, reading and writing.
 //!
 //! Every call returns at once; `WouldBlock` is an answer, not an error. No retries and no timeouts.
 
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
 /// What a read or a write came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +96,16 @@ pub fn connect(address: SocketAddr) -> io::Result<OwnedFd> {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Begins to connect to a socket in the file system, which ends at once. `EAGAIN`, where the queue
+/// of who listens there is full, is an error: nothing tells when to try again.
+pub fn connect_unix(path: &[u8]) -> io::Result<OwnedFd> {
+    let address = SocketAddrUnix::new(path)?;
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    net::connect(&socket, &address)?;
+    Ok(socket)
 }
 
 /// How a begun connect has ended.

@@ -29,7 +29,7 @@ const PURE_CRATES: [&str; 6] = [
 /// The one crate that may have unsafe code, place by place.
 const UNSAFE_CRATE: &str = "crates/sys/";
 /// All that the core is built on: each of them is pure, or knows no system to reach.
-const CORE_DEPENDENCIES: [&str; 4] = ["crypt", "http1", "nginx-conf", "regex-automata"];
+const CORE_DEPENDENCIES: [&str; 5] = ["crypt", "http1", "nginx-conf", "regex-automata", "zlib-rs"];
 
 struct File {
     /// From the repository's root, with `/`.

@@ -171,7 +171,7 @@ fn lower(options: &LoadOptions, is_root: bool, watch: &mut Watch) -> Result<Load
         conf_folder: &folder,
         is_root,
         hostname: &hostname,
-        resolve: &resolve,
+        resolve: &resolve::by_tcp,
     };
     let (config, warnings) = lower_all(&tree, findings, is_sound, &surroundings)?;
     expect::check(&config, &options.expect_listen, &path.display().to_string())?;

@@ -9,8 +9,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use proxy_core::config::address::{is_localhost, literal_ip};
+use proxy_core::config::address::is_localhost;
 use proxy_core::config::model::Config;
+use proxy_core::upstream::address::Address;
 
 /// Longest that a load waits for all names together; what is late is looked up again by the
 /// running proxy. The common resolver gives up a dead server after 5 s.
@@ -18,12 +19,12 @@ const LOOKUP_MAX: Duration = Duration::from_secs(2);
 
 /// The addresses of a host, in the order to try them; empty if there are none now. May take as
 /// long as the system's resolver does.
-pub fn resolve(host: &str, port: u16) -> Vec<SocketAddr> {
+pub fn resolve(host: &str, port: u16) -> Vec<Address> {
     if let Some(known) = without_lookup(host, port) {
         return known;
     }
-    let mut found: Vec<SocketAddr> = Vec::new();
-    for address in (host, port).to_socket_addrs().into_iter().flatten() {
+    let mut found: Vec<Address> = Vec::new();
+    for address in (host, port).to_socket_addrs().into_iter().flatten().map(Address::Tcp) {
         if !found.contains(&address) {
             found.push(address);
         }
@@ -31,13 +32,22 @@ pub fn resolve(host: &str, port: u16) -> Vec<SocketAddr> {
     found
 }
 
+/// The same of a host that is one: no path is.
+pub(super) fn by_tcp(host: &str, port: u16) -> Vec<SocketAddr> {
+    let tcp = |address| match address {
+        Address::Tcp(address) => Some(address),
+        Address::Unix(_) => None,
+    };
+    resolve(host, port).into_iter().filter_map(tcp).collect()
+}
+
 /// Addresses that need nobody to be asked: literal ones, and `localhost`, which is both families.
-fn without_lookup(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+fn without_lookup(host: &str, port: u16) -> Option<Vec<Address>> {
     if is_localhost(host) {
         let both = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        return Some(both.map(|ip| SocketAddr::new(ip, port)).to_vec());
+        return Some(both.map(|ip| SocketAddr::new(ip, port).into()).to_vec());
     }
-    literal_ip(host).map(|ip| vec![SocketAddr::new(ip, port)])
+    Address::literal(host, port).map(|address| vec![address])
 }
 
 /// Fills in the addresses of every upstream's servers, and tells which names have none yet.
@@ -70,7 +80,7 @@ pub(super) fn fill(config: &mut Config) -> Vec<String> {
 }
 
 /// Looks names up side by side, until the deadline. A look-up that hangs is left behind.
-fn look_up(names: &[(String, u16)], deadline: Instant) -> HashMap<(String, u16), Vec<SocketAddr>> {
+fn look_up(names: &[(String, u16)], deadline: Instant) -> HashMap<(String, u16), Vec<Address>> {
     let (sender, receiver) = mpsc::channel();
     let mut found = HashMap::new();
     let mut expected = 0usize;
@@ -114,6 +124,7 @@ mod tests {
     fn literal_addresses_are_themselves() {
         check("10.0.0.1", &["10.0.0.1:80"]);
         check("[::1]", &["[::1]:80"]);
+        check("unix:/run/app.sock", &["unix:/run/app.sock"]);
     }
 
     #[test]

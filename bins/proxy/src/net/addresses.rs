@@ -1,17 +1,17 @@
 //! Addresses of the upstreams' servers, shared by the workers and by who looks names up.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use proxy_core::config::model::{Config, Upstream};
+use proxy_core::upstream::address::Address;
 use proxy_core::upstream::link::ServerId;
 
 /// What look-ups have found since the configuration was loaded, and which are wanted.
 pub struct Addresses {
     /// What the load has found.
-    loaded: Vec<Vec<Vec<SocketAddr>>>,
-    found: Mutex<Vec<(ServerId, Vec<SocketAddr>)>>,
+    loaded: Vec<Vec<Vec<Address>>>,
+    found: Mutex<Vec<(ServerId, Vec<Address>)>>,
     /// Counts the changes of `found`.
     version: AtomicU64,
     wanted: Vec<Vec<AtomicBool>>,
@@ -36,7 +36,7 @@ impl Addresses {
     }
 
     /// The addresses of a server now.
-    pub fn list(&self, upstream: usize, server: usize) -> Vec<SocketAddr> {
+    pub fn list(&self, upstream: usize, server: usize) -> Vec<Address> {
         let id = ServerId { upstream, server };
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, addresses)) = found.iter().find(|(known, _)| *known == id) {
@@ -67,7 +67,7 @@ impl Addresses {
     }
 
     /// Sets what a look-up has found; nothing found keeps what was known.
-    pub fn set(&self, upstream: usize, server: usize, addresses: &[SocketAddr]) {
+    pub fn set(&self, upstream: usize, server: usize, addresses: &[Address]) {
         if addresses.is_empty() {
             return;
         }
@@ -79,7 +79,7 @@ impl Addresses {
     }
 
     /// Everything found, if it has changed since `seen`, which is brought up to date.
-    pub fn changed_since(&self, seen: &mut u64) -> Option<Vec<(ServerId, Vec<SocketAddr>)>> {
+    pub fn changed_since(&self, seen: &mut u64) -> Option<Vec<(ServerId, Vec<Address>)>> {
         let version = self.version.load(Ordering::Acquire);
         if version == std::mem::replace(seen, version) {
             return None;

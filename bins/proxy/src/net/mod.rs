@@ -6,7 +6,7 @@
 pub mod addresses;
 mod files;
 pub mod limits;
-mod socket;
+pub mod socket;
 pub mod worker;
 
 use std::io;

@@ -1,4 +1,4 @@
-//! TCP sockets as the core drives them.
+//! Stream sockets as the core drives them.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use proxy_core::files::{File, FileSent};
 use proxy_core::net::{Cause, DialFault, Net, Read, Socket, Token, Written, copy_file};
 use proxy_core::slab::KEY_BITS;
+use proxy_core::upstream::address::Address;
 use rustix::io::Errno;
 use sys::poller::Interest;
 use sys::socket::{self, Outcome};
@@ -109,11 +110,28 @@ impl Net for System {
         self.watch_as(socket, token).map_err(cause)
     }
 
-    fn dial(&mut self, address: SocketAddr, token: Token) -> Result<Tcp, DialFault> {
-        let socket = socket::connect(address).map_err(|error| blame(errno(&error)))?;
+    fn dial(&mut self, address: &Address, token: Token) -> Result<Tcp, DialFault> {
+        let socket = connect(address).map_err(|error| match (address, errno(&error)) {
+            // nginx: the server's doing, as is all but a want of ours.
+            (Address::Unix(_), errno @ (Errno::ACCESS | Errno::PERM)) => {
+                DialFault::Peer(cause(errno))
+            }
+            (_, errno) => blame(errno),
+        })?;
         let socket = Tcp(socket);
         self.watch_as(&socket, token).map_err(blame)?;
         Ok(socket)
+    }
+}
+
+/// Begins to connect.
+///
+/// # Errors
+/// The system's.
+pub fn connect(address: &Address) -> std::io::Result<OwnedFd> {
+    match address {
+        Address::Tcp(address) => socket::connect(*address),
+        Address::Unix(path) => socket::connect_unix(path.as_bytes()),
     }
 }
 

@@ -275,7 +275,7 @@ impl Worker {
         let output = self.engine.output();
         output.lines.take_each(|file, lines| sink.append(file, lines));
         output.notices.drain(..).for_each(|notice| sink.tell_notice(&notice));
-        self.counters.publish(&output.counters);
+        self.counters.publish(output);
         for id in self.engine.take_wanted() {
             self.runtime.addresses.want(id.upstream, id.server);
         }

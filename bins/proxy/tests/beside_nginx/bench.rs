@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,9 +42,15 @@ impl<'c> Bench<'c> {
         let mut both = Tokens::from([("N".to_owned(), index.to_string())]);
         let has = |token: &str| case.conf.contains(&format!("${token}"));
         for upstream in 0..UPSTREAMS {
-            let token = numbered("APP", upstream);
-            if has(&token) {
-                both.insert(token, format!("127.0.0.1:{}", upstreams.open(upstream)));
+            let [app, path] = ["APP", "PATH"].map(|token| numbered(token, upstream));
+            if has(&app) || has(&path) {
+                let port = upstreams.open(upstream);
+                both.insert(app, format!("127.0.0.1:{port}"));
+                if has(&path) {
+                    let at = folders[0].join(format!("app-{index}-{upstream}"));
+                    Upstreams::open_path(&at, port);
+                    both.insert(path, format!("unix:{}", at.display()));
+                }
             }
         }
         both.insert(
@@ -57,6 +64,11 @@ impl<'c> Bench<'c> {
             }
             sockets.push(socket);
             both.insert(token.into(), format!("127.0.0.1:{port}"));
+        }
+        if has("DEADPATH") {
+            let at = folders[0].join(format!("dead-{index}"));
+            drop(UnixListener::bind(&at).unwrap());
+            both.insert("DEADPATH".into(), format!("unix:{}", at.display()));
         }
         let top = folders[0].join("top");
         if has("WWW") || has("TOP") {

@@ -19,6 +19,7 @@
 //! * `upstream:` is what the next request that reaches `$APP` gets (`upstream2:` for `$APP2`); the
 //!   last one goes on for ever, and where there is none it is a 200 with the text `hello`. A status,
 //!   a whole status line, or `raw TEXT`, `close`, `reset`, `hang`.
+//! * To an upstream that is asked by FastCGI the words of `fastcgi` apply.
 //! * `>` asks on a new connection, `+` on the one before; `> raw TEXT` sends just that, and `+ raw`
 //!   waits for the next answer to it.
 //! * Indented lines are fields. `body:` and `chunks: a, b` are bodies, `to close: text` one that the
@@ -282,7 +283,7 @@ impl Message {
 }
 
 /// `\r \n \t \\ \xHH \(text*100)`.
-fn unescape(text: &str) -> Vec<u8> {
+pub fn unescape(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find('\\') {

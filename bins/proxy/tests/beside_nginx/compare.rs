@@ -72,9 +72,13 @@ impl Found {
                 (fields(nginx, nginx_plain, &name), fields(ours, ours_plain, &name));
             self.check(&format!("field {name}"), theirs, own);
         }
-        let body =
-            |outcome: &Outcome, plain: &Plain<'_>| plain.answer_text(&latin1(&outcome.body.data));
-        self.check("body", body(nginx, nginx_plain), body(ours, ours_plain));
+        self.check("body", content(nginx, nginx_plain), content(ours, ours_plain));
+        if unpacked(nginx).is_some() && unpacked(ours).is_some() {
+            let (theirs, own) = (nginx.body.data.len(), ours.body.data.len());
+            let is_small = own <= theirs + theirs / 10 + 64;
+            let size = if is_small { theirs } else { own };
+            self.check("packed size", theirs.to_string(), size.to_string());
+        }
     }
 
     /// What reached the upstreams. `Connection: close` is nginx's default there and not ours: it
@@ -142,6 +146,25 @@ impl Found {
             _ => self.check("log line", nginx.to_owned(), ours.to_owned()),
         }
     }
+}
+
+/// What was packed, as it was before: the compressors differ.
+fn content(outcome: &Outcome, plain: &Plain<'_>) -> String {
+    match unpacked(outcome) {
+        Some(unpacked) => format!("packed: {}", plain.answer_text(&latin1(&unpacked))),
+        None => plain.answer_text(&latin1(&outcome.body.data)),
+    }
+}
+
+/// The content of a whole gzip stream (RFC 1952) without options, where the answer has one.
+fn unpacked(outcome: &Outcome) -> Option<Vec<u8>> {
+    let data = outcome.body.data.as_slice();
+    let is_packed = outcome.head.get("content-encoding") == Some("gzip");
+    let stream = data.strip_prefix(&[0x1f, 0x8b, 8, 0]).filter(|_| is_packed)?;
+    let (stream, tail) = stream.get(6..)?.split_last_chunk::<8>()?;
+    let found = miniz_oxide::inflate::decompress_to_vec(stream).ok()?;
+    let sums = [crc32fast::hash(&found).to_le_bytes(), (found.len() as u32).to_le_bytes()];
+    (sums.concat() == tail).then_some(found)
 }
 
 /// Names that either has, as written.

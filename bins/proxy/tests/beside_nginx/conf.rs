@@ -6,7 +6,7 @@
 //! (`proxy_http_version 1.1`, `proxy_request_buffering off`).
 //!
 //! Tokens: `$PORT $PORT2 $PORT3` are listened on, `$APP $APP2 $APP3` are upstreams that answer,
-//! `$DEAD` is an address that refuses, `$FULL` one that lets connections wait for ever, `$LOG $LOG2
+//! `$PATH $PATH2 $PATH3` are the same at `unix:` paths, `$DEAD` and `$DEADPATH` refuse, `$FULL` one that lets connections wait for ever, `$LOG $LOG2
 //! $LOG3` are access logs to compare (formats `long`, which is what cases get, and `short`), `$USERS` is a
 //! file of users and passwords, and `$N` makes names (`upstream app$N`) the case's own.
 

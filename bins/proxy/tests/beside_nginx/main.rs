@@ -14,6 +14,7 @@ mod case;
 mod client;
 mod compare;
 mod conf;
+mod fastcgi;
 mod plain;
 mod plan;
 mod program;

@@ -72,6 +72,9 @@ pub fn plant(top: &Path) {
     }
     let digits: Vec<u8> = (0..300_000_u32).map(|at| b'0' + (at % 7) as u8).collect();
     fs::write(path(b"www/big.bin"), digits).unwrap();
+    let rows: String =
+        (0..3_000).map(|row| format!("<tr><td>{row}</td><td>{}</td></tr>\n", row * row)).collect();
+    fs::write(path(b"www/rows.html"), rows).unwrap();
     fs::set_permissions(path(b"www/run.sh"), Permissions::from_mode(0o755)).unwrap();
     for (name, target) in LINKS {
         symlink(target, path(name.as_bytes())).unwrap();

@@ -1,11 +1,16 @@
 //! The upstream of a case: it records what it gets and answers what the case says.
 
-use std::net::{TcpListener, TcpStream};
+use std::fs::{self, Permissions};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use crate::case::Message;
 use crate::common::DEADLINE;
+use crate::fastcgi;
 use crate::wire::{Body, Framing, Head, Stop, Wire};
 
 /// A request as it came.
@@ -15,6 +20,11 @@ pub struct Seen {
     pub upstream: usize,
     pub head: Head,
     pub body: Body,
+}
+
+enum Asked {
+    Http(Head),
+    FastCgi(Head, Body),
 }
 
 /// All upstreams of one case. They record in one order.
@@ -75,14 +85,47 @@ impl Upstreams {
         port
     }
 
+    /// Opens a socket of the file system for the upstream at a port: bytes pass both ways.
+    pub fn open_path(path: &Path, port: u16) {
+        let listener = UnixListener::bind(path).unwrap();
+        // nginx may not be who we are.
+        fs::set_permissions(path, Permissions::from_mode(0o777)).unwrap();
+        thread::spawn(move || {
+            for outer in listener.incoming().flatten() {
+                let inner = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                let (from, to) = (outer.try_clone().unwrap(), inner.try_clone().unwrap());
+                thread::spawn(move || {
+                    let _ = std::io::copy(&mut &from, &mut &to);
+                    to.shutdown(Shutdown::Write)
+                });
+                thread::spawn(move || {
+                    let _ = std::io::copy(&mut &inner, &mut &outer);
+                    outer.shutdown(Shutdown::Both)
+                });
+            }
+        });
+    }
+
     fn serve(&self, upstream: usize, stream: TcpStream) {
         let mut wire = Wire::new(stream);
-        while let Some(head) = wire.head() {
-            self.0.state.lock().unwrap().reading += 1;
-            let body = wire.body(head.framing(Framing::Length(0)));
+        // No request of HTTP begins with a byte that every record does.
+        let is_fastcgi = wire.first_byte() == Some(1);
+        while let Some(head) = self.head(&mut wire, is_fastcgi) {
+            let (head, body) = match head {
+                Asked::Http(head) => {
+                    let body = wire.body(head.framing(Framing::Length(0)));
+                    (head, body)
+                }
+                Asked::FastCgi(head, body) => (head, body),
+            };
             let is_whole = body.is_whole;
-            let is_last = head.line.ends_with("HTTP/1.0")
-                || head.get("connection").is_some_and(|value| value.contains("close"));
+            let is_last = match is_fastcgi {
+                true => head.line == "FastCGI",
+                false => {
+                    head.line.ends_with("HTTP/1.0")
+                        || head.get("connection").is_some_and(|value| value.contains("close"))
+                }
+            };
             let is_head = head.line.starts_with("HEAD ");
             let answer = self.record(Seen { upstream, head, body });
             if !is_whole {
@@ -98,7 +141,10 @@ impl Upstreams {
                     return;
                 }
                 _ => {
-                    let (bytes, closes) = answer.answer(is_head);
+                    let (bytes, closes) = match is_fastcgi {
+                        true => fastcgi::answer(&answer),
+                        false => answer.answer(is_head),
+                    };
                     wire.send(&bytes);
                     if closes || is_last {
                         return;
@@ -106,6 +152,16 @@ impl Upstreams {
                 }
             }
         }
+    }
+
+    /// Waits for what is asked next. Of a FastCGI request all is there then.
+    fn head(&self, wire: &mut Wire, is_fastcgi: bool) -> Option<Asked> {
+        let asked = match is_fastcgi {
+            true => fastcgi::request(wire).map(|(head, body)| Asked::FastCgi(head, body))?,
+            false => Asked::Http(wire.head()?),
+        };
+        self.0.state.lock().unwrap().reading += 1;
+        Some(asked)
     }
 
     /// Keeps what came, and says what to answer.

@@ -93,6 +93,12 @@ impl Wire {
         std::mem::take(&mut self.buffer)
     }
 
+    /// The byte that comes next, which stays.
+    pub fn first_byte(&mut self) -> Option<u8> {
+        while self.buffer.is_empty() && self.fill() {}
+        self.buffer.first().copied()
+    }
+
     /// Waits for a head; `None` where the connection stops before its end.
     pub fn head(&mut self) -> Option<Head> {
         let end = loop {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use proxy_core::net::{Cause, DialFault, Net, Read, Readiness, Socket, Token, Written};
+use proxy_core::upstream::address::Address;
 
 const CONNECTION_RESET: Cause = Cause(104);
 const BROKEN_PIPE: Cause = Cause(32);
@@ -237,7 +238,7 @@ impl Net for Network {
         Ok(())
     }
 
-    fn dial(&mut self, address: SocketAddr, token: Token) -> Result<End, DialFault> {
+    fn dial(&mut self, address: &Address, token: Token) -> Result<End, DialFault> {
         let connect = match self.door {
             Door::Open => Connect::Soon(Ok(())),
             Door::Refuses => Connect::Soon(Err(CONNECTION_REFUSED)),
@@ -245,7 +246,8 @@ impl Net for Network {
             Door::Unreachable => return Err(DialFault::Peer(Cause(113))),
             Door::Lacks => return Err(DialFault::Own(Cause(24))),
         };
-        let pipe = Pipe::new(address, connect);
+        let Address::Tcp(address) = address else { unreachable!("no site has a path") };
+        let pipe = Pipe::new(*address, connect);
         pipe.borrow_mut().token = Some(token);
         self.links.push(Rc::clone(&pipe));
         Ok(End(pipe))

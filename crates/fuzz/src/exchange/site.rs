@@ -1,7 +1,6 @@
 //! The configurations that the engine runs. All tell the same in their log and to upstreams: which
 //! connection and which request of it.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -78,10 +77,6 @@ fn load(text: &str) -> Config {
         resolve: &|_, _| Vec::new(),
     };
     let lowered = lower_all(&reading.tree, reading.findings, reading.is_sound, &surroundings);
-    let Ok((mut config, _)) = lowered else { unreachable!("a site is good: {lowered:?}") };
-    for server in config.upstreams.iter_mut().flat_map(|upstream| &mut upstream.servers) {
-        let address = server.host.parse().map(|ip| SocketAddr::new(ip, server.port));
-        server.addresses = address.into_iter().collect();
-    }
+    let Ok((config, _)) = lowered else { unreachable!("a site is good: {lowered:?}") };
     config
 }

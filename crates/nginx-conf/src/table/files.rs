@@ -42,10 +42,7 @@ pub(super) const ROWS: &[Row] = &[
         HSL,
         Shape::exact(&[Kind::OneOf(&["on", "off", "always"])]),
         Class::Implemented,
-    )
-    .note("with `on` to clients that ask by HTTP/1.1 and through nobody else"),
-    row("gzip_vary", GZIP_PAGE, HSL, FLAG, Class::Implemented)
-        .note("for gzip_static; nothing is compressed on the way"),
+    ),
     row("max_ranges", HTTP_PAGE, HSL, NUMBER, Class::Implemented),
     row("log_not_found", HTTP_PAGE, HSL, FLAG, Class::Implemented),
 ];

@@ -3,6 +3,7 @@
 //! what does it instead.
 
 use super::ignored::{FASTCGI_PAGE, UWSGI_PAGE};
+use super::later::LATER;
 use super::*;
 
 const QUIC: &str = "HTTP/3 is not spoken; clients fall back on TCP, leave it out";
@@ -239,7 +240,7 @@ pub(super) const ROWS: &[Row] = &[
     foreign("modern_browser*", "http/ngx_http_browser_module", BROWSER),
     foreign("http3_*", "http/ngx_http_v3_module", QUIC),
     foreign("quic_*", "http/ngx_http_v3_module", QUIC),
-    foreign("fastcgi_*", FASTCGI_PAGE, "not supported yet: FastCGI is not spoken"),
+    foreign("fastcgi_*", FASTCGI_PAGE, LATER),
     foreign(
         "uwsgi_*",
         UWSGI_PAGE,

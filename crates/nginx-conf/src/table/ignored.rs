@@ -12,19 +12,17 @@ const SENDFILE: &str = "files larger than 32k are always sent by the system itse
 const READING: &str = "files are read by the system's own calls, through its cache";
 const FILE_CACHE: &str =
     "a file is looked up anew for every request, so that a change is seen at once";
-const BUFFERING: &str = "buffers are fixed and small, bodies stream through them";
-const TEMPORARY: &str = "nothing is ever written to temporary files";
+pub(super) const BUFFERING: &str = "buffers are fixed and small, bodies stream through them";
+pub(super) const TEMPORARY: &str = "nothing is ever written to temporary files";
 const AGE: &str = "idle time and number of requests end a kept connection, not its age";
 const OLD_CLIENTS: &str = "the browsers that it is for are gone";
 const TABLES: &str = "tables size themselves";
-const SOCKETS: &str = "the event loop sets its sockets up by itself";
+pub(super) const SOCKETS: &str = "the event loop sets its sockets up by itself";
 const TLS: &str = "TLS is not served";
 const TLS_UPSTREAM: &str = "no TLS is spoken to upstreams";
 const LOG_FILES: &str = "log files stay open, and those whose path has variables are opened for \
                          each batch of lines";
-const NO_CACHE: &str = "there is no cache, nothing to bypass or keep";
-const NO_GZIP: &str = "answers are sent uncompressed, which HTTP always allows";
-const NO_FASTCGI: &str = "there is no fastcgi_pass";
+pub(super) const NO_CACHE: &str = "there is no cache, nothing to bypass or keep";
 const NO_UWSGI: &str = "there is no uwsgi_pass";
 
 const TEMP_PATH: Shape = Shape::words(1, 4);
@@ -105,7 +103,6 @@ pub(super) const ROWS: &[Row] = &[
     // Buffers and temporary files.
     row("client_body_temp_path", HTTP_PAGE, HSL, TEMP_PATH, NoEffect(TEMPORARY)),
     row("proxy_temp_path", PROXY_PAGE, HSL, TEMP_PATH, NoEffect(TEMPORARY)),
-    row("fastcgi_temp_path", FASTCGI_PAGE, HSL, TEMP_PATH, NoEffect(TEMPORARY)),
     row("uwsgi_temp_path", UWSGI_PAGE, HSL, TEMP_PATH, NoEffect(TEMPORARY)),
     row("scgi_temp_path", "http/ngx_http_scgi_module", HSL, TEMP_PATH, NoEffect(TEMPORARY)),
     row("proxy_temp_file_write_size", PROXY_PAGE, HSL, SIZE, NoEffect(TEMPORARY)),
@@ -143,20 +140,6 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_cache_bypass", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
     row("proxy_no_cache", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
     row("proxy_cache_valid", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
-    row("gzip", GZIP_PAGE, HSLI, FLAG, Inert(NO_GZIP)).already(&["off"]),
-    row("gzip_buffers", GZIP_PAGE, HSL, BUFFERS, Inert(NO_GZIP)),
-    row("gzip_types", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
-    row("gzip_proxied", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
-    row("gzip_min_length", GZIP_PAGE, HSL, SIZE, Inert(NO_GZIP)),
-    row("gzip_comp_level", GZIP_PAGE, HSL, NUMBER, Inert(NO_GZIP)),
-    row("gzip_disable", GZIP_PAGE, HSL, Shape::words(1, ANY), Inert(NO_GZIP)).many(),
-    row(
-        "gzip_http_version",
-        GZIP_PAGE,
-        HSL,
-        Shape::exact(&[Kind::OneOf(&["1.0", "1.1"])]),
-        Inert(NO_GZIP),
-    ),
     row(
         "gunzip",
         "http/ngx_http_gunzip_module",
@@ -165,14 +148,6 @@ pub(super) const ROWS: &[Row] = &[
         Inert("what the upstream compressed passes as it is"),
     )
     .already(&["off"]),
-    row("fastcgi_read_timeout", FASTCGI_PAGE, HSL, TIME, Inert(NO_FASTCGI)),
-    row("fastcgi_send_timeout", FASTCGI_PAGE, HSL, TIME, Inert(NO_FASTCGI)),
-    row("fastcgi_connect_timeout", FASTCGI_PAGE, HSL, TIME, Inert(NO_FASTCGI)),
-    row("fastcgi_buffers", FASTCGI_PAGE, HSL, BUFFERS, Inert(NO_FASTCGI)),
-    row("fastcgi_buffer_size", FASTCGI_PAGE, HSL, SIZE, Inert(NO_FASTCGI)),
-    row("fastcgi_max_temp_file_size", FASTCGI_PAGE, HSL, SIZE, Inert(NO_FASTCGI)),
-    row("fastcgi_temp_file_write_size", FASTCGI_PAGE, HSL, SIZE, Inert(NO_FASTCGI)),
-    row("fastcgi_param", FASTCGI_PAGE, HSL, Shape::words(2, 3), Inert(NO_FASTCGI)).many(),
     row("uwsgi_param", UWSGI_PAGE, HSL, Shape::words(2, 3), Inert(NO_UWSGI)).many(),
     row("uwsgi_max_temp_file_size", UWSGI_PAGE, HSL, SIZE, Inert(NO_UWSGI)),
 ];

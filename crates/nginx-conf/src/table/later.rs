@@ -5,9 +5,10 @@ use super::*;
 use Class::Refused;
 
 pub(super) const LATER: &str = "not supported yet";
-const STORE: &str = "answers are not written to files; where the same file is served often, `root` and \
+pub(super) const STORE: &str = "answers are not written to files; where the same file is served often, `root` and \
                      `try_files` serve it from a volume";
-const CACHE: &str = "not supported yet: there is no cache";
+pub(super) const LIMITS: &str = "not supported yet; `limit_rate` bounds what clients get";
+pub(super) const CACHE: &str = "not supported yet: there is no cache";
 const TLS: &str = "not supported yet: TLS is not served, listen without \"ssl\"";
 const TLS_UPSTREAM: &str = "not supported yet: no TLS is spoken to upstreams";
 const BALANCING: &str = "not supported yet: servers take turns by their weight; leave it out \

@@ -6,8 +6,10 @@
 
 mod access;
 mod blocks;
+mod bodies;
 mod contexts;
 mod core;
+mod fastcgi;
 mod files;
 mod foreign;
 mod ignored;
@@ -115,9 +117,11 @@ pub enum Block {
 const GROUPS: &[&[Row]] = &[
     core::ROWS,
     files::ROWS,
+    bodies::ROWS,
     rewrite::ROWS,
     access::ROWS,
     proxy::ROWS,
+    fastcgi::ROWS,
     small::ROWS,
     ignored::ROWS,
     later::ROWS,

@@ -6,7 +6,7 @@ const PASS: Contexts = LOCATION.and(IF).and(LIMIT_EXCEPT);
 
 pub(super) const ROWS: &[Row] = &[
     row("proxy_pass", PROXY_PAGE, PASS, WORD, Class::Implemented).note(
-        "http:// only, without variables; https and unix sockets are not supported yet; an \
+        "http:// only, without variables; https is not supported yet; an \
              answer with X-Accel-Redirect goes to the location that it names",
     ),
     row(
@@ -114,7 +114,7 @@ const NEXT_UPSTREAM: &[&str] = &[
 ];
 
 /// What `proxy_ignore_headers` lists.
-const IGNORED_HEADERS: &[&str] = &[
+pub(super) const IGNORED_HEADERS: &[&str] = &[
     "X-Accel-Redirect",
     "X-Accel-Expires",
     "X-Accel-Limit-Rate",

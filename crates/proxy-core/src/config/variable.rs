@@ -38,8 +38,8 @@ macro_rules! variables {
 // nginx: <https://nginx.org/en/docs/varindex.html>
 variables! {
     names {
-        /// One that nginx leaves unset where there is no cache, compression or other thing of the kind.
-        Absent = "gzip_ratio" | "upstream_cache_status" | "upstream_cache_etag"
+        /// One that nginx leaves unset where there is no cache or other thing of the kind.
+        Absent = "upstream_cache_status" | "upstream_cache_etag"
             | "upstream_cache_last_modified" | "request_body_file" | "slice_range" | "uid_got"
             | "uid_set" | "proxy_protocol_addr" | "proxy_protocol_port"
             | "proxy_protocol_server_addr" | "proxy_protocol_server_port",
@@ -61,6 +61,9 @@ variables! {
         DateGmt = "date_gmt",
         DateLocal = "date_local",
         DocumentRoot = "document_root",
+        FastcgiPathInfo = "fastcgi_path_info",
+        FastcgiScriptName = "fastcgi_script_name",
+        GzipRatio = "gzip_ratio",
         Host = "host",
         Hostname = "hostname",
         HttpHost = "http_host",
@@ -191,7 +194,6 @@ const ABSENT_FAMILIES: &[&str] =
 const REFUSED: &[(&str, &str)] = &[
     ("ancient_browser", BROWSER),
     ("geoip_*", "addresses are not looked up in data of places; `geo` makes such a variable"),
-    ("fastcgi_*", "FastCGI is not spoken yet"),
     ("jwt_*", PLUS),
     ("memcached_key", "memcached is not spoken"),
     ("modern_browser", BROWSER),

@@ -70,9 +70,7 @@ pub fn make_file(
     if packing.is_gzip {
         response.push(b"Content-Encoding", b"gzip");
     }
-    if packing.varies {
-        response.push(b"Vary", b"Accept-Encoding");
-    }
+    response.varies = packing.varies;
     let modified_s = facts.told_modified_s();
     // nginx: an error's page was not modified at any time.
     if response.status == 200 {

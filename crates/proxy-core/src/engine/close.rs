@@ -10,6 +10,7 @@ use crate::downstream::ClientNext;
 use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::net::{Net, Read, Socket};
+use crate::upstream::address::Address;
 
 /// How long a connection without a request is kept once no more are accepted: its first request,
 /// or one that it was told it might send, may be on its way.
@@ -48,6 +49,7 @@ impl<N: Net> Engine<N> {
         counters.count_request(response.status, response.source);
         counters.retries += exchange.retries();
         counters.connections_idle += 1;
+        self.output.left_unpacked += u64::from(response.is_left_unpacked);
         // It may give way from now on.
         self.room.look_again_ms = 0;
         let next = exchange.client_next();
@@ -173,10 +175,10 @@ impl<N: Net> Engine<N> {
             passed_over = others;
         }
         for (fault, address) in passed_over {
-            self.tell_fault(exchange, Fault::Upstream(*fault), *address);
+            self.tell_fault(exchange, Fault::Upstream(*fault), address.as_ref());
         }
         if let Some(fault) = exchange.fault() {
-            let address = exchange.attempts.iter().next_back().and_then(|one| one.address);
+            let address = exchange.attempts.iter().next_back().and_then(|one| one.address.as_ref());
             self.tell_fault(exchange, fault, address);
         }
     }
@@ -192,12 +194,7 @@ impl<N: Net> Engine<N> {
         )
     }
 
-    fn tell_fault(
-        &mut self,
-        exchange: &Exchange,
-        fault: Fault,
-        address: Option<std::net::SocketAddr>,
-    ) {
+    fn tell_fault(&mut self, exchange: &Exchange, fault: Fault, address: Option<&Address>) {
         let level = fault.level();
         if fault == Fault::ClientLeft {
             return;

@@ -29,7 +29,7 @@ impl<N: Net> Engine<N> {
                 Step::Dial(server, address) => {
                     debug_assert!(client.link.is_none(), "one connection at a time");
                     let key = self.links.reserve();
-                    match net.dial(address, Token::Link(key)) {
+                    match net.dial(&address, Token::Link(key)) {
                         Ok(socket) => {
                             self.links.put(key, LinkPlace::Client(client.key));
                             client.link = Some(Box::new(Link {
@@ -144,10 +144,14 @@ impl<N: Net> Engine<N> {
         }
         link.requests += 1;
         self.links.put(link.key, LinkPlace::Client(client.key));
-        let server = (link.server, link.address);
-        client.link = Some(link);
+        let link = client.link.insert(link);
         if let Some(exchange) = &mut client.exchange {
-            exchange.attached(server, reused, self.now, &mut self.buffers.out);
+            exchange.attached(
+                (link.server, &link.address),
+                reused,
+                self.now,
+                &mut self.buffers.out,
+            );
         }
     }
 

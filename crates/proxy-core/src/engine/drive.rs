@@ -45,7 +45,20 @@ impl<N: Net> Engine<N> {
         if exchange.is_complete() && self.is_flushed(client) {
             return self.finish(client);
         }
-        if progress && can_go_on(client) { Step::Progress } else { Step::Wait }
+        if progress && can_go_on(client) {
+            return Step::Progress;
+        }
+        self.pause(client);
+        Step::Wait
+    }
+
+    /// Nothing more comes for now: what filters of content hold back leaves.
+    fn pause(&mut self, client: &mut Client<N>) {
+        let Some(exchange) = &mut client.exchange else { return };
+        if exchange.has_held_content() && !client.stream.is_blocked() {
+            exchange.down.push_held(&mut self.buffers.out.client);
+            self.write_out(client);
+        }
     }
 
     /// Moves bytes of one side to the exchange, and from there towards the other.
@@ -170,6 +183,11 @@ impl<N: Net> Engine<N> {
         let stream = &client.stream;
         if stream.is_blocked() || stream.is_held() || !stream.is_writable() {
             return false;
+        }
+        if exchange.passes_file() {
+            exchange.send_on(self.now, &mut self.buffers.out);
+            self.write_out(client);
+            return true;
         }
         let Some(part) = exchange.file_part() else { return false };
         let sent = client.stream.send_file(part.file, part.from, part.bytes);

@@ -68,6 +68,8 @@ pub struct Output {
     pub notices: Vec<Notice>,
     /// Counts.
     pub counters: Counters,
+    /// Answers that would have been compressed, while too many were already.
+    pub left_unpacked: u64,
     throttle: Throttle,
 }
 

@@ -1,6 +1,5 @@
 //! A new configuration, and the end.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::{Engine, Mode};
@@ -8,6 +7,7 @@ use crate::canary::{Canary, is_planted};
 use crate::connection::State;
 use crate::generation::{At, Generation};
 use crate::net::Net;
+use crate::upstream::address::Address;
 use crate::upstream::link::ServerId;
 
 impl<N: Net> Engine<N> {
@@ -45,7 +45,7 @@ impl<N: Net> Engine<N> {
     }
 
     /// Names were looked up again.
-    pub fn set_addresses(&mut self, found: &[(ServerId, Vec<SocketAddr>)]) {
+    pub fn set_addresses(&mut self, found: &[(ServerId, Vec<Address>)]) {
         let mut peers = self.generation.peers.borrow_mut();
         for (id, addresses) in found {
             peers.set_addresses(*id, addresses);

@@ -67,6 +67,7 @@ impl Exchange {
             && !(is_page && closes_connection(status));
         let context = self.context(is_persistent, false, now);
         let writer = response.filter(&context);
+        let is_persistent = is_persistent && !matches!(writer, http1::BodyWriter::UntilClose);
         self.down.response = response;
         self.settle_pace(now);
         self.down.writer = writer;

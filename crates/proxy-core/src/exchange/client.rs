@@ -17,7 +17,9 @@ impl Exchange {
                 !client_ended && !self.wire.is_blocked
             }
             (Side::Client, Phase::Exchanging) => !self.down.has_request() && !self.wire.is_blocked,
-            (Side::Client, Phase::Discarding { .. } | Phase::Sending) => !self.down.has_request(),
+            (Side::Client, Phase::Gathering | Phase::Discarding { .. } | Phase::Sending) => {
+                !self.down.has_request()
+            }
             (Side::Upstream, Phase::Exchanging) => !self.down.is_blocked,
             (Side::Upstream, Phase::Tunnel { upstream_ended, .. }) => {
                 !upstream_ended && !self.down.is_blocked
@@ -58,6 +60,7 @@ impl Exchange {
                 bytes.len()
             }
             Phase::Exchanging => self.client_body(bytes, now, out),
+            Phase::Gathering => self.gather(bytes, now, out),
             Phase::Discarding { .. } => self.discard(bytes),
             Phase::Sending => self.throw_away(bytes),
             Phase::Starting | Phase::Pausing { .. } | Phase::Connecting | Phase::Complete => 0,
@@ -90,7 +93,7 @@ impl Exchange {
             }
             if self.down.has_request() {
                 let before = out.upstream.len();
-                self.wire.writer.finish(&mut out.upstream);
+                self.wire.end_body(&mut out.upstream);
                 self.count_sent(out.upstream.len() - before);
                 self.wire.since_ms = now.ms;
             }
@@ -110,7 +113,7 @@ impl Exchange {
             body.push(data, bytes_max);
         }
         let before = out.upstream.len();
-        self.wire.writer.write(data, &mut out.upstream);
+        self.wire.write_body(data, &mut out.upstream);
         self.count_sent(out.upstream.len() - before);
     }
 
@@ -127,7 +130,7 @@ impl Exchange {
     }
 
     /// Counts body bytes; false when there are more than `client_max_body_size`.
-    fn count_request_body(&mut self, bytes: usize) -> bool {
+    pub(super) fn count_request_body(&mut self, bytes: usize) -> bool {
         self.request.body_bytes += bytes as u64;
         self.location().client.body_bytes_max.is_none_or(|max| self.request.body_bytes <= max)
     }
@@ -160,7 +163,7 @@ impl Exchange {
 
     /// How many of a side's bytes may go to the other as they are; they count as gone.
     pub fn relay(&mut self, side: Side, bytes: &[u8], now: Moment) -> usize {
-        if self.phase != Phase::Exchanging || self.is_orphan {
+        if self.phase != Phase::Exchanging || self.is_orphan || self.wire.fastcgi.is_some() {
             return 0;
         }
         match side {
@@ -210,7 +213,10 @@ impl Exchange {
                 // It may still be reading.
                 Phase::Sending => self.down.is_persistent = false,
                 Phase::Connecting | Phase::Exchanging if is_ignored => {}
-                Phase::Pausing { .. } | Phase::Connecting | Phase::Exchanging => {
+                Phase::Pausing { .. }
+                | Phase::Gathering
+                | Phase::Connecting
+                | Phase::Exchanging => {
                     self.client_left(now, out);
                 }
             },
@@ -230,7 +236,10 @@ impl Exchange {
                     out.client.clear();
                     self.is_orphan = true;
                 }
-                Phase::Pausing { .. } | Phase::Connecting | Phase::Exchanging => {
+                Phase::Pausing { .. }
+                | Phase::Gathering
+                | Phase::Connecting
+                | Phase::Exchanging => {
                     self.client_left(now, out);
                 }
             },

@@ -36,6 +36,12 @@ impl Exchange {
         let location = self.location();
         let client = &location.client;
         let taken = self.down.taken_ms.saturating_add(client.send_timeout_ms);
+        let pace = self.request.values.borrow().pace;
+        let pace = pace.filter(|pace| pace.is_waiting && self.down.is_blocked);
+        let paced = pace.map(|pace| (Waiting::Pace, pace.next_ms()));
+        if let (Phase::Discarding { .. }, Some(paced)) = (self.phase, paced) {
+            return Some(paced);
+        }
         if let Phase::Discarding { until_ms } = self.phase {
             let quiet = self.down.since_ms.saturating_add(client.lingering.timeout_ms);
             let taken = if self.down.is_blocked { taken } else { until_ms };
@@ -44,9 +50,8 @@ impl Exchange {
         if let Phase::Pausing { until_ms, then } = self.phase {
             return Some((Waiting::Turn(then), until_ms));
         }
-        let pace = self.request.values.borrow().pace;
-        if let Some(pace) = pace.filter(|pace| pace.is_waiting && self.down.is_blocked) {
-            return Some((Waiting::Pace, pace.next_ms()));
+        if paced.is_some() {
+            return paced;
         }
         if self.down.is_blocked {
             return Some((Waiting::ClientToTake, taken));
@@ -59,6 +64,10 @@ impl Exchange {
             | Phase::Discarding { .. }
             | Phase::Sending
             | Phase::Complete => return None,
+            Phase::Gathering => {
+                let until = self.down.since_ms.saturating_add(client.body_timeout_ms);
+                (Waiting::ClientToSend, until)
+            }
             Phase::Connecting => {
                 let began = self.attempts.iter().next_back()?.began_ms;
                 (Waiting::Connect, began.saturating_add(timeouts.connect_ms))
@@ -88,6 +97,17 @@ impl Exchange {
         self.waiting().map(|(_, until)| until)
     }
 
+    /// More of the answer has its time. As long as it is not out, what is left of the request is
+    /// not waited for.
+    fn more_may_go(&mut self, now: Moment) {
+        self.down.taken_ms = now.ms;
+        let rest_ms = now.ms.saturating_add(self.location().client.lingering.time_ms);
+        if let Phase::Discarding { until_ms } = &mut self.phase {
+            *until_ms = rest_ms;
+            self.down.since_ms = now.ms;
+        }
+    }
+
     /// The deadline has passed.
     pub fn expired(&mut self, now: Moment, out: &mut Out) {
         let Some((waiting, until)) = self.waiting() else { return };
@@ -102,7 +122,7 @@ impl Exchange {
                 }
                 self.cut_off();
             }
-            Waiting::Pace => self.down.taken_ms = now.ms,
+            Waiting::Pace => self.more_may_go(now),
             Waiting::Turn(then) => self.resume(then, now, out),
             Waiting::Rest => self.complete(ClientNext::Close),
             Waiting::ClientToSend => {

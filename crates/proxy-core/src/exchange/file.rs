@@ -1,5 +1,7 @@
 //! An answer out of a file: found, begun, and sent part by part as the client takes it.
 
+use std::sync::Arc;
+
 use super::{Action, Exchange, Out, Phase};
 use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
@@ -11,7 +13,7 @@ use crate::content::range::{self, Asked, Multipart, Range};
 use crate::fault::Fault;
 use crate::files::{self, Facts, File, FileSent, Opened};
 use crate::phases::{Content, Seen};
-use crate::response::Response;
+use crate::response::{Response, takes_gzip};
 
 /// So much of a file at most goes out by way of memory, in one write with the head before it.
 const SMALL_BYTES: u64 = 32 << 10;
@@ -115,9 +117,9 @@ impl Exchange {
         if response.status == 200 {
             let modified_s = content.as_ref().map(|(facts, _)| facts.modified_s);
             let status = match precondition::check(&self.request, &response, modified_s) {
-                Verdict::Holds => content
-                    .as_mut()
-                    .and_then(|(facts, sending)| self.choose_parts(facts, &mut response, sending)),
+                Verdict::Holds => content.as_mut().and_then(|(facts, to_send)| {
+                    self.choose_parts(facts, &mut response, to_send, now)
+                }),
                 Verdict::NotModified => {
                     own::make_not_modified(&mut response);
                     None
@@ -139,12 +141,17 @@ impl Exchange {
         facts: &Facts,
         response: &mut Response,
         sending: &mut Sending,
+        now: Moment,
     ) -> Option<u16> {
-        let parts_max = self.location().files.parts_max;
+        let files = Arc::clone(&self.location().files);
+        let parts_max = files.parts_max;
         // nginx: of what is packed only the whole is sent.
-        if parts_max == 0 || sending.is_whole {
+        let is_meant = response.is_gzip_meant(&self.request);
+        let is_packed = is_meant && takes_gzip(&self.request, response, now.unix_ms / 1_000);
+        if parts_max == 0 || sending.is_whole || is_packed {
             return None;
         }
+        response.varies |= is_meant;
         let limits = (facts.bytes, parts_max);
         match range::asked(&self.request, response, facts.modified_s, limits) {
             Asked::Whole => response.push(b"Accept-Ranges", b"bytes"),
@@ -157,6 +164,9 @@ impl Exchange {
             Asked::Unsatisfiable => {
                 let place = format!("bytes */{}", facts.bytes);
                 self.carried.push((b"Content-Range".to_vec(), place.into_bytes()));
+                if response.varies && files.packed.has_vary {
+                    self.carried.push((b"Vary".to_vec(), b"Accept-Encoding".to_vec()));
+                }
                 return Some(416);
             }
         }
@@ -174,7 +184,7 @@ impl Exchange {
     }
 
     /// Sends what goes by way of memory, and ends the answer where nothing is left.
-    fn send_on(&mut self, now: Moment, out: &mut Out) {
+    pub fn send_on(&mut self, now: Moment, out: &mut Out) {
         while let Some(sending) = &mut self.down.errands.sending {
             match sending.pieces.pop() {
                 None => self.down.errands.sending = None,
@@ -189,6 +199,13 @@ impl Exchange {
                     self.down.push_data(&text, &mut out.client);
                 }
                 Some(Piece::File(Range { from, to })) if from >= to => {}
+                Some(Piece::File(range)) if self.down.response.chain.is_some() => {
+                    match self.pass_part(range, out) {
+                        Ok(true) => {}
+                        Ok(false) => return,
+                        Err(fault) => return self.file_failed(fault),
+                    }
+                }
                 Some(Piece::File(Range { from, to }))
                     if to - from <= SMALL_BYTES && out.client.len() <= HELD_BYTES_MAX =>
                 {
@@ -210,9 +227,30 @@ impl Exchange {
         self.end_own_answer(now, out);
     }
 
+    /// Content of a file that filters change goes by way of memory, a part at a time. True where
+    /// this was the last of the range.
+    fn pass_part(&mut self, range: Range, out: &mut Out) -> Result<bool, Fault> {
+        let Some(sending) = &mut self.down.errands.sending else { return Ok(true) };
+        let end = range.to.min(range.from.saturating_add(SMALL_BYTES));
+        let mut part = vec![0; usize::try_from(end - range.from).unwrap_or(0)];
+        read_all(&*sending.file, &mut part, range.from)?;
+        let is_last = end == range.to;
+        if !is_last {
+            sending.pieces.push(Piece::File(Range { from: end, to: range.to }));
+        }
+        self.down.push_data(&part, &mut out.client);
+        Ok(is_last)
+    }
+
+    /// Whether a file's next part goes by way of memory: [`Exchange::send_on`] takes it.
+    pub fn passes_file(&self) -> bool {
+        self.is_sending() && self.down.response.chain.is_some()
+    }
+
     /// What of a file is to be sent next, without a way through memory.
     pub fn file_part(&self) -> Option<Part<'_>> {
         let sending = self.down.errands.sending.as_ref().filter(|_| self.is_sending())?;
+        debug_assert!(self.down.response.chain.is_none(), "a filter is not passed by");
         let Piece::File(Range { from, to }) = *sending.pieces.last()? else { return None };
         let bytes = usize::try_from((to - from).min(PART_BYTES)).ok()?;
         Some(Part { file: &*sending.file, from, bytes })

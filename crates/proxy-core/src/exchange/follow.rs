@@ -17,7 +17,7 @@ impl Exchange {
     /// Does what the phases said.
     pub(super) fn follow(&mut self, content: Content, now: Moment, out: &mut Out) {
         match content {
-            Content::Call => self.begin_call(now),
+            Content::Call => self.begin_call(now, out),
             Content::Ask { refused } => self.ask(refused, now, out),
             Content::Pause { then, .. } if is_planted(Canary::NoPause) => {
                 self.resume(then, now, out);
@@ -32,7 +32,7 @@ impl Exchange {
         }
     }
 
-    fn begin_call(&mut self, now: Moment) {
+    fn begin_call(&mut self, now: Moment, out: &mut Out) {
         let at = self.request.at.clone();
         let Some(pass) = pass_of(at.location(self.request.place)) else { return };
         let body = if pass.sending.body { self.request.body() } else { http1::BodyLength::None };
@@ -45,6 +45,17 @@ impl Exchange {
             None => self.wire.replay.begin(false),
         }
         self.wire.has_sent = false;
+        self.wire.fastcgi = pass.fastcgi().map(|_| Box::default());
+        if body == http1::BodyLength::Chunked && self.wire.fastcgi.is_some() {
+            return self.begin_gathering(out);
+        }
+        self.begin_connecting(now);
+    }
+
+    /// All that has to be known of the request is: a server is looked for.
+    pub(super) fn begin_connecting(&mut self, now: Moment) {
+        let at = self.request.at.clone();
+        let Some(pass) = pass_of(at.location(self.request.place)) else { return };
         self.call.begin(pass, at.config(), self.request.course.redirects, now.ms);
         self.phase = Phase::Connecting;
         self.wants_connect = true;

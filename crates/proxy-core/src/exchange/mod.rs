@@ -23,6 +23,7 @@ mod answer;
 mod client;
 mod deadline;
 mod error_page;
+mod fastcgi;
 mod file;
 mod follow;
 mod pace;
@@ -31,8 +32,6 @@ mod sub;
 #[cfg(test)]
 mod tests;
 mod upstream;
-
-use std::net::SocketAddr;
 
 use http1::{BodyReader, Reject, RequestHead};
 
@@ -44,6 +43,7 @@ use crate::generation::At;
 use crate::phases::{Content, Stage};
 use crate::request::{ClientInfo, Request};
 use crate::response::Context;
+use crate::upstream::address::Address;
 use crate::upstream::call::{Attempts, Call};
 use crate::upstream::wire::Wire;
 use crate::variables::View;
@@ -99,6 +99,8 @@ enum Phase {
         until_ms: Millis,
         then: Stage,
     },
+    /// A body is held until its length is known.
+    Gathering,
     /// A connection to a server is looked for.
     Connecting,
     /// Request and answer pass.
@@ -241,7 +243,7 @@ impl Exchange {
     }
 
     /// Servers that were given up for the next one, with their last address.
-    pub fn passed_over(&self) -> &[(UpstreamFault, Option<SocketAddr>)] {
+    pub fn passed_over(&self) -> &[(UpstreamFault, Option<Address>)] {
         self.call.passed_over()
     }
 
@@ -292,6 +294,7 @@ impl Exchange {
         }
         self.wants_connect = false;
         self.down.errands.sending = None;
+        self.down.response.chain = None;
         self.down.next = next;
         self.phase = Phase::Complete;
     }
@@ -308,6 +311,8 @@ impl Exchange {
         if !self.down.sent.is_whole {
             self.attempts.end(None, now.ms);
         }
+        // nginx: what came before the fault is no secret.
+        self.down.push_held(&mut out.client);
         self.cut_off();
     }
 

@@ -49,7 +49,7 @@ fn run(answer: &str) -> Exchange {
             break (id, address);
         }
     };
-    exchange.attached((id, address), false, NOW, &mut out);
+    exchange.attached((id, &address), false, NOW, &mut out);
     exchange.bytes(Side::Client, body.as_bytes(), NOW, &mut out);
     let large = buffers(&exchange).iter().filter(|(_, bytes)| *bytes > HELD_MAX).count();
     assert!(large >= 6, "the request was meant to be large: {:?}", buffers(&exchange));

@@ -1,10 +1,9 @@
 //! What upstream servers do.
 
-use std::net::SocketAddr;
-
-use http1::{BodyLength, BodyReader, Parsed};
+use http1::{BodyLength, BodyReader, BodyWriter, Parsed};
 
 use super::{Action, Exchange, Out, Phase, Side, pass_of};
+use crate::body::Chain;
 use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
 use crate::config::model::NextConditions;
@@ -12,9 +11,10 @@ use crate::downstream::ClientNext;
 use crate::fault::{Fault, UpstreamFault};
 use crate::net::Cause;
 use crate::response::Context;
+use crate::upstream::address::Address;
 use crate::upstream::call::{Resend, Step};
-use crate::upstream::h1;
 use crate::upstream::link::ServerId;
+use crate::upstream::{self, h1};
 
 impl Exchange {
     /// How to get on with connecting; `None` where it is over, and the client has its answer.
@@ -50,7 +50,7 @@ impl Exchange {
     /// A connection to a server is there: the request goes out.
     pub fn attached(
         &mut self,
-        server: (ServerId, SocketAddr),
+        server: (ServerId, &Address),
         is_reused: bool,
         now: Moment,
         out: &mut Out,
@@ -62,7 +62,7 @@ impl Exchange {
         let mut peers = at.generation().peers.borrow_mut();
         self.call.attached(server, is_reused, &mut peers, &mut self.attempts, now.ms);
         drop(peers);
-        let is_first = !self.wire.has_sent;
+        let is_first = !self.wire.has_sent && !self.wire.is_gathered();
         self.wire.begin(is_reused, now.ms);
         if is_first && self.wire.replay.own().is_none() {
             self.wire.replay.begin(self.may_be_resent(is_reused));
@@ -71,7 +71,7 @@ impl Exchange {
         self.phase = Phase::Exchanging;
         let view = self.view(now);
         let is_head = *h1::method(&view, pass) == *b"HEAD";
-        h1::push_request(&view, pass, self.wire.request_body, &mut out.upstream);
+        upstream::push_request(&view, pass, self.wire.request_body, &mut out.upstream);
         self.wire.is_head = is_head;
         self.count_sent(out.upstream.len());
         self.resend_body(out);
@@ -94,10 +94,10 @@ impl Exchange {
         if let Some(data) = self.wire.replay.whole().filter(|data| !data.is_empty()) {
             let cut = if is_planted(Canary::ReplayCut) { data.len() / 2 } else { data.len() };
             let data = data.get(..cut).unwrap_or_default();
-            self.wire.writer.write(data, &mut out.upstream);
+            self.wire.write_body(data, &mut out.upstream);
         }
         if self.down.has_request() {
-            self.wire.writer.finish(&mut out.upstream);
+            self.wire.end_body(&mut out.upstream);
         }
         self.count_sent(out.upstream.len() - before);
     }
@@ -154,6 +154,9 @@ impl Exchange {
 
     pub(super) fn upstream_bytes(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
         self.wire.has_spoken |= !bytes.is_empty();
+        if self.wire.fastcgi.is_some() {
+            return self.fastcgi_bytes(bytes, now, out);
+        }
         let mut used = 0;
         while self.phase == Phase::Exchanging && !self.down.is_begun {
             let rest = bytes.get(used..).unwrap_or_default();
@@ -254,7 +257,12 @@ impl Exchange {
     }
 
     /// Returns how many bytes of what follows the head are used already.
-    fn begin_answer(&mut self, (head, rest): (&[u8], &[u8]), now: Moment, out: &mut Out) -> usize {
+    pub(super) fn begin_answer(
+        &mut self,
+        (head, rest): (&[u8], &[u8]),
+        now: Moment,
+        out: &mut Out,
+    ) -> usize {
         let status = self.wire.head.status;
         debug_assert!(status >= 200, "interim answers are none");
         self.note_head_time(now);
@@ -275,7 +283,7 @@ impl Exchange {
         }
         self.wire.body = BodyReader::new(self.wire.head.body);
         self.send_answer_head(head, false, now, out);
-        if self.wire.body.is_done() {
+        if self.wire.body.is_done() && self.ends_with_body() {
             self.finish_answer(now, out);
         }
         0
@@ -295,15 +303,13 @@ impl Exchange {
         response.push_challenges(&self.request);
         // An answer that comes before the whole request leaves the rest of it in the way, and one
         // that ends with its connection cannot be followed by another.
-        let ends_with_connection = self.request.head.version == http1::Version::Http10
-            && !matches!(response.length, BodyLength::Exact(_) | BodyLength::None);
-        let is_persistent =
-            self.client_may_persist() && self.down.has_request() && !ends_with_connection;
+        let is_persistent = self.client_may_persist() && self.down.has_request();
         // Field by field, since the answer changes while the rest is looked at.
         let (request, attempts) = (&self.request, &self.attempts);
         let context = Context { request, attempts, is_persistent, is_tunnel, now };
         self.down.writer = self.down.response.filter(&context);
-        self.down.is_persistent = is_persistent;
+        self.down.is_persistent =
+            is_persistent && !matches!(self.down.writer, BodyWriter::UntilClose);
         if !is_tunnel {
             self.settle_pace(now);
         }
@@ -335,16 +341,18 @@ impl Exchange {
     }
 
     /// The whole answer is there: its end is written and both connections are settled.
-    fn finish_answer(&mut self, now: Moment, out: &mut Out) {
+    pub(super) fn finish_answer(&mut self, now: Moment, out: &mut Out) {
         debug_assert!(self.wire.body.is_done(), "only what is whole is ended as such");
         self.down.push_end(&mut out.client);
         self.attempts.end(None, now.ms);
         // What an application says after the head of an answer to HEAD would be taken for the
         // answer to the next request, however late it comes.
-        let is_kept = self.wire.head.persistent()
-            && self.down.has_request()
-            && (!self.wire.is_head || is_planted(Canary::LinkKeptAfterHead))
-            && self.pass().is_some_and(|pass| pass.http11);
+        let is_kept = self.down.has_request()
+            && self.application_keeps_link().unwrap_or_else(|| {
+                self.wire.head.persistent()
+                    && (!self.wire.is_head || is_planted(Canary::LinkKeptAfterHead))
+                    && self.pass().is_some_and(|pass| pass.http11)
+            });
         self.link_action = Some(if is_kept { Action::KeepLink } else { Action::DropLink });
         self.complete(if self.down.is_persistent {
             ClientNext::KeepAlive
@@ -367,7 +375,7 @@ impl Exchange {
                 if !self.down.is_begun {
                     self.upstream_failed(fault, now, out);
                 } else if (cause.is_none() || is_planted(Canary::ResetEndsAnswer))
-                    && self.wire.body.eof().is_ok()
+                    && self.ends_with_link()
                 {
                     // RFC 9112 §8: only an end that was meant as one completes a body without a
                     // length.
@@ -378,6 +386,12 @@ impl Exchange {
             }
             _ => {}
         }
+    }
+
+    /// Whether filters hold back content that an upstream has sent.
+    pub fn has_held_content(&self) -> bool {
+        let chain = self.down.response.chain.as_deref();
+        self.phase == Phase::Exchanging && chain.is_some_and(Chain::is_holding)
     }
 
     pub(super) fn end_tunnel(&mut self, now: Moment) {

@@ -192,7 +192,9 @@ fn content(request: &mut Request) -> Content {
     let content = match &request.at.location(request.place).handler {
         Handler::Proxy(pass) => match request.body() {
             // HTTP/1.0 has no way to pass a body on whose length nobody knows.
-            BodyLength::Chunked if !pass.http11 && pass.sending.body => {
+            BodyLength::Chunked
+                if !pass.http11 && pass.sending.body && pass.fastcgi().is_none() =>
+            {
                 Content::Fault(Fault::LengthRequired)
             }
             _ => Content::Call,

@@ -10,7 +10,7 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
         return response.push(b"Upgrade", &upgrade);
     }
     if !context.is_persistent {
-        return response.push(b"Connection", b"close");
+        return push_close(response);
     }
     response.push_own(b"Connection", |out| out.extend_from_slice(b"keep-alive"));
     let location = context.request.at.location(context.request.place);
@@ -20,4 +20,8 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
             http1::push_decimal(out, seconds);
         });
     }
+}
+
+pub(super) fn push_close(response: &mut Response) {
+    response.push(b"Connection", b"close");
 }

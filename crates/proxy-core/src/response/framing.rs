@@ -42,6 +42,11 @@ fn push_length_as_told(response: &mut Response, request: &Request) {
     response.push(b"Content-Length", &length);
 }
 
+/// Whether only the end of the connection can tell the end of the content.
+pub(super) fn ends_with_connection(response: &Response, request: &Request) -> bool {
+    matches!(writer(response, request), BodyWriter::UntilClose)
+}
+
 /// How the content is written to the client.
 pub(super) fn writer(response: &Response, request: &Request) -> BodyWriter {
     if request.is_head() || matches!(response.status, 204 | 304) {

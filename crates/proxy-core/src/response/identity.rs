@@ -25,6 +25,7 @@ fn passes_server(response: &Response, context: &Context<'_>) -> bool {
         return false;
     }
     match &context.request.at.location(context.request.place).handler {
+        Handler::Proxy(pass) if pass.fastcgi().is_some() => false,
         Handler::Proxy(pass) => !pass.hidden.iter().any(|name| name == b"server"),
         _ => false,
     }

@@ -10,10 +10,12 @@ mod cookie;
 mod expires;
 mod framing;
 mod identity;
+mod packing;
 mod rewrite;
 
 use http1::{BodyLength, BodyWriter, Field, FieldClass, ResponseHead, Span, Version};
 
+use crate::body::Chain;
 use crate::clock::Moment;
 use crate::request::Request;
 use crate::upstream::call::Attempts;
@@ -49,6 +51,12 @@ pub struct Response {
     fields: Vec<Field>,
     /// So many of the fields came from the upstream, the first ones.
     upstream_fields: usize,
+    /// What its content passes on its way; none where it goes out as it is.
+    pub chain: Option<Box<Chain>>,
+    /// nginx: `gzip_vary`: it has depended on the client whether it is packed.
+    pub varies: bool,
+    /// It would be packed, and too many are packed already.
+    pub is_left_unpacked: bool,
 }
 
 impl Response {
@@ -63,6 +71,12 @@ impl Response {
         self.reason = Span::default();
         self.fields.clear();
         self.upstream_fields = 0;
+        self.forget_chain();
+    }
+
+    fn forget_chain(&mut self) {
+        self.chain = None;
+        (self.varies, self.is_left_unpacked) = (false, false);
     }
 
     /// An answer that is made here.
@@ -74,6 +88,7 @@ impl Response {
         debug_assert!(self.upstream_fields <= self.fields.len());
         self.fields.truncate(self.upstream_fields);
         self.body.clear();
+        self.forget_chain();
         self.status = status;
         self.source = Source::Proxy;
         self.reason = Span::default();
@@ -279,14 +294,16 @@ pub struct Context<'e> {
 type Filter = fn(&mut Response, &Context<'_>);
 
 /// What the upstream's answer becomes, what this proxy says of itself, of the content and of the
-/// connection, and what the file adds, which may speak of all that (`$sent_http_…`).
-const FILTERS: [Filter; 6] = [
+/// connection, what the file adds, which may speak of all that (`$sent_http_…`), and what the
+/// content becomes.
+const FILTERS: [Filter; 7] = [
     rewrite::filter,
     identity::filter,
     framing::filter,
     connection::filter,
     expires::filter,
     add_header::filter,
+    packing::filter,
 ];
 
 impl Response {
@@ -300,6 +317,7 @@ impl Response {
 }
 
 pub use identity::push_product;
+pub use packing::takes_gzip;
 pub use rewrite::absolute;
 
 #[cfg(test)]

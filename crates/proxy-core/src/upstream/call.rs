@@ -3,8 +3,7 @@
 //! It decides which server and address are tried, what counts against a server, and whether the
 //! request may be sent once more (nginx: `ngx_http_upstream_next`). It touches no connection.
 
-use std::net::SocketAddr;
-
+use super::address::Address;
 use super::link::ServerId;
 use super::peers::Peers;
 use crate::canary::{Canary, is_planted};
@@ -13,12 +12,12 @@ use crate::config::model::{Config, NextConditions, NextUpstream, ProxyPass};
 use crate::fault::UpstreamFault;
 
 /// How one attempt went.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attempt {
     /// Index into `Config::upstreams`.
     pub upstream: usize,
     /// The server's address; `None` where there was none to try.
-    pub address: Option<SocketAddr>,
+    pub address: Option<Address>,
     /// The internal redirects before it.
     pub redirects: u32,
     /// When it began.
@@ -82,12 +81,12 @@ impl Attempts {
 }
 
 /// What is to be done to get on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Use an idle connection to this server, if there is a good one.
     TakeIdle(ServerId),
     /// Connect to this server here.
-    Dial(ServerId, SocketAddr),
+    Dial(ServerId, Address),
     /// Nothing is left to try.
     GiveUp(UpstreamFault),
 }
@@ -115,7 +114,7 @@ pub struct Call {
     /// The last failure.
     fault: UpstreamFault,
     /// Servers that were given up, for the error log.
-    passed_over: Vec<(UpstreamFault, Option<SocketAddr>)>,
+    passed_over: Vec<(UpstreamFault, Option<Address>)>,
 }
 
 impl Default for Call {
@@ -188,7 +187,7 @@ impl Call {
                     // nginx: each address is a server of its own.
                     let may_dial = nth == 0 || !self.is_late(now);
                     if let Some(address) = peers.address(id, nth).filter(|_| may_dial) {
-                        attempts.begin(self.attempt(Some(address), now));
+                        attempts.begin(self.attempt(Some(address.clone()), now));
                         return Step::Dial(id, address);
                     }
                     if nth == 0 {
@@ -204,7 +203,7 @@ impl Call {
         }
     }
 
-    fn attempt(&self, address: Option<SocketAddr>, now: Millis) -> Attempt {
+    fn attempt(&self, address: Option<Address>, now: Millis) -> Attempt {
         Attempt {
             upstream: self.upstream,
             address,
@@ -217,7 +216,7 @@ impl Call {
     /// A connection is there: an idle one was taken, or a dialled one has connected.
     pub fn attached(
         &mut self,
-        (id, address): (ServerId, SocketAddr),
+        (id, address): (ServerId, &Address),
         is_reused: bool,
         peers: &mut Peers,
         attempts: &mut Attempts,
@@ -225,7 +224,7 @@ impl Call {
     ) {
         debug_assert_eq!(self.server(), Some(id), "a connection to the server that it is at");
         if is_reused {
-            attempts.begin(self.attempt(Some(address), now));
+            attempts.begin(self.attempt(Some(address.clone()), now));
         } else {
             peers.connected(id, address);
         }
@@ -292,7 +291,7 @@ impl Call {
                 peers.failed(config, id, now);
             }
             self.tried.push(id.server);
-            let address = attempts.last().and_then(|attempt| attempt.address);
+            let address = attempts.last().and_then(|attempt| attempt.address.clone());
             self.passed_over.push((self.fault, address));
         }
         self.state = State::Choosing;
@@ -322,7 +321,7 @@ impl Call {
     }
 
     /// Servers that were given up, with why and where.
-    pub fn passed_over(&self) -> &[(UpstreamFault, Option<SocketAddr>)] {
+    pub fn passed_over(&self) -> &[(UpstreamFault, Option<Address>)] {
         &self.passed_over
     }
 

@@ -1,7 +1,6 @@
 //! A connection to a server of an upstream.
 
-use std::net::SocketAddr;
-
+use super::address::Address;
 use crate::clock::Millis;
 use crate::slab::Key;
 use crate::stream::Stream;
@@ -24,7 +23,7 @@ pub struct Link<S> {
     /// The server.
     pub server: ServerId,
     /// Where it goes.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Requests it has carried.
     pub requests: u64,
     /// The connect has not ended yet.

@@ -4,9 +4,9 @@
 //! It opens no connection; it says where to and remembers how it went (nginx:
 //! `ngx_http_upstream_round_robin`).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::address::Address;
 use super::link::ServerId;
 use crate::clock::Millis;
 use crate::config::model::{Config, Upstream, UpstreamServer};
@@ -21,7 +21,7 @@ struct Peer {
     failed_at: Millis,
     /// When it last failed, or was tried again after its time out.
     checked_at: Millis,
-    addresses: Arc<[SocketAddr]>,
+    addresses: Arc<[Address]>,
     /// Which address answered last: `localhost` with a dead `::1` costs one attempt ever.
     preferred: usize,
     /// Its name is to be looked up again.
@@ -121,12 +121,12 @@ impl Peers {
 
     /// The `nth` address to try of a server, the one that answered last first. Where there is
     /// none its name is looked up.
-    pub fn address(&mut self, id: ServerId, nth: usize) -> Option<SocketAddr> {
+    pub fn address(&mut self, id: ServerId, nth: usize) -> Option<Address> {
         let peer = self.peer(id)?;
         let count = peer.addresses.len();
         debug_assert!(peer.preferred < count.max(1));
         if nth < count {
-            return peer.addresses.get((peer.preferred + nth) % count).copied();
+            return peer.addresses.get((peer.preferred + nth) % count).cloned();
         }
         peer.is_wanted |= count == 0;
         self.has_wanted |= count == 0;
@@ -134,9 +134,9 @@ impl Peers {
     }
 
     /// A connection to this address came to be.
-    pub fn connected(&mut self, id: ServerId, address: SocketAddr) {
+    pub fn connected(&mut self, id: ServerId, address: &Address) {
         if let Some(peer) = self.peer(id)
-            && let Some(at) = peer.addresses.iter().position(|known| *known == address)
+            && let Some(at) = peer.addresses.iter().position(|known| known == address)
         {
             peer.preferred = at;
         }
@@ -202,7 +202,7 @@ impl Peers {
     }
 
     /// What a look-up has found; nothing found keeps what was known.
-    pub fn set_addresses(&mut self, id: ServerId, found: &[SocketAddr]) {
+    pub fn set_addresses(&mut self, id: ServerId, found: &[Address]) {
         let Some(peer) = self.peer(id) else { return };
         if found.is_empty() || *peer.addresses == *found {
             return;
@@ -285,14 +285,14 @@ mod tests {
     fn the_address_that_answered_comes_first_and_new_ones_replace_the_old() {
         let config = config(&[(1, false)]);
         let mut peers = Peers::new(&config);
-        let (a, b) = (SocketAddr::from(([10, 0, 0, 1], 1)), SocketAddr::from(([10, 0, 0, 2], 1)));
-        peers.set_addresses(FIRST, &[a, b]);
-        peers.connected(FIRST, b);
+        let [a, b] = ["10.0.0.1", "10.0.0.2"].map(|ip| Address::literal(ip, 1).unwrap());
+        peers.set_addresses(FIRST, &[a.clone(), b.clone()]);
+        peers.connected(FIRST, &b);
         let order: Vec<_> = (0..3).map(|nth| peers.address(FIRST, nth)).collect();
-        assert_eq!(order, [Some(b), Some(a), None]);
+        assert_eq!(order, [Some(b.clone()), Some(a.clone()), None]);
         peers.set_addresses(FIRST, &[]);
         assert_eq!(peers.address(FIRST, 0), Some(b));
-        peers.set_addresses(FIRST, &[a]);
+        peers.set_addresses(FIRST, std::slice::from_ref(&a));
         assert_eq!((peers.address(FIRST, 0), peers.address(FIRST, 1)), (Some(a), None));
         assert_eq!(peers.take_wanted(), []);
     }

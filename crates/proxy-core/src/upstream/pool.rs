@@ -158,8 +158,6 @@ impl<S> Pool<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use super::*;
     use crate::config::model::Upstream;
     use crate::slab::Slab;
@@ -182,7 +180,7 @@ mod tests {
             stream: Stream::new(Mute, true),
             key: slab.reserve(),
             server: ServerId { upstream: 0, server },
-            address: SocketAddr::from(([127, 0, 0, 1], 80)),
+            address: std::net::SocketAddr::from(([127, 0, 0, 1], 80)).into(),
             requests,
             is_connecting: false,
             idle_since: 0,

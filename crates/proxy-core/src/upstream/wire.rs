@@ -2,6 +2,7 @@
 
 use http1::{BodyLength, BodyReader, BodyWriter, ResponseHead};
 
+use super::fastcgi::{self, Records};
 use super::replay::Replay;
 use crate::clock::Millis;
 
@@ -35,6 +36,23 @@ pub struct Wire {
     pub is_blocked: bool,
     /// When the server last gave or took something.
     pub since_ms: Millis,
+    /// FastCGI is spoken, and not HTTP.
+    pub fastcgi: Option<Box<FastcgiWire>>,
+}
+
+/// What has come of an application's answer by FastCGI.
+#[derive(Debug, Default)]
+pub struct FastcgiWire {
+    /// Reads its records.
+    pub records: Records,
+    /// The head of the answer as far as it is there.
+    pub head: Vec<u8>,
+    /// The line for the error log that is under way.
+    pub error: Vec<u8>,
+    /// The application is done with the request.
+    pub has_ended: bool,
+    /// The request's body was held until it was whole.
+    pub is_gathered: bool,
 }
 
 impl Default for Wire {
@@ -52,6 +70,7 @@ impl Default for Wire {
             held_bytes: 0,
             is_blocked: false,
             since_ms: 0,
+            fastcgi: None,
         }
     }
 }
@@ -60,6 +79,7 @@ impl Wire {
     /// Gives large buffers back.
     pub fn shrink(&mut self) {
         self.replay = Replay::default();
+        self.fastcgi = None;
         if self.head.fields.capacity() > FIELDS_KEPT_MAX {
             self.head = ResponseHead::default();
         }
@@ -68,6 +88,10 @@ impl Wire {
     /// A connection is there; nothing has passed on it for this request.
     pub fn begin(&mut self, is_reused: bool, now: Millis) {
         self.body = BodyReader::new(BodyLength::None);
+        if let Some(fastcgi) = &mut self.fastcgi {
+            let is_gathered = fastcgi.is_gathered;
+            **fastcgi = FastcgiWire { is_gathered, ..FastcgiWire::default() };
+        }
         self.writer = match self.request_body {
             _ if self.replay.own().is_some() => BodyWriter::None,
             BodyLength::Chunked => BodyWriter::Chunked,
@@ -80,6 +104,30 @@ impl Wire {
         self.held_bytes = 0;
         self.is_blocked = false;
         self.since_ms = now;
+    }
+
+    /// Whether all of the request's body was at hand before anything was sent.
+    pub fn is_gathered(&self) -> bool {
+        self.fastcgi.as_ref().is_some_and(|fastcgi| fastcgi.is_gathered)
+    }
+
+    /// Frames data of the request's body.
+    pub fn write_body(&self, data: &[u8], out: &mut Vec<u8>) {
+        match self.fastcgi {
+            Some(_) if self.request_body != BodyLength::None => fastcgi::push_body(data, out),
+            Some(_) => {}
+            None => self.writer.write(data, out),
+        }
+    }
+
+    /// Writes what ends the request's body.
+    pub fn end_body(&self, out: &mut Vec<u8>) {
+        match self.fastcgi {
+            // Where there is no body its end went out with the head.
+            Some(_) if self.request_body != BodyLength::None => fastcgi::push_body_end(out),
+            Some(_) => {}
+            None => self.writer.finish(out),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod own;
 mod parts;
 mod rarer;
 mod referer;
+mod script;
 
 pub(crate) use parts::credentials;
 
@@ -22,6 +23,7 @@ use crate::config::model::{Handler, Part, PassUrl, Template, Variable};
 use crate::content::file;
 use crate::request::Request;
 use crate::response::{Context, Response};
+use crate::upstream::address::Address;
 use crate::upstream::call::{Attempt, Attempts};
 
 /// What was sent to the client so far.
@@ -33,6 +35,8 @@ pub struct Sent {
     pub body_bytes: u64,
     /// Whether the answer went out whole.
     pub is_whole: bool,
+    /// Bytes of the content before and after it was compressed, if it was.
+    pub packed: Option<(u64, u64)>,
 }
 
 /// Everything that variables speak of.
@@ -119,14 +123,13 @@ impl<'e> View<'e> {
             | V::Pid => self.push_connection_variable(variable, out),
             V::BodyBytesSent
             | V::BytesSent
+            | V::GzipRatio
             | V::RequestCompletion
             | V::Status
-            | V::LimitConnStatus
-            | V::LimitRate
-            | V::LimitReqStatus
             | V::ProxyHost
             | V::ProxyPort
             | V::SentHttp(_) => return self.push_response_variable(variable, out),
+            V::FastcgiPathInfo | V::FastcgiScriptName => self.push_script(variable, out),
             V::DocumentRoot | V::RealpathRoot | V::RequestFilename => {
                 return file::push_variable(self, variable, out);
             }
@@ -197,9 +200,13 @@ impl<'e> View<'e> {
 
     fn push_response_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         use Variable as V;
-        let Sent { head_bytes, body_bytes, is_whole } = self.sent;
+        let Sent { head_bytes, body_bytes, is_whole, packed } = self.sent;
         match variable {
             V::BodyBytesSent => push_number(body_bytes, out),
+            V::GzipRatio => match packed {
+                Some(packed) => parts::push_ratio(packed, out),
+                None => return false,
+            },
             V::BytesSent => push_number(head_bytes + body_bytes, out),
             V::RequestCompletion if is_whole => out.extend_from_slice(b"OK"),
             V::RequestCompletion => {}
@@ -209,16 +216,6 @@ impl<'e> View<'e> {
                 let zeros: &[u8] = if status == 0 { b"00" } else { b"" };
                 out.extend_from_slice(zeros);
                 push_number(u64::from(status), out);
-            }
-            V::LimitRate => {
-                let values = self.request.values.borrow();
-                push_number(values.rate.or(values.pace.map(|pace| pace.rate)).unwrap_or(0), out);
-            }
-            V::LimitConnStatus | V::LimitReqStatus => {
-                let values = self.request.values.borrow();
-                let is_rate = *variable == V::LimitReqStatus;
-                let limited = if is_rate { values.requests } else { values.connections };
-                return push_found(limited.map(|limited| limited.name().as_bytes()), out);
             }
             V::ProxyHost => return push_found(self.pass_url().map(|url| url.host.as_slice()), out),
             V::ProxyPort => return push_found(self.pass_url().map(|url| url.port.as_slice()), out),
@@ -232,8 +229,12 @@ impl<'e> View<'e> {
         use Variable as V;
         match variable {
             V::UpstreamHttp(name) => push_list(self.response.from_upstream(), name, out),
-            V::UpstreamAddr => self.push_attempts(out, |attempt, out| match attempt.address {
-                Some(address) => push_address(address, out),
+            V::UpstreamAddr => self.push_attempts(out, |attempt, out| match &attempt.address {
+                Some(Address::Tcp(address)) => push_address(*address, out),
+                Some(Address::Unix(path)) => {
+                    out.extend_from_slice(b"unix:");
+                    out.extend_from_slice(path.as_bytes());
+                }
                 None => out.extend_from_slice(self.upstream_name(attempt)),
             }),
             V::UpstreamStatus => self.push_attempts(out, |attempt, out| {
@@ -263,7 +264,9 @@ impl<'e> View<'e> {
 
     fn pass_url(&self) -> Option<&PassUrl> {
         match &self.request.at.location(self.request.place).handler {
-            Handler::Proxy(pass) if self.request.course.is_passed => Some(&pass.url),
+            Handler::Proxy(pass) if self.request.course.is_passed && pass.fastcgi().is_none() => {
+                Some(&pass.url)
+            }
             _ => None,
         }
     }

@@ -2,6 +2,15 @@
 //!
 //! It takes apart what it is given; where that comes from is not its affair.
 
+/// nginx: `$gzip_ratio`: two decimals, rounded.
+pub(super) fn push_ratio((before, after): (u64, u64), out: &mut Vec<u8>) {
+    let hundredths = (before * 1_000 / after.max(1) + 5) / 10;
+    http1::push_decimal(out, hundredths / 100);
+    out.push(b'.');
+    out.extend_from_slice(if hundredths % 100 < 10 { b"0" } else { b"" });
+    http1::push_decimal(out, hundredths % 100);
+}
+
 /// The value of the first cookie of that name. nginx: names are looked for behind `;` and `,` and
 /// the spaces after them, spaces may stand around `=`, and only `;` ends a value.
 pub(super) fn cookie<'f>(fields: impl Iterator<Item = &'f [u8]>, name: &[u8]) -> Option<&'f [u8]> {

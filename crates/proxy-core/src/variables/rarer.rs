@@ -1,6 +1,6 @@
-//! Variables that few files have: the request's body and port, cookies that are set, dates.
+//! Variables that few files have: limits, the request's body and port, cookies that are set, dates.
 
-use super::{View, parts, push_found};
+use super::{View, parts, push_found, push_number};
 use crate::clock;
 use crate::config::model::Variable;
 
@@ -14,6 +14,16 @@ impl View<'_> {
                 clock::push_date(self.now.unix_ms, out);
                 // Names of the zone as strftime(3) has them.
                 out.extend_from_slice(if *variable == V::DateGmt { b"GMT" } else { b"UTC" });
+            }
+            V::LimitRate => {
+                let values = request.values.borrow();
+                push_number(values.rate.or(values.pace.map(|pace| pace.rate)).unwrap_or(0), out);
+            }
+            V::LimitConnStatus | V::LimitReqStatus => {
+                let values = request.values.borrow();
+                let is_rate = *variable == V::LimitReqStatus;
+                let limited = if is_rate { values.requests } else { values.connections };
+                return push_found(limited.map(|limited| limited.name().as_bytes()), out);
             }
             V::RequestBody => {
                 let values = request.values.borrow();

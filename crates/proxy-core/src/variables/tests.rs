@@ -159,7 +159,7 @@ fn an_answer_is_told_as_it_is_sent_and_as_it_came() {
     let mut response =
         answer("HTTP/1.1 206 X\r\nServer: s\r\nSet-Cookie: c=1; d=2\r\nX-A: 1\r\nX-A: 2\r\n\r\n");
     response.filter(&case.context(true, false));
-    let sent = Sent { head_bytes: 100, body_bytes: 20, is_whole: true };
+    let sent = Sent { head_bytes: 100, body_bytes: 20, is_whole: true, packed: Some((2125, 1000)) };
     let view = View { sent, ..case.view(&response) };
     let value = |variable: &V| {
         let mut out = Vec::new();
@@ -169,6 +169,7 @@ fn an_answer_is_told_as_it_is_sent_and_as_it_came() {
         (V::Status, Some("206")),
         (V::BodyBytesSent, Some("20")),
         (V::BytesSent, Some("120")),
+        (V::GzipRatio, Some("2.13")),
         (V::RequestCompletion, Some("OK")),
         (V::SentHttp(name("x_a")), Some("1, 2")),
         (V::SentHttp(name("connection")), Some("keep-alive")),
@@ -202,8 +203,8 @@ fn attempts_are_told_in_their_order_with_what_is_not_known_as_a_dash() {
     let mut attempts = Attempts::default();
     dial(&mut call, &mut peers, &mut attempts, 1_000);
     call.dial_failed(crate::fault::UpstreamFault::ConnectTimedOut, &mut attempts, 3_000);
-    let server = dial(&mut call, &mut peers, &mut attempts, 3_000);
-    call.attached(server, false, &mut peers, &mut attempts, 3_005);
+    let (id, address) = dial(&mut call, &mut peers, &mut attempts, 3_000);
+    call.attached((id, &address), false, &mut peers, &mut attempts, 3_005);
     if let Some(attempt) = attempts.last() {
         (attempt.bytes_sent, attempt.bytes_received, attempt.body_bytes) = (10, 20, 5);
     }

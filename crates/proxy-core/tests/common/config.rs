@@ -3,12 +3,10 @@
 
 mod lowered;
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use nginx_conf::Diag;
-use proxy_core::config::address::literal_ip;
 use proxy_core::config::model::Config;
 use proxy_core::counters::Boards;
 use proxy_core::files::FileSystem;
@@ -19,14 +17,10 @@ use lowered::lowered;
 
 /// The configuration that a good file means.
 pub fn config(text: &str) -> Config {
-    let (mut config, _) = lowered(text).unwrap_or_else(|problems| {
+    let (config, _) = lowered(text).unwrap_or_else(|problems| {
         let problems: Vec<String> = problems.iter().map(Diag::headline).collect();
         panic!("{text}: {problems:#?}")
     });
-    for server in config.upstreams.iter_mut().flat_map(|upstream| &mut upstream.servers) {
-        let ip = literal_ip(&server.host);
-        server.addresses = ip.map(|ip| SocketAddr::new(ip, server.port)).into_iter().collect();
-    }
     config
 }
 

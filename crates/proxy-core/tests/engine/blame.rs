@@ -1,6 +1,7 @@
 //! What counts against a server, how long it is left alone, and what is told of it.
 
 use proxy_core::net::Cause;
+use proxy_core::upstream::address::Address;
 
 use crate::failover::{bad, servers, two};
 use crate::net::{Dial, Peer, REFUSED};
@@ -105,7 +106,7 @@ fn a_name_without_an_address_is_asked_for_and_served_when_it_has_one() {
     let wanted = world.engine.take_wanted();
     assert_eq!(wanted.len(), 1);
     assert_eq!(world.engine.take_wanted(), []);
-    let address = "10.0.0.6:5001".parse().unwrap();
+    let address = Address::literal("10.0.0.6", 5001).unwrap();
     world.engine.set_addresses(&[(wanted[0], vec![address])]);
     world.say(&client, get("/"));
     world.say(&world.server(), answer("good"));
@@ -116,8 +117,8 @@ fn a_name_without_an_address_is_asked_for_and_served_when_it_has_one() {
 fn all_addresses_of_a_server_are_tried_before_it_counts_as_failed() {
     let mut world = two("");
     let id = proxy_core::upstream::link::ServerId { upstream: 0, server: 0 };
-    let addresses = ["10.0.0.6:6001", "10.0.0.6:6002", "10.0.0.6:6003"];
-    let addresses = addresses.map(|text| text.parse().unwrap()).to_vec();
+    let address = |port| Address::literal("10.0.0.6", port).unwrap();
+    let addresses = (6001..=6003).map(address).collect();
     world.engine.set_addresses(&[(id, addresses)]);
     world.rule(6001, Dial::Fails(REFUSED));
     world.rule(6002, Dial::Cannot(proxy_core::net::DialFault::Peer(Cause(101))));

@@ -13,10 +13,10 @@ use crate::world::{World, get, statuses, with_body};
 
 /// Files in memory, by their paths; folders are those that have something in them.
 #[derive(Debug, Default)]
-struct Memory(BTreeMap<&'static str, Content>);
+pub struct Memory(BTreeMap<&'static str, Content>);
 
 #[derive(Clone, Debug)]
-struct Content {
+pub struct Content {
     bytes: Vec<u8>,
     /// So much of it is said to be there.
     told: u64,
@@ -25,7 +25,7 @@ struct Content {
 }
 
 impl Memory {
-    fn holding(files: &[(&'static str, usize)]) -> Memory {
+    pub fn holding(files: &[(&'static str, usize)]) -> Memory {
         let content = |bytes: usize| {
             let bytes: Vec<u8> = (0..bytes).map(|at| b'a' + (at % 23) as u8).collect();
             Content { told: bytes.len() as u64, bytes, end: Ok(0) }

@@ -19,6 +19,7 @@ mod kept;
 mod logs;
 mod net;
 mod own;
+mod packed;
 mod redirects;
 mod reload;
 mod serving;

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use proxy_core::net::{Cause, DialFault, Net, Read, Readiness, Socket, Token, Written};
+use proxy_core::upstream::address::Address;
 
 pub const REFUSED: Cause = Cause(111);
 pub const RESET: Cause = Cause(104);
@@ -206,7 +207,12 @@ impl Peer {
 
     /// What has come since it was last asked.
     pub fn heard(&self) -> String {
-        String::from_utf8(std::mem::take(&mut self.0.borrow_mut().to_test)).unwrap()
+        String::from_utf8(self.heard_bytes()).unwrap()
+    }
+
+    /// The same where it is no text.
+    pub fn heard_bytes(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.borrow_mut().to_test)
     }
 
     /// Whether the engine is to be told of something.
@@ -267,13 +273,14 @@ impl Net for Pipes {
         }
     }
 
-    fn dial(&mut self, address: SocketAddr, token: Token) -> Result<End, DialFault> {
+    fn dial(&mut self, address: &Address, token: Token) -> Result<End, DialFault> {
+        let Address::Tcp(address) = address else { panic!("no test has a path") };
         let rule = self.rules.get(&address.port()).copied().unwrap_or(Dial::Connects);
         if let Dial::Cannot(fault) = rule {
             return Err(fault);
         }
         let (peer, end) = Peer::new(SocketAddr::from(([127, 0, 0, 1], 1)), false);
-        (peer.0.borrow_mut().token, peer.0.borrow_mut().address) = (Some(token), Some(address));
+        (peer.0.borrow_mut().token, peer.0.borrow_mut().address) = (Some(token), Some(*address));
         match rule {
             Dial::Connects => peer.connect(Ok(())),
             Dial::Fails(cause) => peer.connect(Err(cause)),

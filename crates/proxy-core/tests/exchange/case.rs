@@ -209,7 +209,7 @@ impl<'t> Run<'t> {
                         .dial_failed(proxy_core::fault::UpstreamFault::Connect(Cause(111)), NOW);
                 }
                 (Step::Dial(id, address), _) => {
-                    return self.exchange.attached((id, address), false, NOW, &mut self.out);
+                    return self.exchange.attached((id, &address), false, NOW, &mut self.out);
                 }
                 (Step::GiveUp(_), _) => panic!("told by no step"),
             }

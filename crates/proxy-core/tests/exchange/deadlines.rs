@@ -216,3 +216,28 @@ fn nothing_is_waited_for_when_all_is_over() {
     expire(&mut waiting, after(1_000_000));
     assert_eq!(waiting.exchange.client_next(), ClientNext::KeepAlive);
 }
+
+#[test]
+fn the_rest_of_a_request_is_waited_for_once_its_answer_had_its_time() {
+    let generation = server(
+        "lingering_timeout 2s; lingering_time 3s; \
+         location / { limit_rate 1; return 200 0123456789; }",
+    );
+    let request = with_body("POST", "/", "0123456789");
+    let (mut waiting, used) = Waiting::begun(&generation, &request);
+    waiting.client_says(&request[used..request.len() - 5]);
+    let made = waiting.client_heard().len();
+    waiting.exchange.paced(made - 1, true);
+    waiting.exchange.flowed(true, false, NOW);
+    assert_eq!(due(&waiting), 1_000);
+    let at = |ms| Moment { ms: NOW.ms + ms, ..NOW };
+    for second in [1_000, 4_000] {
+        expire(&mut waiting, at(second));
+        assert!(!waiting.exchange.is_complete());
+    }
+    waiting.exchange.paced(0, false);
+    waiting.exchange.flowed(false, false, at(4_500));
+    assert_eq!(due(&waiting), 6_500);
+    expire(&mut waiting, at(6_500));
+    assert!(waiting.exchange.is_complete());
+}

@@ -11,6 +11,7 @@ mod case;
 mod config;
 mod deadlines;
 mod error_pages;
+mod fastcgi;
 mod own;
 mod passing;
 mod redirects;

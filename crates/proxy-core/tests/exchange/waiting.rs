@@ -44,14 +44,14 @@ impl Waiting {
         let (id, address) = loop {
             match self.exchange.step(now, &mut self.out) {
                 Some(Step::TakeIdle(id)) if is_reused => {
-                    break (id, SocketAddr::from(([127, 0, 0, 1], 5000)));
+                    break (id, SocketAddr::from(([127, 0, 0, 1], 5000)).into());
                 }
                 Some(Step::TakeIdle(_)) => {}
                 Some(Step::Dial(id, address)) => break (id, address),
                 other => panic!("no server to try: {other:?}"),
             }
         };
-        self.exchange.attached((id, address), is_reused, now, &mut self.out);
+        self.exchange.attached((id, &address), is_reused, now, &mut self.out);
     }
 
     pub fn client_says(&mut self, text: &str) -> usize {

@@ -9,6 +9,7 @@ use crate::pattern::{self, Owner};
 use crate::reader::{Framing, Item, Reader, Role};
 use crate::site::Place;
 use crate::trace;
+use crate::unpack::Unpacker;
 
 /// One thing that a client does.
 #[derive(Clone, Debug)]
@@ -70,6 +71,8 @@ pub struct Client {
     next_read_ms: Millis,
     waits_since: Option<Millis>,
     own_body: Vec<u8>,
+    /// Reads the content, where it is packed.
+    unpacker: Option<Unpacker>,
 }
 
 impl Client {
@@ -91,6 +94,7 @@ impl Client {
             next_read_ms: 0,
             waits_since: None,
             own_body: Vec::new(),
+            unpacker: None,
         }
     }
 
@@ -207,8 +211,13 @@ impl Client {
             value.map(|text| text.parse().map_err(|_| format!("{name}: {text}"))).transpose()
         };
         let answer = number("X-Answer")?;
+        let is_packed = head.one("Content-Encoding")? == Some("gzip");
+        self.unpacker = is_packed.then(Unpacker::new);
+        if is_packed && matches!(framing, Framing::Length(_)) {
+            return Err(format!("what is packed has a length: {head:?}"));
+        }
         if let Some(id) = answer {
-            check_head(ask, id, &head, framing, ledger)?;
+            check_head(ask, id, &head, (framing, is_packed), ledger)?;
         }
         let mark = head.one("X-Place")?.map(str::to_owned);
         let place = mark.as_deref().map(parse_mark).transpose()?;
@@ -242,6 +251,13 @@ impl Client {
             record.tunnel_down.0 += data.len() as u64;
             return pattern::check(Owner::TunnelDown(ask), at, data);
         }
+        let unpacked;
+        let (mut at, mut data) = (at, data);
+        if let Some(unpacker) = &mut self.unpacker {
+            at = unpacker.count;
+            unpacked = unpacker.push(data)?;
+            data = &unpacked;
+        }
         let is_file = ledger.asks[ask].place == Place::File;
         let Some(got) = &mut ledger.asks[ask].got else { return Err("no head".to_owned()) };
         got.body += data.len() as u64;
@@ -262,6 +278,9 @@ impl Client {
         let Some(got) = &mut record.got else { return Ok(()) };
         got.is_whole = true;
         got.end = place;
+        if let Some(unpacker) = self.unpacker.take().filter(|_| got.framing != Framing::None) {
+            unpacker.end().map_err(|wrong| format!("ask {ask}: {wrong}"))?;
+        }
         self.told_close = !got.keeps;
         trace(|| format!("c{} answer to ask {ask} is whole", self.conn));
         if got.answer.is_none() && got.status == 200 && record.place == Place::Own {
@@ -312,7 +331,11 @@ impl Client {
             got.is_whole = true;
             got.end = got.start;
             self.at += 1;
-            if got.keeps {
+            let keeps = got.keeps;
+            if let Some(Err(wrong)) = self.unpacker.take().map(|unpacker| unpacker.end()) {
+                ledger.fail(format!("ask {ask}: {wrong}"));
+            }
+            if keeps {
                 ledger.fail(format!("ask {ask}: keep-alive, but only the end shows the end"));
             }
             return;
@@ -410,7 +433,7 @@ fn check_head(
     ask: usize,
     id: usize,
     head: &crate::reader::Head,
-    framing: Framing,
+    (framing, is_packed): (Framing, bool),
     ledger: &Ledger,
 ) -> Result<(), String> {
     let status = head.status();
@@ -426,7 +449,8 @@ fn check_head(
     let is_good = match (framing, answer.framing) {
         (Framing::None, _) => has_no_body,
         (Framing::Length(bytes), Framing::Length(known)) => bytes == known,
-        (Framing::Length(_), _) | (_, Framing::Length(_)) => false,
+        (Framing::Length(_), _) => false,
+        (_, Framing::Length(_)) if !is_packed => false,
         (Framing::Chunked, _) => !record.is_http10,
         (Framing::UntilClose, _) => record.is_http10,
     };

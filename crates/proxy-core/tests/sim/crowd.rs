@@ -87,7 +87,7 @@ fn draw_ask(rng: &mut Prng, has: &Features, client: usize, nth: usize, id: usize
     }
 }
 
-fn head_bytes(rng: &mut Prng, ask: &Ask, id: usize) -> Vec<u8> {
+fn head_bytes(rng: &mut Prng, has: &Features, ask: &Ask, id: usize) -> Vec<u8> {
     let version = if ask.is_http10 { "1.0" } else { "1.1" };
     let mut head = format!(
         "{} {} HTTP/{version}\r\nHost: {}\r\nX-Id: {id}\r\n",
@@ -107,6 +107,9 @@ fn head_bytes(rng: &mut Prng, ask: &Ask, id: usize) -> Vec<u8> {
     }
     if ask.expects {
         head += "Expect: 100-continue\r\n";
+    }
+    if has.has(Feature::TakesGzip) && rng.once_in(2) {
+        head += "Accept-Encoding: gzip\r\n";
     }
     if rng.once_in(6) {
         head += &format!("X-Fill: {}\r\n", "f".repeat(rng.between(1, 3_000) as usize));
@@ -165,11 +168,11 @@ fn break_head(rng: &mut Prng, ask: &mut Ask, id: usize) -> Vec<u8> {
 /// The bytes of a request, head and body, with its defect if it has one.
 fn ask_bytes(rng: &mut Prng, has: &Features, ask: &mut Ask, id: usize) -> (Vec<u8>, Vec<u8>) {
     if !has.has(Feature::BadRequests) || !rng.once_in(3) {
-        return (head_bytes(rng, ask, id), body_bytes(rng, ask, id));
+        return (head_bytes(rng, has, ask, id), body_bytes(rng, ask, id));
     }
     match rng.below(4) {
         0 if matches!(ask.body, Body::Chunked(_)) => {
-            let head = head_bytes(rng, ask, id);
+            let head = head_bytes(rng, has, ask, id);
             let sent = rng.below(ask.body.bytes() + 1);
             let mut body = chunks(rng, &pattern::bytes(Owner::Ask(id), 0, sent));
             body.extend_from_slice(b"\x01\x01");
@@ -177,14 +180,14 @@ fn ask_bytes(rng: &mut Prng, has: &Features, ask: &mut Ask, id: usize) -> (Vec<u
             (head, body)
         }
         1 if ask.body.bytes() > 0 => {
-            let head = head_bytes(rng, ask, id);
+            let head = head_bytes(rng, has, ask, id);
             let mut body = body_bytes(rng, ask, id);
             body.truncate(rng.index(body.len()));
             ask.defect = Some(Defect::CutBody);
             (head, body)
         }
         2 => {
-            let mut head = head_bytes(rng, ask, id);
+            let mut head = head_bytes(rng, has, ask, id);
             head.truncate(rng.between(1, head.len() as u64 - 1) as usize);
             ask.defect = Some(Defect::CutHead);
             (head, Vec::new())

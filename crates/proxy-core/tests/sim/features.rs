@@ -34,6 +34,7 @@ features! {
     Http10Client,
     OtherMethods,
     Deaf,
+    TakesGzip,
     // Upstream servers.
     EarlyAnswer,
     SlowAnswer,
@@ -69,6 +70,7 @@ features! {
     FewConnections,
     SmallHeadBudget,
     SmallReplay,
+    Paths,
     // Files.
     CutFiles,
     UnreadableFiles,
@@ -88,18 +90,18 @@ features! {
 
 /// Those of one world.
 #[derive(Clone, Default)]
-pub struct Features(u64);
+pub struct Features(u128);
 
 impl Features {
     /// From few to about a third of them.
     pub fn draw(rng: &mut Prng) -> Features {
         let one_in = rng.pick(&[3, 5, 8, 16]);
-        let bits = ALL.iter().filter(|_| rng.once_in(one_in)).map(|one| 1 << *one as u64);
+        let bits = ALL.iter().filter(|_| rng.once_in(one_in)).map(|one| 1_u128 << *one as u128);
         Features(bits.fold(0, |all, bit| all | bit))
     }
 
     pub fn has(&self, feature: Feature) -> bool {
-        self.0 & (1 << feature as u64) != 0
+        self.0 & (1 << feature as u128) != 0
     }
 
     /// Whether there is one of these.
@@ -118,5 +120,5 @@ impl std::fmt::Debug for Features {
 fn the_list_has_every_feature_in_its_place() {
     assert!(ALL.iter().enumerate().all(|(index, one)| *one as usize == index));
     assert_eq!(ALL.len(), Feature::WatchFaults as usize + 1);
-    assert!(ALL.len() <= 64);
+    assert!(ALL.len() <= 128);
 }

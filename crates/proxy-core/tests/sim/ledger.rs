@@ -11,7 +11,7 @@ use proxy_core::zones::{Holders, ZoneKind};
 use crate::network::Millis;
 use crate::pattern::{self, Owner};
 use crate::reader::Framing;
-use crate::site::Place;
+use crate::site::{Place, server_at};
 
 /// What is wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,6 +232,11 @@ impl Ledger {
     }
 }
 
+/// A server is known by its address; whoever has a path, by the address that the path stands for.
+fn server_name(text: &str) -> String {
+    server_at(text).map_or_else(|| text.to_owned(), |address| address.to_string())
+}
+
 fn parse_line(text: &str, at_ms: Millis, in_force: usize) -> Option<Line> {
     let parts: Vec<&str> = text.splitn(14, '|').collect();
     let [
@@ -262,7 +267,7 @@ fn parse_line(text: &str, at_ms: Millis, in_force: usize) -> Option<Line> {
     let split = addresses.replace(" : ", ", ");
     let addresses: Vec<String> = match split.as_str() {
         "-" => Vec::new(),
-        text => text.split(", ").map(str::to_owned).collect(),
+        text => text.split(", ").map(server_name).collect(),
     };
     Some(Line {
         generation: generation.parse().ok()?,

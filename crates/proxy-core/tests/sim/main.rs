@@ -34,6 +34,7 @@ mod server;
 mod shell;
 mod site;
 mod socket;
+mod unpack;
 mod world;
 
 use std::sync::OnceLock;

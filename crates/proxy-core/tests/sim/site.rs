@@ -114,6 +114,7 @@ pub struct Member {
     pub fail_s: u64,
     pub is_backup: bool,
     pub is_down: bool,
+    pub has_path: bool,
 }
 
 /// An `upstream`.
@@ -152,6 +153,14 @@ pub fn address(text: &str) -> SocketAddr {
 /// The address of an upstream server.
 pub fn server_address(index: usize) -> SocketAddr {
     SocketAddr::from(([10, 9, 0, index as u8 + 1], 9000))
+}
+
+/// Where the paths of upstream servers begin; the address stands for the server at it.
+const PATH: &str = "unix:/sim/";
+
+/// The address of the upstream server at an address or path.
+pub fn server_at(text: &str) -> Option<SocketAddr> {
+    text.strip_prefix(PATH).unwrap_or(text).parse().ok()
 }
 
 fn draw_settings(rng: &mut Prng, has: &Features, groups: usize) -> Settings {
@@ -216,6 +225,7 @@ fn draw_group(rng: &mut Prng, has: &Features, servers: usize) -> Group {
             fail_s: rng.between(1, 4),
             is_backup: has_fails && rng.once_in(4),
             is_down: has_fails && rng.once_in(8),
+            has_path: has.has(Feature::Paths) && rng.once_in(2),
         })
         .collect();
     members[0].is_backup = false;
@@ -307,9 +317,10 @@ impl Site {
             for member in &group.members {
                 let backup = if member.is_backup { " backup" } else { "" };
                 let down = if member.is_down { " down" } else { "" };
+                let path = if member.has_path { PATH } else { "" };
                 let _ = writeln!(
                     out,
-                    "server {} weight={} max_fails={} fail_timeout={}s{backup}{down};",
+                    "server {path}{} weight={} max_fails={} fail_timeout={}s{backup}{down};",
                     member.address, member.weight, member.max_fails, member.fail_s
                 );
             }
@@ -335,14 +346,10 @@ impl Site {
             resolve: &|_, _| Vec::new(),
         };
         let lowered = lower_all(&reading.tree, reading.findings, reading.is_sound, &surroundings);
-        let (mut config, _) = lowered.unwrap_or_else(|errors| {
+        let (config, _) = lowered.unwrap_or_else(|errors| {
             let errors: Vec<_> = errors.iter().map(|error| error.headline()).collect();
             panic!("{errors:?} in\n{text}")
         });
-        for server in config.upstreams.iter_mut().flat_map(|group| &mut group.servers) {
-            let at = format!("{}:{}", server.host, server.port);
-            server.addresses = at.parse().into_iter().collect();
-        }
         config
     }
 }
@@ -363,7 +370,8 @@ impl Block {
              proxy_connect_timeout {}ms; proxy_send_timeout {}ms; proxy_read_timeout {}ms; \
              proxy_next_upstream {}; proxy_next_upstream_tries {}; \
              proxy_ignore_client_abort {}; client_body_buffer_size {}; proxy_http_version {}; \
-             limit_conn held 1000; location = {QUESTION} {{ internal; proxy_pass http://up{}; }} \
+             limit_conn held 1000; gzip on; gzip_types *; gzip_min_length 1; \
+             gzip_http_version 1.0; location = {QUESTION} {{ internal; proxy_pass http://up{}; }} \
              add_header X-Place \"{serial}/s{name}/-\" always;",
             s.header_ms,
             s.body_ms,

@@ -6,9 +6,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use proxy_core::net::{Cause, DialFault, Net, Read, Socket, Token, Written};
+use proxy_core::upstream::address::Address;
 
 use crate::files::SimFiles;
 use crate::network::{Got, Happening, Network, Party};
+use crate::site::server_at;
 use crate::trace;
 
 /// How often connecting to a server goes wrong: once in so many times, 0 for never.
@@ -133,9 +135,10 @@ impl Net for SimNet {
         Ok(())
     }
 
-    fn dial(&mut self, address: SocketAddr, token: Token) -> Result<SimSocket, DialFault> {
+    fn dial(&mut self, at: &Address, token: Token) -> Result<SimSocket, DialFault> {
         let mut guard = self.shared.borrow_mut();
         let shared = &mut *guard;
+        let address = server_at(&at.to_string()).expect("a server's address");
         let door = shared.doors.get(&address).copied().unwrap_or_default();
         let rng = &mut shared.network.rng;
         let mut happens = |once_in: u64| once_in > 0 && rng.once_in(once_in);
@@ -151,6 +154,11 @@ impl Net for SimNet {
             }
             shared.blame(address).faults += 1;
             return Err(DialFault::Peer(Cause(113)));
+        }
+        if matches!(at, Address::Unix(_)) && happens(door.refuses) {
+            // Such a connect ends at once: nothing is there, nobody listens, or the queue is full.
+            shared.blame(address).faults += 1;
+            return Err(DialFault::Peer(Cause(shared.network.rng.pick(&[2, 111, 11]))));
         }
         let is_hanging = happens(door.hangs);
         let here = SocketAddr::from(([10, 0, 0, 1], 1));

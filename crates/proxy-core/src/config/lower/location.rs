@@ -211,6 +211,10 @@ impl Lower<'_> {
             let pass = self.proxy_pass(directive, &scope.proxy, written.prefix());
             return pass.map_or(Handler::Files, |pass| Handler::Proxy(Box::new(pass)));
         }
+        if let Some((directive, scope)) = first("fastcgi_pass").zip(scope.proxy.fastcgi()) {
+            let pass = self.fastcgi_pass(directive, scope);
+            return pass.map_or(Handler::Files, |pass| Handler::Proxy(Box::new(pass)));
+        }
         if first("stub_status").is_some() {
             return Handler::StubStatus;
         }

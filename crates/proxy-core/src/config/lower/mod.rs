@@ -4,8 +4,10 @@
 //! is checked before; what is told here is about meaning. Reads no file and asks no name server.
 
 mod access;
+mod bodies;
 mod changes;
 mod error_page;
+mod fastcgi;
 mod files;
 mod guard;
 mod location;

@@ -6,8 +6,10 @@ use nginx_conf::Directive;
 
 use super::Lower;
 use super::proxy::ProxyScope;
+use super::upstream::UNIX_PORT;
 use crate::config::address::{HostPort, host_port};
-use crate::config::model::{PassUrl, ProxyPass};
+use crate::config::model::{PassUrl, ProxyPass, Scheme};
+use crate::upstream::address::unix_host;
 
 impl Lower<'_> {
     /// nginx: `proxy_pass URL` with what belongs to it. `path` is the location's, if it has one that
@@ -32,14 +34,19 @@ impl Lower<'_> {
             return None;
         }
         let upstream = self.upstream_of(host, port, span);
-        let port_text = port.map_or("80".to_owned(), |port| port.to_string());
-        let host_text = match port {
-            Some(port) if port != 80 => format!("{host}:{port}"),
-            _ => host.to_owned(),
+        let (host_text, port_text) = match port {
+            // nginx: a path is no host.
+            Some(UNIX_PORT) => ("localhost".to_owned(), String::new()),
+            Some(port) if port != 80 => (format!("{host}:{port}"), port.to_string()),
+            _ => (host.to_owned(), "80".to_owned()),
         };
         let redirects = scope.redirects(url, uri.is_some(), path.unwrap_or_default());
-        let url =
-            PassUrl { host: host_text.into(), port: port_text.into(), uri: uri.map(Into::into) };
+        let url = PassUrl {
+            host: host_text.into(),
+            port: port_text.into(),
+            uri: uri.map(Into::into),
+            scheme: Scheme::Http,
+        };
         Some(scope.pass(upstream, url, redirects))
     }
 }
@@ -54,7 +61,7 @@ const NO_URI: &str = "\"proxy_pass\" cannot have URI part in location given by r
 struct Url<'a> {
     host: &'a str,
     port: Option<u16>,
-    /// From the first slash after the host, if there is one.
+    /// From the first slash after the host, or the colon after a path, if there is one.
     uri: Option<&'a str>,
 }
 
@@ -75,18 +82,23 @@ fn parse_url(url: &str) -> Result<Url<'_>, String> {
         return Err(format!("invalid URL prefix in \"{url}\"; expected \"http://\""));
     }
     let rest = &url[SCHEME.len()..];
-    if rest.starts_with("unix:") {
-        return Err("unix sockets are not supported yet".to_owned());
-    }
-    let (authority, uri) = match rest.find('/') {
-        Some(slash) => (&rest[..slash], Some(&rest[slash..])),
-        None => (rest, None),
+    let (authority, uri) = match (rest.strip_prefix("unix:"), rest.find('/')) {
+        // nginx: a path ends with the next colon.
+        (Some(path), _) => {
+            let end = path.find(':').map_or(rest.len(), |colon| rest.len() - path.len() + colon);
+            (&rest[..end], rest.get(end + 1..).filter(|uri| !uri.is_empty()))
+        }
+        (None, Some(slash)) => (&rest[..slash], Some(&rest[slash..])),
+        (None, None) => (rest, None),
     };
     if uri.is_some_and(|uri| uri.bytes().any(|byte| byte <= b' ' || byte == 0x7f)) {
         return Err("space or control character in the URI of \"proxy_pass\"".to_owned());
     }
-    let parsed = host_port(authority);
+    let at = match unix_host(authority) {
+        Some(host) => host.map(|host| HostPort { host, port: Some(UNIX_PORT) }),
+        None => host_port(authority),
+    };
     let HostPort { host, port } =
-        parsed.map_err(|problem| format!("{problem} in upstream \"{authority}\""))?;
+        at.map_err(|problem| format!("{problem} in upstream \"{authority}\""))?;
     Ok(Url { host, port, uri })
 }

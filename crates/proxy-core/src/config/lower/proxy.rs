@@ -10,6 +10,7 @@ use nginx_conf::{Directive, units};
 
 use super::Lower;
 use super::changes::ChangeLists;
+use super::fastcgi::{FastcgiLists, FastcgiScope};
 use super::rules::Rules;
 use super::scope::{count, flag, millis, set};
 use crate::config::model::{
@@ -32,12 +33,16 @@ pub(super) struct ProxyScope {
     steering: Steering,
     sending: Sending,
     changes: Option<Arc<Changes>>,
+    /// The same for `fastcgi_pass`, but in that itself.
+    pub(super) fastcgi: Option<Box<FastcgiScope>>,
 }
 
 /// Response fields that are not passed on.
 #[derive(Clone)]
 struct Hidden {
-    /// Made from the two below.
+    /// What is hidden where the file says nothing, lower case.
+    built_in: &'static [&'static str],
+    /// Made from all of these.
     names: Shared<Vec<u8>>,
     own: Shared<Vec<u8>>,
     passed: Shared<Vec<u8>>,
@@ -95,13 +100,20 @@ pub(in crate::config) const IGNORED_FIELDS: &[(&str, IgnoredFields)] = &[
 impl Default for ProxyScope {
     /// The settings above `http`.
     fn default() -> Self {
+        ProxyScope { fastcgi: Some(Box::default()), ..ProxyScope::hiding(HIDDEN) }
+    }
+}
+
+impl ProxyScope {
+    /// The settings above `http` of a pass that does not pass these fields of an answer on.
+    pub(super) fn hiding(built_in: &'static [&'static str]) -> ProxyScope {
         let (own, passed) = (Shared::default(), Shared::default());
         ProxyScope {
             set_headers: with_host(Vec::new()),
             http11: true,
             timeouts: ProxyTimeouts::default(),
             redirects: None,
-            hidden: Hidden { names: hidden(&own, &passed), own, passed },
+            hidden: Hidden { names: hidden(built_in, &own, &passed), built_in, own, passed },
             next_upstream: NextUpstream::default(),
             buffer_bytes: BUFFER_BYTES_MIN,
             steering: Steering::default(),
@@ -112,11 +124,10 @@ impl Default for ProxyScope {
                 outlives_client: false,
             },
             changes: None,
+            fastcgi: None,
         }
     }
-}
 
-impl ProxyScope {
     /// A pass with the settings of this level.
     pub(super) fn pass(
         &self,
@@ -181,9 +192,10 @@ impl ProxyScope {
             "proxy_intercept_errors" => self.steering.intercepts_errors = flag(directive),
             "proxy_ignore_client_abort" => self.sending.outlives_client = flag(directive),
             "client_body_buffer_size" => {
+                self.fastcgi.iter_mut().for_each(|fastcgi| _ = fastcgi.take_value(directive));
                 set(&mut self.sending.replay_bytes_max, size().map(|b| count(b, REPLAY_BYTES_MAX)));
             }
-            _ => return false,
+            _ => return self.fastcgi.as_mut().is_some_and(|one| one.take_value(directive)),
         }
         true
     }
@@ -200,6 +212,7 @@ pub(super) struct ProxyLists {
     ignored: Words<IgnoredFields>,
     changes: ChangeLists,
     has_changes: bool,
+    fastcgi: Option<Box<FastcgiLists>>,
 }
 
 /// What directives that list some of a few words say: each word once, with what it stands for.
@@ -245,6 +258,9 @@ impl ProxyLists {
             "proxy_ignore_headers" => self.ignored.take(lower, directive, IGNORED_FIELDS),
             "proxy_hide_header" => self.hidden.push(lower_case()),
             "proxy_pass_header" => self.passed.push(lower_case()),
+            name if name.starts_with("fastcgi_") => {
+                return self.fastcgi.get_or_insert_default().take(lower, directive);
+            }
             _ => {
                 let is_taken = self.changes.take(lower, directive);
                 self.has_changes |= is_taken;
@@ -284,7 +300,11 @@ impl ProxyLists {
             scope.hidden.passed = self.passed.into();
         }
         if has_fields {
-            scope.hidden.names = hidden(&scope.hidden.own, &scope.hidden.passed);
+            let Hidden { built_in, own, passed, .. } = &scope.hidden;
+            scope.hidden.names = hidden(built_in, own, passed);
+        }
+        if let Some((own, scope)) = self.fastcgi.zip(scope.fastcgi.as_deref_mut()) {
+            own.replace(scope);
         }
     }
 }
@@ -315,8 +335,8 @@ fn with_host(mut fields: Vec<SetHeader>) -> Shared<SetHeader> {
 }
 
 /// nginx: response fields that are not passed on: its own and the hidden ones less the passed.
-fn hidden(own: &[Vec<u8>], passed: &[Vec<u8>]) -> Shared<Vec<u8>> {
-    let built_in = HIDDEN.iter().map(|name| name.as_bytes().to_vec());
+fn hidden(built_in: &[&str], own: &[Vec<u8>], passed: &[Vec<u8>]) -> Shared<Vec<u8>> {
+    let built_in = built_in.iter().map(|name| name.as_bytes().to_vec());
     let mut names: BTreeSet<Vec<u8>> = built_in.chain(own.iter().cloned()).collect();
     for name in passed {
         names.remove(name);

@@ -80,8 +80,13 @@ impl Lower<'_> {
     /// has of its own.
     pub(super) fn hidden(&mut self, block: &[Directive], inside: &mut Inside<'_, '_>) -> usize {
         let scope = inside.scope.with(self, block);
-        let pass = block.iter().find(|directive| directive.name.text == "proxy_pass");
-        let own = pass.map(|directive| self.proxy_pass(directive, &scope.proxy, None));
+        let named = |name| block.iter().find(|directive| directive.name.text == name);
+        let fastcgi = named("fastcgi_pass").zip(scope.proxy.fastcgi());
+        let own = match (named("proxy_pass"), fastcgi) {
+            (Some(directive), _) => Some(self.proxy_pass(directive, &scope.proxy, None)),
+            (None, Some((directive, scope))) => Some(self.fastcgi_pass(directive, scope)),
+            (None, None) => None,
+        };
         let handler = match own {
             Some(pass) => pass.map_or(Handler::Files, |pass| Handler::Proxy(Box::new(pass))),
             None => {

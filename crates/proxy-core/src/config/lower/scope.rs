@@ -10,6 +10,7 @@ use std::sync::Arc;
 use nginx_conf::{Directive, units};
 
 use super::Lower;
+use super::bodies::BodyLists;
 use super::guard::GuardLists;
 use super::proxy::{BUFFER_BYTES_MAX, ProxyLists, ProxyScope, REPLAY_BYTES_MAX};
 use crate::config::model::{
@@ -81,6 +82,7 @@ impl Scope {
             let is_taken = scope.take_value(directive)
                 || scope.proxy.take_value(directive)
                 || lower.take_files_value(directive, &mut scope)
+                || lower.body_value(&mut scope.client.bodies, &mut lists.bodies, directive)
                 || lower.guard_value(&mut scope.access.guard, &mut lists.guard, directive);
             if !is_taken {
                 lists.take(lower, directive);
@@ -182,7 +184,7 @@ impl Scope {
             server_tokens: self.server_tokens,
             errors: self.errors.clone(),
             access: self.access.clone(),
-            search: Search::default(),
+            search: Search { script: self.proxy.script(), ..Search::default() },
         }
     }
 }
@@ -215,6 +217,7 @@ struct Lists {
     index: Vec<Template>,
     proxy: ProxyLists,
     guard: GuardLists,
+    bodies: BodyLists,
 }
 
 impl Lists {
@@ -272,6 +275,7 @@ impl Lists {
             scope.files_mut().index = self.index.into();
         }
         self.proxy.replace(&mut scope.proxy);
+        self.bodies.replace(&mut scope.client.bodies);
     }
 }
 
@@ -286,7 +290,7 @@ fn check_value(lower: &mut Lower<'_>, directive: &Directive) {
             (all, HEAD_BYTES_MAX, "1m")
         }
         "max_headers" => (number, FIELDS_MAX, "10000"),
-        "proxy_buffer_size" => (size(0), BUFFER_BYTES_MAX, "1m"),
+        "proxy_buffer_size" | "fastcgi_buffer_size" => (size(0), BUFFER_BYTES_MAX, "1m"),
         "client_body_buffer_size" => (size(0), REPLAY_BYTES_MAX, "1m"),
         _ => return,
     };

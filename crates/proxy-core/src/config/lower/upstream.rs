@@ -3,14 +3,14 @@
 //! Owns: servers and their parameters. Looks no name up.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
 use nginx_conf::{Directive, Span, units};
 
 use super::Lower;
 use super::scope::millis;
-use crate::config::address::{HostPort, host_port};
+use crate::config::address::host_port;
 use crate::config::model::{Upstream, UpstreamServer};
+use crate::upstream::address::{Address, unix_host};
 
 /// Groups by name.
 #[derive(Default)]
@@ -30,6 +30,8 @@ const KEEPALIVE_TIMEOUT_MS: u64 = 4_000;
 const KEEPALIVE_REQUESTS: u64 = 1_000;
 /// Port of a server without one.
 const HTTP_PORT: u16 = 80;
+/// What stands for the port of a socket that has none.
+pub(super) const UNIX_PORT: u16 = 0;
 
 impl Lower<'_> {
     /// nginx: `upstream NAME { … }`.
@@ -78,18 +80,18 @@ impl Lower<'_> {
     fn upstream_server(&mut self, line: &Directive) -> Option<UpstreamServer> {
         let text = line.arg(0)?;
         let span = line.arg_span(0);
-        if text.starts_with("unix:") {
-            self.error(span, "unix sockets are not supported yet");
-            return None;
-        }
-        let HostPort { host, port } = match host_port(text) {
-            Ok(parsed) => parsed,
+        let at = match unix_host(text) {
+            Some(host) => host.map(|host| (host, UNIX_PORT)),
+            None => host_port(text).map(|at| (at.host, at.port.unwrap_or(HTTP_PORT))),
+        };
+        let (host, port) = match at {
+            Ok(at) => at,
             Err(problem) => {
                 self.error(span, format!("{problem} in upstream \"{text}\""));
                 return None;
             }
         };
-        let mut server = server(host, port.unwrap_or(HTTP_PORT));
+        let mut server = server(host, port);
         for index in 1..line.args.len() {
             let parameter = line.arg(index).unwrap_or_default();
             if let Err(problem) = take_parameter(&mut server, parameter) {
@@ -99,10 +101,17 @@ impl Lower<'_> {
         Some(server)
     }
 
+    /// Whether a group of that name is written.
+    pub(super) fn is_upstream(&self, name: &str) -> bool {
+        self.upstreams.written.contains_key(&name.to_ascii_lowercase())
+    }
+
     /// The group for the host of a `proxy_pass`: the written one of that name, else one of its own
     /// that every `proxy_pass` to the same host and port shares.
     pub(super) fn upstream_of(&mut self, host: &str, port: Option<u16>, span: Span) -> usize {
-        let key = host.to_ascii_lowercase();
+        // A path is not the same in other letters (nginx takes it to be).
+        let is_path = port == Some(UNIX_PORT);
+        let key = if is_path { host.to_owned() } else { host.to_ascii_lowercase() };
         if let Some(index) = self.upstreams.written.get(&key).copied() {
             if let Some(port) = port {
                 self.error(span, format!("upstream \"{host}\" may not have port {port}"));
@@ -136,11 +145,10 @@ fn empty(name: &str) -> Upstream {
 }
 
 fn server(host: &str, port: u16) -> UpstreamServer {
-    let addresses: Vec<SocketAddr> = Vec::new();
     UpstreamServer {
         host: host.to_owned(),
         port,
-        addresses,
+        addresses: Address::literal(host, port).into_iter().collect(),
         weight: 1,
         max_fails: 1,
         fail_timeout_ms: 10_000,

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Access, Expression, Files, Logs, MINUTE_MS, Program, ProxyPass, Shared, Template};
+use super::{
+    Access, Bodies, Expression, Files, Logs, MINUTE_MS, Program, ProxyPass, Script, Shared,
+    Template,
+};
 
 /// A `location` with all that it inherits.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ pub struct Location {
     pub search: Search,
 }
 
-/// What the search for a location has to know of one.
+/// What the search for a location has to know of one, and what paths in it are made of.
 #[derive(Debug, Default)]
 pub struct Search {
     /// nginx: `^~`: where this is the longest prefix, no regular expression beside it is tried.
@@ -43,6 +46,8 @@ pub struct Search {
     pub is_internal: bool,
     /// Locations inside this one, if there are any.
     pub nested: Option<Box<Locations>>,
+    /// nginx: `fastcgi_split_path_info` and `fastcgi_index`.
+    pub script: Option<Arc<Script>>,
 }
 
 /// The client's side of an exchange: bounds and times.
@@ -58,6 +63,8 @@ pub struct ClientSide {
     pub keepalive: Keepalive,
     /// What is read after the last answer of a connection.
     pub lingering: Lingering,
+    /// What becomes of the content that it gets.
+    pub bodies: Arc<Bodies>,
 }
 
 impl Default for ClientSide {
@@ -68,6 +75,7 @@ impl Default for ClientSide {
             send_timeout_ms: MINUTE_MS,
             keepalive: Keepalive::default(),
             lingering: Lingering::default(),
+            bodies: Arc::default(),
         }
     }
 }
@@ -179,7 +187,7 @@ impl Locations {
 /// What a location does with a request that its program has not answered.
 #[derive(Clone, Debug)]
 pub enum Handler {
-    /// nginx: `proxy_pass`.
+    /// nginx: `proxy_pass` and `fastcgi_pass`.
     Proxy(Box<ProxyPass>),
     /// A prefix location ending in `/` with a pass answers its path without the slash by 301.
     SlashRedirect,

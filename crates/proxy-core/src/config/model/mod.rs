@@ -5,8 +5,10 @@
 //! written its value is that of `Default`, which is nginx's unless the field says another.
 
 mod access;
+mod bodies;
 mod changes;
 mod expression;
+mod fastcgi;
 mod files;
 mod guard;
 mod location;
@@ -24,8 +26,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use access::{Access, AccessRule, LimitExcept, RealIp, Whom};
+pub use bodies::{Bodies, Gzip, GzipClients, Proxied, TypeList};
 pub use changes::{Changes, CookieFlags, CookieName, CookieRules};
 pub use expression::{Expression, OwnSource, OwnVariable};
+pub use fastcgi::{FastCgi, Param, Scheme, Script};
 pub use files::{
     Alias, Files, LinksSeen, Listing, ListingFormat, ModifiedSince, Packed, PackedRule, Root,
     TryFiles, TryLast, TryName,
@@ -110,9 +114,10 @@ impl Config {
             let added = location.add_headers.iter().any(|field| in_template(&field.value));
             let handled = match &location.handler {
                 Handler::Proxy(pass) => {
+                    let params = pass.fastcgi().into_iter().flat_map(|to| to.params.iter());
                     let changes = pass.changes.iter().flat_map(|changes| changes.templates());
                     let texts = pass.redirects.iter().flat_map(ProxyRedirect::templates);
-                    let texts = texts.chain(changes);
+                    let texts = texts.chain(params.map(|param| &param.value)).chain(changes);
                     pass.set_headers.iter().map(|field| &field.value).chain(texts).any(in_template)
                 }
                 Handler::SlashRedirect | Handler::StubStatus | Handler::Files => false,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Changes, Expression, MINUTE_MS, Shared, Template};
+use super::{Changes, Expression, FastCgi, MINUTE_MS, Scheme, Shared, Template};
 
 /// nginx: `proxy_pass` and what belongs to it.
 #[derive(Clone, Debug)]
@@ -34,6 +34,16 @@ pub struct ProxyPass {
     pub sending: Sending,
     /// What is made of the request and the answer beyond that, if anything is.
     pub changes: Option<Arc<Changes>>,
+}
+
+impl ProxyPass {
+    /// What a FastCGI application is told, where the upstream is one.
+    pub fn fastcgi(&self) -> Option<&FastCgi> {
+        match &self.url.scheme {
+            Scheme::Http => None,
+            Scheme::FastCgi(to) => Some(to),
+        }
+    }
 }
 
 /// What of a request goes to an upstream.
@@ -99,6 +109,8 @@ pub struct PassUrl {
     pub port: Vec<u8>,
     /// URI part: the matched prefix is replaced by it. `None` passes the raw request target.
     pub uri: Option<Vec<u8>>,
+    /// How the upstream is spoken to.
+    pub scheme: Scheme,
 }
 
 /// How long an upstream is waited for.

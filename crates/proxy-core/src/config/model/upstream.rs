@@ -1,6 +1,6 @@
 //! Groups of servers.
 
-use std::net::SocketAddr;
+use crate::upstream::address::Address;
 
 /// A group of servers.
 #[derive(Debug)]
@@ -21,12 +21,13 @@ pub struct Upstream {
 /// A `server` line of an upstream.
 #[derive(Debug, Clone)]
 pub struct UpstreamServer {
-    /// Host as written: a name, an address, `localhost`.
+    /// Host as written: a name, an address, `localhost`, `unix:PATH`.
     pub host: String,
     /// Port, 80 where none is written.
     pub port: u16,
-    /// Addresses at load time, in the order to try; empty when the name did not resolve.
-    pub addresses: Vec<SocketAddr>,
+    /// Addresses at load time, in the order to try; empty when the name did not
+    /// resolve.
+    pub addresses: Vec<Address>,
     /// nginx: `weight`, 1.
     pub weight: u32,
     /// nginx: `max_fails`, 1; 0 never marks it down.
@@ -46,7 +47,7 @@ impl Upstream {
         let server = |n: usize| UpstreamServer {
             host: "127.0.0.1".into(),
             port: 80,
-            addresses: vec![SocketAddr::from(([127, 0, 0, 1], 8_000 + n as u16))],
+            addresses: vec![Address::literal("127.0.0.1", 8_000 + n as u16).unwrap()],
             weight: 1,
             max_fails: 1,
             fail_timeout_ms: 10_000,
@@ -64,9 +65,8 @@ impl Upstream {
 }
 
 impl UpstreamServer {
-    /// Whether every address is on this pod's loopback.
-    pub fn is_loopback(&self) -> bool {
-        !self.addresses.is_empty()
-            && self.addresses.iter().all(|address| address.ip().is_loopback())
+    /// Whether every address is in this pod.
+    pub fn is_local(&self) -> bool {
+        !self.addresses.is_empty() && self.addresses.iter().all(Address::is_local)
     }
 }

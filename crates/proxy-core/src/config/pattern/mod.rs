@@ -99,6 +99,11 @@ impl Pattern {
         groups.enumerate().filter_map(|(number, name)| Some((name?, number)))
     }
 
+    /// How many groups it has.
+    pub fn groups(&self) -> usize {
+        self.0.regex.captures_len() - 1
+    }
+
     /// Whether it is found in the subject.
     pub fn is_match(&self, subject: &[u8]) -> bool {
         self.regex_for(subject).is_match(subject)

@@ -181,7 +181,8 @@ fn bad_passes_are_told() {
         ("http://a:b/", "invalid port in upstream \"a:b\""),
         ("http://a:70000", "invalid port in upstream \"a:70000\""),
         ("http://a?x", "invalid host in upstream \"a?x\""),
-        ("http://unix:/s", "unix sockets are not supported yet"),
+        ("http://unix:", "no path in the unix domain socket in upstream \"unix:\""),
+        ("http://unix::/x", "no path in the unix domain socket in upstream \"unix:\""),
         ("\"http://a/b c\"", "space or control character in the URI of \"proxy_pass\""),
     ] {
         check_server_error(&format!("location / {{ proxy_pass {url}; }}"), expected);

@@ -174,7 +174,10 @@ fn bad_upstreams_are_told() {
         ("upstream u { server a; } upstream U { server b; }", "1:42: duplicate upstream \"U\""),
         ("upstream u { server a:b; }", "1:28: invalid port in upstream \"a:b\""),
         ("upstream u { server a:0; }", "1:28: invalid port in upstream \"a:0\""),
-        ("upstream u { server unix:/a; }", "1:28: unix sockets are not supported yet"),
+        (
+            "upstream u { server unix:; }",
+            "1:28: no path in the unix domain socket in upstream \"unix:\"",
+        ),
         ("upstream u { server a weight=0; }", "1:30: invalid parameter \"weight=0\""),
         ("upstream u { server a wieght=1; }", "1:30: invalid parameter \"wieght=1\""),
         (

@@ -1,0 +1,75 @@
+//! Filters of content: bytes in, bytes out, in nginx's order.
+//!
+//! They know nothing of requests and heads, nor of how content is framed. Which of them an answer
+//! passes is `response::packing`'s to say.
+
+pub mod gzip;
+
+use gzip::Packer;
+
+/// What comes with a piece of content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// More follows.
+    More,
+    /// More follows, but not now: what is there leaves.
+    Pause,
+    /// Nothing follows.
+    End,
+}
+
+/// The filters that an answer's content passes.
+#[derive(Debug, Default)]
+pub struct Chain {
+    steps: Vec<Step>,
+    buffers: [Vec<u8>; 2],
+    /// A filter may hold bytes back.
+    is_holding: bool,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub enum Step {
+    /// nginx: `gzip`.
+    Pack(Packer),
+}
+
+impl Chain {
+    /// Adds the next filter.
+    pub fn push(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+
+    /// Passes a piece of content on: what leaves the last filter now.
+    pub fn pass(&mut self, data: &[u8], mode: Mode) -> &[u8] {
+        self.is_holding = mode == Mode::More;
+        let [one, other] = &mut self.buffers;
+        let (mut from, mut to) = (one, other);
+        from.clear();
+        for (index, step) in self.steps.iter_mut().enumerate() {
+            to.clear();
+            let data = if index == 0 { data } else { from.as_slice() };
+            match step {
+                Step::Pack(packer) => packer.pass(data, mode, to),
+            }
+            std::mem::swap(&mut from, &mut to);
+        }
+        if self.steps.is_empty() {
+            from.extend_from_slice(data);
+        }
+        from
+    }
+
+    /// Whether bytes wait for more to come.
+    pub fn is_holding(&self) -> bool {
+        self.is_holding
+    }
+
+    /// How many bytes were packed, and what they have become; none where nothing is packed, or
+    /// before its end.
+    pub fn packed(&self) -> Option<(u64, u64)> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Pack(packer) => packer.totals(),
+        })
+    }
+}

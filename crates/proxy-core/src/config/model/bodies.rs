@@ -1,0 +1,135 @@
+//! What becomes of the content of a location's answers on its way to the client.
+
+use std::sync::Arc;
+
+use crate::config::pattern::Pattern;
+
+/// Filters of content, with all that a location inherits.
+#[derive(Clone, Debug, Default)]
+pub struct Bodies {
+    /// nginx: `gzip` and its family.
+    pub gzip: Gzip,
+}
+
+/// nginx: `gzip` and its family.
+#[derive(Clone, Debug)]
+pub struct Gzip {
+    /// nginx: `gzip`, off.
+    pub is_on: bool,
+    /// nginx: `gzip_comp_level`, 1.
+    pub level: u8,
+    /// nginx: `gzip_min_length`, 20: what is known to be shorter goes out as it is.
+    pub bytes_min: u64,
+    /// nginx: `gzip_types`.
+    pub types: TypeList,
+    /// To whom.
+    pub clients: GzipClients,
+}
+
+impl Default for Gzip {
+    fn default() -> Self {
+        let types = TypeList::of(&["text/html"]);
+        Gzip { is_on: false, level: 1, bytes_min: 20, types, clients: GzipClients::default() }
+    }
+}
+
+/// Who gets packed content; of `gzip_static` too.
+#[derive(Clone, Debug, Default)]
+pub struct GzipClients {
+    /// nginx: `gzip_http_version 1.0`; else 1.1 is asked for.
+    pub takes_http10: bool,
+    /// nginx: `gzip_proxied`, off: which answers to those that come through others.
+    pub proxied: Proxied,
+    /// nginx: `gzip_disable`: clients with such a name get none.
+    pub disabled: Arc<[Pattern]>,
+    /// nginx: `gzip_disable msie6`.
+    pub disables_msie6: bool,
+}
+
+/// nginx: the words of `gzip_proxied`, as bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proxied(pub u16);
+
+impl Default for Proxied {
+    fn default() -> Self {
+        Proxied::OFF
+    }
+}
+
+impl Proxied {
+    /// Each word with its bit. nginx: none of the others counts beside `off`, which is where it is
+    /// not written at all, or beside `any`.
+    pub const WORDS: [(&str, Proxied); 9] = [
+        ("off", Proxied::OFF),
+        ("expired", Proxied::EXPIRED),
+        ("no-cache", Proxied::NO_CACHE),
+        ("no-store", Proxied::NO_STORE),
+        ("private", Proxied::PRIVATE),
+        ("no_last_modified", Proxied::NO_LAST_MODIFIED),
+        ("no_etag", Proxied::NO_ETAG),
+        ("auth", Proxied::AUTH),
+        ("any", Proxied::ANY),
+    ];
+    /// None.
+    pub const OFF: Proxied = Proxied(1);
+    /// Those with an `Expires` in the past.
+    pub const EXPIRED: Proxied = Proxied(2);
+    /// Those with this in `Cache-Control`.
+    pub const NO_CACHE: Proxied = Proxied(4);
+    /// Likewise.
+    pub const NO_STORE: Proxied = Proxied(8);
+    /// Likewise.
+    pub const PRIVATE: Proxied = Proxied(16);
+    /// Those without it.
+    pub const NO_LAST_MODIFIED: Proxied = Proxied(32);
+    /// Those without it.
+    pub const NO_ETAG: Proxied = Proxied(64);
+    /// Those to requests with `Authorization`.
+    pub const AUTH: Proxied = Proxied(128);
+    /// All.
+    pub const ANY: Proxied = Proxied(256);
+
+    /// Whether a word is written.
+    pub fn has(self, word: Proxied) -> bool {
+        self.0 & word.0 != 0
+    }
+}
+
+/// Types of content, as `gzip_types` lists them.
+#[derive(Clone, Debug, Default)]
+pub struct TypeList {
+    /// nginx: `*`.
+    pub is_any: bool,
+    /// In lower case.
+    pub names: Arc<[Vec<u8>]>,
+}
+
+impl TypeList {
+    /// These alone.
+    pub fn of(names: &[&str]) -> TypeList {
+        let names = names.iter().map(|name| name.as_bytes().to_vec()).collect();
+        TypeList { is_any: false, names }
+    }
+
+    /// Whether content of this type is meant.
+    pub fn has(&self, content_type: &[u8]) -> bool {
+        self.is_any || self.names.iter().any(|name| name.eq_ignore_ascii_case(content_type))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_meant_by_its_name_in_any_case_or_by_the_star() {
+        let types = TypeList::of(&["text/html"]);
+        for (name, expected) in
+            [("text/html", true), ("TEXT/Html", true), ("text/htm", false), ("", false)]
+        {
+            assert_eq!(types.has(name.as_bytes()), expected, "{name}");
+        }
+        let any = TypeList { is_any: true, ..TypeList::default() };
+        assert!(any.has(b"image/png") && any.has(b""));
+    }
+}
