@@ -87,6 +87,26 @@ pub fn push_time_iso8601(unix_ms: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(b"+00:00");
 }
 
+const DAYS: [&str; 7] =
+    ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
+
+/// nginx: `$date_local` and `$date_gmt` with the format of `timefmt`'s default, without the zone:
+/// `Thursday, 01-Jan-1970 12:00:00 `.
+pub fn push_date(unix_ms: u64, out: &mut Vec<u8>) {
+    let t = Civil::from_unix_s(unix_ms / 1_000);
+    let day = usize::try_from(unix_ms / 86_400_000 % 7).unwrap_or(0);
+    out.extend_from_slice(DAYS.get(day).unwrap_or(&"").as_bytes());
+    out.extend_from_slice(b", ");
+    push_two(t.day, out);
+    out.push(b'-');
+    out.extend_from_slice(MONTHS.get(t.month).unwrap_or(&"").as_bytes());
+    out.push(b'-');
+    push_year(t.year, out);
+    out.push(b' ');
+    push_time_of_day(&t, out);
+    out.push(b' ');
+}
+
 /// Seconds with milliseconds, as `$msec` and `$request_time` are written.
 pub fn push_seconds(ms: u64, out: &mut Vec<u8>) {
     http1::push_decimal(out, ms / 1_000);
@@ -110,6 +130,8 @@ mod tests {
         check(push_time_local, 951_782_400_000, "29/Feb/2000:00:00:00 +0000");
         check(push_time_local, 1_795_467_189_123, "23/Nov/2026:20:53:09 +0000");
         check(push_time_iso8601, 1_735_689_599_000, "2024-12-31T23:59:59+00:00");
+        check(push_date, 0, "Thursday, 01-Jan-1970 00:00:00 ");
+        check(push_date, 1_795_467_189_123, "Monday, 23-Nov-2026 20:53:09 ");
         check(push_seconds, 1_005, "1.005");
     }
 }

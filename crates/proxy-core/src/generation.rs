@@ -45,6 +45,7 @@ pub struct Generation {
     /// What packs its answers.
     pub packers: Rc<Pool>,
     needs_local_address: bool,
+    tells_bodies: bool,
     host: Arc<Host>,
     /// The last `Date` and the second that it is for.
     date: Cell<(u64, [u8; 29])>,
@@ -57,6 +58,7 @@ impl Generation {
         Rc::new(Generation {
             needs_local_address: config.uses(&Variable::ServerAddr)
                 || config.listens.iter().any(|listen| listen.bound_by.is_some()),
+            tells_bodies: config.uses(&Variable::RequestBody),
             peers: RefCell::new(Peers::new(&config)),
             packers: Rc::default(),
             bindings,
@@ -69,6 +71,11 @@ impl Generation {
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Whether a log tells bodies of requests.
+    pub fn tells_bodies(&self) -> bool {
+        self.tells_bodies
     }
 
     /// Facts of the host.

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use http1::target::{self, Target};
 use http1::{FieldClass, Reject, RequestHead, Span, Version};
 
-use crate::clock::Moment;
+use crate::clock::{Millis, Moment};
 use crate::config::model::PassUrl;
 use crate::course::{CHANGES_MAX, Course, Role};
 use crate::generation::{At, Place};
@@ -25,6 +25,8 @@ pub struct ClientInfo {
     pub remote: SocketAddr,
     /// The address it connected to.
     pub local: SocketAddr,
+    /// When it was accepted.
+    pub since_ms: Millis,
     /// nginx: `$connection`.
     pub serial: u64,
     /// nginx: `$connection_requests`, this one included.
@@ -168,17 +170,19 @@ impl Request {
         Ok(split)
     }
 
+    /// nginx: `$request_port`: the port that the client told with the host; empty where it is none.
+    pub fn told_port(&self) -> &[u8] {
+        let raw = self.head.target.of(&self.bytes);
+        let Ok(split) = target::split(self.method(), raw) else { return &[] };
+        let value = told_host(&self.head, &self.bytes, &split);
+        let port = value.get(end_of_host(value)..).and_then(|rest| rest.strip_prefix(b":"));
+        port.filter(|port| port.iter().all(u8::is_ascii_digit)).unwrap_or_default()
+    }
+
     /// nginx: from the request line, else the Host field, in lower case without port.
     fn take_host(&mut self, split: &Target) {
-        let raw = self.head.target.of(&self.bytes);
-        let authority = split.authority.map(|authority| authority.of(raw));
-        let host = authority.or(self.head.host.map(|host| host.of(&self.bytes)));
-        let value = host.unwrap_or_default();
-        let end = match value.first() {
-            Some(b'[') => value.iter().position(|&b| b == b']').map(|at| at + 1),
-            _ => value.iter().position(|&b| b == b':'),
-        };
-        let bare = end.and_then(|end| value.get(..end)).unwrap_or(value);
+        let value = told_host(&self.head, &self.bytes, split);
+        let bare = value.get(..end_of_host(value)).unwrap_or(value);
         let bare = bare.strip_suffix(b".").unwrap_or(bare);
         self.uri.host.extend(bare.iter().map(u8::to_ascii_lowercase));
         let server = self.at.listen().server(&self.uri.host, self.values.get_mut());
@@ -380,6 +384,19 @@ pub fn split_mix(state: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// The host that the client told, by the request line, else the Host field; with the port.
+fn told_host<'b>(head: &RequestHead, bytes: &'b [u8], split: &Target) -> &'b [u8] {
+    let authority = split.authority.map(|authority| authority.of(head.target.of(bytes)));
+    authority.or(head.host.map(|host| host.of(bytes))).unwrap_or_default()
+}
+
+/// Where the port begins, or the text ends: `:` stands in an address of IPv6 too.
+fn end_of_host(value: &[u8]) -> usize {
+    let at = |wanted: u8| value.iter().position(|&byte| byte == wanted);
+    let end = if value.starts_with(b"[") { at(b']').map(|at| at + 1) } else { at(b':') };
+    end.unwrap_or(value.len())
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ pub(crate) fn client() -> ClientInfo {
     ClientInfo {
         remote: SocketAddr::from(([10, 0, 0, 9], 40_000)),
         local: SocketAddr::from(([10, 0, 0, 1], 8080)),
+        since_ms: 2_500,
         serial: 7,
         requests: 1,
         is_pipelined: false,

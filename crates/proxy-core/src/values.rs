@@ -7,6 +7,7 @@ use crate::canary::{Canary, is_planted};
 use crate::config::model::{ErrorLevel, Expression};
 use crate::config::pattern::Captures;
 use crate::pace::Pace;
+use crate::upstream::replay::Replay;
 use crate::zones::{Hold, Limited};
 
 /// A value of one of the file's own variables.
@@ -38,6 +39,8 @@ pub struct Values {
     pub connections: Option<Limited>,
     /// nginx: `$limit_rate`, once something has set it.
     pub rate: Option<u64>,
+    /// nginx: `$request_body`: what went to an upstream of it, where a log tells it.
+    pub body: Option<Replay>,
     /// How fast the answer goes out.
     pub pace: Option<Pace>,
     /// What is held of zones until the request is over.
@@ -65,7 +68,7 @@ impl Values {
         self.lookups = 0;
         self.challenges.clear();
         (self.requests, self.connections) = (None, None);
-        (self.rate, self.pace) = (None, None);
+        (self.rate, self.pace, self.body) = (None, None, None);
         self.let_go();
     }
 
@@ -147,6 +150,7 @@ impl Values {
     pub fn shrink(&mut self, kept_bytes_max: usize) {
         self.captures.shrink(kept_bytes_max);
         self.own = Vec::new();
+        self.body = None;
     }
 }
 

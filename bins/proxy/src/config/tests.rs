@@ -75,6 +75,61 @@ fn a_file_is_loaded_with_its_includes_and_stand_ins() {
 }
 
 #[test]
+fn includes_stand_at_every_level_with_names_and_globs_of_any_folder() {
+    let main = "include main/*.conf; events { include events/*.inc; } \
+                http { include conf.d/*.conf; include conf.d/*/[a-c]?.conf; }";
+    let server = "upstream u { include snip/up*.inc; } \
+                  server { listen 8085; include snip/srv-?.inc; \
+                  location / { include snip/loc.inc; if ($arg_a) { include ./snip/if*.inc; } } }";
+    let folder = folder(
+        "levels",
+        &[
+            ("nginx.conf", main),
+            ("main/log.conf", "error_log stderr warn;"),
+            ("events/one.inc", "worker_connections 512;"),
+            ("conf.d/one.conf", server),
+            ("conf.d/.hidden.conf", "bogus;"),
+            ("conf.d/x/b1.conf", "server { listen 8086; return 204; }"),
+            ("conf.d/x/d1.conf", "bogus;"),
+            ("snip/up1.inc", "server 127.0.0.1:5000;"),
+            ("snip/up2.inc", "server 127.0.0.1:5001;"),
+            ("snip/srv-a.inc", "server_name a.test;"),
+            ("snip/srv-ab.inc", "bogus;"),
+            ("snip/loc.inc", "proxy_pass http://u; include proxy_params;"),
+            ("snip/if1.inc", "return 403;"),
+        ],
+    );
+    let loaded = load(&options(&folder, None, "")).unwrap();
+    assert_eq!(listens(&loaded), ["0.0.0.0:8085", "0.0.0.0:8086"]);
+    assert_eq!(loaded.config.error_logs.main[0].level, ErrorLevel::Warn);
+    assert_eq!(loaded.config.process.worker_connections, Some(512));
+    assert_eq!(loaded.config.upstreams[0].servers.len(), 2);
+    assert_eq!(loaded.config.servers[0].name, b"a.test");
+    let Handler::Proxy(pass) = &at(&loaded, "/").handler else { panic!("a pass") };
+    assert_eq!(pass.set_headers.len(), 4);
+    assert!(!at(&loaded, "/").program.steps.is_empty(), "the if is there");
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+/// The shape of the file that distributions bring: tuning for TLS without a socket of it.
+#[test]
+fn a_stock_file_of_a_distribution_loads_with_a_folder_of_sites() {
+    let main = "user www-data; worker_processes auto; pid nginx.pid; error_log /dev/stderr; \
+                include modules-enabled/*.conf; events { worker_connections 768; } \
+                http { sendfile on; tcp_nopush on; types_hash_max_size 2048; include mime.types; \
+                default_type application/octet-stream; ssl_protocols TLSv1.2 TLSv1.3; \
+                ssl_prefer_server_ciphers on; access_log /dev/stdout; gzip off; \
+                include conf.d/*.conf; include sites-enabled/*; }";
+    let site = "server { listen 8087 default_server; root /var/www/html; index index.html; \
+                server_name _; location / { try_files $uri $uri/ =404; } }";
+    let folder = folder("stock", &[("nginx.conf", main), ("sites-enabled/default", site)]);
+    let loaded = load(&options(&folder, None, "")).unwrap();
+    assert_eq!(listens(&loaded), ["0.0.0.0:8087"]);
+    assert!(loaded.warnings.iter().all(|warning| warning.text.contains("has no effect here")));
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn users_are_looked_for_beside_the_main_file() {
     let text = "events {} http { server { auth_basic x; auth_basic_user_file users/$host; \
                 location / { proxy_pass http://127.0.0.1:1; } } }";

@@ -119,7 +119,9 @@ pub(super) const ROWS: &[Row] = &[
     row("open_log_file_cache", LOG_PAGE, HSL, Shape::words(1, 4), NoEffect(LOG_FILES)),
     row("msie_padding", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)),
     row("msie_refresh", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)).already(&["off"]),
-    // TLS tuning.
+    // TLS tuning. A socket that would need it is refused by its `listen`.
+    row("ssl_protocols", SSL_PAGE, HS, Shape::words(1, ANY), NoEffect(TLS)),
+    row("ssl_ciphers", SSL_PAGE, HS, WORD, NoEffect(TLS)),
     row("ssl_session_cache", SSL_PAGE, HS, Shape::words(1, 2), NoEffect(TLS)),
     row("ssl_session_timeout", SSL_PAGE, HS, Shape::exact(&[Kind::Seconds]), NoEffect(TLS)),
     row("ssl_session_tickets", SSL_PAGE, HS, FLAG, NoEffect(TLS)),

@@ -106,8 +106,6 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row("ssl_certificate", SSL_PAGE, HS, WORD, Refused(TLS)).many(),
     row("ssl_certificate_key", SSL_PAGE, HS, WORD, Refused(TLS)).many(),
-    row("ssl_protocols", SSL_PAGE, HS, Shape::words(1, ANY), Refused(TLS)),
-    row("ssl_ciphers", SSL_PAGE, HS, WORD, Refused(TLS)),
     row("ssl_client_certificate", SSL_PAGE, HS, WORD, Refused(TLS)),
     row("ssl_trusted_certificate", SSL_PAGE, HS, WORD, Refused(TLS)),
     row("ssl_verify_client", SSL_PAGE, HS, WORD, Refused(TLS)).already(&["off"]),

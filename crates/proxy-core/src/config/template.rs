@@ -47,7 +47,14 @@ fn compile_with(text: &str, own: &OwnNames, has_groups: bool) -> Result<Template
                 nginx_conf::parse::shorten(text)
             ));
         }
-        parts.push(Part::Variable(variable(name, own)?));
+        let variable = variable(name, own)?;
+        if has_groups && variable == Variable::RequestBody {
+            return Err(format!(
+                "the \"{name}\" variable is known in log_format alone: bodies stream, and are not \
+                 known before they are sent"
+            ));
+        }
+        parts.push(Part::Variable(variable));
         rest = behind;
     }
     push_literal(&mut parts, rest);
@@ -119,8 +126,16 @@ mod tests {
             ("${a-b}", "invalid variable name in \"${a-b}\""),
             ("${1}", "unknown \"1\" variable"),
             ("$0", "unknown \"0\" variable"),
-            ("$request_port", "the \"request_port\" variable is not supported yet"),
-            ("$upstream_cookie_a", "the \"upstream_cookie_a\" variable is not supported yet"),
+            (
+                "$geoip_city",
+                "the \"geoip_city\" variable is refused: addresses are not looked up in \
+                             data of places; `geo` makes such a variable",
+            ),
+            (
+                "$request_body",
+                "the \"request_body\" variable is known in log_format alone: bodies \
+                               stream, and are not known before they are sent",
+            ),
         ] {
             assert_eq!(
                 compile(text, &OwnNames::new()).map(|template| template.0),

@@ -38,8 +38,11 @@ macro_rules! variables {
 // nginx: <https://nginx.org/en/docs/varindex.html>
 variables! {
     names {
-        /// One that nginx leaves unset where there is no cache.
-        Absent = "upstream_cache_status",
+        /// One that nginx leaves unset where there is no cache or other thing of the kind.
+        Absent = "upstream_cache_status" | "upstream_cache_etag"
+            | "upstream_cache_last_modified" | "request_body_file" | "slice_range" | "uid_got"
+            | "uid_set" | "proxy_protocol_addr" | "proxy_protocol_port"
+            | "proxy_protocol_server_addr" | "proxy_protocol_server_port",
         /// One that is empty where there is no TLS.
         Empty = "http2" | "http3" | "https",
         Args = "args",
@@ -48,12 +51,15 @@ variables! {
         BytesSent = "bytes_sent",
         Connection = "connection",
         ConnectionRequests = "connection_requests",
+        ConnectionTime = "connection_time",
         ConnectionsActive = "connections_active",
         ConnectionsReading = "connections_reading",
         ConnectionsWaiting = "connections_waiting",
         ConnectionsWriting = "connections_writing",
         ContentLength = "content_length",
         ContentType = "content_type",
+        DateGmt = "date_gmt",
+        DateLocal = "date_local",
         DocumentRoot = "document_root",
         FastcgiPathInfo = "fastcgi_path_info",
         FastcgiScriptName = "fastcgi_script_name",
@@ -63,6 +69,7 @@ variables! {
         HttpHost = "http_host",
         InvalidReferer = "invalid_referer",
         IsArgs = "is_args",
+        IsRequestPort = "is_request_port",
         LimitConnStatus = "limit_conn_status",
         LimitRate = "limit_rate",
         LimitReqStatus = "limit_req_status",
@@ -81,11 +88,13 @@ variables! {
         RemotePort = "remote_port",
         RemoteUser = "remote_user",
         Request = "request",
+        RequestBody = "request_body",
         RequestCompletion = "request_completion",
         RequestFilename = "request_filename",
         RequestId = "request_id",
         RequestLength = "request_length",
         RequestMethod = "request_method",
+        RequestPort = "request_port",
         RequestTime = "request_time",
         RequestUri = "request_uri",
         Scheme = "scheme",
@@ -115,6 +124,8 @@ variables! {
         SentHttp = "sent_http_" dashed,
         /// `$upstream_http_NAME`, likewise.
         UpstreamHttp = "upstream_http_" dashed,
+        /// `$upstream_cookie_NAME`: the name in lower case.
+        UpstreamCookie = "upstream_cookie_" plain,
         /// `$arg_NAME`: the name in lower case.
         Arg = "arg_" plain,
         /// `$cookie_NAME`: the name in lower case.
@@ -132,7 +143,7 @@ fn plain(rest: &str) -> Vec<u8> {
 
 /// Whether a name is nginx's own, in lower case, so that no file can make a variable of it.
 pub(super) fn is_built_in(name: &str) -> bool {
-    NAMES.iter().any(|(known, _)| *known == name) || NOT_YET.contains(&name)
+    NAMES.iter().any(|(known, _)| *known == name) || REFUSED.iter().any(|(known, _)| *known == name)
 }
 
 /// The variable of a name; nginx takes names in either case. The error is nginx's message.
@@ -149,13 +160,16 @@ pub(super) fn variable(name: &str, own: &OwnNames) -> Result<Variable, String> {
     if let Some(variable) = FAMILIES.iter().find_map(in_family) {
         return Ok(variable);
     }
-    // Without TLS nginx leaves all of these unset.
-    if lower.starts_with("ssl_") {
+    let starts = |prefix: &&str| lower.starts_with(*prefix);
+    if ABSENT_FAMILIES.iter().any(starts) {
         return Ok(Variable::Absent);
     }
-    let starts = |prefix: &&str| lower.starts_with(*prefix);
-    if NOT_YET.contains(&lower.as_str()) || NOT_YET_FAMILIES.iter().any(starts) {
-        return Err(format!("the \"{name}\" variable is not supported yet"));
+    let found = REFUSED.iter().find(|(known, _)| match known.strip_suffix('*') {
+        Some(prefix) => lower.starts_with(prefix),
+        None => *known == lower,
+    });
+    if let Some((_, why)) = found {
+        return Err(format!("the \"{name}\" variable is refused: {why}"));
     }
     Err(format!("unknown \"{name}\" variable{}", help(&lower, own)))
 }
@@ -172,29 +186,26 @@ fn help(name: &str, own: &OwnNames) -> String {
     near.map_or(String::new(), |near| format!("; did you mean \"${near}\"?"))
 }
 
-/// Names of nginx that have no value here yet.
-const NOT_YET: &[&str] = &[
-    "connection_time",
-    "is_request_port",
-    "request_body",
-    "request_body_file",
-    "request_port",
-    "slice_range",
-    "uid_got",
-    "uid_set",
-    "upstream_last_server_name",
-    "upstream_queue_time",
-];
+/// Families that nginx leaves unset where there is no TLS, no PROXY protocol, and no trailer.
+const ABSENT_FAMILIES: &[&str] =
+    &["ssl_", "proxy_protocol_tlv_", "sent_trailer_", "upstream_trailer_"];
 
-const NOT_YET_FAMILIES: &[&str] = &[
-    "geoip_",
-    "jwt_",
-    "proxy_protocol_",
-    "sent_trailer_",
-    "tcpinfo_",
-    "upstream_cookie_",
-    "upstream_trailer_",
+/// Names of nginx that have no value here, a `*` standing for any ending, and what does without.
+const REFUSED: &[(&str, &str)] = &[
+    ("ancient_browser", BROWSER),
+    ("geoip_*", "addresses are not looked up in data of places; `geo` makes such a variable"),
+    ("jwt_*", PLUS),
+    ("memcached_key", "memcached is not spoken"),
+    ("modern_browser", BROWSER),
+    ("msie", BROWSER),
+    ("otel_*", "spans are not sent"),
+    ("session_log_*", PLUS),
+    ("tcpinfo_*", "what the system knows of a connection is not asked"),
+    ("upstream_last_server_name", PLUS),
+    ("upstream_queue_time", PLUS),
 ];
+const PLUS: &str = "it is one of the commercial NGINX Plus";
+const BROWSER: &str = "browsers are not told apart; a `map` of `$http_user_agent` can";
 
 #[cfg(test)]
 mod tests {
@@ -223,17 +234,56 @@ mod tests {
     }
 
     #[test]
-    fn no_name_stands_twice_or_among_those_that_are_not_known_yet() {
-        let mut names: Vec<&str> =
-            NAMES.iter().map(|(name, _)| *name).chain(NOT_YET.iter().copied()).collect();
+    fn no_name_stands_twice_or_is_refused_too() {
+        let mut names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
         let count = names.len();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
-        for (name, _) in NAMES {
-            let prefix = NOT_YET_FAMILIES.iter().find(|prefix| name.starts_with(**prefix));
-            assert_eq!(prefix, None, "{name}");
+        for (refused, _) in REFUSED {
+            let prefix = refused.strip_suffix('*');
+            let is_it = |name: &&str| match prefix {
+                Some(prefix) => name.starts_with(prefix),
+                None => name == refused,
+            };
+            assert_eq!(names.iter().find(|name| is_it(name)), None, "{refused}");
         }
+    }
+
+    /// nginx: <https://nginx.org/en/docs/varindex.html>, and those of its sources beside it.
+    const INDEX: &str = "ancient_browser arg_ args binary_remote_addr body_bytes_sent bytes_sent \
+        connection connection_requests connection_time connections_active connections_reading \
+        connections_waiting connections_writing content_length content_type cookie_ date_gmt \
+        date_local document_root document_uri fastcgi_path_info fastcgi_script_name geoip_area_code \
+        geoip_city geoip_city_continent_code geoip_country_code gzip_ratio host hostname http2 http3 \
+        http_ https invalid_referer is_args is_request_port jwt_claim_ jwt_header_ jwt_payload \
+        limit_conn_status limit_rate limit_req_status memcached_key modern_browser msec msie \
+        nginx_version otel_parent_id otel_parent_sampled otel_span_id otel_trace_id pid pipe \
+        proxy_add_x_forwarded_for proxy_host proxy_port proxy_protocol_addr proxy_protocol_port \
+        proxy_protocol_server_addr proxy_protocol_server_port proxy_protocol_tlv_ query_string \
+        realip_remote_addr realip_remote_port realpath_root remote_addr remote_port remote_user \
+        request request_body request_body_file request_completion request_filename request_id \
+        request_length request_method request_port request_time request_uri scheme secure_link \
+        secure_link_expires sent_http_ sent_trailer_ server_addr server_name server_port \
+        server_protocol session_log_binary_id session_log_id slice_range ssl_cipher ssl_client_cert \
+        ssl_protocol ssl_server_name status tcpinfo_rcv_space tcpinfo_rtt tcpinfo_rttvar \
+        tcpinfo_snd_cwnd time_iso8601 time_local uid_got uid_set upstream_addr \
+        upstream_bytes_received upstream_bytes_sent upstream_cache_etag \
+        upstream_cache_last_modified upstream_cache_status upstream_connect_time upstream_cookie_ \
+        upstream_header_time upstream_http_ upstream_last_server_name upstream_queue_time \
+        upstream_response_length upstream_response_time upstream_status upstream_trailer_ uri";
+
+    #[test]
+    fn every_name_of_nginx_has_a_value_or_a_reason() {
+        for name in INDEX.split_whitespace() {
+            // Of a family, one.
+            let name = if name.ends_with('_') { format!("{name}x") } else { name.to_owned() };
+            let told = known(&name).err().unwrap_or_default();
+            assert!(!told.starts_with("unknown"), "{told}");
+        }
+        let told = "the \"tcpinfo_rtt\" variable is refused: what the system knows of a connection is \
+                    not asked";
+        assert_eq!(known("tcpinfo_rtt"), Err(told.to_owned()));
     }
 
     #[test]
@@ -258,7 +308,10 @@ mod tests {
             ("upstream_http_a_b", Variable::UpstreamHttp(b"a-b".to_vec())),
             ("arg_A_b", Variable::Arg(b"a_b".to_vec())),
             ("cookie_s_t", Variable::Cookie(b"s_t".to_vec())),
+            ("upstream_cookie_A", Variable::UpstreamCookie(b"a".to_vec())),
             ("ssl_protocol", Variable::Absent),
+            ("sent_trailer_x", Variable::Absent),
+            ("upstream_trailer_x", Variable::Absent),
         ] {
             assert_eq!(known(name), Ok(expected), "{name}");
         }

@@ -48,6 +48,7 @@ impl<N: Net> Engine<N> {
         let info = ClientInfo {
             remote,
             local,
+            since_ms: self.now.ms,
             serial: self.ids.next_serial,
             requests: 0,
             is_pipelined: false,

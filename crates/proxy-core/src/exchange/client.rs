@@ -7,6 +7,7 @@ use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
 use crate::downstream::ClientNext;
 use crate::fault::Fault;
+use crate::upstream::replay::Replay;
 
 impl Exchange {
     /// Whether bytes of a side are of use now.
@@ -107,9 +108,19 @@ impl Exchange {
         }
         let bytes_max = self.pass().map_or(0, |pass| pass.sending.replay_bytes_max);
         self.wire.replay.push(data, bytes_max);
+        if self.request.at.generation().tells_bodies() {
+            let body = self.request.values.get_mut().body.get_or_insert_default();
+            body.push(data, bytes_max);
+        }
         let before = out.upstream.len();
         self.wire.write_body(data, &mut out.upstream);
         self.count_sent(out.upstream.len() - before);
+    }
+
+    /// Whether the log tells the body, and it is not longer yet than may be kept.
+    fn keeps_body(&self) -> bool {
+        let is_wanted = self.request.at.generation().tells_bodies();
+        is_wanted && self.request.values.borrow().body.as_ref().is_none_or(Replay::is_keeping)
     }
 
     pub(super) fn count_sent(&mut self, bytes: usize) {
@@ -159,7 +170,7 @@ impl Exchange {
             Side::Client => {
                 // What has to be kept, or is bounded, is counted piece by piece.
                 let is_exact = matches!(self.wire.writer(), BodyWriter::Exact);
-                if !is_exact || self.wire.replay.is_keeping() {
+                if !is_exact || self.wire.replay.is_keeping() || self.keeps_body() {
                     return 0;
                 }
                 let count = self.down.body.read(bytes).map_or(0, |part| part.data.len());

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::{View, push_ip, push_number};
+use crate::clock;
 use crate::config::model::Variable;
 use crate::counters::Totals;
 
@@ -21,6 +22,9 @@ impl View<'_> {
             V::ConnectionsWaiting => push_number(self.totals().waiting, out),
             V::ConnectionsWriting => push_number(self.totals().writing(), out),
             V::Connection => push_number(client.serial, out),
+            V::ConnectionTime => {
+                clock::push_seconds(self.now.ms.saturating_sub(client.since_ms), out);
+            }
             V::ConnectionRequests => push_number(client.requests, out),
             V::RemoteAddr => push_ip(client.remote.ip(), out),
             V::RealipRemoteAddr => push_ip(peer.ip(), out),

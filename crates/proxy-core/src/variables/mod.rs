@@ -6,6 +6,7 @@
 mod connection;
 pub mod own;
 mod parts;
+mod rarer;
 mod referer;
 mod script;
 mod trailer;
@@ -104,6 +105,7 @@ impl<'e> View<'e> {
             V::BinaryRemoteAddr
             | V::Connection
             | V::ConnectionRequests
+            | V::ConnectionTime
             | V::ConnectionsActive
             | V::ConnectionsReading
             | V::ConnectionsWaiting
@@ -125,9 +127,6 @@ impl<'e> View<'e> {
             | V::GzipRatio
             | V::RequestCompletion
             | V::Status
-            | V::LimitConnStatus
-            | V::LimitRate
-            | V::LimitReqStatus
             | V::ProxyHost
             | V::ProxyPort
             | V::SentHttp(_) => return self.push_response_variable(variable, out),
@@ -195,7 +194,7 @@ impl<'e> View<'e> {
                 }
                 push_ip(self.request.client.remote.ip(), out);
             }
-            _ => return false,
+            _ => return self.push_rarer_variable(variable, out),
         }
         true
     }
@@ -218,16 +217,6 @@ impl<'e> View<'e> {
                 let zeros: &[u8] = if status == 0 { b"00" } else { b"" };
                 out.extend_from_slice(zeros);
                 push_number(u64::from(status), out);
-            }
-            V::LimitRate => {
-                let values = self.request.values.borrow();
-                push_number(values.rate.or(values.pace.map(|pace| pace.rate)).unwrap_or(0), out);
-            }
-            V::LimitConnStatus | V::LimitReqStatus => {
-                let values = self.request.values.borrow();
-                let is_rate = *variable == V::LimitReqStatus;
-                let limited = if is_rate { values.requests } else { values.connections };
-                return push_found(limited.map(|limited| limited.name().as_bytes()), out);
             }
             V::ProxyHost => return push_found(self.pass_url().map(|url| url.host.as_slice()), out),
             V::ProxyPort => return push_found(self.pass_url().map(|url| url.port.as_slice()), out),

@@ -28,6 +28,15 @@ pub(super) fn cookie<'f>(fields: impl Iterator<Item = &'f [u8]>, name: &[u8]) ->
     None
 }
 
+/// The value of the first cookie that is set by that name. nginx: each field sets one.
+pub(super) fn set_cookie<'f>(
+    mut fields: impl Iterator<Item = &'f [u8]>,
+    name: &[u8],
+) -> Option<&'f [u8]> {
+    let value = fields.find_map(|field| pair_of(field, name))?;
+    value.split(|&byte| byte == b';').next()
+}
+
 /// What follows `name =` at the front of `bytes`.
 fn pair_of<'b>(bytes: &'b [u8], name: &[u8]) -> Option<&'b [u8]> {
     let (front, rest) = bytes.split_at_checked(name.len())?;
@@ -95,6 +104,19 @@ mod tests {
         check(&["xc=1; c; c=3"], Some("3"));
         check(&["d=2", "c=1"], Some("1"));
         check(&["", "d"], None);
+    }
+
+    #[test]
+    fn a_cookie_that_is_set_is_the_first_pair_of_its_field() {
+        let check = |fields: &[&str], expected: Option<&str>| {
+            let found = set_cookie(fields.iter().map(|field| field.as_bytes()), b"c");
+            assert_eq!(found, expected.map(str::as_bytes), "{fields:?}");
+        };
+        check(&["c=1; Path=/; d=2"], Some("1"));
+        check(&["d=1; c=2", "C = 3 ;x"], Some("3 "));
+        check(&["c=", "c=1"], Some(""));
+        check(&["c; c=1", "cc=1"], None);
+        check(&[], None);
     }
 
     #[test]

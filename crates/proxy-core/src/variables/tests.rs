@@ -59,6 +59,26 @@ fn a_request_is_told_in_all_its_parts() {
 }
 
 #[test]
+fn the_port_is_that_of_the_host_that_the_client_told() {
+    let check = |head: &str, port: &str| {
+        let case = Case::new("return 200;", head);
+        let value = |variable: V| case.value(&variable).unwrap();
+        let colon = if port.is_empty() { "" } else { ":" };
+        assert_eq!(
+            (value(V::RequestPort), value(V::IsRequestPort)),
+            (port.into(), colon.into()),
+            "{head}"
+        );
+    };
+    check("GET / HTTP/1.1\r\nHost: a:81\r\n\r\n", "81");
+    check("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "");
+    check("GET / HTTP/1.1\r\nHost: [::1]:82\r\n\r\n", "82");
+    check("GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n", "");
+    check("GET http://b:83/ HTTP/1.1\r\nHost: b:83\r\n\r\n", "83");
+    check("GET / HTTP/1.0\r\n\r\n", "");
+}
+
+#[test]
 fn what_a_request_does_not_have_is_not_there() {
     let case = Case::new("return 200;", "GET / HTTP/1.0\r\n\r\n");
     for variable in [
@@ -94,6 +114,7 @@ fn a_connection_is_told_with_its_ends() {
     for (variable, expected) in [
         (V::Connection, "7"),
         (V::ConnectionRequests, "3"),
+        (V::ConnectionTime, "2.500"),
         (V::RemoteAddr, "10.0.0.9"),
         (V::RemotePort, "40000"),
         (V::Scheme, "http"),
@@ -124,6 +145,8 @@ fn a_connection_is_told_with_its_ends() {
 fn times_are_those_of_the_moment_and_of_the_request() {
     let case = case();
     check(&case, V::Msec, Some("1795467189.123"));
+    check(&case, V::DateGmt, Some("Monday, 23-Nov-2026 20:53:09 GMT"));
+    check(&case, V::DateLocal, Some("Monday, 23-Nov-2026 20:53:09 UTC"));
     check(&case, V::TimeLocal, Some("23/Nov/2026:20:53:09 +0000"));
     check(&case, V::TimeIso8601, Some("2026-11-23T20:53:09+00:00"));
     // It began one second before.
@@ -133,7 +156,8 @@ fn times_are_those_of_the_moment_and_of_the_request() {
 #[test]
 fn an_answer_is_told_as_it_is_sent_and_as_it_came() {
     let case = case();
-    let mut response = answer("HTTP/1.1 206 X\r\nServer: s\r\nX-A: 1\r\nX-A: 2\r\n\r\n");
+    let mut response =
+        answer("HTTP/1.1 206 X\r\nServer: s\r\nSet-Cookie: c=1; d=2\r\nX-A: 1\r\nX-A: 2\r\n\r\n");
     response.filter(&case.context(true, false));
     let sent = Sent { head_bytes: 100, body_bytes: 20, is_whole: true, packed: Some((2125, 1000)) };
     let view = View { sent, ..case.view(&response) };
@@ -153,6 +177,8 @@ fn an_answer_is_told_as_it_is_sent_and_as_it_came() {
         (V::UpstreamHttp(name("server")), Some("s")),
         (V::UpstreamHttp(name("x_a")), Some("1, 2")),
         (V::UpstreamHttp(name("date")), None),
+        (V::UpstreamCookie(name("c")), Some("1")),
+        (V::UpstreamCookie(name("d")), None),
     ] {
         assert_eq!(value(&variable).as_deref(), expected, "{variable:?}");
     }

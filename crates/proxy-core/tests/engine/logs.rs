@@ -141,6 +141,51 @@ fn the_identifier_of_a_request_is_the_same_here_and_there_and_no_others() {
 }
 
 #[test]
+fn a_body_is_told_once_whole_up_to_its_bound_whoever_answers() {
+    let check = |body: &str, expected: &str| {
+        let lines = logged("[$request_body]", |world| {
+            // The first server refuses, so that the body goes to the second.
+            world.rule(5001, Dial::Fails(REFUSED));
+            world.ask(with_body("POST", "/", body));
+            world.say(&world.server(), answer("hello"));
+            world.ask(with_body("POST", "/own", body));
+        });
+        assert_eq!(lines, [format!("[{expected}]"), "[]".to_owned()]);
+    };
+    check("", "");
+    check("a=b", "a=b");
+    let most = "x".repeat(16 << 10);
+    check(&most, &most);
+    check(&format!("{most}x"), "");
+}
+
+#[test]
+fn a_subrequest_has_a_line_of_its_own_where_its_location_says_so() {
+    let text = |told: &str| {
+        format!(
+            "http {{ log_format t '$uri $status $upstream_status'; access_log /dev/stdout t; \
+             upstream app {{ server 10.0.0.5:5001; }} server {{ listen 8080; \
+             location / {{ auth_request /ask; proxy_pass http://app; }} \
+             location = /ask {{ internal; {told} proxy_pass http://app; }} }} }}"
+        )
+    };
+    let lines = |told: &str, status: u16| {
+        let mut world = World::of(config::config(&text(told)), GENEROUS);
+        world.ask(get("/a"));
+        let head = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
+        world.say(&world.server(), head);
+        if status == 204 {
+            world.say(&world.server(), answer("hello"));
+        }
+        world.lines()
+    };
+    assert_eq!(lines("log_subrequest on;", 204), ["/ask 204 204", "/a 200 200"]);
+    assert_eq!(lines("log_subrequest on;", 403), ["/ask 403 403", "/a 403 -"]);
+    assert_eq!(lines("log_subrequest on; access_log off;", 204), ["/a 200 200"]);
+    assert_eq!(lines("", 204), ["/a 200 200"]);
+}
+
+#[test]
 fn a_line_is_written_once_for_each_request_and_each_log_of_its_location() {
     let text = "http { log_format a 'a $uri'; log_format b 'b $uri'; access_log /dev/stdout a; \
                 access_log /dev/stdout b; server { listen 8080; location / { return 200; } \

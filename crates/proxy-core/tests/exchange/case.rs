@@ -40,6 +40,7 @@ pub fn at(generation: &Rc<Generation>) -> At {
 /// The first request of a client.
 pub fn client() -> ClientInfo {
     ClientInfo {
+        since_ms: 0,
         remote: SocketAddr::from(([10, 0, 0, 9], 40_000)),
         local: SocketAddr::from(([10, 0, 0, 1], 8080)),
         serial: 7,

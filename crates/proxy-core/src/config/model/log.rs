@@ -137,6 +137,17 @@ pub struct AccessLog {
     pub condition: Option<Template>,
 }
 
+impl AccessLog {
+    /// The texts that it makes of a request, beside its format.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let path = match &self.file {
+            AccessFile::Known(_) => None,
+            AccessFile::Made(path, _) => Some(path),
+        };
+        path.into_iter().chain(&self.condition)
+    }
+}
+
 /// Where a line of an access log goes.
 #[derive(Debug, Clone)]
 pub enum AccessFile {

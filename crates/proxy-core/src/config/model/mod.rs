@@ -129,7 +129,9 @@ impl Config {
             let guarded = guards.any(in_template);
             let mut bodies = location.client.bodies.templates();
             let guarded = guarded || bodies.any(in_template);
-            added || handled || pages || files || guarded || in_program(&location.program)
+            let logged =
+                location.logs.access.iter().flat_map(AccessLog::templates).any(in_template);
+            logged || added || handled || pages || files || guarded || in_program(&location.program)
         };
         let in_map = |map: &Map| {
             let values = map.values.iter().chain([&map.subject, &map.default]);
