@@ -2,38 +2,22 @@
 //!
 //! It reads and remembers; it decides nothing about the answer.
 
+mod client;
 mod sub;
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
 
 use http1::target::{self, Target};
 use http1::{FieldClass, Reject, RequestHead, Span, Version};
 
-use crate::clock::{Millis, Moment};
+use crate::clock::Moment;
 use crate::config::model::PassUrl;
 use crate::course::{CHANGES_MAX, Course, Role};
 use crate::generation::{At, Place};
 use crate::values::Values;
 
+pub use client::ClientInfo;
 pub use sub::Main;
-
-/// The client's connection, as far as requests and log lines speak of it.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientInfo {
-    /// The client's address.
-    pub remote: SocketAddr,
-    /// The address it connected to.
-    pub local: SocketAddr,
-    /// When it was accepted.
-    pub since_ms: Millis,
-    /// nginx: `$connection`.
-    pub serial: u64,
-    /// nginx: `$connection_requests`, this one included.
-    pub requests: u64,
-    /// This request's first byte was there when the last one ended (nginx: `$pipe`).
-    pub is_pipelined: bool,
-}
 
 /// What the request's target and Host mean. The vectors keep their room from request to request.
 #[derive(Debug, Default)]

@@ -466,12 +466,11 @@ impl Block {
         );
         s.push_question(out);
         let pass = s.pass(s.groups[0], "$request_method", "");
+        let uri = s.pass(s.groups[1], "$request_method", "/base/");
         for place in PLACES {
             let what = match place {
                 Place::Pass | Place::Accel => pass.clone(),
-                Place::Uri => {
-                    format!("{CHANGING} {}", s.pass(s.groups[1], "$request_method", "/base/"))
-                }
+                Place::Uri => format!("{CHANGING} {uri}"),
                 Place::Own => {
                     format!("limit_rate {RATE}; return 200 \"own $request_uri\"")
                 }

@@ -274,14 +274,11 @@ fn recipes_that_are_not_needed_say_so() {
          up again by themselves when a connection fails, by the system's resolver",
     );
     for (how, told) in [
-        (
-            "least_time header",
-            "a directive of the commercial NGINX Plus; `least_conn` is near to it",
-        ),
+        ("least_time header", "a directive of the commercial NGINX Plus; `least_conn` is near"),
         (
             "sticky cookie a",
-            "not supported: `hash $cookie_NAME consistent` or `ip_hash` keeps clients at their \
-             servers",
+            "a directive of the commercial NGINX Plus; `ip_hash`, or `hash $cookie_NAME \
+             consistent`, keeps a client at a server",
         ),
     ] {
         let name = how.split(' ').next().unwrap_or(how);

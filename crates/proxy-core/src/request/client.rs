@@ -1,0 +1,22 @@
+//! What requests know of the connection that they came by.
+
+use std::net::SocketAddr;
+
+use crate::clock::Millis;
+
+/// The client's connection, as far as requests and log lines speak of it.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientInfo {
+    /// The client's address.
+    pub remote: SocketAddr,
+    /// The address it connected to.
+    pub local: SocketAddr,
+    /// When it was accepted.
+    pub since_ms: Millis,
+    /// nginx: `$connection`.
+    pub serial: u64,
+    /// nginx: `$connection_requests`, this one included.
+    pub requests: u64,
+    /// This request's first byte was there when the last one ended (nginx: `$pipe`).
+    pub is_pipelined: bool,
+}
