@@ -44,7 +44,9 @@ impl Effort {
     fn new(level: u8, content_bytes: Option<u64>) -> Effort {
         // The compressor's first level is far less thorough than zlib's.
         let level = level.clamp(2, 9);
-        let needed = |bits: &u8| content_bytes.is_none_or(|bytes| bytes + 262 >= 1 << (bits - 1));
+        let needed = |bits: &u8| {
+            content_bytes.is_none_or(|bytes| bytes.saturating_add(262) >= 1 << (bits - 1))
+        };
         let window_bits = (9..=15).rev().find(needed).unwrap_or(9);
         Effort { level, window_bits }
     }

@@ -20,7 +20,8 @@ impl AtEnd {
     }
 }
 
-const LOOK_AROUND: &str = "look-around (\"(?=\", \"(?!\", \"(?<=\", \"(?<!\") is not supported: matching takes linear time";
+pub(super) const LOOK_AROUND: &str = "look-around (\"(?=\", \"(?!\", \"(?<=\", \"(?<!\") is not supported in this place: matching \
+                           takes linear time; \"^/(?!api|admin)\" and \"/\\.(?!well-known)\" can be had";
 const BACKTRACKING: &str = "possessive quantifiers, atomic groups, conditions and recursion are not \
                             supported: matching takes linear time";
 const OPTION: &str = "the options \"m\", \"x\", \"n\" and \"J\" are not supported";

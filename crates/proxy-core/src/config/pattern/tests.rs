@@ -7,7 +7,7 @@ fn found(text: &str, subject: &str) -> Option<Vec<String>> {
     let mut captures = Captures::default();
     let is_found = pattern.captures(subject.as_bytes(), &mut captures);
     assert_eq!(is_found, pattern.is_match(subject.as_bytes()), "{text} {subject:?}");
-    let count = pattern.0.regex.captures_len();
+    let count = pattern.groups() + 1;
     let group = |number| String::from_utf8_lossy(captures.group(number).unwrap_or_default()).into();
     is_found.then(|| (1..count).map(group).collect())
 }
@@ -104,7 +104,20 @@ fn letters_of_either_case_are_the_same_where_it_is_said_so() {
 #[test]
 fn what_cannot_be_had_in_linear_time_is_refused_with_that_reason() {
     let reason = |text: &str| Pattern::new(text, false).map(|_| ()).expect_err(text);
-    for text in ["^/(?!index)", "(?=a)", "(?<=a)b", "(?<!a)b"] {
+    for text in [
+        "(?<=a)b",
+        "(?<!a)b",
+        "^((?!api).)*$",
+        "a|(?!b)c",
+        "(?!b)c|a",
+        "^/.*(?!x)",
+        "^/a?(?=x)",
+        "/(?!a+)b",
+        "/(?!a).*",
+        "/(?!a).{257}",
+        "^/(?!(?!a)b)",
+        "^(?:(?!a)b)",
+    ] {
         assert_eq!(reason(text), LOOK_AROUND_TOLD, "{text}");
     }
     for text in ["a++", "a*+", "a?+", "a{2}+", "(?>a)", "(?|a|b)", "(?R)", "(?(1)a)"] {
@@ -115,6 +128,9 @@ fn what_cannot_be_had_in_linear_time_is_refused_with_that_reason() {
     }
     for (text, expected) in [
         ("(a", "unclosed group"),
+        ("^(?!a", "unclosed group"),
+        ("^(?!a)*", "repetition operator missing expression"),
+        ("^(?<a>.)(?!b)(?<a>.)", "duplicate capture group name"),
         ("a)", "unopened group"),
         ("[a", "unclosed character class"),
         ("*a", "repetition operator missing expression"),
@@ -133,7 +149,8 @@ fn what_cannot_be_had_in_linear_time_is_refused_with_that_reason() {
     }
 }
 
-const LOOK_AROUND_TOLD: &str = "look-around (\"(?=\", \"(?!\", \"(?<=\", \"(?<!\") is not supported: matching takes linear time";
+const LOOK_AROUND_TOLD: &str = "look-around (\"(?=\", \"(?!\", \"(?<=\", \"(?<!\") is not supported in this place: matching takes linear \
+     time; \"^/(?!api|admin)\" and \"/\\.(?!well-known)\" can be had";
 
 #[test]
 fn what_is_too_large_is_refused_in_bounded_time() {
@@ -153,4 +170,52 @@ fn patterns_that_never_end_elsewhere_end() {
         let is_found = pattern.captures(subject.as_bytes(), &mut Captures::default());
         assert_eq!(is_found, text == "(a*)*(b|c)*$", "{text}");
     }
+}
+
+#[test]
+fn what_must_not_follow_is_looked_for_behind_what_has_one_length() {
+    for (text, subject, expected) in [
+        ("^/(?!api|admin)", "/shop", Some(&[][..])),
+        ("^/(?!api|admin)", "/api/x", None),
+        ("^/(?!api|admin)", "/administration", None),
+        ("^(?!/api)", "/x", Some(&[])),
+        ("^/(?!wiki/).*\\.(js|css)$", "/a/wiki/b.css", Some(&["css"])),
+        ("^/(?!wiki/).*\\.(js|css)$", "/wiki/b.css", None),
+        ("^/(a|b)/(?!x)(.*)$", "/a/yz", Some(&["a", "yz"])),
+        ("^/(a|b)/(?!x)(.*)$", "/b/xz", None),
+        // Every place is tried, and every one is looked at.
+        ("/\\.(?!well-known)", "/.well-known/.git", Some(&[])),
+        ("/\\.(?!well-known)", "/.well-known/a", None),
+        ("/\\.(?!well-known)", "/x/.", Some(&[])),
+        ("a(?!b)c?", "abac", Some(&[])),
+        ("a(?!a)(.)", "aab", Some(&["b"])),
+        // What must follow keeps what it has captured, in the order of the text.
+        ("^/(.)(?=(..))(.)", "/abc", Some(&["a", "bc", "b"])),
+        ("^/(?=.*x)(?!.*y)(.*)$", "/ax", Some(&["ax"])),
+        ("^/(?=.*x)(?!.*y)(.*)$", "/axy", None),
+        ("^/(?!(a))(.)", "/b", Some(&["", "b"])),
+        ("(?i)^/(?!API)(.)B", "/ab", Some(&["a"])),
+        ("(?i)^/(?!API)", "/api", None),
+        // Where a text has these letters it has no look-ahead.
+        ("^[(?!a)]$", "!", Some(&[])),
+        (r"^\(\?!a$", "(?!a", Some(&[])),
+        ("^[]()?!](?!x)", "](", Some(&[])),
+    ] {
+        check(text, subject, expected);
+    }
+}
+
+#[test]
+fn the_end_is_where_a_dollar_says_behind_a_look_too() {
+    for (subject, is_match) in [("/a.php", true), ("/a.php\n", true), ("/b.php", false)] {
+        check(r"^/(?!b)\w\.php$", subject, is_match.then_some(&[]));
+        check(r"^/(?!b\.php$)", subject, is_match.then_some(&[]));
+    }
+    assert_eq!(
+        Pattern::new("^/(?<one>.)(?!x)(?<two>.)", false)
+            .unwrap()
+            .named_groups()
+            .collect::<Vec<_>>(),
+        [("one", 1), ("two", 2)]
+    );
 }

@@ -69,12 +69,13 @@ fn what_is_around_an_expression_counts_as_in_nginx() {
 #[test]
 fn bad_expressions_are_told_with_their_place() {
     check_errors(
-        "http {\nserver {\nserver_name ~(;\nlocation ~ \"^/(?!index)\" { return 200; }\n\
+        "http {\nserver {\nserver_name ~(;\nlocation ~ \"^/(?<!index)\" { return 200; }\n\
          location ~*a( { return 200; }\nproxy_redirect ~[ /;\n}\n}",
         &[
             "3:13: invalid regular expression \"(\": unclosed group",
-            "4:12: invalid regular expression \"^/(?!index)\": look-around (\"(?=\", \"(?!\", \
-             \"(?<=\", \"(?<!\") is not supported: matching takes linear time",
+            "4:12: invalid regular expression \"^/(?<!index)\": look-around (\"(?=\", \"(?!\", \
+             \"(?<=\", \"(?<!\") is not supported in this place: matching takes linear time; \"^/(?!api|admin)\" \
+             and \"/\\.(?!well-known)\" can be had",
             "5:10: invalid regular expression \"a(\": unclosed group",
             "6:16: invalid regular expression \"[\": unclosed character class",
         ],
