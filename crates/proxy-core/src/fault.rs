@@ -234,7 +234,10 @@ impl fmt::Display for Fault {
             Fault::EmptyPath => write!(f, "the rewritten URI has a zero length"),
             Fault::NoUrl => write!(f, "the variables of \"proxy_pass\" make no valid URL"),
             Fault::NoResolver => {
-                write!(f, "no resolver for the name that the variables of \"proxy_pass\" make")
+                write!(
+                    f,
+                    "the name that the variables of \"proxy_pass\" make is none of the file's, and not looked up"
+                )
             }
             Fault::ValueTooLong => write!(f, "the value of a variable is too long"),
             Fault::NoSuchName => write!(f, "could not find the named location"),

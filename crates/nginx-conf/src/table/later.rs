@@ -10,8 +10,6 @@ pub(super) const STORE: &str = "answers are not written to files; where the same
 pub(super) const CACHE: &str = "not supported yet: there is no cache";
 const TLS: &str = "not supported yet: TLS is not served, listen without \"ssl\"";
 const TLS_UPSTREAM: &str = "not supported yet: no TLS is spoken to upstreams";
-const RESOLVER: &str = "not needed, leave it out: names of upstreams are looked up again by \
-                        themselves when a connection fails, by the system's resolver";
 const HTTP2: &str = "not supported yet: HTTP/1.0 and HTTP/1.1 are spoken";
 const ADDITION: &str = "not supported: `sub_filter </body> TEXT` adds a text to a page, not an \
                         answer from elsewhere";
@@ -19,8 +17,6 @@ const ADDITION: &str = "not supported: `sub_filter </body> TEXT` adds a text to 
 pub(super) const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
 
 pub(super) const ROWS: &[Row] = &[
-    row("resolver", HTTP_PAGE, HSL.and(UPSTREAM), Shape::words(1, ANY), Refused(RESOLVER)),
-    row("resolver_timeout", HTTP_PAGE, HSL.and(UPSTREAM), TIME, Refused(RESOLVER)),
     row("proxy_bind", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER)).already(&["off"]),
     row("proxy_force_ranges", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["off"]),
     row("proxy_store", PROXY_PAGE, HSL, WORD, Refused(STORE)).already(&["off"]),

@@ -6,9 +6,9 @@ const PASS: Contexts = LOCATION.and(IF).and(LIMIT_EXCEPT);
 
 pub(super) const ROWS: &[Row] = &[
     row("proxy_pass", PROXY_PAGE, PASS, WORD, Class::Implemented).note(
-        "http:// only; variables may make a name of an `upstream` or an address, other names are \
-             answered by 502 and never looked up; https is not supported yet; an \
-             answer with X-Accel-Redirect goes to the location that it names",
+        "http:// only, https is not supported yet; variables may make the name of an `upstream`, an \
+         address, or a name that `set`, `map` or `split_clients` of the file tell, another name is \
+         answered by 502; an answer with X-Accel-Redirect goes to the location that it names",
     ),
     row(
         "proxy_set_header",

@@ -23,6 +23,7 @@ mod rules;
 mod scope;
 mod server;
 mod syslog;
+mod told_names;
 mod upstream;
 
 use std::collections::HashMap;

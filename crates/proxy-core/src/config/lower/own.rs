@@ -6,6 +6,7 @@
 use nginx_conf::{Directive, Span};
 
 use super::Lower;
+use super::told_names::ToldTexts;
 use crate::config::model::{Expression, Geo, Map, OwnSource, OwnVariable, Split};
 use crate::config::pattern::{self, Pattern};
 use crate::config::variable::{OwnNames, is_built_in};
@@ -19,6 +20,8 @@ const OWN_VARIABLES_MAX: usize = 10_000;
 #[derive(Default)]
 pub(super) struct Own {
     pub(super) names: OwnNames,
+    /// What the file gives variables.
+    pub(super) texts: ToldTexts,
     /// What all expressions take of memory so far.
     pattern_bytes: usize,
 }
@@ -28,6 +31,7 @@ impl Lower<'_> {
     pub(super) fn own_names(&mut self, directives: &[Directive]) {
         for directive in directives {
             let tilde = |text: &str| text.starts_with('~');
+            self.own.texts.note(directive);
             match directive.name.text.as_str() {
                 "location" if directive.arg(0).is_some_and(tilde) => {
                     for word in &directive.args {

@@ -29,6 +29,7 @@ impl Lower<'_> {
                 self.error(span, message);
             }
             let template = self.template(directive, 0)?;
+            self.told_names(url, span);
             let url = PassUrl { by_variables: Some(Arc::new(template)), ..PassUrl::default() };
             return Some(scope.pass(usize::MAX, url, scope.written_redirects()));
         }

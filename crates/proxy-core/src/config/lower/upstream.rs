@@ -143,6 +143,11 @@ impl Lower<'_> {
     }
 }
 
+/// Whether a host is a name that is looked up.
+pub(super) fn is_name(host: &str, port: Option<u16>) -> bool {
+    port != Some(UNIX_PORT) && Address::literal(host, port.unwrap_or(HTTP_PORT)).is_none()
+}
+
 /// Idle connections that one worker keeps at most, whatever the file says.
 const KEEPALIVE_MAX: u64 = 65_536;
 

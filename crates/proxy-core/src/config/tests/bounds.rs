@@ -268,11 +268,6 @@ fn recipes_that_are_not_needed_say_so() {
         "unknown \"connection_upgrade\" variable; WebSocket passes without configuration: leave \
          this line out, and the \"map\" that makes the variable",
     );
-    check_server_error(
-        "resolver 127.0.0.11 valid=30s;",
-        "\"resolver\" directive is refused: not needed, leave it out: names of upstreams are looked \
-         up again by themselves when a connection fails, by the system's resolver",
-    );
     for (how, told) in [
         ("least_time header", "a directive of the commercial NGINX Plus; `least_conn` is near"),
         (

@@ -117,3 +117,63 @@ fn a_pass_by_variables_has_no_place_and_no_redirect_of_its_own() {
         "\"proxy_redirect default\" cannot be used with \"proxy_pass\" directive with variables",
     );
 }
+
+/// The groups that a file's own variables lead to, with their ports and whether they are looked up
+/// from time to time.
+fn told(content: &str) -> Vec<(String, Option<u16>, bool)> {
+    let config = good(&format!("http {{ upstream known {{ server 10.0.0.1; }} {content} }}"));
+    let groups = config.upstreams.iter().skip(1);
+    let shown = |group: &Upstream| {
+        let name = String::from_utf8(group.name.clone()).unwrap();
+        (name, group.port, group.servers.iter().all(|server| server.is_watched))
+    };
+    groups.map(shown).collect()
+}
+
+#[test]
+fn names_that_the_file_gives_its_variables_are_looked_up() {
+    let group = |name: &str, port| (name.to_owned(), Some(port), true);
+    for (content, expected) in [
+        (
+            "set $to http://app.ns.svc:81; location / { proxy_pass $to; }",
+            vec![group("app.ns.svc", 81)],
+        ),
+        (
+            "location / { set $to app; proxy_pass http://$to:81$request_uri; }",
+            vec![group("app", 81)],
+        ),
+        ("location / { set $to app; proxy_pass http://${to}/x/$1; }", vec![group("app", 80)]),
+        (
+            "set $a $b; set $b app; location / { proxy_pass http://$a$is_args$args; }",
+            vec![group("app", 80)],
+        ),
+        ("location / { proxy_pass http://app:81$uri; }", vec![group("app", 81)]),
+        // What is a group, an address or a path needs no look-up.
+        ("set $to known; location / { proxy_pass http://$to; }", vec![]),
+        ("set $to 10.0.0.2; location / { proxy_pass http://$to:81; }", vec![]),
+        ("set $to unix:/s; location / { proxy_pass http://$to; }", vec![]),
+        // What a request brings is not known.
+        ("location / { proxy_pass http://$host$request_uri; }", vec![]),
+        ("location ~ ^/(a) { proxy_pass http://$1; }", vec![]),
+        ("set $to $to; location / { proxy_pass http://$to; }", vec![]),
+    ] {
+        assert_eq!(told(&format!("server {{ {content} }}")), expected, "{content}");
+    }
+    let map = "map $uri $to { include_me a; default b:81; ~x known; }";
+    let split = "split_clients $uri $half { 50% c; * d; }";
+    let server =
+        "server { location / { proxy_pass http://$to; } location /h { proxy_pass http://$half; } }";
+    let expected = [group("a", 80), group("b", 81), group("c", 80), group("d", 80)];
+    assert_eq!(told(&format!("{map} {split} {server}")), expected);
+}
+
+#[test]
+fn names_that_a_request_brings_are_warned_of() {
+    let warned = |url: &str| {
+        let content = format!("set $a x; location / {{ proxy_pass {url}; }}");
+        let (_, told) = lowered(&format!("http {{ server {{ {content} }} }}")).unwrap();
+        told.iter().any(|one| one.contains("are not looked up"))
+    };
+    assert!(warned("http://$host") && warned("http://$a$host") && warned("$arg_to"));
+    assert!(!warned("http://$a") && !warned("http://$a/$host") && !warned("http://a$request_uri"));
+}
