@@ -140,7 +140,8 @@ fn check_server(config: &Config, server: &Server) {
 
 fn check_location(config: &Config, server: &Server, location: &Location) {
     if let Handler::Proxy(pass) = &location.handler {
-        assert!(pass.upstream < config.upstreams.len());
+        let is_made = pass.url.by_variables.is_some();
+        assert!(is_made || pass.upstream < config.upstreams.len());
     }
     for log in &location.logs.access {
         let is_known =
