@@ -24,12 +24,6 @@ pub fn parse_cgi_response(
 }
 
 fn read(window: &[u8], request_was_head: bool, head: &mut ResponseHead) -> Step<usize> {
-    const LIMITS: Limits = Limits {
-        line_bytes_max: usize::MAX,
-        field_bytes_max: usize::MAX,
-        head_bytes_max: usize::MAX,
-        fields_max: usize::MAX,
-    };
     let (mut status, mut length, mut is_moved) = (None, None, false);
     let take = |known, value: &[u8], field: Field| {
         match known {
@@ -49,7 +43,8 @@ fn read(window: &[u8], request_was_head: bool, head: &mut ResponseHead) -> Step<
         Ok(())
     };
     let fields = &mut head.fields;
-    let Some(end) = head::read_fields(window, 0, &LIMITS, Peer::Upstream, fields, take)? else {
+    let Some(end) = head::read_fields(window, 0, &Limits::NONE, Peer::Upstream, fields, take)?
+    else {
         return Ok(None);
     };
     head.version = Version::Http11;

@@ -39,6 +39,16 @@ pub struct Limits {
     pub fields_max: usize,
 }
 
+impl Limits {
+    /// None: the head of an answer is bounded as a whole, before it is read.
+    pub(crate) const NONE: Limits = Limits {
+        line_bytes_max: usize::MAX,
+        field_bytes_max: usize::MAX,
+        head_bytes_max: usize::MAX,
+        fields_max: usize::MAX,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {

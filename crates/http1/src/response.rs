@@ -68,19 +68,14 @@ pub fn parse_response(
 }
 
 fn read_response(window: &[u8], request_was_head: bool, head: &mut ResponseHead) -> Step<usize> {
-    const LIMITS: Limits = Limits {
-        line_bytes_max: usize::MAX,
-        field_bytes_max: usize::MAX,
-        head_bytes_max: usize::MAX,
-        fields_max: usize::MAX,
-    };
     let Some(at) = read_status_line(window, head)? else {
         return Ok(None);
     };
     let mut framing = Framing::new(Peer::Upstream, head.version);
     let take = |known, value: &[u8], _| framing.take(known, value);
     let fields = &mut head.fields;
-    let Some(end) = head::read_fields(window, at, &LIMITS, Peer::Upstream, fields, take)? else {
+    let Some(end) = head::read_fields(window, at, &Limits::NONE, Peer::Upstream, fields, take)?
+    else {
         return Ok(None);
     };
     framing.take_lists(fields, window)?;

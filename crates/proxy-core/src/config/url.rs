@@ -35,6 +35,16 @@ pub(crate) enum Target {
     Name,
 }
 
+/// The host and the port of a server, or its path with the port that stands for none. The error is
+/// nginx's message.
+pub(crate) fn place(text: &str) -> Result<HostPort<'_>, String> {
+    let at = match unix_host(text) {
+        Some(host) => host.map(|host| HostPort { host, port: Some(UNIX_PORT) }),
+        None => host_port(text),
+    };
+    at.map_err(|problem| format!("{problem} in upstream \"{text}\""))
+}
+
 impl Url<'_> {
     /// The parts of what follows the scheme; a URI begins with one of `ends`. The error is nginx's
     /// message.
@@ -55,12 +65,7 @@ impl Url<'_> {
             }
         };
         let authority = str::from_utf8(authority).map_err(|_| "invalid host".to_owned())?;
-        let at = match unix_host(authority) {
-            Some(host) => host.map(|host| HostPort { host, port: Some(UNIX_PORT) }),
-            None => host_port(authority),
-        };
-        let HostPort { host, port } =
-            at.map_err(|problem| format!("{problem} in upstream \"{authority}\""))?;
+        let HostPort { host, port } = place(authority)?;
         Ok(Url { host, port, uri })
     }
 

@@ -410,14 +410,18 @@ impl Settings {
     fn push_question(&self, out: &mut String) {
         let pass = self.pass(self.groups[1], "GET", "");
         let _ = writeln!(out, "location = {QUESTION} {{ internal; {pass}; }}");
-        if !self.is_fastcgi {
-            return;
+        if self.is_fastcgi {
+            self.push_calls("fastcgi", out);
         }
+    }
+
+    /// How a pass of that protocol calls its servers.
+    fn push_calls(&self, protocol: &str, out: &mut String) {
         let _ = writeln!(
             out,
-            "fastcgi_connect_timeout {}ms; fastcgi_send_timeout {}ms; fastcgi_read_timeout {}ms; \
-             fastcgi_next_upstream {}; fastcgi_next_upstream_tries {}; \
-             fastcgi_ignore_client_abort {};",
+            "{protocol}_connect_timeout {}ms; {protocol}_send_timeout {}ms; \
+             {protocol}_read_timeout {}ms; {protocol}_next_upstream {}; \
+             {protocol}_next_upstream_tries {}; {protocol}_ignore_client_abort {};",
             self.connect_ms,
             self.upstream_send_ms,
             self.upstream_read_ms,
@@ -441,9 +445,7 @@ impl Block {
             "client_header_timeout {}ms; client_body_timeout {}ms; send_timeout {}ms; \
              keepalive_timeout {}ms; keepalive_requests {}; client_max_body_size {}; \
              lingering_close {}; lingering_time {}ms; lingering_timeout {}ms; \
-             proxy_connect_timeout {}ms; proxy_send_timeout {}ms; proxy_read_timeout {}ms; \
-             proxy_next_upstream {}; proxy_next_upstream_tries {}; \
-             proxy_ignore_client_abort {}; client_body_buffer_size {}; proxy_http_version {}; \
+             client_body_buffer_size {}; proxy_http_version {}; \
              limit_conn held 1000; {PACKING} \
              add_header X-Place \"{serial}/s{name}/-\" always;",
             s.header_ms,
@@ -455,15 +457,10 @@ impl Block {
             s.lingering,
             s.lingering_time_ms,
             s.lingering_timeout_ms,
-            s.connect_ms,
-            s.upstream_send_ms,
-            s.upstream_read_ms,
-            s.next.join(" "),
-            s.tries,
-            if s.ignore_abort { "on" } else { "off" },
             s.replay_bytes,
             if s.http10 { "1.0" } else { "1.1" },
         );
+        s.push_calls("proxy", out);
         s.push_question(out);
         let pass = s.pass(s.groups[0], "$request_method", "");
         let uri = s.pass(s.groups[1], "$request_method", "/base/");

@@ -40,14 +40,9 @@ impl ChangeLists {
 
     /// Puts what the level says in the place of what those above it say.
     pub(super) fn replace(self, changes: &mut Changes) {
-        let both = |new: Option<Template>, old: &mut Option<Template>| {
-            if new.is_some() {
-                *old = new;
-            }
-        };
-        both(self.method, &mut changes.method);
-        both(self.body, &mut changes.body);
-        both(self.rate, &mut changes.rate);
+        set(&mut changes.method, self.method.map(Some));
+        set(&mut changes.body, self.body.map(Some));
+        set(&mut changes.rate, self.rate.map(Some));
         set(&mut changes.cookies.domains, self.domains.list());
         set(&mut changes.cookies.paths, self.paths.list());
         set(&mut changes.cookies.flags, self.flags.list());

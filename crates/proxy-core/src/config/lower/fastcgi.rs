@@ -10,10 +10,9 @@ use nginx_conf::Directive;
 use super::Lower;
 use super::proxy::{ProxyLists, ProxyScope};
 use super::scope::flag;
-use crate::config::address::{HostPort, host_port};
+use crate::config::address::HostPort;
 use crate::config::model::{FastCgi, Param, PassUrl, ProxyPass, Scheme, Script};
-use crate::config::url::UNIX_PORT;
-use crate::upstream::address::unix_host;
+use crate::config::url;
 
 /// The settings of one level that hold for its FastCGI passes.
 #[derive(Clone)]
@@ -136,14 +135,10 @@ impl Lower<'_> {
             self.error(span, "variables in \"fastcgi_pass\" are not supported yet");
             return None;
         }
-        let at = match unix_host(text) {
-            Some(host) => host.map(|host| HostPort { host, port: Some(UNIX_PORT) }),
-            None => host_port(text),
-        };
-        let HostPort { host, port } = match at {
-            Ok(parsed) => parsed,
-            Err(problem) => {
-                self.error(span, format!("{problem} in upstream \"{text}\""));
+        let HostPort { host, port } = match url::place(text) {
+            Ok(place) => place,
+            Err(message) => {
+                self.error(span, message);
                 return None;
             }
         };

@@ -9,10 +9,10 @@ use nginx_conf::{Directive, Span, units};
 use super::Lower;
 use super::balance::Balance;
 use super::scope::{millis, set};
-use crate::config::address::host_port;
+use crate::config::address::HostPort;
 use crate::config::model::{Method, Upstream, UpstreamServer};
-use crate::config::url::UNIX_PORT;
-use crate::upstream::address::{Address, unix_host};
+use crate::config::url::{self, UNIX_PORT};
+use crate::upstream::address::Address;
 
 /// Groups by name.
 #[derive(Default)]
@@ -85,18 +85,14 @@ impl Lower<'_> {
     fn upstream_server(&mut self, line: &Directive, balance: &Balance) -> Option<UpstreamServer> {
         let text = line.arg(0)?;
         let span = line.arg_span(0);
-        let at = match unix_host(text) {
-            Some(host) => host.map(|host| (host, UNIX_PORT)),
-            None => host_port(text).map(|at| (at.host, at.port.unwrap_or(HTTP_PORT))),
-        };
-        let (host, port) = match at {
-            Ok(at) => at,
-            Err(problem) => {
-                self.error(span, format!("{problem} in upstream \"{text}\""));
+        let HostPort { host, port } = match url::place(text) {
+            Ok(place) => place,
+            Err(message) => {
+                self.error(span, message);
                 return None;
             }
         };
-        let mut server = server(host, port);
+        let mut server = server(host, port.unwrap_or(HTTP_PORT));
         for index in 1..line.args.len() {
             let parameter = line.arg(index).unwrap_or_default();
             let taken = match parameter {
