@@ -53,7 +53,10 @@ impl ToldTexts {
         }
         let Some(texts) = self.0.get(&name.to_ascii_lowercase()) else { return false };
         let mut is_told = true;
-        for text in texts.iter().take(*left) {
+        for text in texts {
+            if *left == 0 {
+                return false;
+            }
             is_told &= self.expand(&format!("{before}{text}{after}"), left, out);
         }
         is_told

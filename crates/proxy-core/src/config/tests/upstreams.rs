@@ -177,3 +177,15 @@ fn names_that_a_request_brings_are_warned_of() {
     assert!(warned("http://$host") && warned("http://$a$host") && warned("$arg_to"));
     assert!(!warned("http://$a") && !warned("http://$a/$host") && !warned("http://a$request_uri"));
 }
+
+#[test]
+fn names_beyond_those_that_are_looked_at_are_warned_of() {
+    for (names, is_warned) in [(999, false), (1_000, true)] {
+        let lines: String = (0..names).map(|n| format!("/{n} a{n}; ")).collect();
+        let pass = "server { location / { proxy_pass http://$to; } }";
+        let (config, told) =
+            lowered(&format!("http {{ map $uri $to {{ {lines} }} {pass} }}")).unwrap();
+        assert_eq!(told.iter().any(|one| one.contains("are not looked up")), is_warned, "{names}");
+        assert_eq!(config.upstreams.len(), 999);
+    }
+}
