@@ -38,7 +38,7 @@ const UNREAD: Fault = Fault::Other(5);
 
 /// What a compressed file has.
 #[derive(Debug)]
-struct Peek {
+pub(crate) struct Peek {
     head: Vec<u8>,
     /// How many bytes were compressed, as far as that can be told.
     len: Len,
@@ -98,6 +98,20 @@ impl Len {
 }
 
 impl Peek {
+    /// Looks at a compressed file. `None` if it was moved or cannot be read.
+    pub(crate) fn of(fs: &mut dyn Fs, path: &Path, probe: &Probe) -> Option<Peek> {
+        let file = open_same(fs, path, probe.id).ok()?;
+        let peek = (0..PEEK_TRIES_MAX).find_map(|_| Peek::at(fs, file).ok());
+        fs.close(file);
+        peek
+    }
+
+    /// Whether all that was compressed is what was written out of a known file.
+    pub(crate) fn is_delivered_by(&self, known: &Known) -> bool {
+        let is_out = !known.foreign || known.delivered;
+        is_out && self.len.is(known.position.frontier) && self.fits(&known.position)
+    }
+
     /// Looks at an open compressed file.
     fn at(fs: &mut dyn Fs, file: Handle) -> Result<Peek, Fault> {
         let (mut reader, mut head, mut filled) = (Reader::default(), vec![0; PEEK_BYTES], 0);
@@ -417,6 +431,13 @@ impl Stream {
         }
     }
 
+    /// Whether all that a compressed file has was read here.
+    pub(crate) fn has_delivered(&self, peek: &Peek) -> bool {
+        let open = self.generations.iter().map(|one| Known::ours(one.written));
+        open.chain(self.closed.iter().chain(&self.gone).copied())
+            .any(|known| peek.is_delivered_by(&known))
+    }
+
     /// Whether a file of this length was read to its end: of one that cannot be unpacked nothing
     /// else is known.
     fn has_read(&self, len: Len) -> bool {
@@ -466,10 +487,7 @@ pub(crate) fn is_packed_from(
     plain: Handle,
 ) -> bool {
     let Ok(size) = fs.probe(plain).map(|plain| plain.size) else { return false };
-    let Ok(file) = open_same(fs, path, probe.id) else { return false };
-    let peek = (0..PEEK_TRIES_MAX).find_map(|_| Peek::at(fs, file).ok());
-    fs.close(file);
-    let peek = peek.filter(|peek| size > 0 && peek.len.is(size));
+    let peek = Peek::of(fs, path, probe).filter(|peek| size > 0 && peek.len.is(size));
     let is_like = |peek: Peek| (0..PEEK_TRIES_MAX).find_map(|_| peek.is_like(fs, plain, false));
     peek.and_then(is_like) == Some(true)
 }

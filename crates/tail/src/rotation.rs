@@ -17,8 +17,8 @@ use crate::position::{HEAD_BYTES_MAX, Position};
 use crate::unpack::UNPACKS;
 
 /// A copy that took the place of its original is told from the same text written anew by having
-/// at least so much of it.
-const SAME_TEXT_BYTES_MIN: u64 = 32;
+/// at least so much of it, and so are one path's lines from another one's.
+pub(crate) const SAME_TEXT_BYTES_MIN: u64 = 32;
 
 /// The state of the path in the moment the strays were seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,14 +6,17 @@
 use std::path::{Path, PathBuf};
 
 use crate::admission::READS_MAX;
+use crate::checkpoint::Known;
 use crate::content::{is_compressed_text, open_same};
 use crate::discover::{GLANCES_PER_TURN, LOOKS_MAX, LOOKS_PER_TURN};
 use crate::engine::Engine;
+use crate::folder::Moving;
 use crate::fs::{Fault, FileId, Fs, Probe};
 use crate::look::{Paths, Scene};
-use crate::packed::is_packed_from;
+use crate::packed::{Peek, is_packed_from};
+use crate::position::Position;
 use crate::report::Notice;
-use crate::rotation::Snapshot;
+use crate::rotation::{SAME_TEXT_BYTES_MIN, Snapshot};
 use crate::stream::{Closeness, Generation, Look, Stream, same_file};
 use crate::unpack::UNPACKS;
 
@@ -166,7 +169,9 @@ impl Engine {
                 None => {}
             }
         }
-        self.move_packed_over(fs, at, &snapshot);
+        if self.account_for_packed(fs, at, &snapshot).is_err() {
+            return Look::Again;
+        }
         snapshot
             .packed
             .retain(|(_, probe)| self.owner_of(probe.id).is_none_or(|other| other == at));
@@ -266,14 +271,29 @@ impl Engine {
         Owner::This
     }
 
-    /// What a file of another path was compressed to, which is open and has no name any more, may be
-    /// among this path's files: then so is that file.
-    fn move_packed_over(&mut self, fs: &mut dyn Fs, at: usize, snapshot: &Snapshot) {
+    /// A compressed file among this path's files may have been made of one that another path knows:
+    /// paths may have exchanged their files, and who knows the plain one has seen it elsewhere last.
+    fn account_for_packed(
+        &mut self,
+        fs: &mut dyn Fs,
+        at: usize,
+        snapshot: &Snapshot,
+    ) -> Result<(), Moving> {
         let is_stray = |(_, probe): &&(PathBuf, Probe)| !self.streams[at].has(probe.id);
         let strays: Vec<_> = snapshot.packed.iter().filter(is_stray).collect();
         if !UNPACKS || strays.is_empty() {
-            return;
+            return Ok(());
         }
+        self.move_open_over(fs, at, &strays);
+        for (path, probe) in strays {
+            self.take_over_delivered(fs, at, (path, probe))?;
+        }
+        Ok(())
+    }
+
+    /// What a file of another path was compressed to, which is open and has no name any more, may be
+    /// among the strays: then so is that file.
+    fn move_open_over(&mut self, fs: &mut dyn Fs, at: usize, strays: &[&(PathBuf, Probe)]) {
         let others = self.finder.index.open.iter().filter(|other| **other != at);
         let others = others.take(OTHERS_ASKED_MAX).copied();
         let files = others.flat_map(|other| {
@@ -288,6 +308,62 @@ impl Engine {
                 self.move_over(other, at, id);
             }
         }
+    }
+
+    /// All of a compressed file may have been written out by another path, which finds what it was
+    /// made of nowhere: then it is known to this path as written out, too.
+    fn take_over_delivered(
+        &mut self,
+        fs: &mut dyn Fs,
+        at: usize,
+        (path, probe): (&Path, &Probe),
+    ) -> Result<(), Moving> {
+        let owner = self.owner_of(probe.id);
+        let Some(peek) = Peek::of(fs, path, probe).filter(|_| owner.is_none_or(|one| one == at))
+        else {
+            return Ok(());
+        };
+        // What this path has read itself it knows better.
+        if self.streams[at].has_delivered(&peek) {
+            return Ok(());
+        }
+        for other in (0..self.streams.len()).filter(|other| *other != at) {
+            let Some(position) = self.take_delivered(fs, other, &peek)? else { continue };
+            let position = Position { id: probe.id, ..position };
+            self.streams[at].closed.push(Known::delivered(position));
+            self.note_owned(at);
+            self.note_changed(at);
+            self.note_state(other);
+            self.note_changed(other);
+            break;
+        }
+        Ok(())
+    }
+
+    /// Takes from a path what it knows of a file that has the bytes of a compressed one, all of which
+    /// were written out, and that is nowhere to be found.
+    fn take_delivered(
+        &mut self,
+        fs: &mut dyn Fs,
+        from: usize,
+        peek: &Peek,
+    ) -> Result<Option<Position>, Moving> {
+        let stream = &mut self.streams[from];
+        // A line or two may well be the same in the files of two paths.
+        let is_long = |known: &Known| known.position.frontier >= SAME_TEXT_BYTES_MIN;
+        let is_all = |known: &Known| is_long(known) && peek.is_delivered_by(known);
+        if let Some(place) = stream.gone.iter().position(is_all) {
+            return Ok(Some(stream.gone.remove(place).position));
+        }
+        let Some(place) = stream.closed.iter().position(is_all) else { return Ok(None) };
+        let id = stream.closed[place].position.id;
+        for dir in stream.dirs(&self.options.rotated) {
+            let is_it = |seen| same_file(id, seen);
+            if self.finder.folders.find(fs, &dir, is_it, id.ino)?.is_some() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(stream.closed.remove(place).position))
     }
 
     /// What one stream knows of a file goes to the one among whose files it is now.

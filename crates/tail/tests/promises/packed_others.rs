@@ -140,3 +140,76 @@ fn of_two_paths_that_a_compressed_file_may_be_of_the_one_that_knows_it_has_it() 
     }
     assert_eq!(desk.output(), "more\nnewer\n");
 }
+
+#[test]
+fn what_another_path_wrote_out_of_a_compressed_file_does_not_come_again() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    desk.append(LOG, "one, and a line of its own that is long\n");
+    desk.append(OTHER, "two\n");
+    desk.settle(0);
+    desk.restart();
+    // The paths exchanged their files before one was compressed: who knows it finds it there.
+    desk.append(LOG, "more\n");
+    compress(&mut desk, LOG, &format!("{OTHER}.1.gz"));
+    desk.delete(LOG);
+    desk.rename(OTHER, LOG);
+    desk.settle(20_000);
+    desk.append(LOG, "three\n");
+    desk.settle(40_000);
+    // By now it has forgotten it.
+    desk.append(OTHER, "newest\n");
+    for second in 30..60 {
+        desk.settle(second * 2000);
+    }
+    assert_eq!(desk.output(), "more\nthree\nnewest\n");
+}
+
+#[test]
+fn a_closed_file_that_was_compressed_among_another_paths_files_does_not_come_again() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    desk.append(LOG, "one, and a line of its own that is long\n");
+    desk.append(OTHER, "two\n");
+    desk.settle(0);
+    desk.rename(LOG, &format!("{LOG}.1"));
+    desk.append(LOG, "three\n");
+    // Long enough for it to be closed.
+    for second in 1..60 {
+        desk.settle(second * 2000);
+    }
+    compress(&mut desk, &format!("{LOG}.1"), &format!("{OTHER}.1.gz"));
+    desk.delete(&format!("{LOG}.1"));
+    desk.rename(OTHER, &format!("{OTHER}.0"));
+    desk.append(OTHER, "newest\n");
+    for second in 60..90 {
+        desk.settle(second * 2000);
+    }
+    assert_eq!(desk.output(), "one, and a line of its own that is long\ntwo\nthree\nnewest\n");
+}
+
+#[test]
+fn the_same_text_of_two_paths_is_written_out_twice_however_one_was_compressed() {
+    let long = "the same text that two paths write, and longer than a line or two\n";
+    // Where the first is gone, too, only lines that are long tell the two apart.
+    for (text, is_gone) in [(long, false), ("the same\n", false), ("the same\n", true)] {
+        let mut desk = Desk::new(&[LOG, OTHER]);
+        desk.append(LOG, text);
+        desk.settle(0);
+        desk.rename(LOG, &format!("{LOG}.1"));
+        desk.append(LOG, "three\n");
+        for second in 1..60 {
+            desk.settle(second * 2000);
+        }
+        if is_gone {
+            desk.delete(&format!("{LOG}.1"));
+            desk.settle(122_000);
+        }
+        desk.append(OTHER, text);
+        compress(&mut desk, OTHER, &format!("{OTHER}.1.gz"));
+        desk.delete(OTHER);
+        desk.append(OTHER, "newest\n");
+        for second in 65..90 {
+            desk.settle(second * 2000);
+        }
+        assert_eq!(desk.output(), format!("{text}three\n{text}newest\n"), "{is_gone}");
+    }
+}
