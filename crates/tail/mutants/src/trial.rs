@@ -58,6 +58,12 @@ impl Bench {
         if !built.is_some_and(|status| status.success()) {
             return Ok(Verdict::NotBuilt(first_error(&self.said())));
         }
+        // Tests of their own crates take seconds, and most faults fail them; the simulator is slower.
+        // A package that has none says so, which is no verdict.
+        self.cargo(&["test", "--package", package, "--test", "*"], self.limit)?;
+        if let Some(failure) = first_failure(&self.said()) {
+            return Ok(Verdict::Failed(failure));
+        }
         Ok(match self.cargo(&["test", "--package", package], self.limit)? {
             None => Verdict::TimedOut,
             Some(status) if status.success() => Verdict::Passed,
