@@ -6,6 +6,8 @@ pub mod beneath;
 pub mod file;
 pub mod inotify;
 pub mod limits;
+#[cfg(all(panic = "abort", target_env = "musl"))]
+mod no_unwind;
 pub mod poller;
 pub mod socket;
 pub mod stdout;
