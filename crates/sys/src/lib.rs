@@ -3,6 +3,8 @@
 //! It owns no policy: no retries, no timeouts, no knowledge of HTTP or of log files.
 
 pub mod beneath;
+#[cfg(all(target_arch = "x86_64", any(target_env = "musl", test)))]
+mod copy;
 pub mod file;
 pub mod inotify;
 pub mod limits;
