@@ -12,5 +12,6 @@ pub mod limits;
 mod no_unwind;
 pub mod poller;
 pub mod socket;
+pub mod start;
 pub mod stdout;
 pub mod wake;
