@@ -35,6 +35,9 @@ const WORKERS_MAX: usize = 8;
 /// How long workers may take to stop at once; they look for commands between two events.
 const STOP_MAX: Duration = Duration::from_secs(1);
 
+/// After a start or a reload, when all threads have run what only that needs.
+const SETTLE: Duration = Duration::from_millis(200);
+
 /// Signals in the order in which they are looked at, those in a hurry first.
 const SIGNALS: [(i32, Event); 6] = [
     (SIGINT, Event::Int),
@@ -77,6 +80,8 @@ struct Process {
     sink: Arc<LogSink>,
     signals: Signals,
     pid_file: PidFile,
+    /// When what the start or a reload has needed is given back.
+    settles: Option<Instant>,
 }
 
 fn start(
@@ -133,6 +138,7 @@ fn start(
         sink: Arc::clone(sink),
         signals,
         pid_file,
+        settles: Some(Instant::now() + SETTLE),
     })
 }
 
@@ -195,6 +201,7 @@ impl Process {
         let code = loop {
             let now = Instant::now();
             let due = next_turn(self.phase, self.reloads.due(), self.lookups.due());
+            let due = due.into_iter().chain(self.settles).min();
             let limit = due.map(|due| due.saturating_duration_since(now));
             if let Err(error) = self.signals.wait(limit) {
                 log::error!(target: ALERT, "cannot wait for signals: {error}");
@@ -211,6 +218,11 @@ impl Process {
 
     /// Does what has come up; the exit code once it is the end.
     fn turn(&mut self, now: Instant) -> Option<u8> {
+        if self.settles.is_some_and(|at| at <= now) {
+            self.settles = None;
+            sys::start::forget_code();
+            sys::start::forget_stack();
+        }
         let failure = self.crew.take_failure();
         let is_finishing = matches!(self.phase, Phase::Finishing(_));
         if failure.is_some() || (self.crew.running() == 0 && !is_finishing) {
@@ -299,6 +311,7 @@ impl Process {
                 log::error!(target: EMERG, "the new configuration is refused; the old one stays in force");
             }
         }
+        self.settles = Some(Instant::now() + SETTLE);
     }
 
     fn take_up(&mut self, runtime: Arc<Runtime>, sockets: Vec<ListenSocket>) {

@@ -1,6 +1,9 @@
 //! Owns reading answers as they come in pieces: the status, where each answer ends, and whether the
 //! connection ends with it.
-//! For a known upstream whose answers have a `Content-Length`; not a reader for general use.
+//! For a known upstream whose answers have a `Content-Length`, or are chunked where a proxy has
+//! changed them; not a reader for general use.
+
+use http1::{BodyLength, BodyReader};
 
 use crate::Fault;
 
@@ -20,7 +23,24 @@ pub(crate) struct Whole {
 struct Head {
     whole: Whole,
     head_bytes: usize,
-    body_bytes: usize,
+    /// How many bytes the body has; none where it is chunked.
+    body_bytes: Option<usize>,
+}
+
+/// What of a body is still to come.
+#[derive(Debug)]
+enum Rest {
+    Bytes(usize),
+    Chunks(BodyReader),
+}
+
+impl Head {
+    fn rest(&self) -> Rest {
+        match self.body_bytes {
+            Some(bytes) => Rest::Bytes(bytes),
+            None => Rest::Chunks(BodyReader::new(BodyLength::Chunked)),
+        }
+    }
 }
 
 /// The head that the last answer had. Within one second most answers have the very same one, and a
@@ -34,32 +54,32 @@ pub(crate) struct LastHead {
 /// One answer that may come in any number of pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    /// What has come of a head whose end has not.
+    /// What has come of a head, or of a chunk's line, whose end has not.
     begun: Vec<u8>,
-    /// Once the head is whole: what will be said, and bytes of the body that are still to come.
-    body: Option<(Whole, usize)>,
+    /// Once the head is whole: what will be said, and what of the body is still to come.
+    body: Option<(Whole, Rest)>,
 }
 
 impl Answer {
     /// Takes the next piece; gives the answer when it has its last byte.
     ///
     /// # Errors
-    /// If this is no HTTP/1 answer with a length, or more comes than its length.
+    /// If this is no HTTP/1 answer whose end is told, or more comes than that.
     pub(crate) fn take(
         &mut self,
         bytes: &[u8],
         last: &mut LastHead,
     ) -> Result<Option<Whole>, Fault> {
-        let Some((whole, left)) = self.body else {
-            return self.take_head(bytes, last);
-        };
-        self.finish(whole, left, bytes.len())
+        match self.body.take() {
+            Some((whole, rest)) => self.finish(whole, rest, bytes),
+            None => self.take_head(bytes, last),
+        }
     }
 
     fn take_head(&mut self, bytes: &[u8], last: &mut LastHead) -> Result<Option<Whole>, Fault> {
         if self.begun.is_empty() && !last.bytes.is_empty() && bytes.starts_with(&last.bytes) {
-            let Head { whole, head_bytes, body_bytes } = last.head;
-            return self.finish(whole, body_bytes, bytes.len() - head_bytes);
+            let came = bytes.get(last.head.head_bytes..).unwrap_or_default();
+            return self.finish(last.head.whole, last.head.rest(), came);
         }
         self.begun.extend_from_slice(bytes);
         let Some(head) = read_head(&self.begun)? else {
@@ -71,21 +91,45 @@ impl Answer {
         last.head = head;
         last.bytes.clear();
         last.bytes.extend_from_slice(self.begun.get(..head.head_bytes).unwrap_or_default());
-        let came = self.begun.len() - head.head_bytes;
+        let came = self.begun.split_off(head.head_bytes);
         self.begun.clear();
-        self.finish(head.whole, head.body_bytes, came)
+        self.finish(head.whole, head.rest(), &came)
     }
 
-    fn finish(&mut self, whole: Whole, left: usize, came: usize) -> Result<Option<Whole>, Fault> {
-        match left.checked_sub(came) {
-            None => Err(Fault::new("more came than the answer's length")),
-            Some(0) => {
-                self.body = None;
-                Ok(Some(whole))
+    fn finish(&mut self, whole: Whole, rest: Rest, came: &[u8]) -> Result<Option<Whole>, Fault> {
+        let left = match rest {
+            Rest::Bytes(left) => match left.checked_sub(came.len()) {
+                None => return Err(Fault::new("more came than the answer's length")),
+                Some(0) => None,
+                Some(left) => Some(Rest::Bytes(left)),
+            },
+            Rest::Chunks(reader) => self.chunks(reader, came)?,
+        };
+        self.body = left.map(|left| (whole, left));
+        Ok(if self.body.is_none() { Some(whole) } else { None })
+    }
+
+    /// Reads chunks; nothing is left once the last has come.
+    fn chunks(&mut self, mut reader: BodyReader, came: &[u8]) -> Result<Option<Rest>, Fault> {
+        self.begun.extend_from_slice(came);
+        let mut used = 0;
+        loop {
+            let rest = self.begun.get(used..).unwrap_or_default();
+            let part =
+                reader.read(rest).map_err(|fault| Fault::new(format!("chunks: {fault:?}")))?;
+            used += part.used;
+            if reader.is_done() {
+                let is_all = used == self.begun.len();
+                self.begun.clear();
+                return if is_all {
+                    Ok(None)
+                } else {
+                    Err(Fault::new("more came than its chunks"))
+                };
             }
-            Some(left) => {
-                self.body = Some((whole, left));
-                Ok(None)
+            if part.used == 0 {
+                self.begun.drain(..used);
+                return Ok(Some(Rest::Chunks(reader)));
             }
         }
     }
@@ -106,10 +150,13 @@ fn read_head(bytes: &[u8]) -> Result<Option<Head>, Fault> {
         .and_then(|digits| digits.parse().ok())
         .ok_or_else(|| Fault::new(format!("\"{first}\" is no status line")))?;
     let closes = lines.clone().any(|line| line == "connection: close");
+    let is_chunked = lines.clone().any(|line| line == "transfer-encoding: chunked");
     let body_bytes = lines
         .find_map(|line| line.strip_prefix("content-length:"))
-        .and_then(|length| length.trim().parse().ok())
-        .ok_or_else(|| Fault::new(format!("the answer {status} has no Content-Length")))?;
+        .and_then(|length| length.trim().parse().ok());
+    if body_bytes.is_some() == is_chunked {
+        return Err(Fault::new(format!("the answer {status} does not tell its end, or twice")));
+    }
     Ok(Some(Head { whole: Whole { status, closes }, head_bytes: end + 4, body_bytes }))
 }
 
@@ -155,6 +202,14 @@ mod tests {
     fn answers_that_follow_each_other_are_told_apart_in_any_pieces() {
         let other = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
         check(&[WHOLE, WHOLE, other, WHOLE], &[200, 200, 503, 200]);
+    }
+
+    #[test]
+    fn chunks_are_read_to_the_last_in_any_pieces() {
+        let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+                        3\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n";
+        check(&[chunked, chunked, WHOLE, chunked], &[200, 200, 200, 200]);
+        check_refused(&[&chunked[..], b"!"].concat());
     }
 
     #[test]

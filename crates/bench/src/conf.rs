@@ -39,6 +39,68 @@ http {{
     )
 }
 
+/// The `http` part of a file that is tuned but for what `server` says, and `http` before it.
+fn serving(http: &str, listen: u16, upstream: u16, server: &str) -> String {
+    format!(
+        "worker_processes 1;
+events {{ worker_connections 4096; }}
+http {{
+    {SPOOLS}
+    proxy_max_temp_file_size 0; proxy_http_version 1.1; proxy_set_header Connection \"\";
+    upstream app {{ server 127.0.0.1:{upstream}; keepalive 256; }}
+    {http}
+    server {{
+        listen 127.0.0.1:{listen};
+        {server}
+    }}
+}}
+"
+    )
+}
+
+/// Answers are compressed at the least level.
+pub(crate) fn packed(listen: u16, upstream: u16) -> String {
+    let http = "access_log off; gzip on; gzip_comp_level 1; gzip_types application/json;";
+    serving(http, listen, upstream, "location / { proxy_pass http://app; }")
+}
+
+/// Each key has a rate of its own, which no run reaches.
+pub(crate) fn limited(listen: u16, upstream: u16) -> String {
+    let http = "access_log off; limit_req_zone $arg_k zone=clients:16m rate=10000r/s;";
+    let server =
+        "location / { limit_req zone=clients burst=10000 nodelay; proxy_pass http://app; }";
+    serving(http, listen, upstream, server)
+}
+
+/// For the first answer, which is asked for at the root.
+const FIRST: &str = "location = / { proxy_pass http://app; }";
+
+/// Where the one location is that all files with many have.
+pub(crate) const PLACE: &str = "/place/05000/x";
+
+/// So many locations by prefix, of which [`PLACE`]'s is one.
+pub(crate) fn places(listen: u16, upstream: u16, count: usize) -> String {
+    let numbers = (0..count).map(|number| if count == 1 { 5_000 } else { number });
+    let place =
+        |number| format!("location /place/{number:05}/ {{ proxy_pass http://app; }}\n        ");
+    let places = numbers.map(place).collect::<String>() + FIRST;
+    serving("access_log off;", listen, upstream, &places)
+}
+
+/// What the last of the locations by pattern takes.
+pub(crate) const LAST_PATTERN: &str = "/part20/page-7.html";
+
+/// Twenty locations by pattern, and a line for each request.
+pub(crate) fn patterns(listen: u16, upstream: u16) -> String {
+    let pattern = |number: usize| {
+        format!(
+            "location ~ ^/part{number:02}/([a-z]+)-(\\d+)\\.(html|json)$ {{ proxy_pass http://app; }}\n        "
+        )
+    };
+    let patterns = (1..=20).map(pattern).collect::<String>() + FIRST;
+    serving("access_log /dev/null;", listen, upstream, &patterns)
+}
+
 /// Where the file of 4 KiB is.
 pub(crate) const SMALL_FILE: &str = "/four.txt";
 /// Where that of 1 MiB is.

@@ -22,19 +22,28 @@ const EVENTS_MAX: usize = 512;
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Request {
     /// Path of the upstream's.
     pub(crate) path: &'static str,
     /// A connection for each request: `Connection: close`.
     pub(crate) closes: bool,
+    /// Says that compressed answers are taken.
+    pub(crate) takes_gzip: bool,
+    /// So many different keys take turns behind the path; none where it is as it stands.
+    pub(crate) keys: u32,
 }
+
+/// Digits of a key.
+const KEY_DIGITS: usize = 6;
 
 /// What one run did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Done {
     /// Whole answers of status 200.
     pub(crate) requests: u64,
+    /// Bytes of those, with their heads and framing.
+    pub(crate) bytes: u64,
     /// From the first request to the last answer.
     pub(crate) wall: Duration,
 }
@@ -59,12 +68,16 @@ struct Connection {
 pub(crate) struct Load {
     address: SocketAddr,
     request: Vec<u8>,
+    /// Where the key stands in the request, if there is one; how many there are, and which is next.
+    key: Option<(usize, u32, u32)>,
     poller: Poller,
     connections: Vec<Connection>,
     last: LastHead,
     buffer: Vec<u8>,
     /// Requests under way.
     pending: usize,
+    /// Bytes read in this run.
+    bytes: u64,
 }
 
 impl Load {
@@ -76,15 +89,20 @@ impl Load {
     pub(crate) fn open(address: SocketAddr, count: usize, request: Request) -> Result<Self, Fault> {
         let poller = Poller::new().map_err(|error| Fault::new(format!("no poller: {error}")))?;
         let connection = if request.closes { "Connection: close\r\n" } else { "" };
-        let text = format!("GET {} HTTP/1.1\r\nHost: {address}\r\n{connection}\r\n", request.path);
+        let packed = if request.takes_gzip { "Accept-Encoding: gzip\r\n" } else { "" };
+        let key = if request.keys > 0 { "?k=000000" } else { "" };
+        let line = format!("GET {}{key}", request.path);
+        let text = format!("{line} HTTP/1.1\r\nHost: {address}\r\n{connection}{packed}\r\n");
         let mut load = Self {
             address,
             request: text.into_bytes(),
+            key: (request.keys > 0).then(|| (line.len() - KEY_DIGITS, request.keys, 0)),
             poller,
             connections: Vec::with_capacity(count),
             last: LastHead::default(),
             buffer: vec![0; BUFFER_BYTES],
             pending: 0,
+            bytes: 0,
         };
         for place in 0..count {
             let connection = load.connect(place)?;
@@ -102,6 +120,7 @@ impl Load {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let began = Instant::now();
         let mut requests = 0;
+        self.bytes = 0;
         for place in 0..self.connections.len() {
             self.ask(place)?;
         }
@@ -122,7 +141,7 @@ impl Load {
                 }
             }
         }
-        Ok(Done { requests, wall: began.elapsed() })
+        Ok(Done { requests, bytes: self.bytes, wall: began.elapsed() })
     }
 
     fn connect(&self, place: usize) -> Result<Connection, Fault> {
@@ -130,6 +149,17 @@ impl Load {
         let socket = socket::connect(self.address).map_err(broken)?;
         self.poller.add(&socket, place as u64, Interest::Edges).map_err(broken)?;
         Ok(Connection { socket, answer: Answer::default(), state: State::Idle })
+    }
+
+    /// Writes the next key into the request.
+    fn turn_key(&mut self) {
+        let Some((at, count, next)) = &mut self.key else { return };
+        let mut left = *next;
+        for digit in self.request.iter_mut().skip(*at).take(KEY_DIGITS).rev() {
+            *digit = b'0' + (left % 10) as u8;
+            left /= 10;
+        }
+        *next = (*next + 1) % *count;
     }
 
     /// Sends the request on the connection at `place`, a new one if the server has ended it.
@@ -140,6 +170,7 @@ impl Load {
                 *used = fresh;
             }
         }
+        self.turn_key();
         let Some(connection) = self.connections.get_mut(place) else {
             return Err(Fault::new("a report of a connection that is not there"));
         };
@@ -174,6 +205,7 @@ impl Load {
                     return Err(Fault::new(format!("no whole answer: {other:?}, {state:?}")));
                 }
             };
+            self.bytes += count as u64;
             let bytes = self.buffer.get(..count).unwrap_or_default();
             match connection.answer.take(bytes, &mut self.last)? {
                 Some(Whole { status: 200, closes: false }) => {
@@ -212,7 +244,8 @@ mod tests {
     }
 
     fn check(path: &'static str, closes: bool) {
-        let mut load = Load::open(upstream(), 8, Request { path, closes }).unwrap();
+        let mut load =
+            Load::open(upstream(), 8, Request { path, closes, ..Request::default() }).unwrap();
         let first = load.run(Duration::from_millis(50)).unwrap();
         assert!(first.requests > 8, "{first:?}");
         for _ in 0..50 {
@@ -241,7 +274,7 @@ mod tests {
             let answer = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
             std::io::Write::write_all(&mut stream, answer).unwrap();
         });
-        let request = Request { path: upstream::SMALL, closes: false };
+        let request = Request { path: upstream::SMALL, ..Request::default() };
         let fault = Load::open(address, 1, request).err().unwrap();
         assert_eq!(fault.to_string(), "the answer was 502");
     }

@@ -173,7 +173,7 @@ impl Plan {
     /// is this program itself.
     pub(crate) fn program(&self, side: Side) -> Option<&Path> {
         match side {
-            Side::Ours => Some(self.ours.as_ref().unwrap_or(&self.peer)),
+            Side::Ours | Side::Plain => Some(self.ours.as_ref().unwrap_or(&self.peer)),
             Side::Peer => Some(&self.peer),
             Side::Before => self.before.as_deref(),
             Side::Relay => None,

@@ -14,6 +14,8 @@ pub(crate) enum Side {
     Peer,
     /// The program of this kit as it was before a change.
     Before,
+    /// The program of this kit without what a case is about.
+    Plain,
     /// The bare relay, which does a proxy's system calls and nothing else.
     Relay,
 }

@@ -20,14 +20,19 @@ use crate::Fault;
 pub(crate) const SMALL: &str = "/";
 /// Path of an answer of 1 MiB.
 pub(crate) const LARGE: &str = "/mebibyte";
+/// Path of an answer of 16 KiB, JSON as applications write it.
+pub(crate) const JSON: &str = "/json";
 /// Path of a small answer that comes late.
 pub(crate) const LATE: &str = "/late";
 
+/// Bytes of the body at [`JSON`].
+const JSON_BYTES: usize = 16 * 1024;
 /// Bytes of the body at [`LARGE`].
 pub(crate) const LARGE_BYTES: usize = 1024 * 1024;
 /// How long a request for [`LATE`] waits in the proxy cases.
 pub(crate) const WAIT: Duration = Duration::from_secs(5);
 
+const TEXT: &str = "text/plain";
 /// Field of the last answer of a connection.
 const LAST: &str = "Connection: close\r\n";
 /// Key of the listening socket among the poller's; the others' are numbers or places.
@@ -67,16 +72,18 @@ struct Answers {
     small_last: Rc<[u8]>,
     large: Rc<[u8]>,
     large_last: Rc<[u8]>,
+    json: Rc<[u8]>,
 }
 
 impl Answers {
     fn new() -> Self {
         let (small, large) = (b"Hello, World!", vec![b'x'; LARGE_BYTES]);
         Self {
-            small: answer(small, ""),
-            small_last: answer(small, LAST),
-            large: answer(&large, ""),
-            large_last: answer(&large, LAST),
+            small: answer(small, TEXT, ""),
+            small_last: answer(small, TEXT, LAST),
+            large: answer(&large, TEXT, ""),
+            large_last: answer(&large, TEXT, LAST),
+            json: answer(&json(), "application/json", ""),
         }
     }
 
@@ -171,12 +178,17 @@ impl Upstream {
         connection.ends = ends_after(head);
         let path = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
         let (late, large) = (path == LATE.as_bytes(), path == LARGE.as_bytes());
+        let json = path == JSON.as_bytes();
         connection.begun.clear();
         if late {
             self.late.push_back((Instant::now() + self.wait, key));
             return true;
         }
-        connection.sending = Some((self.answers.of(large, connection.ends), 0));
+        let answer = match json {
+            true => Rc::clone(&self.answers.json),
+            false => self.answers.of(large, connection.ends),
+        };
+        connection.sending = Some((answer, 0));
         self.send(key)
     }
 
@@ -213,11 +225,29 @@ impl Upstream {
     }
 }
 
+/// 16 KiB of records whose numbers and words differ.
+fn json() -> Vec<u8> {
+    let words = ["pending", "shipped", "cancelled", "returned"];
+    let (mut text, mut state) = (String::from("["), 7_u32);
+    while text.len() < JSON_BYTES {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let word = words.get(state as usize >> 30).copied().unwrap_or_default();
+        let (id, cents) = (state >> 8, state % 90_000);
+        text.push_str(&format!(
+            "{{\"id\":{id},\"status\":\"{word}\",\"amount\":{cents},\"currency\":\"EUR\",\"tags\":[\"a{}\"]}},",
+            state % 97
+        ));
+    }
+    text.truncate(JSON_BYTES - 1);
+    text.push(']');
+    text.into_bytes()
+}
+
 /// A whole answer with `body`, with the fields that an application's usually has and one more.
-fn answer(body: &[u8], field: &str) -> Rc<[u8]> {
+fn answer(body: &[u8], content_type: &str, field: &str) -> Rc<[u8]> {
     let head = format!(
         "HTTP/1.1 200 OK\r\nServer: upstream\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
-         Content-Type: text/plain\r\nContent-Length: {}\r\n{field}\r\n",
+         Content-Type: {content_type}\r\nContent-Length: {}\r\n{field}\r\n",
         body.len()
     );
     [head.as_bytes(), body].concat().into()
@@ -257,7 +287,7 @@ mod tests {
         let (first, second) = request.split_at(request.len() / 2);
         stream.write_all(first.as_bytes()).unwrap();
         stream.write_all(second.as_bytes()).unwrap();
-        let mut answer = vec![0; answer(&vec![b'x'; body_bytes], field).len()];
+        let mut answer = vec![0; answer(&vec![b'x'; body_bytes], TEXT, field).len()];
         stream.read_exact(&mut answer).unwrap();
         assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
         let length = format!("Content-Length: {body_bytes}\r\n{field}\r\n");

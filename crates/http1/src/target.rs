@@ -101,13 +101,14 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
     if value.first() == Some(&b'[') {
         return is_literal_host(value);
     }
-    let mut before = 0;
-    let is_name_byte = |&&byte: &&u8| {
+    let (mut len, mut before) = (0, 0);
+    for &byte in value {
         let is_empty_label = byte == b'.' && before == b'.';
-        before = byte;
-        is_reg_name_byte(byte) && !is_empty_label
-    };
-    let len = value.iter().take_while(is_name_byte).count();
+        if is_empty_label || !is_reg_name_byte(byte) {
+            break;
+        }
+        (len, before) = (len + 1, byte);
+    }
     let (host, port) = value.split_at_checked(len).unwrap_or_default();
     !matches!(host, b"" | b".") && is_port(port)
 }

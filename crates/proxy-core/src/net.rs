@@ -77,6 +77,10 @@ pub trait Socket {
     fn read(&mut self, buffer: &mut [u8]) -> Read;
     /// Writes what is taken now.
     fn write(&mut self, bytes: &[u8]) -> Written;
+    /// The same where more is written at once, with which the last of it may travel.
+    fn write_before_more(&mut self, bytes: &[u8]) -> Written {
+        self.write(bytes)
+    }
     /// Writes of a file what is taken now, at most `bytes` of it from `offset` on.
     fn send_file(&mut self, file: &dyn File, offset: u64, bytes: usize) -> FileSent {
         copy_file(self, file, offset, bytes)

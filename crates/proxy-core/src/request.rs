@@ -168,7 +168,8 @@ impl Request {
         let value = told_host(&self.head, &self.bytes, split);
         let bare = value.get(..end_of_host(value)).unwrap_or(value);
         let bare = bare.strip_suffix(b".").unwrap_or(bare);
-        self.uri.host.extend(bare.iter().map(u8::to_ascii_lowercase));
+        self.uri.host.extend_from_slice(bare);
+        self.uri.host.make_ascii_lowercase();
         let server = self.at.listen().server(&self.uri.host, self.values.get_mut());
         self.place = Place { server, location: None };
         self.uri.is_host_told = !self.uri.host.is_empty();

@@ -153,11 +153,22 @@ impl<S: Socket> Stream<S> {
 
     /// Writes as much as the socket takes now; the rest waits.
     pub fn send(&mut self, bytes: &[u8]) {
+        self.send_by(bytes, S::write);
+    }
+
+    /// The same where [`Stream::send_file`] follows at once: what tells of the file travels with
+    /// it, and wakes nobody before (nginx: `tcp_nopush`).
+    pub fn send_before_file(&mut self, bytes: &[u8]) {
+        self.send_by(bytes, S::write_before_more);
+    }
+
+    #[inline]
+    fn send_by(&mut self, bytes: &[u8], write: impl Fn(&mut S, &[u8]) -> Written) {
         if bytes.is_empty() {
             return;
         }
         debug_assert!(!self.is_writing_ended, "nothing follows the end of a stream");
-        let taken = if self.is_blocked() { 0 } else { self.write_some(bytes) };
+        let taken = if self.is_blocked() { 0 } else { self.write_some(bytes, write) };
         let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) else { return };
         if !is_planted(Canary::BacklogLost) {
             self.pending.extend_from_slice(rest);
@@ -172,7 +183,8 @@ impl<S: Socket> Stream<S> {
 
     fn flush_pending(&mut self) -> bool {
         let pending = std::mem::take(&mut self.pending);
-        let taken = self.write_some(pending.get(self.pending_done..).unwrap_or_default());
+        let rest = pending.get(self.pending_done..).unwrap_or_default();
+        let taken = self.write_some(rest, S::write);
         self.pending_done += taken;
         debug_assert!(self.pending_done <= pending.len(), "no more is written than waited");
         if self.pending_done < pending.len() {
@@ -188,7 +200,8 @@ impl<S: Socket> Stream<S> {
         taken > 0
     }
 
-    fn write_some(&mut self, bytes: &[u8]) -> usize {
+    #[inline]
+    fn write_some(&mut self, bytes: &[u8], write: impl Fn(&mut S, &[u8]) -> Written) -> usize {
         let mut taken = 0;
         while self.writable {
             let rest = bytes.get(taken..).unwrap_or_default();
@@ -196,7 +209,7 @@ impl<S: Socket> Stream<S> {
             else {
                 break;
             };
-            match self.socket.write(rest) {
+            match write(&mut self.socket, rest) {
                 Written::Bytes(count) => {
                     debug_assert!((1..=rest.len()).contains(&count));
                     taken += count;

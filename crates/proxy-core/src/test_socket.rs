@@ -39,6 +39,8 @@ pub(crate) struct Scripted {
     pub writes: VecDeque<Written>,
     /// What was taken.
     pub taken: Vec<u8>,
+    /// How many of the writes said that more follows.
+    pub before_more: usize,
     /// How often the stream was ended.
     pub ends: usize,
 }
@@ -60,6 +62,10 @@ impl Socket for Scripted {
             self.taken.extend_from_slice(&bytes[..count]);
         }
         written
+    }
+    fn write_before_more(&mut self, bytes: &[u8]) -> Written {
+        self.before_more += 1;
+        self.write(bytes)
     }
     fn end_writing(&mut self) {
         self.ends += 1;

@@ -134,8 +134,19 @@ pub fn read(socket: impl AsFd, buffer: &mut [u8]) -> Outcome {
 
 /// Writes from `bytes`, without SIGPIPE.
 pub fn write(socket: impl AsFd, bytes: &[u8]) -> Outcome {
+    send(socket, bytes, net::SendFlags::NOSIGNAL)
+}
+
+/// The same where more is written at once: the last of it waits for that (`MSG_MORE`), but not for
+/// longer than 200 ms.
+pub fn write_before_more(socket: impl AsFd, bytes: &[u8]) -> Outcome {
+    send(socket, bytes, net::SendFlags::NOSIGNAL | net::SendFlags::MORE)
+}
+
+#[inline]
+fn send(socket: impl AsFd, bytes: &[u8], flags: net::SendFlags) -> Outcome {
     loop {
-        match net::send(&socket, bytes, net::SendFlags::NOSIGNAL) {
+        match net::send(&socket, bytes, flags) {
             Ok(count) => return Outcome::Bytes(count),
             Err(Errno::AGAIN) => return Outcome::WouldBlock,
             Err(Errno::INTR) => {}

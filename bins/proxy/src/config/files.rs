@@ -116,7 +116,7 @@ pub(super) fn glob(pattern: &Path) -> Vec<PathBuf> {
         found.truncate(MATCHES_MAX);
     }
     found.retain(|path| path.exists());
-    found.sort();
+    found.sort_unstable();
     found
 }
 

@@ -63,7 +63,7 @@ impl Templates {
     pub fn find(&self, folder: &Path) -> Vec<(PathBuf, PathBuf)> {
         let mut found = Vec::new();
         self.find_below(folder, Path::new(""), DEPTH_MAX, &mut found);
-        found.sort();
+        found.sort_unstable();
         found.truncate(FILES_MAX);
         found
     }

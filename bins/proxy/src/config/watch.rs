@@ -136,7 +136,7 @@ impl Watch {
         let on_disk = files::glob(pattern);
         let made = self.made.keys().filter(|path| files::is_found(pattern, path)).cloned();
         let mut found: Vec<_> = on_disk.iter().cloned().chain(made).collect();
-        found.sort();
+        found.sort_unstable();
         found.dedup();
         if let Some(taken) = &mut self.taken {
             taken.note_pattern(pattern, &found);

@@ -26,6 +26,14 @@ fn cause(errno: Errno) -> Cause {
     Cause(errno.raw_os_error())
 }
 
+fn written(outcome: Outcome) -> Written {
+    match outcome {
+        Outcome::Bytes(count) => Written::Bytes(count),
+        Outcome::WouldBlock | Outcome::End => Written::Nothing,
+        Outcome::Gone(errno) => Written::Broken(cause(errno)),
+    }
+}
+
 impl Socket for Tcp {
     #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> Read {
@@ -39,11 +47,11 @@ impl Socket for Tcp {
 
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> Written {
-        match socket::write(&self.0, bytes) {
-            Outcome::Bytes(count) => Written::Bytes(count),
-            Outcome::WouldBlock | Outcome::End => Written::Nothing,
-            Outcome::Gone(errno) => Written::Broken(cause(errno)),
-        }
+        written(socket::write(&self.0, bytes))
+    }
+
+    fn write_before_more(&mut self, bytes: &[u8]) -> Written {
+        written(socket::write_before_more(&self.0, bytes))
     }
 
     fn send_file(&mut self, file: &dyn File, offset: u64, bytes: usize) -> FileSent {

@@ -100,7 +100,7 @@ impl Bench<'_> {
         connections: usize,
     ) -> Result<(Counts, u64), Fault> {
         let proxy = self.serve(side, Conf::Tuned(4096))?;
-        let request = Request { path: SMALL, closes: false };
+        let request = Request { path: SMALL, ..Request::default() };
         let mut load = Load::open(proxy.address, connections, request)?;
         let output = self.plan.folder.join("calls.txt");
         let mut command = counter.command(&procfs::family(proxy.program.pid())?, &output);

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use super::{Bench, Case, Conf, SIDES, Served};
 use crate::load::{Load, Request};
-use crate::procfs;
+use crate::procfs::{self, Memory};
 use crate::report::{Bar, Figures, Row};
 use crate::stats::{Rounds, Side, interleave};
-use crate::upstream::{LARGE, SMALL};
+use crate::upstream::{JSON, LARGE, SMALL};
 use crate::{Fault, Plan, beside, conf};
 
 /// CPU beside our program before a change.
 const BEFORE_MOST: f64 = 1.03;
+/// CPU beside our program without what a case is about.
+const PLAIN_MOST: f64 = 1.05;
 /// CPU beside the relay.
 const RELAY_MOST: f64 = 1.12;
 /// One turn under load: short, so that what other programs do to the machine meets all alike.
@@ -36,6 +38,19 @@ pub(super) struct Spec {
     per_second: Bar,
     /// Whether the relay takes part.
     is_relayed: bool,
+    /// What our program is beside without what the case is about.
+    plain: Option<Conf>,
+    /// What else is told, beside nginx.
+    more: Option<Extra>,
+}
+
+/// Another figure of a case.
+#[derive(Clone, Copy, Debug)]
+struct Extra {
+    what: &'static str,
+    bar: Bar,
+    digits: usize,
+    figure: fn(&Sample) -> f64,
 }
 
 /// One slice.
@@ -44,6 +59,10 @@ pub(super) struct Sample {
     /// Processor seconds of the proxy for one unit of work.
     cpu: f64,
     per_second: f64,
+    /// Bytes of an answer.
+    bytes: f64,
+    /// Proportional memory of the proxy, in MB.
+    megabytes: f64,
     /// Shares (0 to 1) of their processors that the proxy used, and all of the load.
     used: f64,
     load_used: f64,
@@ -68,11 +87,13 @@ const KEEPALIVE: Spec = Spec {
     what: "keep-alive GET, 32 connections",
     conf: Conf::Tuned(4096),
     connections: 32,
-    request: Request { path: SMALL, closes: false },
+    request: Request { path: SMALL, closes: false, takes_gzip: false, keys: 0 },
     unit: ("100k", 100_000.0),
     cpu: 0.85,
     per_second: Bar::RatioAtLeast(1.15),
     is_relayed: true,
+    plain: None,
+    more: None,
 };
 
 /// The case under load that `case` is.
@@ -92,7 +113,7 @@ pub(super) fn spec(case: Case) -> Option<Spec> {
         },
         Case::Connections => Spec {
             what: "a connection for each GET, 32 at a time",
-            request: Request { path: SMALL, closes: true },
+            request: Request { path: SMALL, closes: true, ..KEEPALIVE.request },
             // To be 1.1 times nginx. On one machine most of the making of a connection is done in
             // the client's calls: its processor is the one that is full, and with every proxy.
             cpu: 0.91,
@@ -102,7 +123,7 @@ pub(super) fn spec(case: Case) -> Option<Spec> {
         },
         Case::Mebibyte => Spec {
             what: "1 MiB answers, 32 connections",
-            request: Request { path: LARGE, closes: false },
+            request: Request { path: LARGE, closes: false, ..KEEPALIVE.request },
             unit: ("GiB", 1024.0),
             cpu: 1.0,
             per_second: Bar::RatioAtLeast(1.0),
@@ -112,7 +133,7 @@ pub(super) fn spec(case: Case) -> Option<Spec> {
         Case::SmallFile => Spec {
             what: "files of 4 KiB, 32 connections",
             conf: Conf::Files,
-            request: Request { path: conf::SMALL_FILE, closes: false },
+            request: Request { path: conf::SMALL_FILE, closes: false, ..KEEPALIVE.request },
             cpu: 0.91,
             per_second: Bar::RatioAtLeast(1.1),
             is_relayed: false,
@@ -121,12 +142,60 @@ pub(super) fn spec(case: Case) -> Option<Spec> {
         Case::LargeFile => Spec {
             what: "files of 1 MiB, 32 connections",
             conf: Conf::Files,
-            request: Request { path: conf::LARGE_FILE, closes: false },
+            request: Request { path: conf::LARGE_FILE, closes: false, ..KEEPALIVE.request },
             unit: ("GiB", 1024.0),
             cpu: 1.0,
             per_second: Bar::RatioAtLeast(1.0),
             is_relayed: false,
             ..KEEPALIVE
+        },
+        _ => return beyond_passing(case),
+    })
+}
+
+/// The same where the proxy does more than to pass requests on.
+fn beyond_passing(case: Case) -> Option<Spec> {
+    let plain = Spec { is_relayed: false, ..KEEPALIVE };
+    Some(match case {
+        Case::Gzip => Spec {
+            what: "JSON of 16 KiB by gzip, 32 connections",
+            conf: Conf::Packed,
+            request: Request { path: JSON, takes_gzip: true, ..KEEPALIVE.request },
+            cpu: 1.0,
+            per_second: Bar::RatioAtLeast(1.0),
+            more: Some(Extra {
+                what: "bytes of an answer",
+                bar: Bar::RatioAtMost(1.0),
+                digits: 0,
+                figure: |sample| sample.bytes,
+            }),
+            ..plain
+        },
+        Case::Regexes => Spec {
+            what: "20 locations by pattern, a log, 32 connections",
+            conf: Conf::Patterns,
+            request: Request { path: conf::LAST_PATTERN, ..KEEPALIVE.request },
+            ..plain
+        },
+        Case::Limits => Spec {
+            what: "limit of 100,000 keys, 32 connections",
+            conf: Conf::Limited,
+            request: Request { keys: 100_000, ..KEEPALIVE.request },
+            plain: Some(Conf::Tuned(4096)),
+            more: Some(Extra {
+                what: "PSS with a zone of 16 MiB, MB",
+                bar: Bar::AtMost(20.0),
+                digits: 2,
+                figure: |sample| sample.megabytes,
+            }),
+            ..plain
+        },
+        Case::Locations => Spec {
+            what: "10,000 locations, 32 connections",
+            conf: Conf::Places(10_000),
+            request: Request { path: conf::PLACE, ..KEEPALIVE.request },
+            plain: Some(Conf::Places(1)),
+            ..plain
         },
         _ => return None,
     })
@@ -160,6 +229,7 @@ impl Spec {
             };
             let case = match line.beside {
                 Side::Before => format!("{}, beside before", line.name),
+                Side::Plain => format!("{}, beside without", line.name),
                 Side::Relay => format!("{}, beside the relay", line.name),
                 _ => line.name,
             };
@@ -187,10 +257,20 @@ impl Spec {
         if plan.before.is_some() {
             lines.push(cpu(Side::Before, BEFORE_MOST));
         }
+        if self.plain.is_some() {
+            lines.push(cpu(Side::Plain, PLAIN_MOST));
+        }
         if self.is_relayed {
             lines.push(cpu(Side::Relay, RELAY_MOST));
         }
         lines.push(per_second);
+        lines.extend(self.more.map(|more| Line {
+            name: format!("{}, {}", self.what, more.what),
+            beside: Side::Peer,
+            bar: more.bar,
+            digits: more.digits,
+            figure: more.figure,
+        }));
         lines
     }
 
@@ -199,6 +279,7 @@ impl Spec {
     fn rounds(&self, bench: &Bench<'_>) -> Result<Rounds<Sample>, Fault> {
         let mut sides = vec![Side::Ours, Side::Peer];
         sides.extend(bench.plan.before.is_some().then_some(Side::Before));
+        sides.extend(self.plain.is_some().then_some(Side::Plain));
         sides.extend(self.is_relayed.then_some(Side::Relay));
         let mut all = Rounds::new(&sides);
         for round in 1..=bench.plan.rounds {
@@ -249,8 +330,14 @@ impl Spec {
 
 impl Lane {
     fn new(spec: &Spec, bench: &Bench<'_>, side: Side) -> Result<Self, Fault> {
-        let proxy = bench.serve(side, spec.conf)?;
-        let load = Load::open(proxy.address, spec.connections, spec.request)?;
+        let plain = spec.plain.filter(|_| side == Side::Plain);
+        let proxy = bench.serve(side, plain.unwrap_or(spec.conf))?;
+        let mut load = Load::open(proxy.address, spec.connections, spec.request)?;
+        // What is measured is a proxy that knows all keys.
+        let mut left = u64::from(spec.request.keys);
+        while left > 0 {
+            left = left.saturating_sub(load.run(SLICE)?.requests);
+        }
         Ok(Self { load, proxy })
     }
 
@@ -266,6 +353,8 @@ impl Lane {
         Ok(Sample {
             cpu: used * unit / requests,
             per_second: requests / wall,
+            bytes: done.bytes as f64 / requests,
+            megabytes: procfs::megabytes(pid, Memory::Proportional)?,
             used: used / wall,
             load_used: (all - used) / wall,
         })

@@ -42,6 +42,16 @@ pub(crate) enum Case {
     /// Files of 1 MiB over 32 keep-alive connections.
     #[value(name = "file-1m")]
     LargeFile,
+    /// Answers of 16 KiB, JSON, compressed at level 1.
+    Gzip,
+    /// Twenty locations by regular expression and an access log.
+    Regexes,
+    /// A limit on requests with 100,000 keys; beside our program without it.
+    Limits,
+    /// A file of 10,000 locations; beside our program with one of them.
+    Locations,
+    /// From the start of the process with that file to the first 200 through it.
+    StartLocations,
     /// System calls a request, at 32 and 256 connections (needs perf or strace, and root).
     Calls,
     /// 7,000 requests at once that wait for their answers, the proxy in a cgroup of 64 MiB (needs
@@ -69,7 +79,7 @@ const START_TIME: Duration = Duration::from_secs(5);
 /// connections, of which some cases make thousands a second.
 const FIRST_PORT: u16 = 18_080;
 /// All sides, in the order of their numbers.
-const SIDES: [Side; 4] = [Side::Ours, Side::Peer, Side::Before, Side::Relay];
+const SIDES: [Side; 5] = [Side::Ours, Side::Peer, Side::Before, Side::Plain, Side::Relay];
 /// The two sides of the cases that have no other.
 const BOTH: [Side; 2] = [Side::Ours, Side::Peer];
 
@@ -81,6 +91,14 @@ enum Conf {
     SixLines,
     /// Files of its own folder.
     Files,
+    /// Compressed answers.
+    Packed,
+    /// A limit on requests by key.
+    Limited,
+    /// So many locations.
+    Places(usize),
+    /// Locations by pattern.
+    Patterns,
 }
 
 /// What all cases share: the upstream, and where the proxies listen.
@@ -107,7 +125,8 @@ pub(crate) fn run(plan: &Plan, case: Case) -> (Vec<Row>, Option<Fault>) {
     let outcome = Bench::new(plan).and_then(|bench| match case {
         Case::Calls => bench.calls(),
         Case::Crowd => bench.crowd(),
-        Case::Start => bench.first_answer(),
+        Case::Start => bench.first_answer(Conf::SixLines),
+        Case::StartLocations => bench.first_answer(Conf::Places(10_000)),
         Case::Idle => bench.memory(Conf::SixLines, 0),
         Case::Idle1000 => bench.memory(Conf::Tuned(4096), 1000),
         Case::Idle10000 => bench.memory(Conf::Tuned(16_384), 10_000),
@@ -125,6 +144,9 @@ fn shape(case: Case) -> &'static [Shape] {
         Case::Calls => &calls::SHAPE,
         Case::Crowd => &crowd::SHAPE,
         Case::Start => &[("start to first 200, ms", Bar::AtMost(5.0), 2)],
+        Case::StartLocations => {
+            &[("start with 10,000 locations to first 200, ms", Bar::AtMost(50.0), 2)]
+        }
         Case::Idle => &[("idle PSS, MB", Bar::AtMost(2.0), 2)],
         Case::Idle1000 => &[("1,000 idle connections PSS, MB", Bar::AtMost(4.0), 2)],
         Case::Idle10000 => &[("10,000 idle connections PSS, MB", Bar::AtMost(10.0), 2)],
@@ -171,6 +193,10 @@ impl<'a> Bench<'a> {
         let text = match conf {
             Conf::Tuned(connections) => conf::tuned(listen, upstream, connections),
             Conf::SixLines => conf::six_lines(listen, upstream),
+            Conf::Packed => conf::packed(listen, upstream),
+            Conf::Limited => conf::limited(listen, upstream),
+            Conf::Places(count) => conf::places(listen, upstream, count),
+            Conf::Patterns => conf::patterns(listen, upstream),
             Conf::Files => {
                 conf::plant(&folder).map_err(|error| {
                     Fault::new(format!("cannot write into {}: {error}", folder.display()))
@@ -205,10 +231,10 @@ impl<'a> Bench<'a> {
         Ok(Served { program, address })
     }
 
-    fn first_answer(&self) -> Result<Vec<Figures>, Fault> {
+    fn first_answer(&self, conf: Conf) -> Result<Vec<Figures>, Fault> {
         let rounds = interleave(&BOTH, STARTS, |side, _| {
             let began = Instant::now();
-            let _proxy = self.serve(side, Conf::SixLines)?;
+            let _proxy = self.serve(side, conf)?;
             Ok(began.elapsed().as_secs_f64() * 1e3)
         })?;
         Ok(vec![beside("start to first 200, ms", &rounds, Side::Peer, |ms| *ms)?])

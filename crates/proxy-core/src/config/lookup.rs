@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use super::model::{Config, Listen, Location, Locations, Server};
+use super::prefixes::Prefixes;
 use crate::values::Values;
 
 impl Config {
@@ -107,14 +108,13 @@ impl Server {
 /// A location of one level, and whether its exact path was asked for.
 fn choose(
     exact: &std::collections::HashMap<Vec<u8>, usize>,
-    prefixes: &[(Vec<u8>, usize)],
+    prefixes: &Prefixes,
     path: &[u8],
 ) -> Option<(usize, bool)> {
     if let Some(index) = find(exact, path) {
         return Some((index, true));
     }
-    let longest = prefixes.iter().find(|(prefix, _)| path.starts_with(prefix));
-    longest.map(|(_, index)| (*index, false))
+    prefixes.longest(path).map(|index| (index, false))
 }
 
 /// A value by its key. Most tables have no entry or one: hashing would cost more than all else.

@@ -10,6 +10,7 @@ pub mod lower;
 pub mod model;
 pub mod network;
 pub mod pattern;
+pub mod prefixes;
 mod template;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -143,7 +143,10 @@ impl<N: Net> Engine<N> {
             exchange.progressed(Side::Client, self.now);
         }
         if !out.client.is_empty() {
-            client.stream.send(&out.client);
+            match exchange.is_before_file() && allowance.is_none() {
+                true => client.stream.send_before_file(&out.client),
+                false => client.stream.send(&out.client),
+            }
             out.client.clear();
         }
         if exchange.ends_writing_to(Side::Client) {

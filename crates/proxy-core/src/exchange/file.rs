@@ -20,7 +20,7 @@ const SMALL_BYTES: u64 = 32 << 10;
 /// More is not held of an answer, but for the head of one part.
 const HELD_BYTES_MAX: usize = 64 << 10;
 /// So much of it is sent at once, before other connections have their turn.
-const PART_BYTES: u64 = 512 << 10;
+const PART_BYTES: u64 = 1 << 20;
 
 /// What is still to be sent of an answer's content.
 #[derive(Debug)]
@@ -247,6 +247,11 @@ impl Exchange {
     /// Whether a file's next part goes by way of memory: [`Exchange::send_on`] takes it.
     pub fn passes_file(&self) -> bool {
         self.is_sending() && self.down.response.packing.chain.is_some()
+    }
+
+    /// Whether a file's next part goes out as it is, once all is written that stands before it.
+    pub fn is_before_file(&self) -> bool {
+        self.is_sending() && !self.passes_file()
     }
 
     /// What of a file is to be sent next, without a way through memory.

@@ -11,6 +11,9 @@ impl Exchange {
     /// The head of the answer is about to be written: how fast it goes out is settled.
     pub(super) fn settle_pace(&mut self, now: Moment) {
         self.take_told_rate();
+        if !self.may_be_paced() {
+            return;
+        }
         let at = self.request.at.clone();
         let guard = at.location(self.request.place).access.guard.as_deref();
         let told = self.request.values.get_mut().rate;
@@ -25,6 +28,13 @@ impl Exchange {
         let began_ms = self.request.began.ms;
         let pace = Pace { rate, after, began_ms, sent: 0, is_waiting: false };
         self.request.values.get_mut().pace = Some(pace);
+    }
+
+    /// Whether anything speaks of a rate at all.
+    fn may_be_paced(&mut self) -> bool {
+        self.request.values.get_mut().rate.is_some()
+            || self.location().access.guard.is_some()
+            || self.pass().is_some_and(|pass| pass.changes.is_some())
     }
 
     /// nginx: the rate that an upstream says.

@@ -260,7 +260,9 @@ impl Exchange {
         let status = self.wire.head.status;
         debug_assert!(status >= 200, "interim answers are none");
         self.note_head_time(now);
-        if self.call.would_try_next(status, self.resend(), now.ms) {
+        if NextConditions::for_status(status).is_some()
+            && self.call.would_try_next(status, self.resend(), now.ms)
+        {
             self.upstream_failed(UpstreamFault::Status(status), now, out);
             return 0;
         }

@@ -3,7 +3,7 @@
 //! Owns: how locations are matched, their levels, and what answers. Choosing among them for a
 //! request is `lookup`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use nginx_conf::Directive;
 
@@ -11,6 +11,7 @@ use super::Lower;
 use super::rewrite::Inside;
 use super::scope::Scope;
 use crate::config::model::{Handler, Location, Locations};
+use crate::config::prefixes::Prefixes;
 
 /// How a location is matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +56,7 @@ impl Lower<'_> {
         (out, named): (&mut Vec<Location>, &mut HashMap<Vec<u8>, usize>),
     ) -> Locations {
         let mut level = Locations::default();
-        let mut prefixes: HashSet<Vec<u8>> = HashSet::new();
+        let mut prefixes: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut redirects: Vec<(Vec<u8>, Location)> = Vec::new();
         for directive in block.iter().filter(|d| d.name.text == "location") {
             let Some(written) = self.location_match(directive) else { continue };
@@ -88,10 +89,7 @@ impl Lower<'_> {
             let key = written.path.as_bytes().to_vec();
             let is_new = match written.kind {
                 Match::Exact => level.exact.insert(key, index).is_none(),
-                Match::Prefix | Match::FinalPrefix => {
-                    level.prefixes.push((key.clone(), index));
-                    prefixes.insert(key)
-                }
+                Match::Prefix | Match::FinalPrefix => prefixes.insert(key, index).is_none(),
                 Match::Named => named.insert(key, index).is_none(),
                 Match::Expression { is_caseless } => {
                     let span = directive.args.last().map_or(directive.name.span, |word| word.span);
@@ -106,12 +104,12 @@ impl Lower<'_> {
             }
         }
         for (bare, location) in redirects {
-            if !level.exact.contains_key(&bare) && !prefixes.contains(&bare) {
+            if !level.exact.contains_key(&bare) && !prefixes.contains_key(&bare) {
                 level.exact.insert(bare, out.len());
                 out.push(location);
             }
         }
-        level.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        level.prefixes = Prefixes::new(prefixes.into_iter().collect());
         level
     }
 

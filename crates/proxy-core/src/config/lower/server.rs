@@ -316,7 +316,7 @@ impl Lower<'_> {
 
 pub(super) fn longest_first(names: HashMap<Vec<u8>, usize>) -> Vec<(Vec<u8>, usize)> {
     let mut names: Vec<(Vec<u8>, usize)> = names.into_iter().collect();
-    names.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    names.sort_unstable_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     names
 }
 

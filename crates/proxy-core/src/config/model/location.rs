@@ -7,6 +7,7 @@ use super::{
     Access, Bodies, Expression, Files, Logs, MINUTE_MS, Program, ProxyPass, Script, Shared,
     Template,
 };
+use crate::config::prefixes::Prefixes;
 
 /// A `location` with all that it inherits.
 #[derive(Debug)]
@@ -171,8 +172,8 @@ impl Default for RedirectForm {
 pub struct Locations {
     /// `=` locations by path.
     pub exact: HashMap<Vec<u8>, usize>,
-    /// Prefix locations (`^~` among them), longest first.
-    pub prefixes: Vec<(Vec<u8>, usize)>,
+    /// Prefix locations (`^~` among them).
+    pub prefixes: Prefixes,
     /// `~` and `~*` locations in file order.
     pub expressions: Vec<(Expression, usize)>,
 }
