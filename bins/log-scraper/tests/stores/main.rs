@@ -11,6 +11,7 @@ mod script;
 #[cfg(feature = "tls")]
 mod tls;
 mod trouble;
+mod wire;
 
 use common::{Folder, append, line};
 
