@@ -6,6 +6,7 @@
 mod common;
 mod delivery;
 mod ending;
+mod examples;
 mod real;
 mod script;
 #[cfg(feature = "tls")]
