@@ -12,9 +12,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::ops::Range;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tail::envelope;
@@ -33,6 +31,7 @@ use crate::long::{Long, mark};
 #[cfg(test)]
 use crate::planted::Bug;
 use crate::success;
+use crate::text::{clean, is_same};
 use crate::told::{Health, Stats, Told};
 
 /// Requests in a row that may be refused without a pause: more than it takes to find one record
@@ -512,30 +511,4 @@ impl Courier {
         let sent = self.sent.as_ref().map_or(0, |sent| sent.body.len());
         Stats { waiting_bytes: (sent + self.filling.body.len()) as u64, ..self.stats }
     }
-}
-
-/// Whether two paths are the same bytes, by words: of one file come many records, and where the C library
-/// compares byte by byte, as musl's does, that takes longer than a copy of the record.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let [one, other] = [one, other].map(|path| path.as_os_str().as_bytes());
-    let ((words, rest), (others, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
-    let word = |word: &[u8; 8]| u64::from_ne_bytes(*word);
-    one.len() == other.len()
-        && words.iter().zip(others).fold(0, |all, pair| all | word(pair.0) ^ word(pair.1)) == 0
-        && rest.iter().zip(other_rest).fold(0, |all, pair| all | pair.0 ^ pair.1) == 0
-}
-
-/// The text of a piece: no byte order mark, no carriage return at the line's end, and no bytes that
-/// are not UTF-8, in whose place stands U+FFFD.
-fn clean<'a>(record: &Record<'a>, piece: &Range<usize>) -> Cow<'a, str> {
-    let mut text = &record.text[piece.clone()];
-    if record.offset == 0 && piece.start == 0 {
-        text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    }
-    let ends_line = piece.end == record.text.len() && record.part.is_none_or(|part| !part.goes_on);
-    if ends_line {
-        text = text.strip_suffix(b"\r").unwrap_or(text);
-    }
-    // Most are: what is there for the others takes longer.
-    std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed)
 }

@@ -83,7 +83,8 @@ pub struct Names {
 /// A record as it is sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'a> {
-    pub(crate) text: &'a str,
+    /// UTF-8.
+    pub(crate) text: &'a [u8],
     pub(crate) time_ns: u64,
     /// The path of its file, as [`Writer::place`] writes it.
     pub(crate) place: &'a [u8],
@@ -254,7 +255,7 @@ pub(crate) mod tests {
 
     pub(crate) fn entry(text: &str) -> Entry<'_> {
         Entry {
-            text,
+            text: text.as_bytes(),
             time_ns: 1_764_100_800_123_000_001,
             place: b"",
             piece: None,

@@ -43,7 +43,7 @@ impl Loki {
         out.extend_from_slice(b",[\"");
         push_decimal(out, entry.time_ns);
         out.extend_from_slice(b"\",");
-        json::push_str(out, entry.text);
+        json::push_utf8(out, entry.text);
         out.extend_from_slice(entry.place);
         if let Some(severity) = severity::of(entry.text).filter(|_| self.severity) {
             out.push(b',');

@@ -26,10 +26,16 @@ pub fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Appends text as a JSON string, quotes included.
 #[inline]
 pub fn push_str(out: &mut Vec<u8>, text: &str) {
+    push_utf8(out, text.as_bytes());
+}
+
+/// The same of bytes that are known to be UTF-8.
+#[inline]
+pub fn push_utf8(out: &mut Vec<u8>, text: &[u8]) {
     // Room for all at once, where nothing is to be escaped.
     out.reserve(text.len() + 2);
     out.push(b'"');
-    push_escaped(out, text.as_bytes());
+    push_escaped(out, text);
     out.push(b'"');
 }
 
@@ -61,8 +67,8 @@ fn special(text: &[u8]) -> Option<usize> {
     let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
     let (pairs, _) = text.as_chunks::<16>();
     let has_special = |pair: &[u8; 16]| {
-        let (words, _) = pair.as_chunks();
-        words.iter().fold(0, |marks, word| marks | special_marks(u64::from_le_bytes(*word))) != 0
+        let pair = u128::from_le_bytes(*pair);
+        special_marks(pair as u64) | special_marks((pair >> 64) as u64) != 0
     };
     let from = match pairs.iter().position(has_special) {
         Some(place) => 16 * place,
