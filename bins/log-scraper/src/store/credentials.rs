@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_told_and_so_is_one_that_no_field_can_hold() {
-        for (kind, text) in [(Kind::Bearer, ""), (Kind::Value, "\n"), (Kind::Basic, " \r\n")] {
+        for (kind, text) in [(Kind::Bearer, ""), (Kind::Value, "\n\n"), (Kind::Basic, " \r\n\r")] {
             assert!(value(kind, text).unwrap_err().ends_with("it is empty"), "{text:?}");
         }
         let told = value(Kind::Bearer, "\u{feff}token").unwrap_err();

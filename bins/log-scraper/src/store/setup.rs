@@ -138,15 +138,15 @@ fn given_twice(format: Format, arguments: &StoreArguments) -> Option<&str> {
             return [time_field, message_field, file_field].get(place).map(|name| name.as_str());
         }
     }
-    for (place, pair) in label.iter().chain(attribute).enumerate() {
-        if format == Format::Loki && place == label.len() {
-            // Labels of a stream and what is said of a record are two things.
-            seen.clear();
+    let mut seen_attributes = seen.clone();
+    // An attribute may have a label's name: it gives way.
+    for (pairs, seen) in [(label, &mut seen), (attribute, &mut seen_attributes)] {
+        for pair in pairs {
+            if seen.contains(&name(pair)) {
+                return Some(&pair.0);
+            }
+            seen.push(name(pair));
         }
-        if seen.contains(&name(pair)) {
-            return Some(&pair.0);
-        }
-        seen.push(name(pair));
     }
     None
 }
@@ -238,13 +238,20 @@ fn rename(url: String, arguments: &StoreArguments, credentials: &mut Credentials
     renamed
 }
 
+/// What is said beside labels. Where both have one place, a label of that name goes over it.
+fn attributes(format: Format, arguments: &StoreArguments) -> Vec<Pair> {
+    let is_label = |pair: &&Pair| arguments.label.iter().any(|label| label.0 == pair.0);
+    let is_kept = |pair: &&Pair| format == Format::Loki || !is_label(pair);
+    arguments.attribute.iter().filter(is_kept).cloned().collect()
+}
+
 fn settings(format: Format, arguments: &StoreArguments) -> Settings {
     let usize_of = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     Settings {
         shape: Shape {
             format,
             labels: arguments.label.clone(),
-            attributes: arguments.attribute.clone(),
+            attributes: attributes(format, arguments),
             names: FieldNames {
                 time: arguments.time_field.clone(),
                 message: arguments.message_field.clone(),
@@ -379,7 +386,8 @@ mod tests {
         check("loki", &[label, "a=1", label, "a=2"], Some("a: a record has but one place"));
         check("loki", &[label, "a.b=1", label, "a_b=2"], Some("a_b: "));
         check("loki", &[label, "a=1", attribute, "a=2"], None);
-        check("otlp", &[label, "a=1", attribute, "a=2"], Some("a: "));
+        check("otlp", &[label, "a=1", attribute, "a=2"], None);
+        check("otlp", &[attribute, "a=1", attribute, "a=2"], Some("a: "));
         check("otlp", &[label, "a.b=1", label, "a_b=2", label, "message=3"], None);
         check("ndjson", &[label, "message=1"], Some("message: "));
         check("ndjson", &[label, "message=1", "--message-field", "_msg"], None);
