@@ -216,9 +216,28 @@ fn pair(text: &str) -> Result<Pair, String> {
     split_pair(text).map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
+/// Fields that say where a request ends, how it is coded, and what the connection is for: they are this
+/// program's, and others beside them would have a store read something else.
+const OWN_FIELDS: [&str; 10] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "expect",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 fn header_name(name: &str) -> Result<HeaderName, String> {
     let name = HeaderName::from_bytes(name.trim().as_bytes());
-    name.map_err(|_| "that is no name of a header field".to_owned())
+    let name = name.map_err(|_| "that is no name of a header field".to_owned())?;
+    match OWN_FIELDS.contains(&name.as_str()) {
+        true => Err(format!("{name} is a field that log-scraper writes itself")),
+        false => Ok(name),
+    }
 }
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
@@ -267,6 +286,8 @@ mod tests {
         let (name, value) = header("X-Scope-OrgID=tenant 1").unwrap();
         assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-scope-orgid", "tenant 1"));
         assert!(header("a b=c").is_err() && header("a=\u{1}").is_err());
+        assert!(header("Content-Length=3").unwrap_err().contains("writes itself"));
+        assert!(header_file("Transfer-Encoding=/a").is_err() && header("Host=a").is_ok());
         assert!(!header("a=secret\u{1}").unwrap_err().contains("secret"));
     }
 

@@ -12,7 +12,6 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,6 +31,7 @@ use crate::long::{Long, mark};
 #[cfg(test)]
 use crate::planted::Bug;
 use crate::success;
+use crate::text::{clean, is_same};
 use crate::told::{Health, Stats, Told};
 
 /// Requests in a row that may be refused without a pause: more than it takes to find one record
@@ -200,7 +200,7 @@ impl Courier {
         let (start, count, last_ns) =
             (self.filling.body.len(), self.filling.ends.len(), self.last_ns);
         let cut = self.settings.long.cut(record, self.settings.record_bytes);
-        if record.source != self.place.0 {
+        if !is_same(record.source, &self.place.0) {
             let place = self.writer.place(&record.source.to_string_lossy());
             self.place = (record.source.to_owned(), place);
         }
@@ -511,19 +511,4 @@ impl Courier {
         let sent = self.sent.as_ref().map_or(0, |sent| sent.body.len());
         Stats { waiting_bytes: (sent + self.filling.body.len()) as u64, ..self.stats }
     }
-}
-
-/// The text of a piece: no byte order mark, no carriage return at the line's end, and no bytes that
-/// are not UTF-8, in whose place stands U+FFFD.
-fn clean<'a>(record: &Record<'a>, piece: &Range<usize>) -> Cow<'a, str> {
-    let mut text = &record.text[piece.clone()];
-    if record.offset == 0 && piece.start == 0 {
-        text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    }
-    let ends_line = piece.end == record.text.len() && record.part.is_none_or(|part| !part.goes_on);
-    if ends_line {
-        text = text.strip_suffix(b"\r").unwrap_or(text);
-    }
-    // Most are: what is there for the others takes longer.
-    std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed)
 }

@@ -30,8 +30,7 @@ impl Elastic {
 
     pub(crate) fn push(&mut self, out: &mut Vec<u8>, entry: &Entry) {
         out.extend_from_slice(&self.action);
-        let text = entry.text.as_bytes();
-        entry.sender.of_record(entry.file, entry.offset, text).push(out);
+        entry.sender.of_record(entry.file, entry.offset, entry.text).push(out);
         out.extend_from_slice(b"\"}}\n");
         self.document.push(out, entry);
     }

@@ -8,6 +8,7 @@ use tail::format::Origin;
 use crate::elastic::Elastic;
 use crate::identity::Identity;
 use crate::loki::Loki;
+pub use crate::loki::label_name;
 use crate::long::Piece;
 use crate::ndjson::Ndjson;
 use crate::otlp::{Otlp, OtlpJson};
@@ -82,7 +83,8 @@ pub struct Names {
 /// A record as it is sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'a> {
-    pub(crate) text: &'a str,
+    /// UTF-8.
+    pub(crate) text: &'a [u8],
     pub(crate) time_ns: u64,
     /// The path of its file, as [`Writer::place`] writes it.
     pub(crate) place: &'a [u8],
@@ -160,41 +162,52 @@ pub(crate) fn line_name(piece: &Piece) -> String {
     format!("{}-{}", piece.of.0, piece.of.1)
 }
 
-/// Writes `2026-11-25T20:00:00.123456789Z` behind what always stands before it. Most times are of the
-/// second of the last one.
+/// Writes `2026-11-25T20:00:00.123456789Z` behind what always stands before it. Most times are a
+/// nanosecond after the last one, and most others of its second.
 #[derive(Clone, Debug)]
 pub(crate) struct Calendar {
     before_len: usize,
-    second: u64,
-    /// What stands before it, and the time up to the second.
+    /// The time that is written, none at first.
+    time_ns: Option<u64>,
+    /// What stands before it, and it.
     text: Vec<u8>,
 }
 
 /// Bytes up to the second.
 const SECOND_BYTES: usize = 19;
+const SECOND_NS: u64 = 1_000_000_000;
 
 impl Calendar {
     pub(crate) fn behind(before: Vec<u8>) -> Calendar {
-        Calendar { before_len: before.len(), second: u64::MAX, text: before }
+        Calendar { before_len: before.len(), time_ns: None, text: before }
     }
 
     /// Appends a time.
     #[inline]
     pub(crate) fn push(&mut self, out: &mut Vec<u8>, time_ns: u64) {
-        let (second, mut rest) = (time_ns / 1_000_000_000, time_ns % 1_000_000_000);
-        if second != self.second {
-            self.second = second;
-            self.text.truncate(self.before_len);
-            tail::format::push_time(&mut self.text, second * 1000);
-            self.text.truncate(self.before_len + SECOND_BYTES);
+        let last_ns = self.time_ns.replace(time_ns);
+        match self.text.as_mut_slice() {
+            [.., digit @ b'0'..=b'8', _] if last_ns.is_some_and(|last| last + 1 == time_ns) => {
+                *digit += 1;
+            }
+            _ => self.write(time_ns, last_ns),
         }
         out.extend_from_slice(&self.text);
+    }
+
+    fn write(&mut self, time_ns: u64, last_ns: Option<u64>) {
+        let (second, mut rest) = (time_ns / SECOND_NS, time_ns % SECOND_NS);
+        if last_ns.is_none_or(|last| last / SECOND_NS != second) {
+            self.text.truncate(self.before_len);
+            tail::format::push_time(&mut self.text, second * 1000);
+        }
+        self.text.truncate(self.before_len + SECOND_BYTES);
         let mut fraction = *b".000000000Z";
         for digit in fraction[1..10].iter_mut().rev() {
             *digit += (rest % 10) as u8;
             rest /= 10;
         }
-        out.extend_from_slice(&fraction);
+        self.text.extend_from_slice(&fraction);
     }
 }
 
@@ -242,7 +255,7 @@ pub(crate) mod tests {
 
     pub(crate) fn entry(text: &str) -> Entry<'_> {
         Entry {
-            text,
+            text: text.as_bytes(),
             time_ns: 1_764_100_800_123_000_001,
             place: b"",
             piece: None,
@@ -277,6 +290,9 @@ pub(crate) mod tests {
         for (time_ns, expected) in [
             (0, "1970-01-01T00:00:00.000000000Z"),
             (1_764_100_800_123_000_001, "2025-11-25T20:00:00.123000001Z"),
+            (1_764_100_800_123_000_002, "2025-11-25T20:00:00.123000002Z"),
+            (1_764_100_800_123_000_009, "2025-11-25T20:00:00.123000009Z"),
+            (1_764_100_800_123_000_010, "2025-11-25T20:00:00.123000010Z"),
             (1_764_100_800_999_999_999, "2025-11-25T20:00:00.999999999Z"),
             (1_764_100_801_000_000_000, "2025-11-25T20:00:01.000000000Z"),
             (1_764_100_800_000_000_000, "2025-11-25T20:00:00.000000000Z"),

@@ -32,6 +32,7 @@ mod planted;
 mod protobuf;
 pub mod severity;
 mod success;
+mod text;
 pub mod told;
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl Loki {
         out.extend_from_slice(b",[\"");
         push_decimal(out, entry.time_ns);
         out.extend_from_slice(b"\",");
-        json::push_str(out, entry.text);
+        json::push_utf8(out, entry.text);
         out.extend_from_slice(entry.place);
         if let Some(severity) = severity::of(entry.text).filter(|_| self.severity) {
             out.push(b',');
@@ -72,8 +72,8 @@ fn push_pairs(out: &mut Vec<u8>, pairs: &[Pair]) {
     }
 }
 
-/// A name of Loki's: what cannot be in one is `_`.
-fn label_name(name: &str) -> String {
+/// A name as Loki takes it: letters, digits and `_`, which stands for all else, none of the digits first.
+pub fn label_name(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     if plain.starts_with(|c: char| c.is_ascii_digit()) {

@@ -50,7 +50,7 @@ impl Ndjson {
     pub(crate) fn push(&mut self, out: &mut Vec<u8>, entry: &Entry) {
         self.calendar.push(out, entry.time_ns);
         out.extend_from_slice(entry.place);
-        json::push_str(out, entry.text);
+        json::push_utf8(out, entry.text);
         if let Some(piece) = &entry.piece {
             out.push(b',');
             push_pair(out, "part_of", &line_name(piece));

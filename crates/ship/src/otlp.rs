@@ -102,7 +102,7 @@ impl Otlp {
             push_bytes(out, SEVERITY_TEXT, severity.word.as_bytes());
         }
         push_head(out, BODY, body_len);
-        push_bytes(out, FIRST, entry.text.as_bytes());
+        push_bytes(out, FIRST, entry.text);
         out.extend_from_slice(entry.place);
         out.extend_from_slice(&pieces);
         push_fixed64(out, OBSERVED_TIME, entry.time_ns);
@@ -180,7 +180,7 @@ impl OtlpJson {
             out.push(b',');
         }
         out.extend_from_slice(b"\"body\":{\"stringValue\":");
-        json::push_str(out, entry.text);
+        json::push_utf8(out, entry.text);
         out.extend_from_slice(entry.place);
         if let Some(piece) = &entry.piece {
             out.push(b',');

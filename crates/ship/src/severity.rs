@@ -48,17 +48,17 @@ const NAMES: [&str; 8] = [
 ];
 
 /// The severity that a line states.
-pub fn of(line: &str) -> Option<Severity<'_>> {
-    let bytes = line.as_bytes();
-    let end = bytes.len().min(LOOKED_AT_BYTES);
+pub fn of(line: &[u8]) -> Option<Severity<'_>> {
+    let end = line.len().min(LOOKED_AT_BYTES);
     let mut at = 0;
     while at < end {
-        let len = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let len = line[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let word = &line[at..at + len];
         if (4..=9).contains(&len)
-            && let Some(number) = number_of(&bytes[at..at + len])
-            && (is_capital(&bytes[at..at + len]) || is_marked(line, at, at + len))
+            && let Some(number) = number_of(word)
+            && (is_capital(word) || is_marked(line, at, at + len))
         {
-            return Some(Severity { number, word: &line[at..at + len] });
+            return Some(Severity { number, word: std::str::from_utf8(word).ok()? });
         }
         at += len + 1;
     }
@@ -82,9 +82,9 @@ fn is_capital(word: &[u8]) -> bool {
 }
 
 /// Whether what stands around a word says that it is a severity.
-fn is_marked(line: &str, start: usize, end: usize) -> bool {
-    let before = &line.as_bytes()[..start];
-    let in_brackets = before.ends_with(b"[") && line.as_bytes().get(end) == Some(&b']');
+fn is_marked(line: &[u8], start: usize, end: usize) -> bool {
+    let before = &line[..start];
+    let in_brackets = before.ends_with(b"[") && line.get(end) == Some(&b']');
     in_brackets || NAMES.iter().any(|name| before.ends_with(name.as_bytes()))
 }
 
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     fn check(line: &str, expected: Option<(u8, &str)>) {
-        let seen = of(line).map(|severity| (severity.number, severity.word));
+        let seen = of(line.as_bytes()).map(|severity| (severity.number, severity.word));
         assert_eq!(seen, expected, "{line}");
     }
 

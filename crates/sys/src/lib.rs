@@ -4,6 +4,7 @@
 
 pub mod beneath;
 #[cfg(all(target_arch = "x86_64", any(target_env = "musl", test)))]
+#[allow(unsafe_code, reason = "machine code is nothing that the compiler could check")]
 mod copy;
 pub mod file;
 pub mod inotify;

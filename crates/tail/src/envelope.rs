@@ -13,7 +13,6 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::checkpoint::{Damage, Reader};
 use crate::format::{Origin, Part, Record};
 
 /// All before the path.
@@ -47,20 +46,15 @@ pub fn push(out: &mut Vec<u8>, record: &Record) {
 /// The record that `bytes` begin with, and how many of them it takes; `None` if none is there.
 #[inline]
 pub fn first(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
-    read(&mut Reader { rest: bytes }).ok()
-}
-
-#[inline]
-fn read<'a>(reader: &mut Reader<'a>) -> Result<(Record<'a>, usize), Damage> {
-    let (len, path_len) = (reader.u32()? as usize, reader.u32()? as usize);
-    let number = reader.u32()?;
-    let (time_ms, offset) = (reader.u64()?, reader.u64()?);
-    let (ino, born_ns) = (reader.u64()?, reader.u64()?);
-    let (part_ino, part_offset) = (reader.u64()?, reader.u64()?);
-    let file = Origin { ino, born_ns, cuts: reader.take(1)?[0] };
-    let path = reader.take(path_len)?;
-    let text_len = len.checked_sub(HEAD_BYTES + path_len).ok_or(Damage::Torn)?;
-    let text = reader.take(text_len)?;
+    // Where each field is is known here, so that nothing of it is asked when it runs.
+    let (head, rest) = bytes.split_first_chunk::<HEAD_BYTES>()?;
+    let (halves, fields) = head.split_first_chunk::<12>()?;
+    let [len, path_len, number] = [0, 1, 2].map(|at| u32::from_le_bytes(halves.as_chunks().0[at]));
+    let [time_ms, offset, ino, born_ns, part_ino, part_offset] =
+        [0, 1, 2, 3, 4, 5].map(|at| u64::from_le_bytes(fields.as_chunks().0[at]));
+    let (path, rest) = rest.split_at_checked(path_len as usize)?;
+    let text = rest.get(..(len as usize).checked_sub(HEAD_BYTES + path.len())?)?;
+    let file = Origin { ino, born_ns, cuts: head[HEAD_BYTES - 1] };
     let part = (number != 0).then_some(Part {
         ino: part_ino,
         offset: part_offset,
@@ -68,7 +62,7 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<(Record<'a>, usize), Damage> {
         goes_on: number & GOES_ON != 0,
     });
     let source = Path::new(OsStr::from_bytes(path));
-    Ok((Record { text, offset, time_ms, file, source, part }, len))
+    Some((Record { text, offset, time_ms, file, source, part }, len as usize))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::format::{Origin, Part, Record};
 use crate::frame::first_record;
 use crate::fs::{Handle, Sink};
 use crate::ledger::End;
+use crate::multiline::Multiline;
 use crate::offer::move_over;
 use crate::position::Position;
 use crate::read::Step;
@@ -144,7 +145,7 @@ impl Engine {
         let one = &mut stream.generations[place];
         let data = &self.buf[range.clone()];
         let batch = &mut self.outgoing.batch;
-        let (mut used, mut line_end) = (0, None);
+        let (mut used, mut line_end, mut whole) = (0, None, 0);
         let (format, enough) = (&self.options.format, self.options.format.offer_bytes_max());
         while batch.bytes.len() < enough {
             let first = first.filter(|_| used == 0);
@@ -169,13 +170,17 @@ impl Engine {
             used += piece.len;
             if piece.is_whole {
                 line_end = Some(used);
+                whole += 1;
             }
         }
         if used == 0 {
             return 0;
         }
         batch.file_bytes += used as u64;
-        batch.lines += memchr::memchr_iter(b'\n', &data[..used]).count() as u64;
+        batch.lines += match format.multiline() {
+            Multiline::Off => whole,
+            _ => memchr::memchr_iter(b'\n', &data[..used]).count() as u64,
+        };
         let seen = &self.buf[..range.start + used];
         move_over(one, seen, used, line_end.map(|end| used - end), now_ms);
         batch.end_at(End { key: stream.key, source: one.source(), resume: one.resume });

@@ -87,6 +87,10 @@ impl Secret {
         }
         let text = fs::read_to_string(&self.path)?;
         let text = text.trim_end_matches(['\n', '\r']);
+        if text.trim().is_empty() {
+            // Whoever writes it is not done, or never was: a request without it would be refused.
+            return Err(io::Error::other("it is empty"));
+        }
         let text = match self.kind {
             Kind::Bearer => format!("Bearer {}", text.trim()),
             Kind::Basic if !text.contains(':') => {
@@ -95,8 +99,8 @@ impl Secret {
             Kind::Basic => format!("Basic {}", base64(text.as_bytes())),
             Kind::Value => text.to_owned(),
         };
-        let value = HeaderValue::from_str(&text);
-        let mut value = value.map_err(|_| io::Error::other("no value of a header field"))?;
+        let value = HeaderValue::from_str(&text).ok().filter(|_| text.is_ascii());
+        let mut value = value.ok_or_else(|| io::Error::other("no value of a header field"))?;
         value.set_sensitive(true);
         (self.seen, self.value) = (Some(seen), Some(value.clone()));
         Ok(value)
@@ -146,6 +150,36 @@ mod tests {
         credentials.add_file(AUTHORIZATION, kind, &path);
         let fields = credentials.fields()?;
         Ok(fields[0].1.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn an_empty_file_is_told_and_so_is_one_that_no_field_can_hold() {
+        for (kind, text) in [(Kind::Bearer, ""), (Kind::Value, "\n\n"), (Kind::Basic, " \r\n\r")] {
+            assert!(value(kind, text).unwrap_err().ends_with("it is empty"), "{text:?}");
+        }
+        let told = value(Kind::Bearer, "\u{feff}token").unwrap_err();
+        assert!(told.ends_with("no value of a header field"), "{told}");
+    }
+
+    #[test]
+    fn a_mount_that_kubernetes_swaps_is_read_again() {
+        let folder = std::env::temp_dir().join(format!("mounted-{}", std::process::id()));
+        let write = |name: &str, token: &str| {
+            fs::create_dir_all(folder.join(name)).unwrap();
+            fs::write(folder.join(name).join("token"), token).unwrap();
+            std::os::unix::fs::symlink(name, folder.join("..data_tmp")).unwrap();
+            fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+        };
+        write("..1", "one");
+        std::os::unix::fs::symlink("..data/token", folder.join("token")).unwrap();
+        let mut credentials = Credentials::default();
+        credentials.add_file(AUTHORIZATION, Kind::Bearer, &folder.join("token"));
+        let mut token = || credentials.fields().unwrap()[0].1.clone();
+        assert_eq!(token(), "Bearer one");
+        write("..2", "two");
+        fs::remove_dir_all(folder.join("..1")).unwrap();
+        assert_eq!(token(), "Bearer two");
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -5,8 +5,10 @@
 //! the next request is made: whenever the process dies, no more than one batch comes twice.
 
 mod credentials;
+mod early;
 mod gzip;
 pub(crate) mod metrics;
+mod names;
 mod sender;
 pub(crate) mod setup;
 mod tee;

@@ -19,6 +19,7 @@ use ureq::{Agent, SendBody};
 
 use crate::store::credentials::Credentials;
 use crate::store::gzip::Gzip;
+use crate::store::names::Found;
 
 /// Bytes of an answer that are read at once.
 const PIECE_BYTES: usize = 8 << 10;
@@ -29,6 +30,8 @@ pub(crate) struct Route {
     pub(crate) format: Format,
     pub(crate) credentials: Credentials,
     pub(crate) compresses: bool,
+    /// Where the store's name leads.
+    pub(crate) found: Found,
 }
 
 /// Makes whatever makes connections.
@@ -150,7 +153,11 @@ impl Route {
             Ok(fields) => fields,
             Err(why) => return Answer::failed(&why),
         };
-        let mut request = agent.post(&self.url).header(CONTENT_TYPE, self.format.content_type());
+        let mut request = agent.post(&self.url);
+        // A type that was asked for is in place of the usual one.
+        if fields.iter().all(|(name, _)| name != CONTENT_TYPE) {
+            request = request.header(CONTENT_TYPE, self.format.content_type());
+        }
         for (name, value) in fields {
             request = request.header(name, value);
         }
@@ -167,7 +174,10 @@ impl Route {
         };
         match sent {
             Ok(answer) => read(self.format, parcel.records, answer),
-            Err(error) => Answer::failed(&error.to_string()),
+            Err(error) => {
+                self.found.forget();
+                Answer::failed(&error.to_string())
+            }
         }
     }
 }

@@ -4,16 +4,17 @@ use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ship::courier::{Courier, Settings};
-use ship::format::{Format, Names, Shape};
+use ship::format::{Format, Names as FieldNames, Pair, Shape, label_name};
 use ship::long::Long;
 use sidecar::logging::Throttles;
 use std::time::Duration;
+use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::http::header::AUTHORIZATION;
 #[cfg(feature = "tls")]
 use ureq::http::{HeaderValue, header::HOST};
-#[cfg(feature = "tls")]
-use ureq::unversioned::{resolver::DefaultResolver, transport::DefaultConnector};
+use ureq::unversioned::resolver::{DefaultResolver, Resolver};
+use ureq::unversioned::transport::{Connector, DefaultConnector};
 use ureq::{Agent, Proxy};
 
 use crate::flag_values::OutputName;
@@ -21,14 +22,18 @@ use crate::flags::millis;
 use crate::stdout::Stdout;
 use crate::store::Store;
 use crate::store::credentials::{Credentials, Kind};
+use crate::store::early::EarlyAnswers;
+use crate::store::names::{Found, Names};
 use crate::store::sender::{Connect, Route, Sender};
 use crate::store::tee::Tee;
 #[cfg(feature = "tls")]
 use crate::store::tls;
 use crate::store_flags::{Compression, LongRecord, OtlpEncoding, Severity, StoreArguments};
 
-/// Memory for what is read and written of a connection.
+/// Memory for what is read of a connection.
 const BUFFER_BYTES: usize = 32 << 10;
+/// And for what is written: each write wakes whoever reads.
+const OUTPUT_BYTES: usize = 64 << 10;
 /// A header of an answer is no longer.
 const HEADER_BYTES_MAX: usize = 32 << 10;
 /// The longest wait of a change for its turn.
@@ -64,9 +69,22 @@ pub(crate) fn contradiction(output: OutputName, arguments: &StoreArguments) -> O
     if let Err(why) = address(url, format) {
         return Some(why);
     }
-    let given = [arguments.bearer_token_file.is_some(), arguments.basic_auth_file.is_some()];
-    if given == [true, true] {
-        return Some("--bearer-token-file and --basic-auth-file: give one of them".to_owned());
+    let fields = arguments.header.iter().map(|(name, _)| name);
+    let fields = fields.chain(arguments.header_file.iter().map(|(name, _)| name));
+    let given = usize::from(arguments.bearer_token_file.is_some())
+        + usize::from(arguments.basic_auth_file.is_some())
+        + fields.filter(|name| *name == AUTHORIZATION).count();
+    if given > 1 {
+        let flags = "--bearer-token-file, --basic-auth-file, --header Authorization=";
+        return Some(format!("{flags}: give one of them"));
+    }
+    if let Some(name) = given_twice(format, arguments) {
+        return Some(format!("{name}: a record has but one place for it, and it is given twice"));
+    }
+    #[cfg(feature = "tls")]
+    if arguments.server_name.is_some() && arguments.http_proxy.is_some() {
+        // The proxy is told a name, and looks that up.
+        return Some("--server-name and --http-proxy: give one of them".to_owned());
     }
     if arguments.index.is_some() && format != Format::Elasticsearch {
         return Some("--index is for --output elasticsearch".to_owned());
@@ -93,10 +111,44 @@ fn address(url: &str, format: Format) -> Result<String, String> {
     if authority.contains('@') {
         return Err("--url has a password in it: use --basic-auth-file".to_owned());
     }
-    match uri.path_and_query().map_or("/", |path| path.as_str()) {
-        "/" => Ok(format!("{}{}", url.trim_end_matches('/'), format.usual_path())),
-        _ => Ok(url.to_owned()),
+    if uri.path() != "/" {
+        return Ok(url.to_owned());
     }
+    let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
+    let scheme = uri.scheme_str().unwrap_or_default();
+    Ok(format!("{scheme}://{authority}{}{query}", format.usual_path()))
+}
+
+/// A name that two of the flags give, where a record has but one place for it.
+fn given_twice(format: Format, arguments: &StoreArguments) -> Option<&str> {
+    let name = |pair: &Pair| match format {
+        Format::Loki => label_name(&pair.0),
+        _ => pair.0.clone(),
+    };
+    let StoreArguments { time_field, message_field, file_field, label, attribute, .. } = arguments;
+    let mut seen = match format {
+        Format::Ndjson | Format::Elasticsearch => {
+            vec![time_field.clone(), message_field.clone(), file_field.clone()]
+        }
+        Format::Otlp | Format::OtlpJson | Format::Loki => Vec::new(),
+    };
+    let fields = seen.clone();
+    for (place, field) in fields.iter().enumerate() {
+        if fields[..place].contains(field) {
+            return [time_field, message_field, file_field].get(place).map(|name| name.as_str());
+        }
+    }
+    let mut seen_attributes = seen.clone();
+    // An attribute may have a label's name: it gives way.
+    for (pairs, seen) in [(label, &mut seen), (attribute, &mut seen_attributes)] {
+        for pair in pairs {
+            if seen.contains(&name(pair)) {
+                return Some(&pair.0);
+            }
+            seen.push(name(pair));
+        }
+    }
+    None
 }
 
 fn proxy(flag: Option<&str>) -> Result<Option<Proxy>, String> {
@@ -127,8 +179,8 @@ fn credentials(arguments: &StoreArguments) -> Credentials {
     credentials
 }
 
-/// What makes connections to the store.
-fn connect(arguments: &StoreArguments, url: &str) -> io::Result<Connect> {
+/// What makes connections to the store, to where its name leads.
+fn connect(arguments: &StoreArguments, url: &str, found: &Found) -> io::Result<Connect> {
     let config = Agent::config_builder()
         .proxy(proxy(arguments.http_proxy.as_deref()).map_err(io::Error::other)?)
         .max_redirects(0)
@@ -140,7 +192,7 @@ fn connect(arguments: &StoreArguments, url: &str) -> io::Result<Connect> {
         .accept("*/*")
         .accept_encoding("")
         .input_buffer_size(BUFFER_BYTES)
-        .output_buffer_size(BUFFER_BYTES)
+        .output_buffer_size(OUTPUT_BYTES)
         .max_response_header_size(HEADER_BYTES_MAX)
         .max_idle_connections(1)
         .max_idle_connections_per_host(1)
@@ -148,22 +200,31 @@ fn connect(arguments: &StoreArguments, url: &str) -> io::Result<Connect> {
     #[cfg(feature = "tls")]
     if url.starts_with("https:") {
         let config = config.tls_config(tls::config(arguments.ca_file.as_deref())?).build();
-        let is_renamed = arguments.server_name.is_some();
         let real: Uri = url.parse().map_err(io::Error::other)?;
-        return Ok(Box::new(move || {
-            let (config, resolver) = (config.clone(), DefaultResolver::default());
-            match is_renamed {
-                true => {
-                    let resolver = tls::Renamed { real: real.clone(), resolver };
-                    Agent::with_parts(config, DefaultConnector::new(), resolver)
-                }
-                false => Agent::with_parts(config, DefaultConnector::new(), resolver),
-            }
-        }));
+        return Ok(match arguments.server_name.is_some() {
+            true => maker(config, found, move || tls::Renamed {
+                real: real.clone(),
+                resolver: DefaultResolver::default(),
+            }),
+            false => maker(config, found, DefaultResolver::default),
+        });
     }
     let _ = url;
-    let config = config.build();
-    Ok(Box::new(move || config.clone().into()))
+    Ok(maker(config.build(), found, DefaultResolver::default))
+}
+
+/// Makes connections whose names are looked up so, and whose answers may come early.
+fn maker<R: Resolver>(
+    config: Config,
+    found: &Found,
+    resolver: impl Fn() -> R + 'static,
+) -> Connect {
+    let found = found.clone();
+    Box::new(move || {
+        let names = Names { resolver: resolver(), found: found.clone() };
+        let connector = DefaultConnector::new().chain(EarlyAnswers);
+        Agent::with_parts(config.clone(), connector, names)
+    })
 }
 
 /// The address as requests name it, and the field that says whom they are really for.
@@ -177,14 +238,21 @@ fn rename(url: String, arguments: &StoreArguments, credentials: &mut Credentials
     renamed
 }
 
+/// What is said beside labels. Where both have one place, a label of that name goes over it.
+fn attributes(format: Format, arguments: &StoreArguments) -> Vec<Pair> {
+    let is_label = |pair: &&Pair| arguments.label.iter().any(|label| label.0 == pair.0);
+    let is_kept = |pair: &&Pair| format == Format::Loki || !is_label(pair);
+    arguments.attribute.iter().filter(is_kept).cloned().collect()
+}
+
 fn settings(format: Format, arguments: &StoreArguments) -> Settings {
     let usize_of = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     Settings {
         shape: Shape {
             format,
             labels: arguments.label.clone(),
-            attributes: arguments.attribute.clone(),
-            names: Names {
+            attributes: attributes(format, arguments),
+            names: FieldNames {
                 time: arguments.time_field.clone(),
                 message: arguments.message_field.clone(),
                 file: arguments.file_field.clone(),
@@ -236,13 +304,14 @@ pub(crate) fn store(output: OutputName, arguments: &StoreArguments) -> io::Resul
     let Some(format) = format(output, arguments) else { return Ok(None) };
     let url = arguments.url.as_deref().unwrap_or_default();
     let url = address(url, format).map_err(io::Error::other)?;
-    let connect = connect(arguments, &url)?;
+    let found = Found::default();
+    let connect = connect(arguments, &url, &found)?;
     #[allow(unused_mut, reason = "only a name for TLS adds to them")]
     let mut credentials = credentials(arguments);
     #[cfg(feature = "tls")]
     let url = rename(url, arguments, &mut credentials);
-    let route =
-        Route { url, format, credentials, compresses: arguments.compression == Compression::Gzip };
+    let compresses = arguments.compression == Compression::Gzip;
+    let route = Route { url, format, credentials, compresses, found };
     let tee = arguments.tee.then(Stdout::new).transpose()?.map(Tee::new);
     Ok(Some(Store {
         courier: Courier::new(settings(format, arguments)),
@@ -275,6 +344,8 @@ mod tests {
         check("http://loki:3100", Format::Loki, Ok("http://loki:3100/loki/api/v1/push"));
         check("http://x:1/", Format::Otlp, Ok("http://x:1/v1/logs"));
         check("http://x/a?b=c", Format::Ndjson, Ok("http://x/a?b=c"));
+        check("http://x?b=c", Format::Loki, Ok("http://x/loki/api/v1/push?b=c"));
+        check("http://[::1]:9/?b=/c/", Format::Otlp, Ok("http://[::1]:9/v1/logs?b=/c/"));
         check("http://x", Format::Elasticsearch, Ok("http://x/_bulk"));
         check("x:3100", Format::Loki, Err("http://"));
         check("ftp://x/", Format::Loki, Err("http://"));
@@ -294,9 +365,32 @@ mod tests {
         check(&with(&["--output", "elasticsearch", "--index", "a"]), None);
         let both = ["--output", "loki", "--bearer-token-file", "a", "--basic-auth-file", "b"];
         check(&with(&both), Some("give one of them"));
+        let token = ["--output", "loki", "--bearer-token-file", "a"];
+        check(&with(&[&token[..], &["--header", "AUTHORIZATION=b"]].concat()), Some("one of them"));
+        check(&with(&[&token[..], &["--header", "X-Key=b"]].concat()), None);
         check(&with(&["--output", "loki", "--http-proxy", "a b"]), Some("--http-proxy"));
         check(&with(&["--output", "loki", "--http-proxy", "http://p:3128"]), None);
         check(&with(&["--output", "loki", "--format", "json"]), Some("--format is for stdout"));
         check(&with(&["--output", "loki", "--multiline", "auto"]), None);
+    }
+
+    #[test]
+    fn a_record_has_one_place_for_a_name() {
+        let check = |output: &'static str, words: &[&'static str], expected: Option<&str>| {
+            check(
+                &[&["/a", "--url", "http://x", "--output", output][..], words].concat(),
+                expected,
+            );
+        };
+        let (label, attribute) = ("--label", "--attribute");
+        check("loki", &[label, "a=1", label, "a=2"], Some("a: a record has but one place"));
+        check("loki", &[label, "a.b=1", label, "a_b=2"], Some("a_b: "));
+        check("loki", &[label, "a=1", attribute, "a=2"], None);
+        check("otlp", &[label, "a=1", attribute, "a=2"], None);
+        check("otlp", &[attribute, "a=1", attribute, "a=2"], Some("a: "));
+        check("otlp", &[label, "a.b=1", label, "a_b=2", label, "message=3"], None);
+        check("ndjson", &[label, "message=1"], Some("message: "));
+        check("ndjson", &[label, "message=1", "--message-field", "_msg"], None);
+        check("elasticsearch", &["--time-field", "file"], Some("file: "));
     }
 }

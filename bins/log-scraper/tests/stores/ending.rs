@@ -122,3 +122,31 @@ fn lines_that_came_with_the_signal_are_delivered_before_the_end() {
     let seen: Vec<u64> = store.requests().iter().flat_map(|one| one.numbers()).collect();
     assert_eq!(seen, (0..=100).collect::<Vec<_>>());
 }
+
+#[test]
+fn ten_megabytes_that_were_not_read_are_delivered_before_the_end_though_the_writer_goes_on() {
+    let count = 10_000_000 / line(0).len() as u64;
+    // The first request is under way when the end is asked for.
+    let store = Store::start(|number, _| match number {
+        0 => Reply::Late(Duration::from_millis(300)),
+        _ => Reply::status(204),
+    });
+    let folder = folder_with(count);
+    let (url, log) = (store.url("/"), folder.argument("app.log"));
+    let more = ["--shutdown-timeout", "60s", &log];
+    let scraper = Scraper::start(&arguments("ndjson", &url, &more));
+    wait_until("a request", || store.count() >= 1);
+    append(&folder.path("app.log"), (count..count + 100).map(line).collect::<String>().as_bytes());
+    let path = folder.path("app.log");
+    let writer = thread::spawn(move || {
+        (count + 100..count + 200).for_each(|number| {
+            append(&path, line(number).as_bytes());
+            thread::sleep(Duration::from_millis(2));
+        });
+    });
+    scraper.terminate();
+    writer.join().unwrap();
+    let seen: Vec<u64> = store.requests().iter().flat_map(|one| one.numbers()).collect();
+    assert!(seen.len() as u64 >= count + 100, "{} of {}", seen.len(), count + 100);
+    assert_eq!(seen, (0..seen.len() as u64).collect::<Vec<_>>());
+}

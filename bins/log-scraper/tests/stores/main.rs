@@ -6,11 +6,13 @@
 mod common;
 mod delivery;
 mod ending;
+mod examples;
 mod real;
 mod script;
 #[cfg(feature = "tls")]
 mod tls;
 mod trouble;
+mod wire;
 
 use common::{Folder, append, line};
 

@@ -30,9 +30,9 @@ pub fn find(name: &str) -> Option<PathBuf> {
 }
 
 /// A store that runs, and ends with this value.
-struct Server {
+pub struct Server {
     child: Child,
-    address: String,
+    pub address: String,
 }
 
 impl Server {
@@ -47,7 +47,7 @@ impl Server {
         server
     }
 
-    fn victoria_logs(program: &Path, address: &str, folder: &Folder) -> Server {
+    pub fn victoria_logs(program: &Path, address: &str, folder: &Folder) -> Server {
         let mut command = Command::new(program);
         command.arg(format!("-httpListenAddr={address}")).arg("-retentionPeriod=100y");
         command.arg(format!("-storageDataPath={}", folder.argument("data")));
@@ -55,7 +55,7 @@ impl Server {
         Server::start(command, address, "/health", folder)
     }
 
-    fn loki(program: &Path, address: &str, folder: &Folder) -> Server {
+    pub fn loki(program: &Path, address: &str, folder: &Folder) -> Server {
         let config = include_str!("loki.yaml").replace("DATA", &folder.argument("data"));
         let (host, port) = address.split_once(':').unwrap();
         let config = config.replace("HOST", host).replace("PORT", port);
@@ -63,6 +63,17 @@ impl Server {
         let mut command = Command::new(program);
         command.arg(format!("-config.file={}", folder.argument("loki.yaml")));
         Server::start(command, address, "/ready", folder)
+    }
+
+    /// An OTLP collector that writes what it gets into a file of that name.
+    pub fn collector(program: &Path, address: &str, folder: &Folder, name: &str) -> Server {
+        let mut command = Command::new(program);
+        command.args(["start", "--otlp-http-endpoint", address, "--otlp-grpc-endpoint"]);
+        command.args([&free_address(), "--debug-log", "logs", "--debug-log-verbosity", "detailed"]);
+        command.args(["--exporter", "blackhole"]).stdin(Stdio::null());
+        let out = File::create(folder.path(name)).unwrap();
+        command.stdout(out.try_clone().unwrap()).stderr(out);
+        Server { child: command.spawn().unwrap(), address: address.to_owned() }
     }
 
     fn url(&self, path: &str) -> String {
@@ -103,12 +114,12 @@ fn mortal(output: &str, url: &str, folder: &Folder) -> Scraper {
 }
 
 /// Numbers of the lines in what a store answered, each as often as it is there.
-fn numbers(body: &str) -> Vec<u64> {
+pub fn numbers(body: &str) -> Vec<u64> {
     let starts = body.match_indices("line 0");
     starts.filter_map(|(at, _)| body.get(at + 5..at + 14)?.parse().ok()).collect()
 }
 
-fn victoria_logs_has(server: &Server, app: &str) -> Vec<u64> {
+pub fn victoria_logs_has(server: &Server, app: &str) -> Vec<u64> {
     let query = format!("app:={app} | fields _msg");
     let answer = ask(&server.url("/select/logsql/query"), &[("query", &query)]);
     numbers(&answer.unwrap_or_default().1)
@@ -255,7 +266,7 @@ fn victoria_logs_misses_no_line_though_it_and_the_scraper_are_killed_time_and_ag
     assert!(repeats <= kills * largest, "{repeats} repeats of {written} lines, {kills} kills");
 }
 
-fn loki_has(server: &Server, label: &str, value: &str) -> Vec<u64> {
+pub fn loki_has(server: &Server, label: &str, value: &str) -> Vec<u64> {
     let query = format!("{{{label}=\"{value}\"}}");
     let parameters = [("query", query.as_str()), ("limit", "1000000"), ("since", "2h")];
     let answer = ask(&server.url("/loki/api/v1/query_range"), &parameters);
@@ -357,14 +368,7 @@ fn an_otlp_collector_takes_both_encodings() {
     let folder = Folder::new();
     append(&folder.path("app.log"), (0..100).map(line).collect::<String>().as_bytes());
     for encoding in ["protobuf", "json"] {
-        let address = free_address();
-        let mut command = Command::new(&program);
-        command.args(["start", "--otlp-http-endpoint", &address, "--otlp-grpc-endpoint"]);
-        command.args([&free_address(), "--debug-log", "logs", "--debug-log-verbosity", "detailed"]);
-        command.args(["--exporter", "blackhole"]).stdin(Stdio::null());
-        let out = File::create(folder.path(encoding)).unwrap();
-        command.stdout(out.try_clone().unwrap()).stderr(out);
-        let server = Server { child: command.spawn().unwrap(), address };
+        let server = Server::collector(&program, &free_address(), &folder, encoding);
         let (url, log) = (server.url("/v1/logs"), folder.argument("app.log"));
         let arguments = ["--exit-on-eof", "--output", "otlp", "--otlp-encoding", encoding];
         let scraper = Scraper::start(&[&arguments[..], &["--url", &url, &log]].concat());

@@ -43,6 +43,8 @@ pub enum Reply {
     HalfBody(u16),
     /// A body without an end.
     Endless(u16),
+    /// These bytes, and whether the connection goes on.
+    Bytes(&'static str, bool),
 }
 
 impl Reply {
@@ -172,6 +174,7 @@ fn answer(stream: &mut TcpStream, reply: Reply) -> bool {
             let _ = stream.write_all(&text.as_bytes()[..text.len() - 9]);
             false
         }
+        Reply::Bytes(text, goes_on) => stream.write_all(text.as_bytes()).is_ok() && goes_on,
         Reply::Endless(status) => {
             let head = format!("HTTP/1.1 {status} X\r\nTransfer-Encoding: chunked\r\n\r\n");
             let _ = stream.write_all(head.as_bytes());
