@@ -7,8 +7,7 @@ use http1::{BodyLength, BodyReader, BodyWriter};
 use crate::body::{Chain, Mode};
 use crate::canary::{Canary, is_planted};
 use crate::clock::Millis;
-use crate::exchange::Aside;
-use crate::exchange::Sending;
+use crate::exchange::{Aside, Mirror, Sending};
 use crate::log::Lines;
 use crate::response::Response;
 use crate::variables::Sent;
@@ -63,6 +62,8 @@ pub struct Errands {
     pub sending: Option<Box<Sending>>,
     /// The exchange itself, while it is its own subrequest.
     pub aside: Option<Box<Aside>>,
+    /// Requests that are to be sent to other places too.
+    pub mirrors: Vec<Mirror>,
     /// Lines about subrequests for the access log.
     pub lines: Lines,
 }

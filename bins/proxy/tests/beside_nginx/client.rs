@@ -58,7 +58,7 @@ pub fn ask(requests: &[(Message, bool)], port: &str, upstreams: &Upstreams) -> V
         if message.own("leaves").is_some() {
             let (head, body) = message.request();
             connection.send(&[head, body].concat());
-            upstreams.wait();
+            upstreams.wait(1);
             drop(wire.take());
             outcome.end = "left".into();
         } else {
@@ -66,8 +66,15 @@ pub fn ask(requests: &[(Message, bool)], port: &str, upstreams: &Upstreams) -> V
         }
         // Of what was sent at once nobody can say when which part reaches an upstream.
         let is_part = requests.get(index + 1).is_some_and(|(next, _)| next.start == "raw");
+        let reach = message.own("reach").and_then(|count| count.parse().ok());
+        if let Some(count) = reach {
+            upstreams.wait(count);
+        }
         if !is_part {
             outcome.seen = upstreams.take();
+        }
+        if reach.is_some() {
+            outcome.seen.sort_by_key(|seen| (seen.upstream, seen.head.line.clone()));
         }
         outcomes.push(outcome);
     }

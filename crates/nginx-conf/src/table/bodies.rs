@@ -4,6 +4,7 @@ use super::later::CHARSET_PAGE;
 use super::*;
 
 const SUB_PAGE: &str = "http/ngx_http_sub_module";
+const MIRROR_PAGE: &str = "http/ngx_http_mirror_module";
 const BUFFERS_ARE_FIXED: &str = "buffers are fixed and small, bodies stream through them";
 
 pub(super) const ROWS: &[Row] = &[
@@ -34,5 +35,10 @@ pub(super) const ROWS: &[Row] = &[
     row("override_charset", CHARSET_PAGE, HSLI, FLAG, Class::Implemented),
     row("charset_types", CHARSET_PAGE, HSL, Shape::words(1, ANY), Class::Implemented).many(),
     row("chunked_transfer_encoding", HTTP_PAGE, HSL, FLAG, Class::Implemented),
+    row("mirror", MIRROR_PAGE, HSL, WORD, Class::Implemented)
+        .note("the client's next request does not wait for its mirrors; a worker has 512 under way at most and holds 16 MB for them, what is beyond that is left out and told")
+        .many(),
+    row("mirror_request_body", MIRROR_PAGE, HSL, FLAG, Class::Implemented)
+        .note("a body of more than 1 MB is not held: its request is not mirrored, which is told"),
     row("add_trailer", HEADERS_PAGE, HSLI, Shape::words(2, 3), Class::Implemented).many(),
 ];

@@ -133,10 +133,6 @@ pub(super) const ROWS: &[Row] = &[
     row("gzip_no_buffer", GZIP_PAGE, HSL, WORD, Refused(LATER)),
     row("postpone_gzipping", GZIP_PAGE, HSL, WORD, Refused(LATER)),
     row("gunzip_buffers", "http/ngx_http_gunzip_module", HSL, BUFFERS, Refused(LATER)),
-    row("mirror", "http/ngx_http_mirror_module", HSL, WORD, Refused(LATER))
-        .many()
-        .already(&["off"]),
-    row("mirror_request_body", "http/ngx_http_mirror_module", HSL, FLAG, Refused(LATER)),
     row(
         "add_before_body",
         "http/ngx_http_addition_module",

@@ -89,7 +89,7 @@ impl<N: Net> Engine<N> {
             let mut link = self.pool.take(id)?;
             let is_good = !link.stream.has_ended() && !link.stream.is_readable()
                 || is_planted(Canary::EndedLinkKept);
-            if is_good && (!looks || link.stream.socket().is_quiet()) {
+            if is_good && (!looks || is_quiet(&mut link)) {
                 return Some(link);
             }
             self.links.release(link.key);
@@ -105,9 +105,7 @@ impl<N: Net> Engine<N> {
         }
         let old_since = self.now.ms.saturating_sub(PROOF_MS);
         let has_proved = self.pool.longest_idle(id).is_some_and(|link| {
-            link.idle_since <= old_since
-                && !link.stream.is_readable()
-                && link.stream.socket().is_quiet()
+            link.idle_since <= old_since && !link.stream.is_readable() && is_quiet(link)
         });
         if has_proved {
             peers.note_keeping(id, true);
@@ -123,7 +121,7 @@ impl<N: Net> Engine<N> {
         if !link.stream.is_writable() {
             return false;
         }
-        if let Err(cause) = link.stream.socket().connect_result() {
+        if let Some(Err(cause)) = link.stream.socket().map(Socket::connect_result) {
             self.drop_link(client);
             if let Some(exchange) = &mut client.exchange {
                 exchange.dial_failed(UpstreamFault::Connect(cause), self.now);
@@ -190,4 +188,9 @@ impl<N: Net> Engine<N> {
             self.links.release(link.key);
         }
     }
+}
+
+/// Whether its server has neither sent anything nor closed.
+fn is_quiet<S: Socket>(link: &mut Link<S>) -> bool {
+    link.stream.socket().is_some_and(Socket::is_quiet)
 }

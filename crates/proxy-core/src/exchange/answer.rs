@@ -19,7 +19,7 @@ impl Exchange {
         let context = self.context(false, false, now);
         let mut is_page = own::make(content, &context, &self.carried, &mut response);
         // nginx: a subrequest's answer is nothing that the client may have.
-        if response.status == 200 && self.down.errands.aside.is_none() {
+        if response.status == 200 && !self.request.course.is_sub() {
             match precondition::check(&self.request, &response, None) {
                 Verdict::Holds => {}
                 Verdict::NotModified => own::make_not_modified(&mut response),
@@ -35,7 +35,7 @@ impl Exchange {
         {
             return self.go_to_error_page(&page, response, now, out);
         }
-        if self.down.errands.aside.is_some() {
+        if self.request.course.is_sub() {
             self.down.response = response;
             return self.judge(now, out);
         }

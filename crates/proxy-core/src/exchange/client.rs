@@ -17,7 +17,7 @@ impl Exchange {
                 !client_ended && !self.wire.is_blocked
             }
             (Side::Client, Phase::Exchanging) => !self.down.has_request() && !self.wire.is_blocked,
-            (Side::Client, Phase::Gathering | Phase::Discarding { .. } | Phase::Sending) => {
+            (Side::Client, Phase::Gathering { .. } | Phase::Discarding { .. } | Phase::Sending) => {
                 !self.down.has_request()
             }
             (Side::Upstream, Phase::Exchanging) => !self.down.is_blocked,
@@ -60,7 +60,7 @@ impl Exchange {
                 bytes.len()
             }
             Phase::Exchanging => self.client_body(bytes, now, out),
-            Phase::Gathering => self.gather(bytes, now, out),
+            Phase::Gathering { .. } => self.gather(bytes, now, out),
             Phase::Discarding { .. } => self.discard(bytes),
             Phase::Sending => self.throw_away(bytes),
             Phase::Starting | Phase::Pausing { .. } | Phase::Connecting | Phase::Complete => 0,
@@ -214,7 +214,7 @@ impl Exchange {
                 Phase::Sending => self.down.is_persistent = false,
                 Phase::Connecting | Phase::Exchanging if is_ignored => {}
                 Phase::Pausing { .. }
-                | Phase::Gathering
+                | Phase::Gathering { .. }
                 | Phase::Connecting
                 | Phase::Exchanging => {
                     self.client_left(now, out);
@@ -237,7 +237,7 @@ impl Exchange {
                     self.is_orphan = true;
                 }
                 Phase::Pausing { .. }
-                | Phase::Gathering
+                | Phase::Gathering { .. }
                 | Phase::Connecting
                 | Phase::Exchanging => {
                     self.client_left(now, out);

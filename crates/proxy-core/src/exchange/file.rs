@@ -110,7 +110,7 @@ impl Exchange {
         now: Moment,
         out: &mut Out,
     ) {
-        if self.down.errands.aside.is_some() {
+        if self.request.course.is_sub() {
             self.down.response = response;
             return self.judge(now, out);
         }

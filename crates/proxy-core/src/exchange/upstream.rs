@@ -62,7 +62,7 @@ impl Exchange {
         let mut peers = at.generation().peers.borrow_mut();
         self.call.attached(server, is_reused, &mut peers, &mut self.attempts, now.ms);
         drop(peers);
-        let is_first = !self.wire.has_sent && !self.wire.is_gathered();
+        let is_first = !self.wire.has_sent && !self.wire.replay.is_ahead();
         self.wire.begin(is_reused, now.ms);
         if is_first && self.wire.replay.own().is_none() {
             self.wire.replay.begin(self.may_be_resent(is_reused));
@@ -272,7 +272,7 @@ impl Exchange {
         if self.redirect_internally(head, now, out) {
             return 0;
         }
-        if self.down.errands.aside.is_some() {
+        if self.request.course.is_sub() {
             return self.hear_answer((head, rest), now, out);
         }
         self.wire.body = BodyReader::new(self.wire.head.body);

@@ -22,6 +22,7 @@ use http1::Version;
 use crate::clock::{self, Moment};
 use crate::config::model::{Part, Template, Variable};
 use crate::content::file;
+use crate::course::TheBody;
 use crate::request::Request;
 use crate::response::{Context, Response};
 use crate::upstream::address::Address;
@@ -154,7 +155,10 @@ impl<'e> View<'e> {
         match variable {
             V::Host => out.extend_from_slice(&uri.host),
             V::HttpHost => return self.push_field("host", out),
-            V::ContentLength => return self.push_field("content-length", out),
+            V::ContentLength => match self.request.course.body {
+                TheBody::Held(bytes) => http1::push_decimal(out, bytes),
+                _ => return self.push_field("content-length", out),
+            },
             V::ContentType => return self.push_field("content-type", out),
             V::RemoteUser => {
                 let value = http1::find(&head.fields, bytes, "authorization");

@@ -17,6 +17,7 @@ mod guards;
 mod held;
 mod kept;
 mod logs;
+mod mirrors;
 mod net;
 mod own;
 mod packed;
