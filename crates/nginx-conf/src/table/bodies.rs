@@ -5,6 +5,7 @@ use super::*;
 
 const SUB_PAGE: &str = "http/ngx_http_sub_module";
 const MIRROR_PAGE: &str = "http/ngx_http_mirror_module";
+const GUNZIP_PAGE: &str = "http/ngx_http_gunzip_module";
 const BUFFERS_ARE_FIXED: &str = "buffers are fixed and small, bodies stream through them";
 
 pub(super) const ROWS: &[Row] = &[
@@ -25,6 +26,9 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row("gzip_vary", GZIP_PAGE, HSL, FLAG, Class::Implemented),
     row("gzip_buffers", GZIP_PAGE, HSL, BUFFERS, Class::NoEffect(BUFFERS_ARE_FIXED)),
+    row("gunzip", GUNZIP_PAGE, HSL, FLAG, Class::Implemented)
+        .note("a worker unpacks 512 answers at a time, more go out as they are, which is told once"),
+    row("gunzip_buffers", GUNZIP_PAGE, HSL, BUFFERS, Class::NoEffect(BUFFERS_ARE_FIXED)),
     row("sub_filter", SUB_PAGE, HSL, Shape::words(2, 2), Class::Implemented).many(),
     row("sub_filter_once", SUB_PAGE, HSL, FLAG, Class::Implemented),
     row("sub_filter_types", SUB_PAGE, HSL, Shape::words(1, ANY), Class::Implemented).many(),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Client, Engine, LinkPlace, Mode};
 use crate::canary::{Canary, is_planted};
-use crate::fault::UpstreamFault;
+use crate::fault::{Fault, UpstreamFault};
 use crate::net::{DialFault, Net, Socket, Token};
 use crate::stream::Stream;
 use crate::upstream::call::Step;
@@ -29,7 +29,8 @@ impl<N: Net> Engine<N> {
                 Step::Dial(server, address) => {
                     debug_assert!(client.link.is_none(), "one connection at a time");
                     let key = self.links.reserve();
-                    match net.dial(&address, Token::Link(key)) {
+                    let from = exchange.note_local(self.now);
+                    match net.dial(&address, from, Token::Link(key)) {
                         Ok(socket) => {
                             self.links.put(key, LinkPlace::Client(client.key));
                             client.link = Some(Box::new(Link {
@@ -37,6 +38,7 @@ impl<N: Net> Engine<N> {
                                 key,
                                 server,
                                 address,
+                                from,
                                 requests: 0,
                                 is_connecting: true,
                                 idle_since: 0,
@@ -61,7 +63,15 @@ impl<N: Net> Engine<N> {
                                 }
                                 DialFault::Own(cause) => {
                                     let out = &mut self.buffers.out;
-                                    return exchange.shortage(cause, self.now, out);
+                                    return exchange.shortage(
+                                        Fault::Shortage(cause),
+                                        self.now,
+                                        out,
+                                    );
+                                }
+                                DialFault::Bind(cause) => {
+                                    let out = &mut self.buffers.out;
+                                    return exchange.shortage(Fault::Bind(cause), self.now, out);
                                 }
                             }
                         }
@@ -85,8 +95,9 @@ impl<N: Net> Engine<N> {
         if looks && !self.keeps_connections(id) {
             return None;
         }
+        let from = exchange.local(self.now).unwrap_or_default();
         loop {
-            let mut link = self.pool.take(id)?;
+            let mut link = self.pool.take(id, from)?;
             let is_good = !link.stream.has_ended() && !link.stream.is_readable()
                 || is_planted(Canary::EndedLinkKept);
             if is_good && (!looks || is_quiet(&mut link)) {

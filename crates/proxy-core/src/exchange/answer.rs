@@ -7,6 +7,7 @@ use crate::clock::Moment;
 use crate::content::own;
 use crate::content::precondition::{self, Verdict};
 use crate::downstream::ClientNext;
+use crate::fault::Fault;
 use crate::phases::Content;
 use crate::response::Response;
 
@@ -90,18 +91,22 @@ impl Exchange {
 
     /// All of the answer is out.
     pub(super) fn end_own_answer(&mut self, now: Moment, out: &mut Out) {
-        self.push_end(now, out);
+        if !self.push_end(now, out) {
+            return self.fail(Fault::NotGzip, now, out);
+        }
         self.down.since_ms = now.ms;
         self.settle(now);
     }
 
-    /// Writes the end of the content, with the trailer that the file adds.
-    pub(super) fn push_end(&mut self, now: Moment, out: &mut Out) {
+    /// Writes the end of the content, with the trailer that the file adds. False where the content
+    /// is not what the answer says.
+    #[must_use]
+    pub(super) fn push_end(&mut self, now: Moment, out: &mut Out) -> bool {
         let mut trailer = Vec::new();
         if self.down.response.packing.has_trailers {
             self.view(now).push_trailer(&mut trailer);
         }
-        self.down.push_end(&trailer, &mut out.client);
+        self.down.push_end(&trailer, &mut out.client)
     }
 
     /// Whether filters hold back content that an upstream has sent.

@@ -185,7 +185,8 @@ impl Exchange {
                 let is_exact = matches!(self.down.writer, BodyWriter::Exact);
                 // The last bytes bring the end with them, which is not for here.
                 let left = self.wire.body.remaining_exact().unwrap_or(0);
-                if !self.down.is_begun || !is_exact || left <= bytes.len() as u64 {
+                let is_changed = self.down.response.packing.chain.is_some();
+                if !self.down.is_begun || !is_exact || is_changed || left <= bytes.len() as u64 {
                     return 0;
                 }
                 let count = self.wire.body.read(bytes).map_or(0, |part| part.data.len());

@@ -17,6 +17,7 @@ const TOLD_BYTES_MAX: usize = 64 << 10;
 impl Exchange {
     /// Bytes of an application; all of them are used as long as it is listened to.
     pub(super) fn fastcgi_bytes(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
+        let bytes = self.piece(bytes);
         let mut used = 0;
         while self.phase == Phase::Exchanging {
             let rest = bytes.get(used..).unwrap_or_default();
@@ -43,7 +44,7 @@ impl Exchange {
         let keeps = self.pass().and_then(|pass| pass.fastcgi()).is_some_and(|to| to.keep_conn);
         let Some(wire) = &mut self.wire.fastcgi else { return };
         match event {
-            Event::Answer(data) if self.down.is_begun => self.application_data(data, out),
+            Event::Answer(data) if self.down.is_begun => self.application_data(data, now, out),
             Event::Answer(data) => self.application_head(data, now, out),
             Event::Error(data) => {
                 let room = ERROR_BYTES_MAX.saturating_sub(wire.error.len());
@@ -100,17 +101,20 @@ impl Exchange {
                 if self.phase == Phase::Exchanging && self.down.is_begun {
                     self.count_received(0, rest_bytes);
                     let rest = data.get(data.len() - rest_bytes..).unwrap_or_default();
-                    self.application_data(rest, out);
+                    self.application_data(rest, now, out);
                 }
             }
         }
     }
 
     /// Content of the answer. nginx: what there is more of it than was declared is dropped.
-    fn application_data(&mut self, data: &[u8], out: &mut Out) {
+    fn application_data(&mut self, data: &[u8], now: Moment, out: &mut Out) {
         // Nothing in this framing can be wrong.
         if let Ok(part) = self.wire.body.read(data) {
             self.down.push_data(part.data, &mut out.client);
+        }
+        if self.down.is_content_bad() {
+            self.fail(Fault::NotGzip, now, out);
         }
     }
 

@@ -31,6 +31,7 @@ mod gather;
 mod link;
 mod mirror;
 mod pace;
+mod part;
 mod redirect;
 mod sub;
 #[cfg(test)]
