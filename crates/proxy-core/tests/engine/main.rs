@@ -27,4 +27,5 @@ mod serving;
 mod shortage;
 mod tunnels;
 mod turns;
+mod unpacked;
 mod world;
