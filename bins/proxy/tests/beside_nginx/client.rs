@@ -21,6 +21,8 @@ pub struct Outcome {
     pub seen: Vec<Seen>,
 }
 
+/// How long what goes on beside a request may take to its end.
+const SETTLING: std::time::Duration = std::time::Duration::from_millis(100);
 /// What `end` says when the program said nothing.
 const SILENCE: &str = "no answer in time";
 
@@ -69,6 +71,8 @@ pub fn ask(requests: &[(Message, bool)], port: &str, upstreams: &Upstreams) -> V
         let reach = message.own("reach").and_then(|count| count.parse().ok());
         if let Some(count) = reach {
             upstreams.wait(count);
+            // nginx writes the line of a request once its subrequests are over.
+            std::thread::sleep(SETTLING);
         }
         if !is_part {
             outcome.seen = upstreams.take();

@@ -70,6 +70,10 @@ pub(super) const ROWS: &[Row] = &[
          bodies stream",
     ),
     row("proxy_intercept_errors", PROXY_PAGE, HSL, FLAG, Class::Implemented),
+    row("proxy_pass_trailers", PROXY_PAGE, HSL, FLAG, Class::Implemented).note(
+        "the upstream is asked for them without configuration; those that belong to a head do not \
+         pass (RFC 9110 §6.5.1)",
+    ),
     row("proxy_bind", PROXY_PAGE, HSL, Shape::words(1, 2), Class::Implemented).note(BIND),
     row("proxy_force_ranges", PROXY_PAGE, HSL, FLAG, Class::Implemented),
     row("proxy_ignore_client_abort", PROXY_PAGE, HSL, FLAG, Class::Implemented),

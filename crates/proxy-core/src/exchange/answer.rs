@@ -103,7 +103,8 @@ impl Exchange {
     #[must_use]
     pub(super) fn push_end(&mut self, now: Moment, out: &mut Out) -> bool {
         let mut trailer = Vec::new();
-        if self.down.response.packing.has_trailers {
+        let has_come = !self.down.response.trailer.is_empty();
+        if has_come || self.down.response.packing.has_trailers {
             self.view(now).push_trailer(&mut trailer);
         }
         self.down.push_end(&trailer, &mut out.client)

@@ -24,6 +24,13 @@ impl Exchange {
         is_said && self.wire.body.eof().is_ok()
     }
 
+    /// Lines behind the content of an answer. The reader bounds them.
+    pub(super) fn take_trailer(&mut self, lines: &[u8]) {
+        if !lines.is_empty() && self.pass().is_some_and(|pass| pass.steering.passes_trailers) {
+            self.down.response.trailer.extend_from_slice(lines);
+        }
+    }
+
     /// Whether the connection can carry another request after a whole answer.
     pub(super) fn keeps_link(&self) -> bool {
         let Some(pass) = self.pass().filter(|_| self.down.has_request()) else { return false };

@@ -321,9 +321,10 @@ impl Exchange {
         let bytes = self.piece(bytes);
         let mut used = 0;
         while !self.wire.body.is_done() {
-            match self.wire.body.read(bytes.get(used..).unwrap_or_default()) {
-                Ok(part) => {
+            match self.wire.body.read_all(bytes.get(used..).unwrap_or_default()) {
+                Ok((part, trailer)) => {
                     used += part.used;
+                    self.take_trailer(trailer);
                     self.count_received(part.used, part.used);
                     self.down.push_data(part.data, &mut out.client);
                     if self.down.is_content_bad() {

@@ -136,6 +136,7 @@ impl<'e> View<'e> {
                 return file::push_variable(self, variable, out);
             }
             V::UpstreamHttp(_)
+            | V::UpstreamTrailer(_)
             | V::UpstreamAddr
             | V::UpstreamBytesReceived
             | V::UpstreamBytesSent
@@ -234,6 +235,7 @@ impl<'e> View<'e> {
         use Variable as V;
         match variable {
             V::UpstreamHttp(name) => push_list(self.response.from_upstream(), name, out),
+            V::UpstreamTrailer(name) => push_list(self.upstream_trailer(), name, out),
             V::UpstreamAddr => self.push_attempts(out, |attempt, out| match &attempt.address {
                 Some(Address::Tcp(address)) => push_address(*address, out),
                 Some(Address::Unix(path)) => {

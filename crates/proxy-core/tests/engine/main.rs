@@ -25,6 +25,7 @@ mod redirects;
 mod reload;
 mod serving;
 mod shortage;
+mod trailers;
 mod tunnels;
 mod turns;
 mod unpacked;

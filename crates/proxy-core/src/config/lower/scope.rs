@@ -209,6 +209,13 @@ pub(super) fn count(number: u64, max: usize) -> usize {
     usize::try_from(number).unwrap_or(max).min(max)
 }
 
+/// Who tells who the client is, and where.
+#[derive(Default)]
+struct RealIpLists {
+    from: Option<Vec<Network>>,
+    field: Option<Vec<u8>>,
+}
+
 /// What one level says itself of the settings that are inherited as a whole.
 #[derive(Default)]
 struct Lists {
@@ -216,8 +223,7 @@ struct Lists {
     error_pages: Vec<ErrorPage>,
     mirrors: Option<Vec<Vec<u8>>>,
     rules: Vec<AccessRule>,
-    real_ip_from: Option<Vec<Network>>,
-    real_ip_field: Option<Vec<u8>>,
+    real_ip: RealIpLists,
     access_logs: Option<Vec<AccessLog>>,
     access_log_off: bool,
     types: Option<Types>,
@@ -241,9 +247,9 @@ impl Lists {
             "allow" | "deny" => self.rules.extend(lower.access_rule(directive)),
             "set_real_ip_from" => {
                 let from = lower.real_ip_from(directive);
-                self.real_ip_from.get_or_insert_default().extend(from);
+                self.real_ip.from.get_or_insert_default().extend(from);
             }
-            "real_ip_header" => self.real_ip_field = lower.real_ip_field(directive),
+            "real_ip_header" => self.real_ip.field = lower.real_ip_field(directive),
             "access_log" => match lower.access_log(directive) {
                 Some(None) => self.access_log_off = true,
                 Some(Some(log)) => self.access_logs.get_or_insert_default().push(log),
@@ -286,10 +292,10 @@ impl Lists {
         if !self.rules.is_empty() {
             scope.access.rules = self.rules.into();
         }
-        if let Some(from) = self.real_ip_from {
+        if let Some(from) = self.real_ip.from {
             scope.access.real_ip.from = from.into();
         }
-        set(&mut scope.access.real_ip.field, self.real_ip_field);
+        set(&mut scope.access.real_ip.field, self.real_ip.field);
         if self.access_log_off {
             scope.logs.access = Some(Shared::default());
         } else if let Some(logs) = self.access_logs {

@@ -101,6 +101,9 @@ pub struct Steering {
     /// nginx: `proxy_force_ranges`, off: whether a part of an answer is sent where the client asks
     /// for one, whatever the upstream says.
     pub forces_ranges: bool,
+    /// nginx: `proxy_pass_trailers`, off: whether fields that follow an answer go on, and are asked
+    /// for.
+    pub passes_trailers: bool,
 }
 
 /// The URL of a `proxy_pass`, taken apart.
