@@ -6,7 +6,7 @@
 //!                                       + size 0: TrailerStart -> TrailerName -> TrailerValue -> TrailerLf -> TrailerStart
 //!                                                      \-> LastLf -> Done
 //! ```
-//! Trailer fields are checked and dropped: none of them may be merged into a head by a proxy that
+//! Trailer fields are checked and told apart: none of them may be merged into a head by a proxy that
 //! does not know them (RFC 9110 §6.5.1).
 
 use alloc::vec::Vec;
@@ -116,23 +116,34 @@ impl BodyReader {
     /// framing after it as far as it is there. Call again with what is left until the body is
     /// done or nothing was used. A rejection is final: it is repeated on each later call.
     pub fn read<'i>(&mut self, input: &'i [u8]) -> Result<BodyPart<'i>, Reject> {
-        match self.state {
-            State::Done => Ok(BodyPart { data: &[], used: 0 }),
-            State::Failed(reject) => Err(reject),
-            State::UntilClose => Ok(BodyPart { data: input, used: input.len() }),
+        self.read_all(input).map(|(part, _)| part)
+    }
+
+    /// The same, with what of the framing is lines of the trailer, as far as they are there, and
+    /// the empty line behind them. All of it together is at most 8 KB.
+    pub fn read_all<'i>(&mut self, input: &'i [u8]) -> Result<(BodyPart<'i>, &'i [u8]), Reject> {
+        let part = match self.state {
+            State::Done => BodyPart { data: &[], used: 0 },
+            State::Failed(reject) => return Err(reject),
+            State::UntilClose => BodyPart { data: input, used: input.len() },
             State::Exact(left) => {
                 let (data, left) = take(input, left);
                 self.state = if left == 0 { State::Done } else { State::Exact(left) };
-                Ok(BodyPart { data, used: data.len() })
+                BodyPart { data, used: data.len() }
             }
-            _ => self.read_chunked(input),
-        }
+            _ => return self.read_chunked(input),
+        };
+        Ok((part, &[]))
     }
 
-    fn read_chunked<'i>(&mut self, input: &'i [u8]) -> Result<BodyPart<'i>, Reject> {
+    fn read_chunked<'i>(&mut self, input: &'i [u8]) -> Result<(BodyPart<'i>, &'i [u8]), Reject> {
         let mut data: &[u8] = &[];
         let mut rest = input;
+        let mut trailer = None;
         loop {
+            if self.is_in_trailer() {
+                trailer.get_or_insert(rest);
+            }
             match (self.state, rest) {
                 (State::Done, _) | (_, []) => break,
                 (State::Data(count), _) => {
@@ -156,7 +167,20 @@ impl BodyReader {
             }
         }
         debug_assert!(rest.len() <= input.len());
-        Ok(BodyPart { data, used: input.len() - rest.len() })
+        let trailer = trailer.unwrap_or_default();
+        let trailer = trailer.get(..trailer.len().saturating_sub(rest.len())).unwrap_or_default();
+        Ok((BodyPart { data, used: input.len() - rest.len() }, trailer))
+    }
+
+    fn is_in_trailer(&self) -> bool {
+        matches!(
+            self.state,
+            State::TrailerStart { .. }
+                | State::TrailerName { .. }
+                | State::TrailerValue { .. }
+                | State::TrailerLf { .. }
+                | State::LastLf
+        )
     }
 
     /// The peer closed. Good if the body was complete or ends thus, else [`Reject::Truncated`]

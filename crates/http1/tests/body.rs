@@ -72,3 +72,25 @@ fn writers_frame_as_declared() {
     check(BodyLength::UntilClose, b"abcxxxxxxxxxxxxxxxx");
     check(BodyLength::Chunked, b"3\r\nabc\r\n10\r\nxxxxxxxxxxxxxxxx\r\n0\r\n\r\n");
 }
+
+#[test]
+fn a_trailer_is_told_apart_however_it_is_cut() {
+    let wire = b"3\r\nabc\r\n2;x=y\r\nde\r\n0;z\r\nA: b\r\nC:  d \r\n\r\nnext";
+    for piece in 1..=wire.len() {
+        let mut reader = BodyReader::new(BodyLength::Chunked);
+        let (mut data, mut trailer, mut used) = (Vec::new(), Vec::new(), 0);
+        while !reader.is_done() {
+            let end = wire.len().min(used + piece);
+            let (part, lines) = reader.read_all(&wire[used..end]).unwrap();
+            data.extend_from_slice(part.data);
+            trailer.extend_from_slice(lines);
+            used += part.used;
+        }
+        assert_eq!((&data[..], &trailer[..]), (&b"abcde"[..], &b"A: b\r\nC:  d \r\n\r\n"[..]));
+        assert_eq!(&wire[used..], b"next", "{piece}");
+    }
+    let mut reader = BodyReader::new(BodyLength::Chunked);
+    assert_eq!(reader.read_all(b"0\r\n\r\n").unwrap().1, b"\r\n");
+    let mut reader = BodyReader::new(BodyLength::Exact(1));
+    assert_eq!(reader.read_all(b"ab").unwrap().1, b"");
+}

@@ -57,6 +57,8 @@ pub struct Connection<S> {
     pub since_ms: Millis,
     /// Bytes of a head under way that count against the budget.
     pub head_bytes: usize,
+    /// What a mirror holds of its request; nothing where there is a client.
+    pub mirror_bytes: usize,
     /// What goes on.
     pub exchange: Option<Box<Exchange>>,
     /// The upstream connection of the exchange.
@@ -68,7 +70,7 @@ impl<S: Socket> Connection<S> {
     /// costs a system call.
     pub fn know_local_address(&mut self) {
         if !std::mem::replace(&mut self.is_local_known, true)
-            && let Some(local) = self.stream.socket().local_address()
+            && let Some(local) = self.stream.socket().and_then(|socket| socket.local_address())
         {
             self.info.local = local;
         }
@@ -83,6 +85,12 @@ impl<S> Connection<S> {
         self.exchange.is_some() == is_active
             && (self.link.is_none() || is_active)
             && (self.head_bytes == 0 || is_head)
+            && (!self.is_mirror() || is_active)
+    }
+
+    /// Whether there is no client: a request goes to another place too.
+    pub fn is_mirror(&self) -> bool {
+        self.mirror_bytes > 0
     }
 
     /// When something must happen at the latest.
@@ -117,6 +125,7 @@ mod tests {
             state,
             since_ms: 0,
             head_bytes: 0,
+            mirror_bytes: 0,
             exchange: None,
             link: None,
         }

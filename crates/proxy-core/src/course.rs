@@ -29,8 +29,8 @@ pub struct Course {
     pub is_passed: bool,
     /// Whose request it is.
     pub role: Role,
-    /// What is left of the client's body is of no use to anybody.
-    pub is_body_left: bool,
+    /// What has become of the client's body.
+    pub body: TheBody,
     /// It has its page of the file's own.
     pub has_error_page: bool,
     /// The status that an answer gets in the place of its own.
@@ -47,8 +47,25 @@ pub enum Role {
     Client,
     /// An internal redirect has made it a GET.
     Get,
-    /// It is a subrequest.
+    /// It is a subrequest that asks whether the client's is let in.
     Sub,
+    /// It is a subrequest like the client's, whose answer nobody gets (nginx: `mirror`).
+    Mirror {
+        /// An internal redirect has made it a GET.
+        is_get: bool,
+    },
+}
+
+/// What has become of the client's body.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TheBody {
+    /// It comes, if there is one, or went by as it came.
+    #[default]
+    Comes,
+    /// All of it is at hand: so many bytes.
+    Held(u64),
+    /// What is left of it is of no use to anybody.
+    Left,
 }
 
 impl Default for Course {
@@ -62,7 +79,7 @@ impl Default for Course {
             follows_alias: false,
             is_passed: false,
             role: Role::Client,
-            is_body_left: false,
+            body: TheBody::Comes,
             has_error_page: false,
             status: None,
             moved_to: Vec::new(),
@@ -77,20 +94,27 @@ impl Course {
         (self.redirects, self.changes) = (0, 0);
         (self.is_internal, self.has_prefix, self.follows_alias) = (false, true, false);
         (self.is_passed, self.role) = (false, Role::Client);
-        (self.is_body_left, self.has_error_page, self.status) = (false, false, None);
+        (self.body, self.has_error_page, self.status) = (TheBody::Comes, false, None);
         self.moved_to.clear();
     }
 
     /// nginx: an internal redirect makes any method but HEAD a GET.
     pub fn become_get(&mut self) {
-        if self.role == Role::Client {
-            self.role = Role::Get;
+        match &mut self.role {
+            Role::Client => self.role = Role::Get,
+            Role::Mirror { is_get } => *is_get = true,
+            Role::Get | Role::Sub => {}
         }
     }
 
     /// Whether it is a subrequest.
     pub fn is_sub(&self) -> bool {
-        self.role == Role::Sub
+        self.role == Role::Sub || self.is_mirror()
+    }
+
+    /// Whether it is a subrequest like the client's request.
+    pub fn is_mirror(&self) -> bool {
+        matches!(self.role, Role::Mirror { .. })
     }
 
     /// Whether it goes in a circle.

@@ -7,8 +7,7 @@ use http1::{BodyLength, BodyReader, BodyWriter};
 use crate::body::{Chain, Mode};
 use crate::canary::{Canary, is_planted};
 use crate::clock::Millis;
-use crate::exchange::Aside;
-use crate::exchange::Sending;
+use crate::exchange::{Aside, Mirror, Sending};
 use crate::log::Lines;
 use crate::response::Response;
 use crate::variables::Sent;
@@ -63,6 +62,8 @@ pub struct Errands {
     pub sending: Option<Box<Sending>>,
     /// The exchange itself, while it is its own subrequest.
     pub aside: Option<Box<Aside>>,
+    /// Requests that are to be sent to other places too.
+    pub mirrors: Vec<Mirror>,
     /// Lines about subrequests for the access log.
     pub lines: Lines,
 }
@@ -152,11 +153,16 @@ impl Downstream {
     }
 
     /// Writes the end of the content, and what follows it: the answer is whole. A trailer is lines
-    /// with their ends.
-    pub fn push_end(&mut self, trailer: &[u8], out: &mut Vec<u8>) {
+    /// with their ends. False, and nothing that looks like an end, where the content is not what the
+    /// answer says.
+    #[must_use]
+    pub fn push_end(&mut self, trailer: &[u8], out: &mut Vec<u8>) -> bool {
         debug_assert!(self.is_begun && !self.sent.is_whole, "an answer ends once");
         if self.response.packing.chain.is_some() && !is_planted(Canary::EndNotPassed) {
             self.pass(b"", Mode::End, out);
+        }
+        if self.is_content_bad() {
+            return false;
         }
         self.response.packing.chain = None;
         let before = out.len();
@@ -169,6 +175,12 @@ impl Downstream {
         }
         self.sent.body_bytes += (out.len() - before) as u64;
         self.sent.is_whole = true;
+        true
+    }
+
+    /// Whether content has come that is not what the answer says.
+    pub fn is_content_bad(&self) -> bool {
+        self.response.packing.chain.as_deref().is_some_and(Chain::is_bad)
     }
 
     /// Whether the whole request has been read.
@@ -206,7 +218,7 @@ mod tests {
                 down.push_data(data, &mut out);
             }
             assert!(!down.sent.is_whole);
-            down.push_end(b"", &mut out);
+            assert!(down.push_end(b"", &mut out));
             assert_eq!(&out[head_bytes..], expected);
             assert_eq!(down.sent.body_bytes, expected.len() as u64);
             assert!(down.sent.is_whole);
@@ -223,7 +235,7 @@ mod tests {
             let (mut down, mut out) = begun(writer);
             let head_bytes = out.len();
             down.push_data(b"a", &mut out);
-            down.push_end(b"A: b\r\n", &mut out);
+            assert!(down.push_end(b"A: b\r\n", &mut out));
             assert_eq!(
                 (&out[head_bytes..], down.sent.body_bytes),
                 (expected, expected.len() as u64)

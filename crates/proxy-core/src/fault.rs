@@ -46,8 +46,12 @@ pub enum Fault {
     FileCut,
     /// A file cannot be read any more.
     FileUnreadable(Cause),
+    /// The content that was to be unpacked is no gzip stream, or a part of one.
+    NotGzip,
     /// No descriptor, port or memory here for a connection to the upstream.
     Shortage(Cause),
+    /// Connections to the upstream cannot come from the address that the file says.
+    Bind(Cause),
     /// An upstream failed.
     Upstream(UpstreamFault),
 }
@@ -140,7 +144,8 @@ impl Fault {
             Fault::RedirectCycle | Fault::EmptyPath | Fault::ValueTooLong | Fault::NoUrl => 500,
             Fault::NoResolver => 502,
             Fault::NoSuchName | Fault::BodyGone => 500,
-            Fault::FileCut | Fault::FileUnreadable(_) => 500,
+            Fault::FileCut | Fault::FileUnreadable(_) | Fault::Bind(_) => 500,
+            Fault::NotGzip => 502,
             Fault::Shortage(_) => 503,
             Fault::Upstream(fault) => fault.status(),
         }
@@ -157,6 +162,8 @@ impl Fault {
             Fault::LengthRequired => 5,
             Fault::RedirectCycle => 6,
             Fault::Shortage(_) => 7,
+            Fault::Bind(_) => 29,
+            Fault::NotGzip => 30,
             Fault::Upstream(UpstreamFault::NoneLive) => 8,
             Fault::Upstream(UpstreamFault::Unresolved) => 9,
             Fault::Upstream(UpstreamFault::Connect(_)) => 10,
@@ -244,16 +251,18 @@ impl fmt::Display for Fault {
             Fault::BodyGone => write!(f, "a body that has gone to an upstream is not sent again"),
             Fault::FileCut => write!(f, "a file was cut while it was sent"),
             Fault::FileUnreadable(cause) => write!(f, "a file cannot be read any more: {cause}"),
+            Fault::NotGzip => write!(f, "content that says it is gzip is not, or is cut"),
             Fault::Shortage(cause) => {
                 write!(f, "no connection to the upstream can be made here: {cause}")
             }
+            Fault::Bind(cause) => write!(f, "bind() for the upstream failed: {cause}"),
             Fault::Upstream(fault) => fault.fmt(f),
         }
     }
 }
 
 /// Kinds of faults, see [`Fault::kind`].
-const KINDS: usize = 29;
+const KINDS: usize = 31;
 /// A fault of one kind is told so often at most.
 const INTERVAL_MS: Millis = 1_000;
 
@@ -359,6 +368,8 @@ mod tests {
             (Fault::FileCut, 500, Error),
             (Fault::FileUnreadable(Cause(5)), 500, Error),
             (Fault::Shortage(Cause(24)), 503, Error),
+            (Fault::Bind(Cause(99)), 500, Error),
+            (Fault::NotGzip, 502, Error),
         ];
         for (fault, status, level) in own {
             assert_eq!((fault.status(), fault.level()), (status, level), "{fault}");

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::body::gunzip::Bound;
 use crate::body::gzip::Pool;
 use crate::config::model::{Config, Listen, Location, Program, Server, Variable};
 use crate::counters::Boards;
@@ -44,6 +45,8 @@ pub struct Generation {
     pub peers: RefCell<Peers>,
     /// What packs its answers.
     pub packers: Rc<Pool>,
+    /// How many answers are unpacked.
+    pub unpackers: Rc<Bound>,
     needs_local_address: bool,
     tells_bodies: bool,
     host: Arc<Host>,
@@ -61,6 +64,7 @@ impl Generation {
             tells_bodies: config.uses(&Variable::RequestBody),
             peers: RefCell::new(Peers::new(&config)),
             packers: Rc::default(),
+            unpackers: Rc::default(),
             bindings,
             config,
             host,

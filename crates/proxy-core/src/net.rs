@@ -149,6 +149,8 @@ pub enum DialFault {
     /// This address cannot be reached from here: no port is left towards it, this host has none
     /// of its family, or it may not be asked. No server is to blame; another address may do.
     Unusable(Cause),
+    /// The address here that it is to come from cannot be had: no server is to blame.
+    Bind(Cause),
     /// For want of descriptors or memory here: no server is to blame, and none could be asked.
     Own(Cause),
 }
@@ -159,8 +161,14 @@ pub trait Net {
     type Socket: Socket;
     /// Begins to report the readiness of an accepted socket. An error leaves it unwatched.
     fn watch(&mut self, socket: &Self::Socket, token: Token) -> Result<(), Cause>;
-    /// Begins to connect; the outcome is told by readiness.
-    fn dial(&mut self, address: &Address, token: Token) -> Result<Self::Socket, DialFault>;
+    /// Begins to connect, from an address of this host where one is given; the outcome is told by
+    /// readiness.
+    fn dial(
+        &mut self,
+        address: &Address,
+        from: Option<SocketAddr>,
+        token: Token,
+    ) -> Result<Self::Socket, DialFault>;
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use http1::{FieldClass, Reject, RequestHead, Span, Version};
 
 use crate::clock::Moment;
 use crate::config::model::PassUrl;
-use crate::course::{CHANGES_MAX, Course, Role};
+use crate::course::{CHANGES_MAX, Course, Role, TheBody};
 use crate::generation::{At, Place};
 use crate::values::Values;
 
@@ -219,20 +219,23 @@ impl Request {
     /// The method; an internal redirect may have changed it.
     pub fn method(&self) -> &[u8] {
         match (self.course.role, self.head.method.of(&self.bytes)) {
-            (Role::Client, method) => method,
-            (Role::Get, b"HEAD") => b"HEAD",
-            (Role::Get | Role::Sub, _) => b"GET",
+            (Role::Client | Role::Mirror { is_get: false }, method) => method,
+            (Role::Get | Role::Mirror { is_get: true }, b"HEAD") => b"HEAD",
+            (Role::Get | Role::Mirror { is_get: true } | Role::Sub, _) => b"GET",
         }
     }
 
     /// nginx: `$request_method`: a subrequest tells that of the request.
     pub fn told_method(&self) -> &[u8] {
-        if self.course.is_sub() { self.head.method.of(&self.bytes) } else { self.method() }
+        match self.course.role {
+            Role::Sub => self.head.method.of(&self.bytes),
+            _ => self.method(),
+        }
     }
 
     /// Whether the answer is one without its body.
     pub fn is_head(&self) -> bool {
-        !self.course.is_sub() && self.head.method.of(&self.bytes) == b"HEAD"
+        self.course.role != Role::Sub && self.head.method.of(&self.bytes) == b"HEAD"
     }
 
     /// Goes to another place of the same server.
@@ -263,14 +266,17 @@ impl Request {
     }
 
     /// The body that goes to an upstream: what an internal redirect makes a GET has none, and what
-    /// was read for another place is gone.
+    /// was read for another place is gone, unless it is held.
     pub fn body(&self) -> http1::BodyLength {
-        let Course { role, is_body_left, redirects, .. } = self.course;
+        let Course { role, body, redirects, .. } = self.course;
         let is_gone = redirects > 0 && self.body_wire_bytes > 0;
-        if role != Role::Client || is_body_left || is_gone {
-            http1::BodyLength::None
-        } else {
-            self.head.body
+        match (role, body) {
+            (Role::Get | Role::Sub | Role::Mirror { is_get: true }, _) | (_, TheBody::Left) => {
+                http1::BodyLength::None
+            }
+            (_, TheBody::Held(bytes)) => http1::BodyLength::Exact(bytes),
+            _ if is_gone => http1::BodyLength::None,
+            _ => self.head.body,
         }
     }
 

@@ -9,7 +9,8 @@ use crate::net::{Cause, Read, Readiness, Socket, Written};
 
 /// A socket with its readiness and the bytes that wait on either side of it.
 pub struct Stream<S> {
-    socket: S,
+    /// None where nobody is at the other end.
+    socket: Option<S>,
     readable: bool,
     writable: bool,
     ended: bool,
@@ -30,8 +31,17 @@ pub struct Stream<S> {
 impl<S: Socket> Stream<S> {
     /// An accepted connection takes bytes at once; a dialled one does once it is connected.
     pub fn new(socket: S, is_connected: bool) -> Self {
+        Stream { socket: Some(socket), ..Stream::to_nobody(is_connected) }
+    }
+
+    /// The end of a connection that there is none of: nothing comes, and nothing may be sent.
+    pub fn nobody() -> Self {
+        Stream::to_nobody(false)
+    }
+
+    fn to_nobody(is_connected: bool) -> Self {
         Stream {
-            socket,
+            socket: None,
             readable: false,
             writable: is_connected,
             ended: false,
@@ -63,7 +73,8 @@ impl<S: Socket> Stream<S> {
         if !self.readable {
             return Read::Nothing;
         }
-        let read = match self.socket.read(buffer) {
+        let Some(socket) = &mut self.socket else { return Read::Nothing };
+        let read = match socket.read(buffer) {
             Read::End if self.is_broken() && !self.has_clean_end => {
                 Read::Broken(self.write_fault.unwrap_or(Cause::RESET))
             }
@@ -168,6 +179,7 @@ impl<S: Socket> Stream<S> {
             return;
         }
         debug_assert!(!self.is_writing_ended, "nothing follows the end of a stream");
+        debug_assert!(self.socket.is_some(), "somebody is there to be sent to");
         let taken = if self.is_blocked() { 0 } else { self.write_some(bytes, write) };
         let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) else { return };
         if !is_planted(Canary::BacklogLost) {
@@ -209,7 +221,8 @@ impl<S: Socket> Stream<S> {
             else {
                 break;
             };
-            match write(&mut self.socket, rest) {
+            let Some(socket) = &mut self.socket else { break };
+            match write(socket, rest) {
                 Written::Bytes(count) => {
                     debug_assert!((1..=rest.len()).contains(&count));
                     taken += count;
@@ -233,7 +246,9 @@ impl<S: Socket> Stream<S> {
     pub fn send_file(&mut self, file: &dyn File, offset: u64, bytes: usize) -> FileSent {
         debug_assert!(!self.is_blocked() && !self.is_writing_ended, "bytes keep their order");
         debug_assert!(!self.is_held(), "to be called when something may be written");
-        let sent = self.socket.send_file(file, offset, self.allowed(bytes));
+        let allowed = self.allowed(bytes);
+        let Some(socket) = &mut self.socket else { return FileSent::Nothing };
+        let sent = socket.send_file(file, offset, allowed);
         match sent {
             FileSent::Bytes(count) => self.spend(count),
             FileSent::Nothing => self.writable = false,
@@ -249,8 +264,10 @@ impl<S: Socket> Stream<S> {
     /// Tells the peer that nothing more comes. To be called when nothing waits.
     pub fn end_writing(&mut self) {
         debug_assert!(!self.is_blocked(), "an end must not overtake bytes");
-        if !std::mem::replace(&mut self.is_writing_ended, true) {
-            self.socket.end_writing();
+        if !std::mem::replace(&mut self.is_writing_ended, true)
+            && let Some(socket) = &mut self.socket
+        {
+            socket.end_writing();
         }
     }
 
@@ -260,8 +277,8 @@ impl<S: Socket> Stream<S> {
     }
 
     /// The socket itself.
-    pub fn socket(&mut self) -> &mut S {
-        &mut self.socket
+    pub fn socket(&mut self) -> Option<&mut S> {
+        self.socket.as_mut()
     }
 }
 

@@ -126,6 +126,18 @@ impl Values {
         }
     }
 
+    /// What a subrequest knows that goes its own way: the file's variables as they are now, the
+    /// body, and that bounds have let it in. nginx: it has no groups.
+    pub fn for_mirror(&self) -> Values {
+        Values {
+            own: self.own.clone(),
+            body: self.body.clone(),
+            requests: self.requests,
+            connections: self.connections,
+            ..Values::default()
+        }
+    }
+
     /// Adds a line for the error log.
     pub fn note(&mut self, level: ErrorLevel, line: String) {
         if self.notes.len() < NOTES_MAX {

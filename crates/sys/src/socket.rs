@@ -91,9 +91,52 @@ pub fn accept(listener: impl AsFd) -> io::Result<Option<(OwnedFd, SocketAddr)>> 
 /// Begins to connect. The socket becomes writable when it is done; `connect_result` then tells.
 pub fn connect(address: SocketAddr) -> io::Result<OwnedFd> {
     let socket = new_socket(address)?;
+    begin_connect(&socket, address)?;
+    Ok(socket)
+}
+
+/// A socket for connecting to `to` that comes from an address of this host. Where that has no port
+/// the system chooses one when it connects, so that each peer has all ports.
+pub fn bound(to: SocketAddr, from: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = new_socket(to)?;
+    match from.port() {
+        0 => bind_address_no_port(&socket),
+        _ => sockopt::set_socket_reuseaddr(&socket, true)?,
+    }
+    net::bind(&socket, &from)?;
+    Ok(socket)
+}
+
+/// `IP_BIND_ADDRESS_NO_PORT` of `linux/in.h`, for IPv6 too: the port is chosen with the peer known.
+/// Where that fails it is chosen at once, and each is used for one peer.
+fn bind_address_no_port(socket: &OwnedFd) {
+    use std::ffi::{c_int, c_void};
+    #[expect(unsafe_code, reason = "no crate in use has this option")]
+    unsafe extern "C" {
+        fn setsockopt(
+            fd: c_int,
+            level: c_int,
+            name: c_int,
+            value: *const c_void,
+            len: u32,
+        ) -> c_int;
+    }
+    const IPPROTO_IP: c_int = 0;
+    const IP_BIND_ADDRESS_NO_PORT: c_int = 24;
+    let on: c_int = 1;
+    let (fd, value) = (std::os::fd::AsRawFd::as_raw_fd(socket), (&raw const on).cast());
+    #[expect(unsafe_code, reason = "no crate in use has this option")]
+    // SAFETY: the descriptor is open, and the value is an int that lives beyond the call.
+    unsafe {
+        setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, value, size_of::<c_int>() as u32);
+    }
+}
+
+/// Begins to connect a socket.
+pub fn begin_connect(socket: impl AsFd, address: SocketAddr) -> io::Result<()> {
     set_nodelay(&socket);
     match net::connect(&socket, &address) {
-        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
 }

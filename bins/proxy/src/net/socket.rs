@@ -118,14 +118,24 @@ impl Net for System {
         self.watch_as(socket, token).map_err(cause)
     }
 
-    fn dial(&mut self, address: &Address, token: Token) -> Result<Tcp, DialFault> {
-        let socket = connect(address).map_err(|error| match (address, errno(&error)) {
-            // nginx: the server's doing, as is all but a want of ours.
-            (Address::Unix(_), errno @ (Errno::ACCESS | Errno::PERM)) => {
-                DialFault::Peer(cause(errno))
-            }
-            (_, errno) => blame(errno),
-        })?;
+    fn dial(
+        &mut self,
+        address: &Address,
+        from: Option<SocketAddr>,
+        token: Token,
+    ) -> Result<Tcp, DialFault> {
+        let socket = match (address, from) {
+            (Address::Tcp(to), Some(from)) => connect_from(*to, from)?,
+            // No such address is one of the file system's.
+            (Address::Unix(_), Some(_)) => return Err(DialFault::Bind(cause(Errno::INVAL))),
+            (_, None) => connect(address).map_err(|error| match (address, errno(&error)) {
+                // nginx: the server's doing, as is all but a want of ours.
+                (Address::Unix(_), errno @ (Errno::ACCESS | Errno::PERM)) => {
+                    DialFault::Peer(cause(errno))
+                }
+                (_, errno) => blame(errno),
+            })?,
+        };
         let socket = Tcp(socket);
         self.watch_as(&socket, token).map_err(blame)?;
         Ok(socket)
@@ -141,6 +151,15 @@ pub fn connect(address: &Address) -> std::io::Result<OwnedFd> {
         Address::Tcp(address) => socket::connect(*address),
         Address::Unix(path) => socket::connect_unix(path.as_bytes()),
     }
+}
+
+fn connect_from(to: SocketAddr, from: SocketAddr) -> Result<OwnedFd, DialFault> {
+    let socket = socket::bound(to, from).map_err(|error| match blame(errno(&error)) {
+        fault @ DialFault::Own(_) => fault,
+        _ => DialFault::Bind(cause(errno(&error))),
+    })?;
+    socket::begin_connect(&socket, to).map_err(|error| blame(errno(&error)))?;
+    Ok(socket)
 }
 
 /// Whose doing it is that a connect could not begin.

@@ -24,7 +24,8 @@
 //!   waits for the next answer to it.
 //! * Indented lines are fields. `body:` and `chunks: a, b` are bodies, `to close: text` one that the
 //!   end of the connection ends, `to: ADDRESS` is where the request goes if not to
-//!   `127.0.0.1:$PORT`, `leaves: after the upstream saw it` lets the client go without an answer.
+//!   `127.0.0.1:$PORT`, `leaves: after the upstream saw it` lets the client go without an answer,
+//!   `reach: 2` waits until so many requests have reached the upstreams, in whatever order.
 //! * `differs: WHAT because WHY` is a difference that is meant, and that has to be there. WHAT is the
 //!   second column of the table that a failure prints, or its first words; a number before it, or
 //!   in its place, means that request alone. `differs before 1.23: …` is for older nginx only.
@@ -245,7 +246,7 @@ impl Message {
 
     /// Adds the fields, that of the body's length too, and the end of the head.
     fn finish(&self, mut head: Vec<u8>, even_without_body: bool) -> Vec<u8> {
-        const OWN: [&str; 5] = ["body", "chunks", "to close", "to", "leaves"];
+        const OWN: [&str; 6] = ["body", "chunks", "to close", "to", "leaves", "reach"];
         for (name, value) in self.fields.iter().filter(|(name, _)| !OWN.contains(&name.as_str())) {
             head.extend_from_slice(name.as_bytes());
             head.extend_from_slice(b": ");

@@ -21,6 +21,8 @@ pub struct Outcome {
     pub seen: Vec<Seen>,
 }
 
+/// How long what goes on beside a request may take to its end.
+const SETTLING: std::time::Duration = std::time::Duration::from_millis(100);
 /// What `end` says when the program said nothing.
 const SILENCE: &str = "no answer in time";
 
@@ -58,7 +60,7 @@ pub fn ask(requests: &[(Message, bool)], port: &str, upstreams: &Upstreams) -> V
         if message.own("leaves").is_some() {
             let (head, body) = message.request();
             connection.send(&[head, body].concat());
-            upstreams.wait();
+            upstreams.wait(1);
             drop(wire.take());
             outcome.end = "left".into();
         } else {
@@ -66,8 +68,17 @@ pub fn ask(requests: &[(Message, bool)], port: &str, upstreams: &Upstreams) -> V
         }
         // Of what was sent at once nobody can say when which part reaches an upstream.
         let is_part = requests.get(index + 1).is_some_and(|(next, _)| next.start == "raw");
+        let reach = message.own("reach").and_then(|count| count.parse().ok());
+        if let Some(count) = reach {
+            upstreams.wait(count);
+            // nginx writes the line of a request once its subrequests are over.
+            std::thread::sleep(SETTLING);
+        }
         if !is_part {
             outcome.seen = upstreams.take();
+        }
+        if reach.is_some() {
+            outcome.seen.sort_by_key(|seen| (seen.upstream, seen.head.line.clone()));
         }
         outcomes.push(outcome);
     }

@@ -64,11 +64,11 @@ impl Upstreams {
         std::mem::take(&mut state.seen)
     }
 
-    /// Until there is something to take.
-    pub fn wait(&self) {
+    /// Until there are so many to take.
+    pub fn wait(&self, count: usize) {
         let state = self.0.state.lock().unwrap();
-        let none = |state: &mut State| state.seen.is_empty();
-        drop(self.0.changed.wait_timeout_while(state, DEADLINE, none).unwrap());
+        let are_fewer = |state: &mut State| state.seen.len() < count;
+        drop(self.0.changed.wait_timeout_while(state, DEADLINE, are_fewer).unwrap());
     }
 
     /// Opens one; returns its port.

@@ -4,6 +4,8 @@ use super::later::CHARSET_PAGE;
 use super::*;
 
 const SUB_PAGE: &str = "http/ngx_http_sub_module";
+const MIRROR_PAGE: &str = "http/ngx_http_mirror_module";
+const GUNZIP_PAGE: &str = "http/ngx_http_gunzip_module";
 const BUFFERS_ARE_FIXED: &str = "buffers are fixed and small, bodies stream through them";
 
 pub(super) const ROWS: &[Row] = &[
@@ -24,6 +26,9 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row("gzip_vary", GZIP_PAGE, HSL, FLAG, Class::Implemented),
     row("gzip_buffers", GZIP_PAGE, HSL, BUFFERS, Class::NoEffect(BUFFERS_ARE_FIXED)),
+    row("gunzip", GUNZIP_PAGE, HSL, FLAG, Class::Implemented)
+        .note("a worker unpacks 512 answers at a time, more go out as they are, which is told once"),
+    row("gunzip_buffers", GUNZIP_PAGE, HSL, BUFFERS, Class::NoEffect(BUFFERS_ARE_FIXED)),
     row("sub_filter", SUB_PAGE, HSL, Shape::words(2, 2), Class::Implemented).many(),
     row("sub_filter_once", SUB_PAGE, HSL, FLAG, Class::Implemented),
     row("sub_filter_types", SUB_PAGE, HSL, Shape::words(1, ANY), Class::Implemented).many(),
@@ -34,5 +39,10 @@ pub(super) const ROWS: &[Row] = &[
     row("override_charset", CHARSET_PAGE, HSLI, FLAG, Class::Implemented),
     row("charset_types", CHARSET_PAGE, HSL, Shape::words(1, ANY), Class::Implemented).many(),
     row("chunked_transfer_encoding", HTTP_PAGE, HSL, FLAG, Class::Implemented),
+    row("mirror", MIRROR_PAGE, HSL, WORD, Class::Implemented)
+        .note("the client's next request does not wait for its mirrors; a worker has 512 under way at most and holds 16 MB for them, what is beyond that is left out and told")
+        .many(),
+    row("mirror_request_body", MIRROR_PAGE, HSL, FLAG, Class::Implemented)
+        .note("a body of more than 1 MB is not held: its request is not mirrored, which is told"),
     row("add_trailer", HEADERS_PAGE, HSLI, Shape::words(2, 3), Class::Implemented).many(),
 ];

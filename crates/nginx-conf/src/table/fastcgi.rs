@@ -1,8 +1,8 @@
 //! Rows of the FastCGI module.
 
 use super::ignored::{BUFFERING, FASTCGI_PAGE, NO_CACHE, SOCKETS, TEMPORARY};
-use super::later::{CACHE, LATER, STORE};
-use super::proxy::IGNORED_HEADERS;
+use super::later::{CACHE, STORE};
+use super::proxy::{BIND, IGNORED_HEADERS};
 use super::*;
 use Class::{Implemented, Inert, NoEffect, Refused};
 
@@ -40,6 +40,8 @@ pub(super) const ROWS: &[Row] = &[
          bodies stream",
     ),
     own("fastcgi_intercept_errors", FLAG, Implemented),
+    own("fastcgi_bind", Shape::words(1, 2), Implemented).note(BIND),
+    own("fastcgi_force_ranges", FLAG, Implemented),
     own("fastcgi_ignore_client_abort", FLAG, Implemented),
     own("fastcgi_limit_rate", WORD, Implemented)
         .note("bodies stream, so it bounds what the client gets, as limit_rate does"),
@@ -70,8 +72,6 @@ pub(super) const ROWS: &[Row] = &[
     own("fastcgi_cache_bypass", Shape::words(1, ANY), Inert(NO_CACHE)).many(),
     own("fastcgi_no_cache", Shape::words(1, ANY), Inert(NO_CACHE)).many(),
     own("fastcgi_cache_valid", Shape::words(1, ANY), Inert(NO_CACHE)).many(),
-    own("fastcgi_bind", Shape::words(1, 2), Refused(LATER)).already(&["off"]),
-    own("fastcgi_force_ranges", FLAG, Refused(LATER)).already(&["off"]),
     own("fastcgi_store", WORD, Refused(STORE)).already(&["off"]),
     own("fastcgi_store_access", Shape::words(1, 3), Refused(STORE)),
     own("fastcgi_cache", WORD, Refused(CACHE)).already(&["off"]),

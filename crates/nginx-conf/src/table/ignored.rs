@@ -142,14 +142,6 @@ pub(super) const ROWS: &[Row] = &[
     row("proxy_cache_bypass", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
     row("proxy_no_cache", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
     row("proxy_cache_valid", PROXY_PAGE, HSL, Shape::words(1, ANY), Inert(NO_CACHE)).many(),
-    row(
-        "gunzip",
-        "http/ngx_http_gunzip_module",
-        HSL,
-        FLAG,
-        Inert("what the upstream compressed passes as it is"),
-    )
-    .already(&["off"]),
     row("uwsgi_param", UWSGI_PAGE, HSL, Shape::words(2, 3), Inert(NO_UWSGI)).many(),
     row("uwsgi_max_temp_file_size", UWSGI_PAGE, HSL, SIZE, Inert(NO_UWSGI)),
 ];

@@ -17,8 +17,6 @@ const ADDITION: &str = "not supported: `sub_filter </body> TEXT` adds a text to 
 pub(super) const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
 
 pub(super) const ROWS: &[Row] = &[
-    row("proxy_bind", PROXY_PAGE, HSL, Shape::words(1, 2), Refused(LATER)).already(&["off"]),
-    row("proxy_force_ranges", PROXY_PAGE, HSL, FLAG, Refused(LATER)).already(&["off"]),
     row("proxy_store", PROXY_PAGE, HSL, WORD, Refused(STORE)).already(&["off"]),
     row("proxy_store_access", PROXY_PAGE, HSL, Shape::words(1, 3), Refused(STORE)),
     row("proxy_cache", PROXY_PAGE, HSL, WORD, Refused(CACHE)).already(&["off"]),
@@ -132,11 +130,6 @@ pub(super) const ROWS: &[Row] = &[
     row("gzip_hash", GZIP_PAGE, HSL, SIZE, Refused(LATER)),
     row("gzip_no_buffer", GZIP_PAGE, HSL, WORD, Refused(LATER)),
     row("postpone_gzipping", GZIP_PAGE, HSL, WORD, Refused(LATER)),
-    row("gunzip_buffers", "http/ngx_http_gunzip_module", HSL, BUFFERS, Refused(LATER)),
-    row("mirror", "http/ngx_http_mirror_module", HSL, WORD, Refused(LATER))
-        .many()
-        .already(&["off"]),
-    row("mirror_request_body", "http/ngx_http_mirror_module", HSL, FLAG, Refused(LATER)),
     row(
         "add_before_body",
         "http/ngx_http_addition_module",

@@ -4,6 +4,11 @@ use super::*;
 
 const PASS: Contexts = LOCATION.and(IF).and(LIMIT_EXCEPT);
 
+/// Of `proxy_bind` and `fastcgi_bind`.
+pub(super) const BIND: &str = "without `transparent`, which takes a right over the network that the \
+                               container has not; a kept connection is used again for the address \
+                               that it was made from";
+
 pub(super) const ROWS: &[Row] = &[
     row("proxy_pass", PROXY_PAGE, PASS, WORD, Class::Implemented).note(
         "http:// only, https is not supported yet; variables may make the name of an `upstream`, an \
@@ -65,6 +70,12 @@ pub(super) const ROWS: &[Row] = &[
          bodies stream",
     ),
     row("proxy_intercept_errors", PROXY_PAGE, HSL, FLAG, Class::Implemented),
+    row("proxy_pass_trailers", PROXY_PAGE, HSL, FLAG, Class::Implemented).note(
+        "the upstream is asked for them without configuration; those that belong to a head do not \
+         pass (RFC 9110 §6.5.1)",
+    ),
+    row("proxy_bind", PROXY_PAGE, HSL, Shape::words(1, 2), Class::Implemented).note(BIND),
+    row("proxy_force_ranges", PROXY_PAGE, HSL, FLAG, Class::Implemented),
     row("proxy_ignore_client_abort", PROXY_PAGE, HSL, FLAG, Class::Implemented),
     row(
         "proxy_ignore_headers",

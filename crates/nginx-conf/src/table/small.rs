@@ -17,8 +17,6 @@ const KEPT_BODIES: &str = "bodies stream to the upstream and are never written t
                            application can store them";
 const SLICES: &str = "ranges pass to the upstream as they are; pieces are for a cache, which is not \
                       here";
-const TRAILERS: &str =
-    "trailers are not passed on; what has to arrive belongs in a field of the head";
 const ALLOWED: &str = "upstreams are those that the file names; a `map` can list what a variable may \
                        name";
 
@@ -67,7 +65,6 @@ pub(super) const ROWS: &[Row] = &[
         Refused(KEPT_BODIES),
     )
     .already(&["off"]),
-    row("proxy_pass_trailers", PROXY_PAGE, HSL, FLAG, Refused(TRAILERS)).already(&["off"]),
     row("proxy_allow_upstream", PROXY_PAGE, HSL, Shape::words(1, ANY), Refused(ALLOWED)).many(),
     row("slice", "http/ngx_http_slice_module", HSL, SIZE, Refused(SLICES)).already(&["0"]),
     row(

@@ -3,9 +3,13 @@
 //! They know nothing of requests and heads, nor of how content is framed. Which of them an answer
 //! passes is `response::packing`'s to say.
 
+mod cut;
+pub mod gunzip;
 pub mod gzip;
 pub mod substitute;
 
+pub use cut::Cut;
+use gunzip::Unpacker;
 use gzip::Packer;
 use substitute::Substitution;
 
@@ -32,6 +36,10 @@ pub struct Chain {
 /// One of them.
 #[derive(Debug)]
 pub enum Step {
+    /// nginx: a part that a client asks for.
+    Cut(Cut),
+    /// nginx: `gunzip`.
+    Unpack(Unpacker),
     /// nginx: `sub_filter`.
     Substitute(Substitution),
     /// nginx: `gzip`.
@@ -54,6 +62,8 @@ impl Chain {
             to.clear();
             let data = if index == 0 { data } else { from.as_slice() };
             match step {
+                Step::Cut(cut) => to.extend_from_slice(cut.pass(data)),
+                Step::Unpack(unpacker) => unpacker.pass(data, mode == Mode::End, to),
                 Step::Substitute(substitution) => substitution.pass(data, mode, to),
                 Step::Pack(packer) => packer.pass(data, mode, to),
             }
@@ -70,12 +80,17 @@ impl Chain {
         self.is_holding
     }
 
+    /// Whether the content is not what the answer says: what leaves is not all of it.
+    pub fn is_bad(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Unpack(unpacker) if unpacker.is_bad()))
+    }
+
     /// How many bytes were packed, and what they have become; none where nothing is packed, or
     /// before its end.
     pub fn packed(&self) -> Option<(u64, u64)> {
         self.steps.iter().find_map(|step| match step {
             Step::Pack(packer) => packer.totals(),
-            Step::Substitute(_) => None,
+            Step::Cut(_) | Step::Unpack(_) | Step::Substitute(_) => None,
         })
     }
 }

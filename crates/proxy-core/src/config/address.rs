@@ -2,7 +2,7 @@
 //!
 //! Owns: the split into host and port and its messages. Must not look a name up.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Host and port of a URL or an upstream's server, as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,15 @@ pub fn literal_ip(host: &str) -> Option<IpAddr> {
     }
 }
 
+/// nginx: what `proxy_bind` names: an address, whose port may be left to the system.
+pub fn bindable(text: &[u8]) -> Option<SocketAddr> {
+    let text = std::str::from_utf8(text).ok()?;
+    match text.parse::<IpAddr>() {
+        Ok(ip) => Some(SocketAddr::new(ip, 0)),
+        Err(_) => text.parse::<SocketAddr>().ok().filter(|address| address.port() > 0),
+    }
+}
+
 /// Whether a name means this host's loopback, both families, without asking anyone.
 pub fn is_localhost(host: &str) -> bool {
     host.trim_end_matches('.').eq_ignore_ascii_case("localhost")
@@ -94,6 +103,25 @@ pub(crate) fn listen_at(text: &str) -> Result<ListenAt<'_>, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_can_be_bound_to_is_an_address_and_no_name() {
+        for (text, expected) in [
+            ("127.0.0.2", Some("127.0.0.2:0")),
+            ("127.0.0.2:81", Some("127.0.0.2:81")),
+            ("::1", Some("[::1]:0")),
+            ("[::1]:81", Some("[::1]:81")),
+            ("[::1]", None),
+            ("localhost", None),
+            ("unix:/a", None),
+            ("127.0.0.2:0", None),
+            ("127.0.0.2:", None),
+            ("", None),
+        ] {
+            let found = bindable(text.as_bytes()).map(|address| address.to_string());
+            assert_eq!(found.as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn host_and_port_are_told_apart() {

@@ -124,6 +124,8 @@ variables! {
         SentHttp = "sent_http_" dashed,
         /// `$upstream_http_NAME`, likewise.
         UpstreamHttp = "upstream_http_" dashed,
+        /// `$upstream_trailer_NAME`, likewise.
+        UpstreamTrailer = "upstream_trailer_" dashed,
         /// `$upstream_cookie_NAME`: the name in lower case.
         UpstreamCookie = "upstream_cookie_" plain,
         /// `$arg_NAME`: the name in lower case.
@@ -187,8 +189,7 @@ fn help(name: &str, own: &OwnNames) -> String {
 }
 
 /// Families that nginx leaves unset where there is no TLS, no PROXY protocol, and no trailer.
-const ABSENT_FAMILIES: &[&str] =
-    &["ssl_", "proxy_protocol_tlv_", "sent_trailer_", "upstream_trailer_"];
+const ABSENT_FAMILIES: &[&str] = &["ssl_", "proxy_protocol_tlv_", "sent_trailer_"];
 
 /// Names of nginx that have no value here, a `*` standing for any ending, and what does without.
 const REFUSED: &[(&str, &str)] = &[
@@ -311,7 +312,7 @@ mod tests {
             ("upstream_cookie_A", Variable::UpstreamCookie(b"a".to_vec())),
             ("ssl_protocol", Variable::Absent),
             ("sent_trailer_x", Variable::Absent),
-            ("upstream_trailer_x", Variable::Absent),
+            ("upstream_trailer_A_b", Variable::UpstreamTrailer(b"a-b".to_vec())),
         ] {
             assert_eq!(known(name), Ok(expected), "{name}");
         }

@@ -44,6 +44,7 @@ pub fn make(
         | Content::Files
         | Content::Elsewhere
         | Content::Ask { .. }
+        | Content::Mirror
         | Content::Pause { .. } => make_status(500, location, response),
     };
     push_fields(carried, response);

@@ -98,7 +98,8 @@ fn limits(range: &[u8], bytes: u64) -> Option<(u64, u64)> {
     Some((from, number(&last)?.saturating_add(1).min(bytes)))
 }
 
-fn number(digits: &[u8]) -> Option<u64> {
+/// A number of bytes.
+pub fn number(digits: &[u8]) -> Option<u64> {
     let number = digits.iter().try_fold(0_u64, |number, digit| {
         let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
         number.checked_mul(10)?.checked_add(digit)

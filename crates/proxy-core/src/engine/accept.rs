@@ -65,6 +65,7 @@ impl<N: Net> Engine<N> {
             state: State::Idle { until_ms },
             since_ms: self.now.ms,
             head_bytes: 0,
+            mirror_bytes: 0,
             exchange: None,
             link: None,
         };
@@ -99,7 +100,8 @@ impl<N: Net> Engine<N> {
             .unwrap_or(self.room.limits.connections_max);
         let idle = usize::try_from(self.output.counters.connections_idle).unwrap_or(0);
         let clients = self.clients.len();
-        let active = clients.saturating_sub(idle);
+        // A mirror has no client, and one connection.
+        let active = clients.saturating_sub(idle + self.room.mirrors.count);
         clients + active + self.pool.len() >= max.max(2)
     }
 

@@ -32,17 +32,16 @@ impl<N: Net> Engine<N> {
         debug_assert!(exchange.is_complete());
         self.tell_faults(&exchange);
         self.output.lines.append(&mut exchange.down.errands.lines);
+        self.tell_notes(&mut exchange);
+        if client.is_mirror() {
+            self.give_back(exchange);
+            return Step::Close;
+        }
         if exchange.fault().is_none() || !is_planted(Canary::FailureUnlogged) {
             self.push_log_lines(&exchange);
         }
         if is_planted(Canary::LoggedTwice) {
             self.push_log_lines(&exchange);
-        }
-        let values = exchange.request.values.get_mut();
-        values.let_go();
-        for (level, note) in values.take_notes() {
-            let text = self.about(&exchange, &note);
-            self.note(&exchange, level, text);
         }
         let response = &exchange.down.response;
         let counters = &mut self.output.counters;
@@ -85,7 +84,7 @@ impl<N: Net> Engine<N> {
             ClientNext::Close => self.linger(client, lingering),
             ClientNext::Abort => Step::Close,
             ClientNext::Reset => {
-                client.stream.socket().reset_when_dropped();
+                client.stream.socket().map(Socket::reset_when_dropped);
                 Step::Close
             }
         }
@@ -95,7 +94,7 @@ impl<N: Net> Engine<N> {
     /// of the answer has arrived at its system nothing can be lost to one that does.
     fn close_or_linger(&mut self, client: &mut Client<N>, lingering: Lingering) -> Step {
         let is_silent = client.stream.unread.is_empty() && !client.stream.is_readable();
-        if is_silent && client.stream.socket().is_delivered() {
+        if is_silent && client.stream.socket().is_some_and(Socket::is_delivered) {
             return Step::Close;
         }
         self.linger(client, lingering)
@@ -130,6 +129,12 @@ impl<N: Net> Engine<N> {
     pub(super) fn dismiss(&mut self, mut client: Box<Client<N>>) {
         self.drop_link(&mut client);
         self.release_head(&mut client);
+        debug_assert!(client.exchange.is_none(), "every exchange is logged");
+        self.timers.leave(client.key);
+        self.clients.release(client.key);
+        if client.is_mirror() {
+            return self.room.mirrors.release(client.mirror_bytes);
+        }
         let counters = &mut self.output.counters;
         debug_assert!(
             counters.connections > 0 && counters.connections_idle <= counters.connections
@@ -139,9 +144,6 @@ impl<N: Net> Engine<N> {
             counters.connections_idle -= 1;
             counters.heads -= u64::from(matches!(client.state, State::Head { .. }));
         }
-        debug_assert!(client.exchange.is_none(), "every exchange is logged");
-        self.timers.leave(client.key);
-        self.clients.release(client.key);
     }
 
     /// Idle connections have had their time once no more are accepted.
@@ -183,15 +185,30 @@ impl<N: Net> Engine<N> {
         }
     }
 
+    /// What the request has noted for the error log. What it holds of zones is given back.
+    fn tell_notes(&mut self, exchange: &mut Exchange) {
+        let values = exchange.request.values.get_mut();
+        values.let_go();
+        for (level, note) in values.take_notes() {
+            let text = self.about(exchange, &note);
+            self.note(exchange, level, text);
+        }
+    }
+
     /// A line of the error log about a request.
     fn about(&self, exchange: &Exchange, what: &str) -> String {
         let request = &exchange.request;
         let line = String::from_utf8_lossy(request.line());
-        format!(
+        let mut text = format!(
             "{what}, client: {}, server: {}, request: {line:?}",
             request.client.remote.ip().to_canonical(),
             String::from_utf8_lossy(&request.at.server(request.place).name),
-        )
+        );
+        if exchange.is_mirror() {
+            let path = String::from_utf8_lossy(&request.uri.path);
+            text.push_str(&format!(", subrequest: {path:?}"));
+        }
+        text
     }
 
     fn tell_fault(&mut self, exchange: &Exchange, fault: Fault, address: Option<&Address>) {

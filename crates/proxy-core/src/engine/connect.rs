@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Client, Engine, LinkPlace, Mode};
 use crate::canary::{Canary, is_planted};
-use crate::fault::UpstreamFault;
+use crate::fault::{Fault, UpstreamFault};
 use crate::net::{DialFault, Net, Socket, Token};
 use crate::stream::Stream;
 use crate::upstream::call::Step;
@@ -29,7 +29,8 @@ impl<N: Net> Engine<N> {
                 Step::Dial(server, address) => {
                     debug_assert!(client.link.is_none(), "one connection at a time");
                     let key = self.links.reserve();
-                    match net.dial(&address, Token::Link(key)) {
+                    let from = exchange.note_local(self.now);
+                    match net.dial(&address, from, Token::Link(key)) {
                         Ok(socket) => {
                             self.links.put(key, LinkPlace::Client(client.key));
                             client.link = Some(Box::new(Link {
@@ -37,6 +38,7 @@ impl<N: Net> Engine<N> {
                                 key,
                                 server,
                                 address,
+                                from,
                                 requests: 0,
                                 is_connecting: true,
                                 idle_since: 0,
@@ -61,7 +63,15 @@ impl<N: Net> Engine<N> {
                                 }
                                 DialFault::Own(cause) => {
                                     let out = &mut self.buffers.out;
-                                    return exchange.shortage(cause, self.now, out);
+                                    return exchange.shortage(
+                                        Fault::Shortage(cause),
+                                        self.now,
+                                        out,
+                                    );
+                                }
+                                DialFault::Bind(cause) => {
+                                    let out = &mut self.buffers.out;
+                                    return exchange.shortage(Fault::Bind(cause), self.now, out);
                                 }
                             }
                         }
@@ -85,11 +95,12 @@ impl<N: Net> Engine<N> {
         if looks && !self.keeps_connections(id) {
             return None;
         }
+        let from = exchange.local(self.now).unwrap_or_default();
         loop {
-            let mut link = self.pool.take(id)?;
+            let mut link = self.pool.take(id, from)?;
             let is_good = !link.stream.has_ended() && !link.stream.is_readable()
                 || is_planted(Canary::EndedLinkKept);
-            if is_good && (!looks || link.stream.socket().is_quiet()) {
+            if is_good && (!looks || is_quiet(&mut link)) {
                 return Some(link);
             }
             self.links.release(link.key);
@@ -105,9 +116,7 @@ impl<N: Net> Engine<N> {
         }
         let old_since = self.now.ms.saturating_sub(PROOF_MS);
         let has_proved = self.pool.longest_idle(id).is_some_and(|link| {
-            link.idle_since <= old_since
-                && !link.stream.is_readable()
-                && link.stream.socket().is_quiet()
+            link.idle_since <= old_since && !link.stream.is_readable() && is_quiet(link)
         });
         if has_proved {
             peers.note_keeping(id, true);
@@ -123,7 +132,7 @@ impl<N: Net> Engine<N> {
         if !link.stream.is_writable() {
             return false;
         }
-        if let Err(cause) = link.stream.socket().connect_result() {
+        if let Some(Err(cause)) = link.stream.socket().map(Socket::connect_result) {
             self.drop_link(client);
             if let Some(exchange) = &mut client.exchange {
                 exchange.dial_failed(UpstreamFault::Connect(cause), self.now);
@@ -190,4 +199,9 @@ impl<N: Net> Engine<N> {
             self.links.release(link.key);
         }
     }
+}
+
+/// Whether its server has neither sent anything nor closed.
+fn is_quiet<S: Socket>(link: &mut Link<S>) -> bool {
+    link.stream.socket().is_some_and(Socket::is_quiet)
 }

@@ -207,6 +207,7 @@ impl<N: Net> Engine<N> {
                 Action::Connect => self.connect(client, net),
                 Action::KeepLink => self.keep_link(client),
                 Action::DropLink => self.drop_link(client),
+                Action::Mirror => self.send_mirrors(client),
             }
             self.write_out(client);
         }

@@ -153,7 +153,7 @@ impl<N: Net> Engine<N> {
         self.begin(client, exchange, opening(&bytes), is_served);
     }
 
-    fn spare_exchange(&mut self, client: &Client<N>) -> Box<Exchange> {
+    pub(super) fn spare_exchange(&mut self, client: &Client<N>) -> Box<Exchange> {
         let spare = self.buffers.spare.pop();
         spare.unwrap_or_else(|| Box::new(Exchange::new(client.at.clone(), client.info)))
     }

@@ -9,6 +9,7 @@ mod close;
 mod connect;
 mod drive;
 mod head;
+mod mirror;
 mod reload;
 
 use std::rc::Rc;
@@ -99,6 +100,7 @@ struct Room {
     is_full: bool,
     /// When it is looked again for connections that could give way.
     look_again_ms: Millis,
+    mirrors: mirror::Mirrors,
 }
 
 /// One worker's share of the work.
@@ -136,7 +138,13 @@ impl<N: Net> Engine<N> {
             output: Output::default(),
             ready: Vec::new(),
             mode: Mode::Serving,
-            room: Room { limits, heads_bytes: 0, is_full: false, look_again_ms: 0 },
+            room: Room {
+                limits,
+                heads_bytes: 0,
+                is_full: false,
+                look_again_ms: 0,
+                mirrors: mirror::Mirrors::default(),
+            },
             ids: Ids { next_serial: 1, seed },
         }
     }
@@ -200,7 +208,7 @@ impl<N: Net> Engine<N> {
         self.room.is_full &= self.is_at_bound();
         debug_assert!(self.timers.len() <= self.clients.len(), "one entry a connection");
         debug_assert!(self.pool.len() <= self.links.len(), "an idle link has its place");
-        debug_assert_eq!(self.output.counters.connections, self.clients.len() as u64);
+        debug_assert_eq!(self.output.counters.connections, self.clients() as u64);
         generation.host().boards.show(&self.output.counters);
     }
 
@@ -225,7 +233,12 @@ impl<N: Net> Engine<N> {
 
     /// How many clients' connections there are.
     pub fn clients(&self) -> usize {
-        self.clients.len()
+        self.clients.len() - self.room.mirrors.count
+    }
+
+    /// How many mirrors are under way.
+    pub fn mirrors(&self) -> usize {
+        self.room.mirrors.count
     }
 
     /// How many upstream connections there are, idle ones included.

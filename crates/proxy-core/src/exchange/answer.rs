@@ -7,6 +7,7 @@ use crate::clock::Moment;
 use crate::content::own;
 use crate::content::precondition::{self, Verdict};
 use crate::downstream::ClientNext;
+use crate::fault::Fault;
 use crate::phases::Content;
 use crate::response::Response;
 
@@ -19,7 +20,7 @@ impl Exchange {
         let context = self.context(false, false, now);
         let mut is_page = own::make(content, &context, &self.carried, &mut response);
         // nginx: a subrequest's answer is nothing that the client may have.
-        if response.status == 200 && self.down.errands.aside.is_none() {
+        if response.status == 200 && !self.request.course.is_sub() {
             match precondition::check(&self.request, &response, None) {
                 Verdict::Holds => {}
                 Verdict::NotModified => own::make_not_modified(&mut response),
@@ -35,7 +36,7 @@ impl Exchange {
         {
             return self.go_to_error_page(&page, response, now, out);
         }
-        if self.down.errands.aside.is_some() {
+        if self.request.course.is_sub() {
             self.down.response = response;
             return self.judge(now, out);
         }
@@ -90,18 +91,23 @@ impl Exchange {
 
     /// All of the answer is out.
     pub(super) fn end_own_answer(&mut self, now: Moment, out: &mut Out) {
-        self.push_end(now, out);
+        if !self.push_end(now, out) {
+            return self.fail(Fault::NotGzip, now, out);
+        }
         self.down.since_ms = now.ms;
         self.settle(now);
     }
 
-    /// Writes the end of the content, with the trailer that the file adds.
-    pub(super) fn push_end(&mut self, now: Moment, out: &mut Out) {
+    /// Writes the end of the content, with the trailer that the file adds. False where the content
+    /// is not what the answer says.
+    #[must_use]
+    pub(super) fn push_end(&mut self, now: Moment, out: &mut Out) -> bool {
         let mut trailer = Vec::new();
-        if self.down.response.packing.has_trailers {
+        let has_come = !self.down.response.trailer.is_empty();
+        if has_come || self.down.response.packing.has_trailers {
             self.view(now).push_trailer(&mut trailer);
         }
-        self.down.push_end(&trailer, &mut out.client);
+        self.down.push_end(&trailer, &mut out.client)
     }
 
     /// Whether filters hold back content that an upstream has sent.

@@ -1,9 +1,12 @@
 //! Where a request goes: what the variables of its URL come to, what the method goes by that chooses
 //! its server, and that it counts there.
 
+use std::net::SocketAddr;
+
 use super::Exchange;
 use crate::clock::Moment;
-use crate::config::model::{ProxyPass, Template};
+use crate::config::address;
+use crate::config::model::{ErrorLevel, ProxyPass, Template};
 use crate::config::url::{self, Target};
 use crate::fault::Fault;
 use crate::generation::At;
@@ -45,6 +48,27 @@ impl Exchange {
             choice.set_key(method, &self.view(now));
             self.call.choice = choice;
         }
+    }
+
+    /// nginx: `proxy_bind`: the address here that connections come from, where one is named; the
+    /// error is what is no address.
+    pub fn local(&self, now: Moment) -> Result<Option<SocketAddr>, String> {
+        let changes = self.pass().and_then(|pass| pass.changes.as_ref());
+        let Some(bind) = changes.and_then(|changes| changes.bind.as_ref()) else { return Ok(None) };
+        let text = self.view(now).text(bind).into_owned();
+        match address::bindable(&text) {
+            None if !text.is_empty() => Err(String::from_utf8_lossy(&text).into_owned()),
+            found => Ok(found),
+        }
+    }
+
+    /// The same. nginx: what is no address is told, and none.
+    pub fn note_local(&mut self, now: Moment) -> Option<SocketAddr> {
+        self.local(now).unwrap_or_else(|text| {
+            let line = format!("invalid local address {text:?}");
+            self.request.values.get_mut().note(ErrorLevel::Error, line);
+            None
+        })
     }
 
     /// The request as one of its server's, for as long as a connection carries it.

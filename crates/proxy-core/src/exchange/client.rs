@@ -17,7 +17,7 @@ impl Exchange {
                 !client_ended && !self.wire.is_blocked
             }
             (Side::Client, Phase::Exchanging) => !self.down.has_request() && !self.wire.is_blocked,
-            (Side::Client, Phase::Gathering | Phase::Discarding { .. } | Phase::Sending) => {
+            (Side::Client, Phase::Gathering { .. } | Phase::Discarding { .. } | Phase::Sending) => {
                 !self.down.has_request()
             }
             (Side::Upstream, Phase::Exchanging) => !self.down.is_blocked,
@@ -60,7 +60,7 @@ impl Exchange {
                 bytes.len()
             }
             Phase::Exchanging => self.client_body(bytes, now, out),
-            Phase::Gathering => self.gather(bytes, now, out),
+            Phase::Gathering { .. } => self.gather(bytes, now, out),
             Phase::Discarding { .. } => self.discard(bytes),
             Phase::Sending => self.throw_away(bytes),
             Phase::Starting | Phase::Pausing { .. } | Phase::Connecting | Phase::Complete => 0,
@@ -185,7 +185,8 @@ impl Exchange {
                 let is_exact = matches!(self.down.writer, BodyWriter::Exact);
                 // The last bytes bring the end with them, which is not for here.
                 let left = self.wire.body.remaining_exact().unwrap_or(0);
-                if !self.down.is_begun || !is_exact || left <= bytes.len() as u64 {
+                let is_changed = self.down.response.packing.chain.is_some();
+                if !self.down.is_begun || !is_exact || is_changed || left <= bytes.len() as u64 {
                     return 0;
                 }
                 let count = self.wire.body.read(bytes).map_or(0, |part| part.data.len());
@@ -214,7 +215,7 @@ impl Exchange {
                 Phase::Sending => self.down.is_persistent = false,
                 Phase::Connecting | Phase::Exchanging if is_ignored => {}
                 Phase::Pausing { .. }
-                | Phase::Gathering
+                | Phase::Gathering { .. }
                 | Phase::Connecting
                 | Phase::Exchanging => {
                     self.client_left(now, out);
@@ -237,7 +238,7 @@ impl Exchange {
                     self.is_orphan = true;
                 }
                 Phase::Pausing { .. }
-                | Phase::Gathering
+                | Phase::Gathering { .. }
                 | Phase::Connecting
                 | Phase::Exchanging => {
                     self.client_left(now, out);

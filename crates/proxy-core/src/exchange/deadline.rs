@@ -56,18 +56,19 @@ impl Exchange {
         if self.down.is_blocked {
             return Some((Waiting::ClientToTake, taken));
         }
+        if let Phase::Gathering { .. } = self.phase {
+            let until = self.down.since_ms.saturating_add(client.body_timeout_ms);
+            return Some((Waiting::ClientToSend, until));
+        }
         let timeouts = self.pass()?.timeouts;
         let wire = |timeout_ms| self.wire.since_ms.saturating_add(timeout_ms);
         Some(match self.phase {
             Phase::Starting
             | Phase::Pausing { .. }
+            | Phase::Gathering { .. }
             | Phase::Discarding { .. }
             | Phase::Sending
             | Phase::Complete => return None,
-            Phase::Gathering => {
-                let until = self.down.since_ms.saturating_add(client.body_timeout_ms);
-                (Waiting::ClientToSend, until)
-            }
             Phase::Connecting => {
                 let began = self.attempts.iter().next_back()?.began_ms;
                 (Waiting::Connect, began.saturating_add(timeouts.connect_ms))

@@ -4,7 +4,7 @@ use super::{Action, Exchange, Out, Phase};
 use crate::clock::Moment;
 use crate::config::model::{ErrorPage, NewStatus};
 use crate::content::own;
-use crate::course::CHANGES_MAX;
+use crate::course::{CHANGES_MAX, TheBody};
 use crate::fault::Fault;
 use crate::phases::{self, Content, Seen};
 use crate::response::Response;
@@ -51,7 +51,9 @@ impl Exchange {
             NewStatus::Own => None,
         };
         let new_status = course.status.unwrap_or(0);
-        course.is_body_left |= status == 413;
+        if status == 413 {
+            course.body = TheBody::Left;
+        }
         if super::answer::closes_connection(status) {
             self.request.head.connection.close = true;
         }
@@ -135,7 +137,8 @@ impl Exchange {
         let found = at.server(self.request.place).named.get(name).copied();
         // A body that has begun to go elsewhere is not at hand any more: what comes in its place
         // would be another request.
-        let is_whole = self.request.body_wire_bytes == 0;
+        let is_held = matches!(self.request.course.body, TheBody::Held(_));
+        let is_whole = self.request.body_wire_bytes == 0 || is_held;
         let has_no_body = self.request.head.body == http1::BodyLength::None;
         let fault = match found {
             Some(_) if is_whole || has_no_body => None,

@@ -1,6 +1,6 @@
-//! What FastCGI applications say, and what they must know before they are asked.
+//! What FastCGI applications say.
 
-use http1::{BodyLength, Parsed, Span};
+use http1::{Parsed, Span};
 
 use super::{Exchange, Out, Phase};
 use crate::clock::Moment;
@@ -9,8 +9,6 @@ use crate::fault::{Fault, UpstreamFault};
 use crate::upstream::fastcgi::{Event, Flaw};
 use crate::upstream::h1;
 
-/// Most of a body of unknown length that is held until its length is known.
-const GATHERED_BYTES_MAX: usize = 1 << 20;
 /// nginx: `NGX_MAX_ERROR_STR`, about: so much of what an application says is told.
 const ERROR_BYTES_MAX: usize = 2_000;
 /// Of one request no more than so much of it is kept.
@@ -19,6 +17,7 @@ const TOLD_BYTES_MAX: usize = 64 << 10;
 impl Exchange {
     /// Bytes of an application; all of them are used as long as it is listened to.
     pub(super) fn fastcgi_bytes(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
+        let bytes = self.piece(bytes);
         let mut used = 0;
         while self.phase == Phase::Exchanging {
             let rest = bytes.get(used..).unwrap_or_default();
@@ -45,7 +44,7 @@ impl Exchange {
         let keeps = self.pass().and_then(|pass| pass.fastcgi()).is_some_and(|to| to.keep_conn);
         let Some(wire) = &mut self.wire.fastcgi else { return };
         match event {
-            Event::Answer(data) if self.down.is_begun => self.application_data(data, out),
+            Event::Answer(data) if self.down.is_begun => self.application_data(data, now, out),
             Event::Answer(data) => self.application_head(data, now, out),
             Event::Error(data) => {
                 let room = ERROR_BYTES_MAX.saturating_sub(wire.error.len());
@@ -102,17 +101,20 @@ impl Exchange {
                 if self.phase == Phase::Exchanging && self.down.is_begun {
                     self.count_received(0, rest_bytes);
                     let rest = data.get(data.len() - rest_bytes..).unwrap_or_default();
-                    self.application_data(rest, out);
+                    self.application_data(rest, now, out);
                 }
             }
         }
     }
 
     /// Content of the answer. nginx: what there is more of it than was declared is dropped.
-    fn application_data(&mut self, data: &[u8], out: &mut Out) {
+    fn application_data(&mut self, data: &[u8], now: Moment, out: &mut Out) {
         // Nothing in this framing can be wrong.
         if let Ok(part) = self.wire.body.read(data) {
             self.down.push_data(part.data, &mut out.client);
+        }
+        if self.down.is_content_bad() {
+            self.fail(Fault::NotGzip, now, out);
         }
     }
 
@@ -146,51 +148,6 @@ impl Exchange {
         });
         if is_caught && !self.down.is_begun {
             self.application_failed(Flaw::Caught, now, out);
-        }
-    }
-
-    /// An application is told the length of the body before the body: one of unknown length is
-    /// held until it is whole.
-    pub(super) fn begin_gathering(&mut self, out: &mut Out) {
-        self.phase = Phase::Gathering;
-        self.wire.replay.begin(true);
-        if let Some(wire) = &mut self.wire.fastcgi {
-            wire.is_gathered = true;
-        }
-        if std::mem::take(&mut self.down.owes_continue) && !self.down.has_request() {
-            self.down.push_continue(&mut out.client);
-        }
-    }
-
-    /// The client's body while it is gathered.
-    pub(super) fn gather(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
-        let mut used = 0;
-        loop {
-            let rest = bytes.get(used..).unwrap_or_default();
-            let part = match self.down.body.read(rest) {
-                Ok(part) => part,
-                Err(reject) => {
-                    self.request.head.connection.close = true;
-                    self.fail(Fault::Client(reject), now, out);
-                    return used;
-                }
-            };
-            used += part.used;
-            self.request.body_wire_bytes += part.used as u64;
-            self.wire.replay.push(part.data, GATHERED_BYTES_MAX);
-            if !self.count_request_body(part.data.len()) || !self.wire.replay.is_keeping() {
-                self.fail(Fault::BodyTooLarge, now, out);
-                return used;
-            }
-            if self.down.has_request() {
-                let bytes = self.wire.replay.whole().map_or(0, <[u8]>::len);
-                self.wire.request_body = BodyLength::Exact(bytes as u64);
-                self.begin_connecting(now, out);
-                return used;
-            }
-            if part.used == 0 {
-                return used;
-            }
         }
     }
 }

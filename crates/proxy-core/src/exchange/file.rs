@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Action, Exchange, Out, Phase};
+use crate::body::gunzip;
 use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
 use crate::content::file::{self, Found};
@@ -110,7 +111,7 @@ impl Exchange {
         now: Moment,
         out: &mut Out,
     ) {
-        if self.down.errands.aside.is_some() {
+        if self.request.course.is_sub() {
             self.down.response = response;
             return self.judge(now, out);
         }
@@ -164,11 +165,7 @@ impl Exchange {
                 sending.set_parts(&parts, multipart);
             }
             Asked::Unsatisfiable => {
-                let place = format!("bytes */{}", facts.bytes);
-                self.carried.push((b"Content-Range".to_vec(), place.into_bytes()));
-                if response.packing.varies && files.packed.has_vary {
-                    self.carried.push((b"Vary".to_vec(), b"Accept-Encoding".to_vec()));
-                }
+                self.carry_length(facts.bytes, response.packing.varies);
                 return Some(416);
             }
         }
@@ -232,8 +229,10 @@ impl Exchange {
     /// Content of a file that filters change goes by way of memory, a part at a time. True where
     /// this was the last of the range.
     fn pass_part(&mut self, range: Range, out: &mut Out) -> Result<bool, Fault> {
+        let is_unpacked = self.location().client.bodies.unpacks;
+        let most = if is_unpacked { gunzip::PIECE_BYTES as u64 } else { SMALL_BYTES };
+        let end = range.to.min(range.from.saturating_add(most));
         let Some(sending) = &mut self.down.errands.sending else { return Ok(true) };
-        let end = range.to.min(range.from.saturating_add(SMALL_BYTES));
         let mut part = vec![0; usize::try_from(end - range.from).unwrap_or(0)];
         read_all(&*sending.file, &mut part, range.from)?;
         let is_last = end == range.to;
@@ -241,6 +240,9 @@ impl Exchange {
             sending.pieces.push(Piece::File(Range { from: end, to: range.to }));
         }
         self.down.push_data(&part, &mut out.client);
+        if self.down.is_content_bad() {
+            return Err(Fault::NotGzip);
+        }
         Ok(is_last)
     }
 

@@ -19,6 +19,7 @@ impl Exchange {
         match content {
             Content::Call => self.begin_call(now, out),
             Content::Ask { refused } => self.ask(refused, now, out),
+            Content::Mirror => self.begin_mirroring(now, out),
             Content::Pause { then, .. } if is_planted(Canary::NoPause) => {
                 self.resume(then, now, out);
             }
@@ -42,12 +43,13 @@ impl Exchange {
             own.as_ref().map_or(body, |own| http1::BodyLength::Exact(own.len() as u64));
         match own {
             Some(own) => self.wire.replay.begin_own(own),
+            None if self.wire.replay.is_ahead() => {}
             None => self.wire.replay.begin(false),
         }
         self.wire.has_sent = false;
         self.wire.fastcgi = pass.fastcgi().map(|_| Box::default());
         if body == http1::BodyLength::Chunked && self.wire.fastcgi.is_some() {
-            return self.begin_gathering(out);
+            return self.begin_gathering(false, out);
         }
         self.begin_connecting(now, out);
     }

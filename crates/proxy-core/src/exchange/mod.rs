@@ -27,8 +27,11 @@ mod error_page;
 mod fastcgi;
 mod file;
 mod follow;
+mod gather;
 mod link;
+mod mirror;
 mod pace;
+mod part;
 mod redirect;
 mod sub;
 #[cfg(test)]
@@ -51,6 +54,7 @@ use crate::upstream::wire::Wire;
 use crate::variables::View;
 pub use file::Sending;
 
+pub use mirror::Mirror;
 pub use sub::Aside;
 
 /// The two sides of an exchange.
@@ -90,6 +94,8 @@ pub enum Action {
     DropLink,
     /// Get on with connecting: [`Exchange::step`] says how.
     Connect,
+    /// Begin an exchange for each of [`Exchange::take_mirrors`].
+    Mirror,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,8 +107,10 @@ enum Phase {
         until_ms: Millis,
         then: Stage,
     },
-    /// A body is held until its length is known.
-    Gathering,
+    /// A body is held until all of it is there.
+    Gathering {
+        is_for_mirrors: bool,
+    },
     /// A connection to a server is looked for.
     Connecting,
     /// Request and answer pass.
@@ -190,19 +198,9 @@ impl Exchange {
         (began, now): (Moment, Moment),
         out: &mut Out,
     ) {
-        debug_assert_eq!(self.phase, Phase::Complete);
         debug_assert!(out.client.is_empty() && out.upstream.is_empty(), "nothing of another");
-        self.phase = Phase::Starting;
+        self.reset(is_draining, now);
         self.request.begin(at, client, seed, began);
-        self.down.begin(now.ms);
-        self.attempts.clear();
-        self.call.clear();
-        self.fault = None;
-        self.is_draining = is_draining;
-        self.carried.clear();
-        self.link_action = None;
-        self.wants_connect = false;
-        self.is_orphan = false;
         match opening {
             Opening::Head(bytes) => match self.request.take_head(bytes) {
                 Ok(()) => self.start(now, out),
@@ -221,6 +219,21 @@ impl Exchange {
                 self.leave(Fault::Client(Reject::Truncated), now, out);
             }
         }
+    }
+
+    /// Forgets the last request, but for what is known of it.
+    fn reset(&mut self, is_draining: bool, now: Moment) {
+        debug_assert_eq!(self.phase, Phase::Complete);
+        self.phase = Phase::Starting;
+        self.down.begin(now.ms);
+        self.attempts.clear();
+        self.call.clear();
+        self.fault = None;
+        self.is_draining = is_draining;
+        self.carried.clear();
+        self.link_action = None;
+        self.wants_connect = false;
+        self.is_orphan = false;
     }
 
     /// What follows cannot be told apart: nothing more is read as a request.
@@ -282,7 +295,10 @@ impl Exchange {
         if let Some(action) = self.link_action.take() {
             return Some(action);
         }
-        std::mem::take(&mut self.wants_connect).then_some(Action::Connect)
+        if std::mem::take(&mut self.wants_connect) {
+            return Some(Action::Connect);
+        }
+        (!self.down.errands.mirrors.is_empty()).then_some(Action::Mirror)
     }
 
     /// Ends the exchange.

@@ -77,8 +77,11 @@ impl Exchange {
         used
     }
 
-    /// The subrequest has its status: the request goes on, or not.
+    /// The subrequest has its status: the request goes on, or not. A mirror's is of no interest.
     pub(super) fn judge(&mut self, now: Moment, out: &mut Out) {
+        if self.is_mirror() {
+            return self.end_mirror(now, out);
+        }
         let status = self.down.response.status;
         let at = self.request.at.clone();
         let Some(aside) = &self.down.errands.aside else { return };
@@ -97,11 +100,7 @@ impl Exchange {
         let answers: Vec<(usize, Vec<u8>)> = answers
             .map(|(variable, text)| (*variable, view.value(text).unwrap_or_default()))
             .collect();
-        if self.location().program.telling.subrequests {
-            let mut lines = std::mem::take(&mut self.down.errands.lines);
-            self.view(now).push_log_lines(&mut lines);
-            self.down.errands.lines = lines;
-        }
+        self.tell_subrequest(now);
         self.note_fault();
         self.be_main();
         let values = self.request.values.get_mut();
@@ -111,6 +110,15 @@ impl Exchange {
         }
         let status = if is_planted(Canary::RefusalLetsIn) { 200 } else { status };
         self.resume(Stage::Asked { status, refused }, now, out);
+    }
+
+    /// nginx: `log_subrequest`.
+    pub(super) fn tell_subrequest(&mut self, now: Moment) {
+        if self.location().program.telling.subrequests {
+            let mut lines = std::mem::take(&mut self.down.errands.lines);
+            self.view(now).push_log_lines(&mut lines);
+            self.down.errands.lines = lines;
+        }
     }
 
     /// Why nobody has answered is told beside what becomes of the request.

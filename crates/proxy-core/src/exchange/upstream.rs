@@ -2,7 +2,7 @@
 
 use http1::{BodyLength, BodyReader, BodyWriter, Parsed};
 
-use super::{Action, Exchange, Out, Phase, Side, pass_of};
+use super::{Action, Exchange, Out, Phase, pass_of};
 use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
 use crate::config::model::NextConditions;
@@ -40,8 +40,7 @@ impl Exchange {
     }
 
     /// No connection can be made for want of something here: no server is to blame.
-    pub fn shortage(&mut self, cause: Cause, now: Moment, out: &mut Out) {
-        let fault = Fault::Shortage(cause);
+    pub fn shortage(&mut self, fault: Fault, now: Moment, out: &mut Out) {
         self.call.choice.let_go();
         self.attempts.end(Some(fault.status()), now.ms);
         self.fail(fault, now, out);
@@ -62,7 +61,7 @@ impl Exchange {
         let mut peers = at.generation().peers.borrow_mut();
         self.call.attached(server, is_reused, &mut peers, &mut self.attempts, now.ms);
         drop(peers);
-        let is_first = !self.wire.has_sent && !self.wire.is_gathered();
+        let is_first = !self.wire.has_sent && !self.wire.replay.is_ahead();
         self.wire.begin(is_reused, now.ms);
         if is_first && self.wire.replay.own().is_none() {
             self.wire.replay.begin(self.may_be_resent(is_reused));
@@ -245,7 +244,8 @@ impl Exchange {
     fn begin_tunnel(&mut self, head: &[u8], now: Moment, out: &mut Out) {
         self.note_head_time(now);
         self.note_answer();
-        self.send_answer_head(head, true, now, out);
+        self.take_answer_head(head, true);
+        self.send_answer_head(true, now, out);
         self.down.sent.is_whole = true;
         self.phase = Phase::Tunnel { client_ended: false, upstream_ended: false };
     }
@@ -274,18 +274,22 @@ impl Exchange {
         if self.redirect_internally(head, now, out) {
             return 0;
         }
-        if self.down.errands.aside.is_some() {
+        if self.request.course.is_sub() {
             return self.hear_answer((head, rest), now, out);
         }
         self.wire.body = BodyReader::new(self.wire.head.body);
-        self.send_answer_head(head, false, now, out);
+        self.take_answer_head(head, false);
+        if !self.choose_part(now, out) {
+            return 0;
+        }
+        self.send_answer_head(false, now, out);
         if self.wire.body.is_done() && self.ends_with_body() {
             self.finish_answer(now, out);
         }
         0
     }
 
-    fn send_answer_head(&mut self, head: &[u8], is_tunnel: bool, now: Moment, out: &mut Out) {
+    fn take_answer_head(&mut self, head: &[u8], is_tunnel: bool) {
         let response = &mut self.down.response;
         response.begin_upstream(&mut self.wire.head, head);
         if let Some(status) = self.request.course.status.filter(|_| !is_tunnel) {
@@ -297,6 +301,9 @@ impl Exchange {
             }
         }
         response.push_challenges(&self.request);
+    }
+
+    fn send_answer_head(&mut self, is_tunnel: bool, now: Moment, out: &mut Out) {
         // An answer that comes before the whole request leaves the rest of it in the way, and one
         // that ends with its connection cannot be followed by another.
         let is_persistent = self.client_may_persist() && self.down.has_request();
@@ -313,13 +320,19 @@ impl Exchange {
     }
 
     fn answer_body(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
+        let bytes = self.piece(bytes);
         let mut used = 0;
         while !self.wire.body.is_done() {
-            match self.wire.body.read(bytes.get(used..).unwrap_or_default()) {
-                Ok(part) => {
+            match self.wire.body.read_all(bytes.get(used..).unwrap_or_default()) {
+                Ok((part, trailer)) => {
                     used += part.used;
+                    self.take_trailer(trailer);
                     self.count_received(part.used, part.used);
                     self.down.push_data(part.data, &mut out.client);
+                    if self.down.is_content_bad() {
+                        self.fail(Fault::NotGzip, now, out);
+                        return used;
+                    }
                     if part.used == 0 && !self.wire.body.is_done() {
                         return used;
                     }
@@ -339,7 +352,9 @@ impl Exchange {
     /// The whole answer is there: its end is written and both connections are settled.
     pub(super) fn finish_answer(&mut self, now: Moment, out: &mut Out) {
         debug_assert!(self.wire.body.is_done(), "only what is whole is ended as such");
-        self.push_end(now, out);
+        if !self.push_end(now, out) {
+            return self.fail(Fault::NotGzip, now, out);
+        }
         self.attempts.end(None, now.ms);
         let is_kept = self.keeps_link();
         self.link_action = Some(if is_kept { Action::KeepLink } else { Action::DropLink });
@@ -374,21 +389,6 @@ impl Exchange {
                 }
             }
             _ => {}
-        }
-    }
-
-    pub(super) fn end_tunnel(&mut self, now: Moment) {
-        debug_assert!(matches!(self.phase, Phase::Tunnel { .. }));
-        self.attempts.end(None, now.ms);
-        self.complete(ClientNext::Close);
-    }
-
-    /// Whether a side of a tunnel is to be told that nothing more comes from the other.
-    pub fn ends_writing_to(&self, side: Side) -> bool {
-        match (self.phase, side) {
-            (Phase::Tunnel { client_ended, .. }, Side::Upstream) => client_ended,
-            (Phase::Tunnel { upstream_ended, .. }, Side::Client) => upstream_ended,
-            _ => false,
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum Stage {
     },
     /// It has waited to hear that it is refused.
     Refused,
+    /// It was sent to all who get it too: nobody is asked any more.
+    Mirrored,
 }
 
 /// What one of those who let in says.
@@ -73,7 +75,7 @@ fn admit(request: &mut Request, seen: &Seen<'_>, access: &Access, stage: Stage) 
     let (first, mut refused, answered) = match stage {
         Stage::Refused => return Some(Content::Status(401)),
         Stage::Asked { status, refused } => (2, refused, Some(status)),
-        Stage::Begin | Stage::Waited => (0, None, None),
+        Stage::Begin | Stage::Waited | Stage::Mirrored => (0, None, None),
     };
     for who in first..3 {
         let word = match (who, answered) {

@@ -17,6 +17,7 @@ pub use self::rewrite::Level;
 use self::rewrite::Outcome;
 use crate::clock::Moment;
 use crate::config::model::Handler;
+use crate::course::TheBody;
 use crate::fault::Fault;
 use crate::request::Request;
 use crate::response::Response;
@@ -54,6 +55,8 @@ pub enum Content {
         /// The status with which others have refused it.
         refused: Option<u16>,
     },
+    /// Nothing yet: it is sent to others too, and goes on at `Stage::Mirrored`.
+    Mirror,
     /// Nothing yet: it waits for so long.
     Pause {
         /// For how long.
@@ -153,6 +156,9 @@ fn at_location(request: &mut Request, seen: &Seen<'_>) -> Option<Content> {
 
 /// What answers at the location, from this stage on.
 pub fn resume(request: &mut Request, seen: &Seen<'_>, stage: Stage) -> Content {
+    if stage == Stage::Mirrored {
+        return content(request);
+    }
     if let Some(content) = guard::check(request, seen, stage) {
         return content;
     }
@@ -161,6 +167,10 @@ pub fn resume(request: &mut Request, seen: &Seen<'_>, stage: Stage) -> Content {
         && let Some(content) = try_files::run(request, seen)
     {
         return content;
+    }
+    let mirrors = &request.at.location(request.place).client.mirrors;
+    if !mirrors.paths.is_empty() && !request.course.is_sub() {
+        return Content::Mirror;
     }
     content(request)
 }
@@ -174,7 +184,9 @@ fn find_location(request: &mut Request) -> Verdict {
         return Verdict::Done(Content::Status(404));
     }
     match (request.head.body, location.client.body_bytes_max) {
-        (BodyLength::Exact(bytes), Some(max)) if bytes > max && !request.course.is_body_left => {
+        (BodyLength::Exact(bytes), Some(max))
+            if bytes > max && request.course.body != TheBody::Left =>
+        {
             Verdict::Done(Content::Fault(Fault::BodyTooLarge))
         }
         _ if matches!(location.handler, Handler::SlashRedirect) => {

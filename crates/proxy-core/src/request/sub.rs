@@ -1,7 +1,10 @@
 //! A subrequest: for a while the request asks for another place of its server, then it is itself
 //! again.
 
+use std::cell::RefCell;
+
 use super::{Request, Uri};
+use crate::clock::Moment;
 use crate::course::{Course, Role};
 use crate::generation::Place;
 
@@ -44,6 +47,41 @@ impl Request {
             place: std::mem::replace(&mut self.place, place),
             uri: std::mem::replace(&mut self.uri, uri),
             course: std::mem::replace(&mut self.course, course),
+        }
+    }
+
+    /// A request like this one for another path: a subrequest that goes its own way. nginx: method,
+    /// query, fields and target are those of the request.
+    pub fn mirror(&self, path: &[u8], now: Moment) -> Request {
+        debug_assert!(!self.course.is_sub(), "what is mirrored is the client's");
+        let Uri { host, is_host_told, origin, args, has_new_args, .. } = &self.uri;
+        let course = Course {
+            peer: self.course.peer,
+            is_internal: true,
+            role: Role::Mirror { is_get: self.course.role == Role::Get },
+            ..Course::default()
+        };
+        Request {
+            at: self.at.clone(),
+            place: Place { location: None, ..self.place },
+            client: self.client,
+            began: now,
+            bytes: self.bytes.clone(),
+            head: self.head.clone(),
+            uri: Uri {
+                host: host.clone(),
+                is_host_told: *is_host_told,
+                origin: *origin,
+                path: path.to_vec(),
+                args: args.clone(),
+                has_new_args: *has_new_args,
+                ..Uri::default()
+            },
+            values: RefCell::new(self.values.borrow().for_mirror()),
+            course,
+            body_bytes: self.body_bytes,
+            body_wire_bytes: self.body_wire_bytes,
+            seed: self.seed,
         }
     }
 

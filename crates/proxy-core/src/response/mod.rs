@@ -54,6 +54,8 @@ pub struct Response {
     upstream_fields: usize,
     /// What becomes of its content on its way.
     pub packing: Packing,
+    /// Lines that an upstream has sent behind its content, where they go on.
+    pub trailer: Vec<u8>,
 }
 
 /// What becomes of an answer's content on its way.
@@ -84,6 +86,7 @@ impl Response {
         self.fields.clear();
         self.upstream_fields = 0;
         self.packing = Packing::default();
+        self.trailer.clear();
     }
 
     /// An answer that is made here.
@@ -96,6 +99,7 @@ impl Response {
         self.fields.truncate(self.upstream_fields);
         self.body.clear();
         self.packing = Packing::default();
+        self.trailer.clear();
         self.status = status;
         self.source = Source::Proxy;
         self.reason = Span::default();

@@ -17,6 +17,7 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
     if context.is_tunnel {
         return;
     }
+    unpack(response, context);
     substitute(response, context);
     let has_vary = settings(context.request).files.packed.has_vary;
     let is_meant = response.is_gzip_meant(context.request);
@@ -47,7 +48,7 @@ fn push_vary(response: &mut Response) {
 
 /// nginx: what is packed has no length that is known, no parts, and another tag than what is not.
 fn pack(response: &mut Response, context: &Context<'_>) {
-    let length = told_length(response);
+    let length = response.told_length();
     if !context.request.is_head() {
         let pool = &context.request.at.generation().packers;
         let level = settings(context.request).client.bodies.gzip.level;
@@ -65,6 +66,32 @@ fn pack(response: &mut Response, context: &Context<'_>) {
     response.push(b"Content-Encoding", b"gzip");
     weaken_tag(response);
     response.suppress_named(&[b"accept-ranges"]);
+    lose_length(response, context);
+}
+
+/// nginx: `gunzip`: what is packed, for a client that does not take it so.
+fn unpack(response: &mut Response, context: &Context<'_>) {
+    if !response.is_unpacking_meant(context.request) {
+        return;
+    }
+    response.packing.varies = true;
+    if takes_gzip(context.request, response, context.now.unix_ms / 1_000) {
+        return;
+    }
+    if !context.request.is_head() {
+        let generation = context.request.at.generation();
+        let Some(unpacker) = generation.unpackers.begin() else {
+            if !generation.unpackers.is_told() {
+                let line = "as many answers are unpacked as a worker may unpack at a time: this one \
+                            goes out as it is, and so do others; it is told once";
+                context.request.values.borrow_mut().note(ErrorLevel::Warn, line.to_owned());
+            }
+            return;
+        };
+        response.packing.chain.get_or_insert_default().push(Step::Unpack(unpacker));
+    }
+    response.suppress_named(&[b"content-encoding".as_slice(), b"accept-ranges"]);
+    weaken_tag(response);
     lose_length(response, context);
 }
 
@@ -138,18 +165,6 @@ fn weaken_tag(response: &mut Response) {
     }
 }
 
-/// The length that the head tells, also where no content follows.
-fn told_length(response: &Response) -> Option<u64> {
-    match response.length {
-        BodyLength::Exact(bytes) => Some(bytes),
-        BodyLength::None => {
-            let told = response.sent_value(b"content-length")?;
-            std::str::from_utf8(told).ok()?.parse().ok()
-        }
-        BodyLength::Chunked | BodyLength::UntilClose => None,
-    }
-}
-
 /// The type, as nginx compares it: without what an upstream says of the charset.
 fn bare_type(response: &Response) -> &[u8] {
     let whole = response.sent_value(b"content-type").unwrap_or_default();
@@ -158,18 +173,38 @@ fn bare_type(response: &Response) -> &[u8] {
 }
 
 impl Response {
+    /// The length that the head tells, also where no content follows.
+    pub fn told_length(&self) -> Option<u64> {
+        match self.length {
+            BodyLength::Exact(bytes) => Some(bytes),
+            BodyLength::None => {
+                let told = self.sent_value(b"content-length")?;
+                std::str::from_utf8(told).ok()?.parse().ok()
+            }
+            BodyLength::Chunked | BodyLength::UntilClose => None,
+        }
+    }
+
     /// Whether texts of its content are replaced.
     fn is_substitution_meant(&self, request: &Request) -> bool {
         let substitutes = &settings(request).client.bodies.substitutes;
         !substitutes.pairs.is_empty()
-            && told_length(self) != Some(0)
+            && self.told_length() != Some(0)
             && substitutes.types.has(bare_type(self))
     }
 
     /// Whether its content is not what is told of it: no parts of it can be sent.
     pub fn is_changed(&self, request: &Request, now_s: u64) -> bool {
         let is_packed = || self.is_gzip_meant(request) && takes_gzip(request, self, now_s);
-        self.is_substitution_meant(request) || is_packed()
+        let is_unpacked = || self.is_unpacking_meant(request) && !takes_gzip(request, self, now_s);
+        self.is_substitution_meant(request) || is_packed() || is_unpacked()
+    }
+
+    /// nginx: whether an answer like this one is unpacked for those who do not take it packed.
+    fn is_unpacking_meant(&self, request: &Request) -> bool {
+        let told = self.sent_value(b"content-encoding");
+        settings(request).client.bodies.unpacks
+            && told.is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip"))
     }
 
     /// nginx: whether an answer like this one is packed for those who take it. What depends on the
@@ -179,7 +214,7 @@ impl Response {
         gzip.is_on
             && matches!(self.status, 200 | 403 | 404)
             && self.sent_value(b"content-encoding").is_none_or(<[u8]>::is_empty)
-            && told_length(self).is_none_or(|bytes| bytes >= gzip.bytes_min)
+            && self.told_length().is_none_or(|bytes| bytes >= gzip.bytes_min)
             && gzip.types.has(bare_type(self))
     }
 }

@@ -98,6 +98,10 @@ fn push_connection(request: &Request, pass: &ProxyPass, out: &mut Vec<u8>) {
     {
         http1::push_field(out, b"Connection", b"upgrade");
         http1::push_field(out, b"Upgrade", &protocols);
+    } else if pass.steering.passes_trailers {
+        // RFC 9110 §10.1.4: none are sent to who does not ask.
+        http1::push_field(out, b"Connection", b"te");
+        http1::push_field(out, b"TE", b"trailers");
     }
 }
 

@@ -1,5 +1,7 @@
 //! A connection to a server of an upstream.
 
+use std::net::SocketAddr;
+
 use super::address::Address;
 use super::balance::Held;
 use crate::clock::Millis;
@@ -25,6 +27,8 @@ pub struct Link<S> {
     pub server: ServerId,
     /// Where it goes.
     pub address: Address,
+    /// The address here that it was bound to.
+    pub from: Option<SocketAddr>,
     /// Requests it has carried.
     pub requests: u64,
     /// The connect has not ended yet.

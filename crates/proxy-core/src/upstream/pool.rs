@@ -3,6 +3,8 @@
 //! Holds connections of one generation only. It makes none and closes none: what is to be closed
 //! is given back.
 
+use std::net::SocketAddr;
+
 use super::link::{Link, ServerId};
 use crate::canary::{Canary, is_planted};
 use crate::clock::Millis;
@@ -33,10 +35,11 @@ impl<S> Pool<S> {
         Pool { groups: groups.collect(), expires_ms: None }
     }
 
-    /// The link to a server that was used last.
-    pub fn take(&mut self, id: ServerId) -> Option<Box<Link<S>>> {
+    /// The link to a server, from this address, that was used last.
+    pub fn take(&mut self, id: ServerId, from: Option<SocketAddr>) -> Option<Box<Link<S>>> {
         let group = self.groups.get_mut(id.upstream)?;
-        let link = group.servers.get_mut(id.server)?.pop()?;
+        let idle = group.servers.get_mut(id.server)?;
+        let link = idle.remove(idle.iter().rposition(|link| link.from == from)?);
         debug_assert!(link.server == id && group.count > 0);
         group.count -= 1;
         Some(link)
@@ -191,7 +194,8 @@ mod tests {
             stream: Stream::new(Mute, true),
             key: slab.reserve(),
             server: ServerId { upstream: 0, server },
-            address: std::net::SocketAddr::from(([127, 0, 0, 1], 80)).into(),
+            address: SocketAddr::from(([127, 0, 0, 1], 80)).into(),
+            from: None,
             requests,
             is_connecting: false,
             idle_since: 0,
@@ -211,8 +215,22 @@ mod tests {
         let surplus = pool.keep(&config, link(&mut slab, 1, 1), true, 2);
         assert_eq!(surplus.map(|link| link.key), Some(key));
         assert_eq!(pool.len(), 2);
-        assert!(pool.take(ServerId { upstream: 0, server: 0 }).is_none());
+        assert!(pool.take(ServerId { upstream: 0, server: 0 }, None).is_none());
         assert_eq!(pool.take_oldest().map(|link| link.idle_since), Some(1));
+    }
+
+    #[test]
+    fn a_link_is_used_again_for_the_address_that_it_comes_from() {
+        let (config, mut slab) = (config(), Slab::new());
+        let mut pool = Pool::new(&config);
+        let (id, from) =
+            (ServerId { upstream: 0, server: 0 }, SocketAddr::from(([127, 0, 0, 2], 0)));
+        let bound = Link { from: Some(from), ..*link(&mut slab, 0, 1) };
+        assert!(pool.keep(&config, Box::new(bound), true, 0).is_none());
+        assert!(pool.keep(&config, link(&mut slab, 0, 1), true, 0).is_none());
+        assert!(pool.take(id, Some(from)).is_some_and(|link| link.from == Some(from)));
+        assert!(pool.take(id, Some(from)).is_none());
+        assert!(pool.take(id, None).is_some_and(|link| link.from.is_none()));
     }
 
     #[test]

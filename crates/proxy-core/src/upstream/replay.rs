@@ -1,11 +1,12 @@
 //! What a call sends as a request's body more than once.
 
 /// What was sent of a request's body, in case that it is to be sent once more.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Replay {
     bytes: Vec<u8>,
     is_incomplete: bool,
     is_own: bool,
+    is_ahead: bool,
 }
 
 impl Replay {
@@ -13,12 +14,30 @@ impl Replay {
     pub fn begin(&mut self, is_wanted: bool) {
         self.bytes.clear();
         self.is_incomplete = !is_wanted;
-        self.is_own = false;
+        (self.is_own, self.is_ahead) = (false, false);
+    }
+
+    /// The body is read before anything is sent.
+    pub fn begin_ahead(&mut self) {
+        if !self.is_ahead {
+            self.begin(true);
+        }
+        self.is_ahead = true;
+    }
+
+    /// All of the body, read before anything is sent.
+    pub fn hold(&mut self, body: Vec<u8>) {
+        *self = Replay { bytes: body, is_ahead: true, ..Replay::default() };
+    }
+
+    /// Whether the body, or its beginning, was read before anything was sent.
+    pub fn is_ahead(&self) -> bool {
+        self.is_ahead
     }
 
     /// nginx: `proxy_set_body`: this is sent in the place of the request's body.
     pub fn begin_own(&mut self, body: Vec<u8>) {
-        *self = Replay { bytes: body, is_incomplete: false, is_own: true };
+        *self = Replay { bytes: body, is_own: true, ..Replay::default() };
     }
 
     /// What is sent in the place of the request's body.
@@ -31,7 +50,7 @@ impl Replay {
         if self.is_incomplete || self.is_own || data.is_empty() {
             return;
         }
-        debug_assert!(self.bytes.len() <= bytes_max, "what is kept has its bound");
+        debug_assert!(self.is_ahead || self.bytes.len() <= bytes_max, "what is kept has its bound");
         if self.bytes.len() + data.len() > bytes_max {
             self.is_incomplete = true;
             self.bytes = Vec::new();

@@ -51,8 +51,6 @@ pub struct FastcgiWire {
     pub told_bytes: usize,
     /// The application is done with the request.
     pub has_ended: bool,
-    /// The request's body was held until it was whole.
-    pub is_gathered: bool,
 }
 
 impl Default for Wire {
@@ -88,8 +86,7 @@ impl Wire {
     pub fn begin(&mut self, is_reused: bool, now: Millis) {
         self.body = BodyReader::new(BodyLength::None);
         if let Some(fastcgi) = &mut self.fastcgi {
-            let is_gathered = fastcgi.is_gathered;
-            **fastcgi = FastcgiWire { is_gathered, ..FastcgiWire::default() };
+            **fastcgi = FastcgiWire::default();
         }
         self.is_reused = is_reused;
         self.has_sent = true;
@@ -107,11 +104,6 @@ impl Wire {
             BodyLength::Exact(_) => BodyWriter::Exact,
             BodyLength::None | BodyLength::UntilClose => BodyWriter::None,
         }
-    }
-
-    /// Whether all of the request's body was at hand before anything was sent.
-    pub fn is_gathered(&self) -> bool {
-        self.fastcgi.as_ref().is_some_and(|fastcgi| fastcgi.is_gathered)
     }
 
     /// Frames data of the request's body.

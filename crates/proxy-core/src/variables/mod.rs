@@ -22,6 +22,7 @@ use http1::Version;
 use crate::clock::{self, Moment};
 use crate::config::model::{Part, Template, Variable};
 use crate::content::file;
+use crate::course::TheBody;
 use crate::request::Request;
 use crate::response::{Context, Response};
 use crate::upstream::address::Address;
@@ -135,6 +136,7 @@ impl<'e> View<'e> {
                 return file::push_variable(self, variable, out);
             }
             V::UpstreamHttp(_)
+            | V::UpstreamTrailer(_)
             | V::UpstreamAddr
             | V::UpstreamBytesReceived
             | V::UpstreamBytesSent
@@ -154,7 +156,10 @@ impl<'e> View<'e> {
         match variable {
             V::Host => out.extend_from_slice(&uri.host),
             V::HttpHost => return self.push_field("host", out),
-            V::ContentLength => return self.push_field("content-length", out),
+            V::ContentLength => match self.request.course.body {
+                TheBody::Held(bytes) => http1::push_decimal(out, bytes),
+                _ => return self.push_field("content-length", out),
+            },
             V::ContentType => return self.push_field("content-type", out),
             V::RemoteUser => {
                 let value = http1::find(&head.fields, bytes, "authorization");
@@ -230,6 +235,7 @@ impl<'e> View<'e> {
         use Variable as V;
         match variable {
             V::UpstreamHttp(name) => push_list(self.response.from_upstream(), name, out),
+            V::UpstreamTrailer(name) => push_list(self.upstream_trailer(), name, out),
             V::UpstreamAddr => self.push_attempts(out, |attempt, out| match &attempt.address {
                 Some(Address::Tcp(address)) => push_address(*address, out),
                 Some(Address::Unix(path)) => {

@@ -221,3 +221,19 @@ fn an_upstream_keeps_as_many_connections_and_requests_as_the_file_says() {
     world.say(&kept, answer("x"));
     assert_eq!((kept.fate(), world.engine.links()), (Fate::Closed, 0), "for two requests");
 }
+
+#[test]
+fn a_connection_is_used_again_for_the_address_that_it_comes_from() {
+    let mut world = World::new(&passing("proxy_bind $arg_from;"));
+    let client = world.client();
+    for from in ["127.0.0.2", "127.0.0.3:81", "127.0.0.2", "", "name"] {
+        world.say(&client, get(&format!("/?from={from}")));
+        let server = world.net.links.iter().rev().find(|link| link.heard().contains("GET /?from"));
+        let server = server.cloned().unwrap();
+        world.say(&server, answer("x"));
+    }
+    let came: Vec<_> =
+        world.net.came_from.iter().map(|from| from.map(|at| at.to_string())).collect();
+    assert_eq!(came, [Some("127.0.0.2:0".into()), Some("127.0.0.3:81".into()), None]);
+    assert!(world.notices().is_empty(), "an address that is none is told where one is dialled");
+}

@@ -254,6 +254,8 @@ pub enum Dial {
 pub struct Pipes {
     /// By port; the others connect.
     pub rules: HashMap<u16, Dial>,
+    /// Where each was to come from.
+    pub came_from: Vec<Option<SocketAddr>>,
     /// All that were dialled.
     pub links: Vec<Peer>,
     /// Why no socket can be watched.
@@ -273,7 +275,13 @@ impl Net for Pipes {
         }
     }
 
-    fn dial(&mut self, address: &Address, token: Token) -> Result<End, DialFault> {
+    fn dial(
+        &mut self,
+        address: &Address,
+        from: Option<SocketAddr>,
+        token: Token,
+    ) -> Result<End, DialFault> {
+        self.came_from.push(from);
         let Address::Tcp(address) = address else { panic!("no test has a path") };
         let rule = self.rules.get(&address.port()).copied().unwrap_or(Dial::Connects);
         if let Dial::Cannot(fault) = rule {

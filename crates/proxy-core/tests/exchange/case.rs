@@ -194,6 +194,7 @@ impl<'t> Run<'t> {
                 Action::Connect => self.connect(),
                 Action::KeepLink => self.kept = true,
                 Action::DropLink => self.kept = false,
+                Action::Mirror => drop(self.exchange.take_mirrors()),
             }
         }
         acted

@@ -135,7 +135,12 @@ impl Net for SimNet {
         Ok(())
     }
 
-    fn dial(&mut self, at: &Address, token: Token) -> Result<SimSocket, DialFault> {
+    fn dial(
+        &mut self,
+        at: &Address,
+        _: Option<SocketAddr>,
+        token: Token,
+    ) -> Result<SimSocket, DialFault> {
         let mut guard = self.shared.borrow_mut();
         let shared = &mut *guard;
         let address = server_at(&at.to_string()).expect("a server's address");

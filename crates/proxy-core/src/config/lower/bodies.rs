@@ -141,6 +141,7 @@ impl Lower<'_> {
         let text = directive.arg(0).unwrap_or_default();
         match directive.name.text.as_str() {
             "gzip" => own(bodies).gzip.is_on = flag(directive),
+            "gunzip" => own(bodies).unpacks = flag(directive),
             "gzip_types" => lists.gzip_types.get_or_insert_with(Types::new).take(self, directive),
             "gzip_min_length" => set(&mut own(bodies).gzip.bytes_min, units::size(text)),
             "gzip_comp_level" => match units::number(text) {

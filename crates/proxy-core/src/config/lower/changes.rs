@@ -5,6 +5,7 @@ use nginx_conf::Directive;
 use super::Lower;
 use super::rules::Rules;
 use super::scope::set;
+use crate::config::address;
 use crate::config::model::{Changes, CookieFlags, CookieName, ProxyRedirect, Template};
 use crate::config::template;
 
@@ -17,6 +18,8 @@ pub(super) struct ChangeLists {
     domains: Rules<ProxyRedirect>,
     paths: Rules<ProxyRedirect>,
     flags: Rules<CookieFlags>,
+    /// `Some(None)` where it is off.
+    bind: Option<Option<Template>>,
 }
 
 impl ChangeLists {
@@ -28,6 +31,7 @@ impl ChangeLists {
             "proxy_method" => self.method = lower.template(directive, 0),
             "proxy_set_body" => self.body = lower.template(directive, 0),
             "proxy_limit_rate" => self.rate = lower.template(directive, 0),
+            "proxy_bind" => self.bind = lower.comes_from(directive),
             "proxy_cookie_domain" => {
                 self.domains.take(lower, directive, HELP, Lower::cookie_domain);
             }
@@ -43,6 +47,7 @@ impl ChangeLists {
         set(&mut changes.method, self.method.map(Some));
         set(&mut changes.body, self.body.map(Some));
         set(&mut changes.rate, self.rate.map(Some));
+        set(&mut changes.bind, self.bind);
         set(&mut changes.cookies.domains, self.domains.list());
         set(&mut changes.cookies.paths, self.paths.list());
         set(&mut changes.cookies.flags, self.flags.list());
@@ -50,6 +55,34 @@ impl ChangeLists {
 }
 
 impl Lower<'_> {
+    /// nginx: `proxy_bind ADDRESS [transparent] | off`.
+    fn comes_from(&mut self, directive: &Directive) -> Option<Option<Template>> {
+        let text = directive.arg(0)?;
+        if let Some(word) = directive.arg(1) {
+            let span = directive.arg_span(1);
+            if word != "transparent" {
+                self.error(span, format!("invalid parameter \"{word}\""));
+                return None;
+            }
+            let help = "the application learns who the client is by \"X-Forwarded-For\" or \
+                        \"X-Real-IP\"";
+            let message = "\"transparent\" is not supported: it takes a right over the network \
+                           that this program's container has not";
+            self.error_with_help(span, message, help);
+            return None;
+        }
+        if text == "off" {
+            return Some(None);
+        }
+        if !text.contains('$') && address::bindable(text.as_bytes()).is_none() {
+            let help = "expected an address of this host, with or without a port";
+            let message = format!("invalid address \"{text}\"");
+            self.error_with_help(directive.arg_span(0), message, help);
+            return None;
+        }
+        self.template(directive, 0).map(Some)
+    }
+
     /// nginx: what is found and what replaces it: a text, or an expression that begins with `~`.
     pub(super) fn replacement(&mut self, directive: &Directive) -> Option<ProxyRedirect> {
         let span = directive.arg_span(0);

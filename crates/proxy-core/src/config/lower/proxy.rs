@@ -201,6 +201,8 @@ impl ProxyScope {
             "proxy_pass_request_headers" => self.sending.fields = flag(directive),
             "proxy_pass_request_body" => self.sending.body = flag(directive),
             "proxy_intercept_errors" => self.steering.intercepts_errors = flag(directive),
+            "proxy_force_ranges" => self.steering.forces_ranges = flag(directive),
+            "proxy_pass_trailers" => self.steering.passes_trailers = flag(directive),
             "proxy_ignore_client_abort" => self.sending.outlives_client = flag(directive),
             "client_body_buffer_size" => {
                 self.fastcgi.iter_mut().for_each(|fastcgi| _ = fastcgi.take_value(directive));

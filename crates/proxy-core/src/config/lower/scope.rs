@@ -138,6 +138,7 @@ impl Scope {
                 self.server_tokens =
                     !directive.arg(0).is_some_and(|text| text.eq_ignore_ascii_case("off"));
             }
+            "mirror_request_body" => client.mirrors.takes_body = flag(directive),
             "uninitialized_variable_warn" => self.telling.unset = flag(directive),
             "recursive_error_pages" => self.errors.are_recursive = flag(directive),
             "real_ip_recursive" => self.access.real_ip.is_recursive = flag(directive),
@@ -208,14 +209,21 @@ pub(super) fn count(number: u64, max: usize) -> usize {
     usize::try_from(number).unwrap_or(max).min(max)
 }
 
+/// Who tells who the client is, and where.
+#[derive(Default)]
+struct RealIpLists {
+    from: Option<Vec<Network>>,
+    field: Option<Vec<u8>>,
+}
+
 /// What one level says itself of the settings that are inherited as a whole.
 #[derive(Default)]
 struct Lists {
     add_headers: Vec<AddHeader>,
     error_pages: Vec<ErrorPage>,
+    mirrors: Option<Vec<Vec<u8>>>,
     rules: Vec<AccessRule>,
-    real_ip_from: Option<Vec<Network>>,
-    real_ip_field: Option<Vec<u8>>,
+    real_ip: RealIpLists,
     access_logs: Option<Vec<AccessLog>>,
     access_log_off: bool,
     types: Option<Types>,
@@ -235,12 +243,13 @@ impl Lists {
                 self.add_headers.extend(field.map(header));
             }
             "error_page" => self.error_pages.extend(lower.error_page(directive)),
+            "mirror" => self.take_mirror(lower, directive),
             "allow" | "deny" => self.rules.extend(lower.access_rule(directive)),
             "set_real_ip_from" => {
                 let from = lower.real_ip_from(directive);
-                self.real_ip_from.get_or_insert_default().extend(from);
+                self.real_ip.from.get_or_insert_default().extend(from);
             }
-            "real_ip_header" => self.real_ip_field = lower.real_ip_field(directive),
+            "real_ip_header" => self.real_ip.field = lower.real_ip_field(directive),
             "access_log" => match lower.access_log(directive) {
                 Some(None) => self.access_log_off = true,
                 Some(Some(log)) => self.access_logs.get_or_insert_default().push(log),
@@ -254,6 +263,22 @@ impl Lists {
         }
     }
 
+    /// nginx: `mirror PATH | off`, which is `off` or paths.
+    fn take_mirror(&mut self, lower: &mut Lower<'_>, directive: &Directive) {
+        let path = directive.arg(0).unwrap_or_default();
+        let is_off = path == "off";
+        match &mut self.mirrors {
+            Some(paths) if is_off || paths.is_empty() => {
+                let help = "a level has \"mirror off\" alone, or any number of paths";
+                let message = "\"mirror\" directive is duplicate";
+                lower.error_with_help(directive.name.span, message, help);
+            }
+            Some(paths) => paths.push(path.as_bytes().to_vec()),
+            None if is_off => self.mirrors = Some(Vec::new()),
+            None => self.mirrors = Some(vec![path.as_bytes().to_vec()]),
+        }
+    }
+
     fn replace(self, lower: &mut Lower<'_>, scope: &mut Scope) {
         if !self.add_headers.is_empty() {
             scope.add_headers = self.add_headers.into();
@@ -261,13 +286,16 @@ impl Lists {
         if !self.error_pages.is_empty() {
             scope.errors.pages = self.error_pages.into();
         }
+        if let Some(mirrors) = self.mirrors {
+            scope.client.mirrors.paths = mirrors.into();
+        }
         if !self.rules.is_empty() {
             scope.access.rules = self.rules.into();
         }
-        if let Some(from) = self.real_ip_from {
+        if let Some(from) = self.real_ip.from {
             scope.access.real_ip.from = from.into();
         }
-        set(&mut scope.access.real_ip.field, self.real_ip_field);
+        set(&mut scope.access.real_ip.field, self.real_ip.field);
         if self.access_log_off {
             scope.logs.access = Some(Shared::default());
         } else if let Some(logs) = self.access_logs {

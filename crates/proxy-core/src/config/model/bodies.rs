@@ -10,6 +10,8 @@ use crate::config::pattern::Pattern;
 pub struct Bodies {
     /// nginx: `gzip` and its family.
     pub gzip: Gzip,
+    /// nginx: `gunzip`, off: packed content is unpacked for those who do not take it.
+    pub unpacks: bool,
     /// nginx: `sub_filter` and its family.
     pub substitutes: Substitutes,
     /// nginx: `charset` and its family.

@@ -13,6 +13,8 @@ pub struct Changes {
     pub rate: Option<Template>,
     /// What becomes of cookies.
     pub cookies: CookieRules,
+    /// nginx: `proxy_bind`: the address that it comes from.
+    pub bind: Option<Template>,
 }
 
 /// What becomes of the answer's cookies.
@@ -47,7 +49,7 @@ pub enum CookieName {
 impl Changes {
     /// The texts in it.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
-        let one = [&self.method, &self.body, &self.rate].into_iter().flatten();
+        let one = [&self.method, &self.body, &self.rate, &self.bind].into_iter().flatten();
         let cookies = &self.cookies;
         let rewritten = cookies.domains.iter().chain(&cookies.paths);
         let flags = cookies.flags.iter().flat_map(|rule| {

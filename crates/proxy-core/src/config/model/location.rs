@@ -66,6 +66,23 @@ pub struct ClientSide {
     pub lingering: Lingering,
     /// What becomes of the content that it gets.
     pub bodies: Arc<Bodies>,
+    /// Who else gets its requests.
+    pub mirrors: Mirrors,
+}
+
+/// nginx: `mirror`: paths of subrequests like the request, whose answers nobody gets.
+#[derive(Clone, Debug)]
+pub struct Mirrors {
+    /// As written.
+    pub paths: Shared<Vec<u8>>,
+    /// nginx: `mirror_request_body`, on: the body is read first, and goes with them.
+    pub takes_body: bool,
+}
+
+impl Default for Mirrors {
+    fn default() -> Self {
+        Mirrors { paths: Shared::default(), takes_body: true }
+    }
 }
 
 impl Default for ClientSide {
@@ -77,6 +94,7 @@ impl Default for ClientSide {
             keepalive: Keepalive::default(),
             lingering: Lingering::default(),
             bodies: Arc::default(),
+            mirrors: Mirrors::default(),
         }
     }
 }

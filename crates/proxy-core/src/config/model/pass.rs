@@ -98,6 +98,12 @@ pub struct Steering {
     pub ignored: IgnoredFields,
     /// nginx: `proxy_intercept_errors`, off: whether an `error_page` takes the place of an answer.
     pub intercepts_errors: bool,
+    /// nginx: `proxy_force_ranges`, off: whether a part of an answer is sent where the client asks
+    /// for one, whatever the upstream says.
+    pub forces_ranges: bool,
+    /// nginx: `proxy_pass_trailers`, off: whether fields that follow an answer go on, and are asked
+    /// for.
+    pub passes_trailers: bool,
 }
 
 /// The URL of a `proxy_pass`, taken apart.

@@ -189,3 +189,31 @@ fn names_beyond_those_that_are_looked_at_are_warned_of() {
         assert_eq!(config.upstreams.len(), 999);
     }
 }
+
+#[test]
+fn connections_come_from_an_address_of_this_host() {
+    let config = good(
+        "http { proxy_bind 127.0.0.2; fastcgi_bind 127.0.0.3:81; server { \
+         location / { proxy_pass http://127.0.0.1; } \
+         location /off { proxy_bind off; proxy_pass http://127.0.0.1; } \
+         location /variable { proxy_bind $arg_a; proxy_pass http://127.0.0.1; } \
+         location /app { fastcgi_pass 127.0.0.1:90; } } }",
+    );
+    let bind = |path: &str| {
+        let Handler::Proxy(pass) = &at(&config, path).handler else { panic!("a pass") };
+        let changes = pass.changes.as_ref();
+        changes.and_then(|changes| changes.bind.as_ref()).map(|text| text.0.len())
+    };
+    assert_eq!(["/", "/off", "/variable", "/app"].map(bind), [Some(1), None, Some(1), Some(1)]);
+    check_server_error(
+        "location / { proxy_bind localhost; proxy_pass http://a; }",
+        "invalid address \"localhost\"; expected an address of this host, with or without a port",
+    );
+    check_server_error("proxy_bind 127.0.0.1 x;", "invalid parameter \"x\"");
+    check_server_error(
+        "proxy_bind $remote_addr transparent;",
+        "\"transparent\" is not supported: it takes a right over the network that this program's \
+         container has not; the application learns who the client is by \"X-Forwarded-For\" or \
+         \"X-Real-IP\"",
+    );
+}
