@@ -200,7 +200,7 @@ impl<N: Net> Engine<N> {
             return;
         }
         let Some(others) = self.output.throttle.allow(fault, self.now.ms) else { return };
-        let mut text = self.about(exchange, &fault.to_string());
+        let mut text = self.about(exchange, &exchange.words(fault));
         text.push_str(&format!(", status: {}", exchange.down.response.status));
         if let Some(address) = address {
             text.push_str(&format!(", upstream: {address}"));

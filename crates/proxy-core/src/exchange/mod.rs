@@ -11,6 +11,7 @@
 //!          │              │  └────────────────────────┘  └─────▶ Tunnel ─▶ Complete
 //!          │ own answer   ▼ failed ▼                 ▼
 //!          ├─ a file ──▶ Sending ──┐                 ▼ failed
+//!          ├─ a name ──▶ Resolving ─▶ Connecting
 //!          └─────────▶ Discarding (a body that nobody wants) ──────────▶ Complete
 //! ```
 //!
@@ -90,6 +91,8 @@ pub enum Action {
     DropLink,
     /// Get on with connecting: [`Exchange::step`] says how.
     Connect,
+    /// Have the name looked up that [`Exchange::name_wanted`] tells.
+    Resolve,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +106,10 @@ enum Phase {
     },
     /// A body is held until its length is known.
     Gathering,
+    /// The name of the server is looked up.
+    Resolving {
+        until_ms: Millis,
+    },
     /// A connection to a server is looked for.
     Connecting,
     /// Request and answer pass.
@@ -282,7 +289,14 @@ impl Exchange {
         if let Some(action) = self.link_action.take() {
             return Some(action);
         }
-        std::mem::take(&mut self.wants_connect).then_some(Action::Connect)
+        let is_name = matches!(self.phase, Phase::Resolving { .. });
+        let action = if is_name { Action::Resolve } else { Action::Connect };
+        std::mem::take(&mut self.wants_connect).then_some(action)
+    }
+
+    /// Whether an upstream is asked, or is about to be.
+    fn is_calling(&self) -> bool {
+        matches!(self.phase, Phase::Resolving { .. } | Phase::Connecting | Phase::Exchanging)
     }
 
     /// Ends the exchange.
@@ -291,7 +305,7 @@ impl Exchange {
         let is_kept = next == ClientNext::KeepAlive;
         debug_assert!(!is_kept || self.down.has_request(), "a body is never taken for a request");
         debug_assert!(!is_kept || self.down.is_persistent, "the client was told so");
-        if matches!(self.phase, Phase::Connecting | Phase::Exchanging | Phase::Tunnel { .. }) {
+        if self.is_calling() || matches!(self.phase, Phase::Tunnel { .. }) {
             self.link_action.get_or_insert(Action::DropLink);
         }
         self.wants_connect = false;

@@ -17,6 +17,7 @@ mod guards;
 mod held;
 mod kept;
 mod logs;
+mod names;
 mod net;
 mod own;
 mod packed;

@@ -192,6 +192,7 @@ impl<'t> Run<'t> {
             acted = true;
             match action {
                 Action::Connect => self.connect(),
+                Action::Resolve => panic!("no case has a resolver"),
                 Action::KeepLink => self.kept = true,
                 Action::DropLink => self.kept = false,
             }

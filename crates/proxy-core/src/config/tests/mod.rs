@@ -12,6 +12,7 @@ mod files;
 mod guards;
 mod locations;
 mod maps;
+mod resolvers;
 mod rewrites;
 mod servers;
 mod upstreams;
