@@ -30,6 +30,9 @@ impl<N: Net> Engine<N> {
         self.drop_link(client);
         let Some(mut exchange) = client.exchange.take() else { return Step::Close };
         debug_assert!(exchange.is_complete());
+        if exchange.request.at.generation().tells_paths() {
+            exchange.request.client.path = client.stream.socket().path();
+        }
         self.tell_faults(&exchange);
         self.output.lines.append(&mut exchange.down.errands.lines);
         if exchange.fault().is_none() || !is_planted(Canary::FailureUnlogged) {

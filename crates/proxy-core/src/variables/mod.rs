@@ -122,6 +122,9 @@ impl<'e> View<'e> {
             | V::Hostname
             | V::NginxVersion
             | V::Pid => self.push_connection_variable(variable, out),
+            V::TcpinfoRcvSpace | V::TcpinfoRtt | V::TcpinfoRttvar | V::TcpinfoSndCwnd => {
+                return self.push_path_variable(variable, out);
+            }
             V::BodyBytesSent
             | V::BytesSent
             | V::GzipRatio
