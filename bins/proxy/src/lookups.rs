@@ -4,17 +4,16 @@
 //! a time.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use proxy_core::config::model::{Resolver, UpstreamServer};
-use proxy_core::resolver::lookup::LOOKUP_MS;
+use proxy_core::config::model::UpstreamServer;
 use proxy_core::upstream::address::Address;
 
 use crate::config;
 use crate::net::Runtime;
-use crate::resolver;
+use crate::resolver::{self, Outcome};
 
 /// How often names are looked up for which somebody waits.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -89,31 +88,38 @@ fn want_watched(runtime: &Runtime, is_due: bool) {
     }
 }
 
-fn look_up(runtime: &Runtime, upstream: usize, server: usize) {
+fn look_up(runtime: &Arc<Runtime>, upstream: usize, server: usize) {
     let settings = &runtime.config.upstreams[upstream].servers[server];
-    let found = match &settings.resolver {
-        Some(resolver) if Address::literal(&settings.host, settings.port).is_none() => {
-            ask(resolver, settings)
-        }
-        _ => config::resolve(&settings.host, settings.port),
+    let (host, port) = (settings.host.as_str(), settings.port);
+    let resolver = settings.resolver.as_ref().filter(|_| Address::literal(host, port).is_none());
+    let Some(resolver) = resolver else {
+        return found(runtime, (upstream, server), &config::resolve(host, port));
     };
-    if found.is_empty() {
-        runtime.addresses.want(upstream, server);
+    let its = Arc::clone(runtime);
+    let tell = move |outcome| told(&its, (upstream, server), outcome);
+    if let Some(outcome) = resolver::ask(resolver, host, tell) {
+        told(runtime, (upstream, server), outcome);
     }
-    runtime.addresses.set(upstream, server, &found);
 }
 
-/// The addresses that name servers tell, in an order that stays: one that answered is preferred.
-fn ask(resolver: &Arc<Resolver>, server: &UpstreamServer) -> Vec<Address> {
-    let (sender, receiver) = mpsc::channel();
-    // Nobody listens any more once the time is over.
-    let tell = move |outcome| _ = sender.send(outcome);
-    let known = resolver::ask(resolver, &server.host, tell);
-    let wait = Duration::from_millis(LOOKUP_MS);
-    let outcome = known.or_else(|| receiver.recv_timeout(wait).ok());
-    let mut found = outcome.and_then(Result::ok).unwrap_or_default();
-    found.sort_unstable();
-    found.into_iter().map(|ip| SocketAddr::new(ip, server.port).into()).collect()
+/// Name servers tell addresses in turns; here they have an order that stays, since the one that
+/// answered last is preferred.
+fn told(runtime: &Runtime, place: (usize, usize), outcome: Outcome) {
+    let port = runtime.config.upstreams[place.0].servers[place.1].port;
+    let mut addresses: Vec<Address> = Vec::new();
+    for ip in outcome.unwrap_or_default() {
+        let address = SocketAddr::new(ip, port).into();
+        let at = addresses.partition_point(|known| *known < address);
+        addresses.insert(at, address);
+    }
+    found(runtime, place, &addresses);
+}
+
+fn found(runtime: &Runtime, (upstream, server): (usize, usize), addresses: &[Address]) {
+    if addresses.is_empty() {
+        runtime.addresses.want(upstream, server);
+    }
+    runtime.addresses.set(upstream, server, addresses);
 }
 
 #[cfg(test)]

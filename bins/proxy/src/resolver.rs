@@ -162,8 +162,8 @@ fn ask_by_tcp(server: SocketAddr, question: &[u8]) -> io::Result<Vec<u8>> {
     stream.write_all(&[&length.to_be_bytes()[..], question].concat())?;
     let mut length = [0; 2];
     stream.read_exact(&mut length)?;
-    let mut answer = Vec::new();
-    stream.take(u16::from_be_bytes(length).into()).read_to_end(&mut answer)?;
+    let mut answer = vec![0; u16::from_be_bytes(length).into()];
+    stream.read_exact(&mut answer)?;
     Ok(answer)
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::lookup::Found;
 use super::wire::NameFault;
@@ -29,38 +28,43 @@ pub enum Asked<W> {
 /// The names of one resolver; `W` is who asks.
 #[derive(Debug)]
 pub struct Names<W> {
-    known: HashMap<String, Known>,
-    asked: HashMap<String, Vec<W>>,
+    names: HashMap<String, Name<W>>,
+    /// How many of them are looked up.
+    asked: usize,
     turn: usize,
 }
 
 #[derive(Debug)]
-struct Known {
-    addresses: Arc<[IpAddr]>,
-    until_ms: Millis,
+enum Name<W> {
+    Known { addresses: Vec<IpAddr>, until_ms: Millis },
+    Asked(Vec<W>),
 }
 
 impl<W> Default for Names<W> {
     fn default() -> Self {
-        Names { known: HashMap::new(), asked: HashMap::new(), turn: 0 }
+        Names { names: HashMap::new(), asked: 0, turn: 0 }
     }
 }
 
 impl<W> Names<W> {
     /// Somebody asks for a name, which has no upper-case letters.
     pub fn ask(&mut self, name: &str, who: W, now: Millis) -> Asked<W> {
-        if let Some(known) = self.known.get(name).filter(|known| known.until_ms > now) {
-            self.turn = self.turn.wrapping_add(1);
-            return Asked::Known(rotated(&known.addresses, self.turn));
+        match self.names.get_mut(name) {
+            Some(Name::Known { addresses, until_ms }) if *until_ms > now => {
+                self.turn = self.turn.wrapping_add(1);
+                return Asked::Known(rotated(addresses, self.turn));
+            }
+            Some(Name::Asked(waiting)) => {
+                waiting.push(who);
+                return Asked::Waits;
+            }
+            _ => {}
         }
-        if let Some(waiting) = self.asked.get_mut(name) {
-            waiting.push(who);
-            return Asked::Waits;
-        }
-        if self.asked.len() >= ASKED_MAX {
+        if self.asked >= ASKED_MAX {
             return Asked::Full(who);
         }
-        self.asked.insert(name.to_owned(), vec![who]);
+        self.asked += 1;
+        self.names.insert(name.to_owned(), Name::Asked(vec![who]));
         Asked::LookUp
     }
 
@@ -73,28 +77,31 @@ impl<W> Names<W> {
         valid_ms: Option<Millis>,
         now: Millis,
     ) -> Vec<W> {
-        self.known.remove(name);
+        let Some(Name::Asked(waiting)) = self.names.remove(name) else { return Vec::new() };
+        self.asked -= 1;
         if let Ok(found) = outcome {
-            self.make_room(now);
+            self.make_room();
             let for_ms = valid_ms.unwrap_or(u64::from(found.seconds).saturating_mul(1_000));
             let until_ms = now.saturating_add(for_ms);
-            let addresses = found.addresses.as_slice().into();
-            self.known.insert(name.to_owned(), Known { addresses, until_ms });
+            let known = Name::Known { addresses: found.addresses.clone(), until_ms };
+            self.names.insert(name.to_owned(), known);
         }
-        debug_assert!(self.known.len() <= KNOWN_MAX && self.asked.len() <= ASKED_MAX);
-        self.asked.remove(name).unwrap_or_default()
+        debug_assert!(self.asked <= ASKED_MAX && self.names.len() - self.asked <= KNOWN_MAX);
+        waiting
     }
 
-    fn make_room(&mut self, now: Millis) {
-        if self.known.len() < KNOWN_MAX {
+    /// What holds for the shortest, or no more, gives way.
+    fn make_room(&mut self) {
+        if self.names.len() - self.asked < KNOWN_MAX {
             return;
         }
-        self.known.retain(|_, known| known.until_ms > now);
-        if self.known.len() >= KNOWN_MAX
-            && let Some(first) = self.known.iter().min_by_key(|(_, known)| known.until_ms)
-        {
-            let first = first.0.clone();
-            self.known.remove(&first);
+        let until = |name: &Name<W>| match name {
+            Name::Known { until_ms, .. } => *until_ms,
+            Name::Asked(_) => Millis::MAX,
+        };
+        let first = self.names.iter().min_by_key(|(_, name)| until(name));
+        if let Some(first) = first.map(|(name, _)| name.clone()) {
+            self.names.remove(&first);
         }
     }
 }
@@ -157,8 +164,8 @@ mod tests {
             assert_eq!(names.ask(&name, number, 0), Asked::LookUp);
             assert_eq!(names.told(&name, &found(10 + number), None, 0), [number]);
         }
-        assert_eq!(names.known.len(), KNOWN_MAX);
-        assert!(names.known.contains_key("n2999") && !names.known.contains_key("n0"));
+        assert_eq!(names.names.len(), KNOWN_MAX);
+        assert!(names.names.contains_key("n2999") && !names.names.contains_key("n0"));
         for number in 0..ASKED_MAX as u32 {
             assert_eq!(names.ask(&format!("m{number}"), number, 0), Asked::LookUp);
         }
