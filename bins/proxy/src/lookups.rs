@@ -3,12 +3,17 @@
 //! A look-up may take as long as the system's resolver does: a thread of its own makes it, one at
 //! a time.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use proxy_core::config::model::UpstreamServer;
+use proxy_core::upstream::address::Address;
+
 use crate::config;
 use crate::net::Runtime;
+use crate::resolver::{self, Outcome};
 
 /// How often names are looked up for which somebody waits.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -44,10 +49,11 @@ impl Lookups {
             return;
         }
         self.due = now + INTERVAL;
-        if now >= self.watch_due {
+        let is_due = now >= self.watch_due;
+        if is_due {
             self.watch_due = now + WATCH_INTERVAL;
-            want_watched(runtime);
         }
+        want_watched(runtime, is_due);
         if self.is_under_way.swap(true, Ordering::SeqCst) {
             return;
         }
@@ -71,21 +77,49 @@ impl Lookups {
     }
 }
 
-fn want_watched(runtime: &Runtime) {
+/// Who asks a `resolver` is told again what it knows for as long as that holds: such names are
+/// wanted at every turn, others where it `is_due`.
+fn want_watched(runtime: &Runtime, is_due: bool) {
     for (upstream, group) in runtime.config.upstreams.iter().enumerate() {
-        for (server, _) in group.servers.iter().enumerate().filter(|(_, one)| one.is_watched) {
+        let is_wanted = |one: &UpstreamServer| one.is_watched && (is_due || one.resolver.is_some());
+        for (server, _) in group.servers.iter().enumerate().filter(|(_, one)| is_wanted(one)) {
             runtime.addresses.want(upstream, server);
         }
     }
 }
 
-fn look_up(runtime: &Runtime, upstream: usize, server: usize) {
+fn look_up(runtime: &Arc<Runtime>, upstream: usize, server: usize) {
     let settings = &runtime.config.upstreams[upstream].servers[server];
-    let found = config::resolve(&settings.host, settings.port);
-    if found.is_empty() {
+    let (host, port) = (settings.host.as_str(), settings.port);
+    let resolver = settings.resolver.as_ref().filter(|_| Address::literal(host, port).is_none());
+    let Some(resolver) = resolver else {
+        return found(runtime, (upstream, server), &config::resolve(host, port));
+    };
+    let its = Arc::clone(runtime);
+    let tell = move |outcome| told(&its, (upstream, server), outcome);
+    if let Some(outcome) = resolver::ask(resolver, host, tell) {
+        told(runtime, (upstream, server), outcome);
+    }
+}
+
+/// Name servers tell addresses in turns; here they have an order that stays, since the one that
+/// answered last is preferred.
+fn told(runtime: &Runtime, place: (usize, usize), outcome: Outcome) {
+    let port = runtime.config.upstreams[place.0].servers[place.1].port;
+    let mut addresses: Vec<Address> = Vec::new();
+    for ip in outcome.unwrap_or_default() {
+        let address = SocketAddr::new(ip, port).into();
+        let at = addresses.partition_point(|known| *known < address);
+        addresses.insert(at, address);
+    }
+    found(runtime, place, &addresses);
+}
+
+fn found(runtime: &Runtime, (upstream, server): (usize, usize), addresses: &[Address]) {
+    if addresses.is_empty() {
         runtime.addresses.want(upstream, server);
     }
-    runtime.addresses.set(upstream, server, &found);
+    runtime.addresses.set(upstream, server, addresses);
 }
 
 #[cfg(test)]
@@ -93,7 +127,7 @@ mod tests {
     use super::*;
     use crate::net::addresses::Addresses;
     use crate::test_upstream::{server, upstream};
-    use proxy_core::config::model::{Config, UpstreamServer};
+    use proxy_core::config::model::Config;
 
     fn runtime() -> Arc<Runtime> {
         let watched = UpstreamServer { is_watched: true, ..server("localhost", &["10.0.0.1:1"]) };
@@ -116,6 +150,32 @@ mod tests {
         assert_eq!(runtime.addresses.list(0, 1).len(), 1, "nobody has asked for it");
         lookups.turn(start + WATCH_INTERVAL, &runtime);
         wait_for(&lookups, &runtime, 1);
+    }
+
+    #[test]
+    fn who_has_a_resolver_is_looked_up_by_it_at_every_turn() {
+        let (resolver, asked) = resolver::tests::answering();
+        let own = UpstreamServer {
+            is_watched: true,
+            resolver: Some(resolver),
+            ..server("app.test", &["10.0.0.1:1"])
+        };
+        let config = Config { upstreams: vec![upstream("u", vec![own])], ..Config::default() };
+        let addresses = Addresses::new(&config);
+        let runtime = Arc::new(Runtime { config: Arc::new(config), addresses });
+        let start = Instant::now();
+        let mut lookups = Lookups::new(start);
+        for turn in 1..4 {
+            lookups.turn(start + INTERVAL * turn, &runtime);
+            wait_for(&lookups, &runtime, 0);
+        }
+        let found = runtime.addresses.list(0, 0);
+        let shown: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert!(
+            shown[0].starts_with("10.0.0.7:") && shown[1].starts_with("10.0.0.8:"),
+            "{shown:?}"
+        );
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "it holds for a minute");
     }
 
     fn wait_for(lookups: &Lookups, runtime: &Runtime, server: usize) {

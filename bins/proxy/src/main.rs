@@ -20,6 +20,7 @@ mod pid_file;
 mod prober;
 mod readiness;
 mod reloads;
+mod resolver;
 mod start_line;
 #[cfg(test)]
 mod test_upstream;

@@ -16,6 +16,7 @@ pub(crate) fn server(host: &str, addresses: &[&str]) -> UpstreamServer {
         max_conns: 0,
         load: None,
         is_watched: false,
+        resolver: None,
         backup: false,
         down: false,
     }

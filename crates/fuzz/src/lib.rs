@@ -1,7 +1,8 @@
 //! Fuzz targets with their oracles: each takes any bytes and asserts what must hold for them.
 //!
 //! In scope: heads of requests, heads of answers, chunked bodies, configurations, the whole engine
-//! driven by a list of operations, records of log files, and answers of log stores. A failed assertion is a finding, and so is a panic.
+//! driven by a list of operations, answers of name
+//! servers, records of log files, and answers of log stores. A failed assertion is a finding, and so is a panic.
 //!
 //! Out of scope: finding the bytes. `fuzz/` beside this crate hands them over from libFuzzer; the
 //! test of this crate runs the seeds in `corpus/`, what they begin with, and drawn changes of
@@ -13,6 +14,7 @@ mod configuration;
 mod draw;
 mod exchange;
 mod heads;
+mod names;
 mod records;
 mod stores;
 mod verdict;
@@ -23,6 +25,7 @@ pub use configuration::configuration;
 pub use draw::Draw;
 pub use exchange::exchange;
 pub use heads::heads;
+pub use names::names;
 pub use records::records;
 pub use stores::stores;
 
@@ -30,12 +33,13 @@ pub use stores::stores;
 pub type Target = fn(&[u8]);
 
 /// Every target with the name of its folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("answers", answers),
     ("chunks", chunks),
     ("configuration", configuration),
     ("exchange", exchange),
     ("heads", heads),
+    ("names", names),
     ("records", records),
     ("stores", stores),
 ];

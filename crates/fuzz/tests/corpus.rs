@@ -82,6 +82,11 @@ fn heads_hold_what_they_say() {
 }
 
 #[test]
+fn answers_of_name_servers_hold_what_they_say() {
+    check("names");
+}
+
+#[test]
 fn records_hold_what_they_say() {
     check("records");
 }

@@ -9,6 +9,7 @@ use http1::Reject;
 use crate::clock::Millis;
 use crate::config::model::{ErrorLevel, NextConditions};
 use crate::net::Cause;
+use crate::resolver::wire::NameFault;
 use crate::upstream::fastcgi::Flaw;
 
 /// Why the proxy answered itself or gave up.
@@ -36,6 +37,8 @@ pub enum Fault {
     NoUrl,
     /// They make a name, and nobody looks one up for them.
     NoResolver,
+    /// The name servers have no address of the name that the variables make.
+    Name(NameFault),
     /// A variable's value is longer than any may be.
     ValueTooLong,
     /// There is no named location of that name.
@@ -142,7 +145,7 @@ impl Fault {
             Fault::Denied => 403,
             Fault::LengthRequired => 411,
             Fault::RedirectCycle | Fault::EmptyPath | Fault::ValueTooLong | Fault::NoUrl => 500,
-            Fault::NoResolver => 502,
+            Fault::NoResolver | Fault::Name(_) => 502,
             Fault::NoSuchName | Fault::BodyGone => 500,
             Fault::FileCut | Fault::FileUnreadable(_) | Fault::Bind(_) => 500,
             Fault::NotGzip => 502,
@@ -185,6 +188,7 @@ impl Fault {
             Fault::FileUnreadable(_) => 26,
             Fault::NoUrl => 27,
             Fault::NoResolver => 28,
+            Fault::Name(_) => 29,
         }
     }
 
@@ -240,12 +244,8 @@ impl fmt::Display for Fault {
             Fault::Denied => write!(f, "access forbidden by rule"),
             Fault::EmptyPath => write!(f, "the rewritten URI has a zero length"),
             Fault::NoUrl => write!(f, "the variables of \"proxy_pass\" make no valid URL"),
-            Fault::NoResolver => {
-                write!(
-                    f,
-                    "the name that the variables of \"proxy_pass\" make is none of the file's, and not looked up"
-                )
-            }
+            Fault::NoResolver => write!(f, "no resolver defined to resolve the upstream's name"),
+            Fault::Name(fault) => write!(f, "the upstream's name could not be resolved ({fault})"),
             Fault::ValueTooLong => write!(f, "the value of a variable is too long"),
             Fault::NoSuchName => write!(f, "could not find the named location"),
             Fault::BodyGone => write!(f, "a body that has gone to an upstream is not sent again"),
@@ -262,7 +262,7 @@ impl fmt::Display for Fault {
 }
 
 /// Kinds of faults, see [`Fault::kind`].
-const KINDS: usize = 31;
+const KINDS: usize = 32;
 /// A fault of one kind is told so often at most.
 const INTERVAL_MS: Millis = 1_000;
 
@@ -355,6 +355,7 @@ mod tests {
             (Fault::ClientLeft, 499, Info),
             (Fault::NoUrl, 500, Error),
             (Fault::NoResolver, 502, Error),
+            (Fault::Name(NameFault::NotFound), 502, Error),
             (Fault::ClientTooSlow, 408, Info),
             (Fault::ClientStalled, 408, Info),
             (Fault::BodyTooLarge, 413, Error),

@@ -49,10 +49,19 @@ pub struct Generation {
     pub unpackers: Rc<Bound>,
     needs_local_address: bool,
     tells_bodies: bool,
+    tells_paths: bool,
     host: Arc<Host>,
     /// The last `Date` and the second that it is for.
     date: Cell<(u64, [u8; 29])>,
 }
+
+/// Variables of the ways to clients.
+const PATHS: [Variable; 4] = [
+    Variable::TcpinfoRcvSpace,
+    Variable::TcpinfoRtt,
+    Variable::TcpinfoRttvar,
+    Variable::TcpinfoSndCwnd,
+];
 
 impl Generation {
     /// A configuration with the sockets that serve it.
@@ -62,6 +71,7 @@ impl Generation {
             needs_local_address: config.uses(&Variable::ServerAddr)
                 || config.listens.iter().any(|listen| listen.bound_by.is_some()),
             tells_bodies: config.uses(&Variable::RequestBody),
+            tells_paths: PATHS.iter().any(|variable| config.uses(variable)),
             peers: RefCell::new(Peers::new(&config)),
             packers: Rc::default(),
             unpackers: Rc::default(),
@@ -80,6 +90,11 @@ impl Generation {
     /// Whether a log tells bodies of requests.
     pub fn tells_bodies(&self) -> bool {
         self.tells_bodies
+    }
+
+    /// Whether anything tells of the ways to clients.
+    pub fn tells_paths(&self) -> bool {
+        self.tells_paths
     }
 
     /// Facts of the host.

@@ -31,6 +31,7 @@ pub mod net;
 pub mod pace;
 mod phases;
 pub mod request;
+pub mod resolver;
 pub mod response;
 pub mod slab;
 pub mod stream;

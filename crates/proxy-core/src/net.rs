@@ -97,6 +97,23 @@ pub trait Socket {
     fn is_quiet(&mut self) -> bool;
     /// The address that the client connected to.
     fn local_address(&self) -> Option<SocketAddr>;
+    /// What the system knows of the way to the peer, where it does.
+    fn path(&self) -> Option<Path> {
+        None
+    }
+}
+
+/// What the system knows of the way to a client (nginx: `$tcpinfo_…`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Time to the client and back, in microseconds.
+    pub rtt_us: u32,
+    /// How much that varies, in microseconds.
+    pub rttvar_us: u32,
+    /// Window of what may be under way, in segments.
+    pub snd_cwnd: u32,
+    /// Room for what comes, in bytes.
+    pub rcv_space: u32,
 }
 
 /// Sends a part of a file by way of memory.

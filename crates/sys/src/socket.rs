@@ -2,9 +2,10 @@
 //!
 //! Every call returns at once; `WouldBlock` is an answer, not an error. No retries and no timeouts.
 
+use std::ffi::{c_int, c_void};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
@@ -124,7 +125,7 @@ fn bind_address_no_port(socket: &OwnedFd) {
     const IPPROTO_IP: c_int = 0;
     const IP_BIND_ADDRESS_NO_PORT: c_int = 24;
     let on: c_int = 1;
-    let (fd, value) = (std::os::fd::AsRawFd::as_raw_fd(socket), (&raw const on).cast());
+    let (fd, value) = (socket.as_raw_fd(), (&raw const on).cast());
     #[expect(unsafe_code, reason = "no crate in use has this option")]
     // SAFETY: the descriptor is open, and the value is an int that lives beyond the call.
     unsafe {
@@ -220,11 +221,62 @@ pub fn is_quiet(socket: impl AsFd) -> bool {
 
 /// Whether the peer's system has acknowledged all that was written (Linux: `SIOCOUTQ`).
 pub fn is_delivered(socket: impl AsFd) -> bool {
-    type OutQueue = rustix::ioctl::Getter<{ SIOCOUTQ }, std::ffi::c_int>;
+    type OutQueue = rustix::ioctl::Getter<{ SIOCOUTQ }, c_int>;
     #[expect(unsafe_code, reason = "no crate in use has this call")]
     // SAFETY: SIOCOUTQ writes one int for a TCP socket, and changes nothing.
     let waiting = unsafe { rustix::ioctl::ioctl(socket, OutQueue::new()) };
     waiting == Ok(0)
+}
+
+/// What the system knows of the way to the peer, as `tcp_info` of `linux/tcp.h` counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Time to the peer and back, smoothed, in microseconds.
+    pub rtt_us: u32,
+    /// How much that varies, in microseconds.
+    pub rttvar_us: u32,
+    /// Window of what may be under way, in segments.
+    pub snd_cwnd: u32,
+    /// Room for what comes, in bytes.
+    pub rcv_space: u32,
+}
+
+/// What the system knows of the way to the peer; nothing of what is no socket of TCP.
+pub fn path(socket: impl AsFd) -> Option<Path> {
+    #[expect(unsafe_code, reason = "no crate in use has this call")]
+    // SAFETY: as POSIX declares it.
+    unsafe extern "C" {
+        fn getsockopt(
+            socket: c_int,
+            level: c_int,
+            name: c_int,
+            value: *mut c_void,
+            bytes: *mut u32,
+        ) -> c_int;
+    }
+    const IPPROTO_TCP: c_int = 6;
+    const TCP_INFO: c_int = 11;
+    // Eight bytes, then numbers of 32 bits, up to the last one that is read.
+    let mut info = [0_u32; 25];
+    let mut bytes = size_of_val(&info) as u32;
+    #[expect(unsafe_code, reason = "no crate in use has this call")]
+    // SAFETY: the system writes `bytes` bytes at most, which the array has; any value is a `u32`.
+    let done = unsafe {
+        getsockopt(
+            socket.as_fd().as_raw_fd(),
+            IPPROTO_TCP,
+            TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &raw mut bytes,
+        )
+    };
+    let is_whole = done == 0 && bytes as usize == size_of_val(&info);
+    is_whole.then(|| Path {
+        rtt_us: info[17],
+        rttvar_us: info[18],
+        snd_cwnd: info[20],
+        rcv_space: info[24],
+    })
 }
 
 /// `linux/sockios.h`; the same number as `TIOCOUTQ`.
@@ -238,4 +290,20 @@ pub fn reset_on_close(socket: impl AsFd) {
 /// Ends the sending side; the peer reads an end of stream. A failure means it is gone already.
 pub fn shutdown_write(socket: impl AsFd) {
     let _ = net::shutdown(socket, net::Shutdown::Write);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+
+    #[test]
+    fn the_way_to_a_peer_is_known_of_tcp_alone() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let path = super::path(&stream).unwrap();
+        assert!(path.snd_cwnd > 0 && path.rcv_space > 0, "{path:?}");
+        assert_eq!(super::path(UdpSocket::bind("127.0.0.1:0").unwrap()), None);
+    }
 }

@@ -15,9 +15,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use proxy_core::config::model::Config;
 use proxy_core::listeners::{Binding, ListenerId};
+use proxy_core::slab::Key;
 use sys::poller::{Interest, Poller};
 use sys::wake::Waker;
 
+use crate::resolver::Outcome;
 use addresses::Addresses;
 
 /// What the main thread hands to every worker.
@@ -47,6 +49,8 @@ pub enum Command {
     Finish,
     /// End at once.
     Stop,
+    /// What a name has come to that a client's request waits for.
+    Resolved(Key, String, Outcome),
 }
 
 /// Where commands wait for a worker, and where its sockets are watched.

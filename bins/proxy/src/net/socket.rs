@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use proxy_core::files::{File, FileSent};
-use proxy_core::net::{Cause, DialFault, Net, Read, Socket, Token, Written, copy_file};
+use proxy_core::net::{Cause, DialFault, Net, Path, Read, Socket, Token, Written, copy_file};
 use proxy_core::slab::KEY_BITS;
 use proxy_core::upstream::address::Address;
 use rustix::io::Errno;
@@ -95,6 +95,11 @@ impl Socket for Tcp {
 
     fn local_address(&self) -> Option<SocketAddr> {
         socket::local_address(&self.0).ok()
+    }
+
+    fn path(&self) -> Option<Path> {
+        let socket::Path { rtt_us, rttvar_us, snd_cwnd, rcv_space } = socket::path(&self.0)?;
+        Some(Path { rtt_us, rttvar_us, snd_cwnd, rcv_space })
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proxy_core::clock::Moment;
 use proxy_core::counters::Boards;
-use proxy_core::engine::Engine;
+use proxy_core::engine::{Engine, NameWanted};
 use proxy_core::generation::{Generation, Host};
 use proxy_core::listeners::ListenerId;
 use proxy_core::net::{Readiness, Token};
@@ -26,6 +26,7 @@ use super::{
 };
 use crate::logs::{self, LogSink};
 use crate::metrics::WorkerCounters;
+use crate::resolver;
 
 /// Where the time of all workers begins: what they know together has times in it.
 static ORIGIN: OnceLock<Instant> = OnceLock::new();
@@ -150,6 +151,9 @@ impl Worker {
                 Command::Drain => self.engine.drain(),
                 Command::Finish => self.finish(),
                 Command::Stop => self.is_stopped = true,
+                Command::Resolved(client, name, outcome) => {
+                    self.engine.resolved((client, &name), outcome, &mut self.system);
+                }
             }
         }
     }
@@ -266,11 +270,30 @@ impl Worker {
         }
     }
 
+    /// Names that requests wait for. What is known at once is told at once, and may make the client
+    /// ask for more.
+    fn look_names_up(&mut self) {
+        loop {
+            let wanted = std::mem::take(&mut self.engine.output().lookups);
+            if wanted.is_empty() {
+                return;
+            }
+            for NameWanted { client, resolver, name } in wanted {
+                let (mailbox, own) = (Arc::clone(&self.system.0), name.clone());
+                let tell = move |outcome| mailbox.send(Command::Resolved(client, own, outcome));
+                if let Some(outcome) = resolver::ask(&resolver, &name, tell) {
+                    self.engine.resolved((client, &name), outcome, &mut self.system);
+                }
+            }
+        }
+    }
+
     /// What has come out of the turn goes to the logs, the metrics and who looks names up.
     fn hand_over(&mut self) {
         if self.listeners.iter().any(|listener| !listener.is_watched) && !self.engine.is_full() {
             self.watch_listeners(true);
         }
+        self.look_names_up();
         let sink = &self.sink;
         let output = self.engine.output();
         output.lines.take_each(|file, lines| sink.append(file, lines));

@@ -45,6 +45,7 @@ impl<'c> Bench<'c> {
             let [app, path] = ["APP", "PATH"].map(|token| numbered(token, upstream));
             if has(&app) || has(&path) {
                 let port = upstreams.open(upstream);
+                both.insert(format!("{app}PORT"), port.to_string());
                 both.insert(app, format!("127.0.0.1:{port}"));
                 if has(&path) {
                     let at = folders[0].join(format!("app-{index}-{upstream}"));
@@ -57,6 +58,9 @@ impl<'c> Bench<'c> {
             "USERS".into(),
             concat!(env!("CARGO_MANIFEST_DIR"), "/tests/beside_nginx/users").into(),
         );
+        if has("DNS") {
+            both.insert("DNS".into(), format!("127.0.0.1:{}", crate::dns::port()));
+        }
         for token in ["DEAD", "FULL"].into_iter().filter(|token| has(token)) {
             let (socket, port) = bound();
             if token == "FULL" {

@@ -8,7 +8,7 @@
 //! Tokens: `$PORT $PORT2 $PORT3` are listened on, `$APP $APP2 $APP3` are upstreams that answer,
 //! `$PATH $PATH2 $PATH3` are the same at `unix:` paths, `$DEAD` and `$DEADPATH` refuse, `$FULL` one that lets connections wait for ever, `$LOG $LOG2
 //! $LOG3` are access logs to compare (formats `long`, which is what cases get, and `short`), `$USERS` is a
-//! file of users and passwords, and `$N` makes names (`upstream app$N`) the case's own.
+//! file of users and passwords, `$DNS` a name server, `$APPPORT` the port of `$APP`, and `$N` makes names (`upstream app$N`) the case's own.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -14,6 +14,7 @@ mod case;
 mod client;
 mod compare;
 mod conf;
+mod dns;
 mod fastcgi;
 mod plain;
 mod plan;

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 const WRITTEN: Duration = Duration::from_secs(784_111_777);
 
 /// Names, from `$TOP`, and contents.
-const FILES: [(&[u8], &str); 35] = [
+const FILES: [(&[u8], &str); 48] = [
     (b"secret.txt", "secret\n"),
     (b"www-evil/x.txt", "evil\n"),
     (b"www/index.html", "<p>home</p>\n"),
@@ -47,6 +47,19 @@ const FILES: [(&[u8], &str); 35] = [
     (b"www/um\xc3\xa4/index.html", "<p>umlaut</p>\n"),
     (b"www/odd/index.html/inner.txt", "inner\n"),
     (b"www/list/b%c.txt", "in a list\n"),
+    (b"site/index.html", "<p>site</p>\n"),
+    (b"site/about.html", "<p>about</p>\n"),
+    (b"site/404.html", "<p>no page</p>\n"),
+    (b"site/50x.html", "<p>later</p>\n"),
+    (b"site/index.php", "<?php\n"),
+    (b"site/wp-login.php", "<?php\n"),
+    (b"site/style.css", "p {}\n"),
+    (b"site/picture.png", "picture\n"),
+    (b"site/favicon.ico", "icon\n"),
+    (b"site/.env", "SECRET=1\n"),
+    (b"site/.htaccess", "deny\n"),
+    (b"site/.well-known/a.txt", "known\n"),
+    (b"site/assets/x.js", "x()\n"),
 ];
 
 /// Links and where they lead.

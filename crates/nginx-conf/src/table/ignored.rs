@@ -16,8 +16,6 @@ pub(super) const BUFFERING: &str = "buffers are fixed and small, bodies stream t
 pub(super) const TEMPORARY: &str = "nothing is ever written to temporary files";
 const AGE: &str = "idle time and number of requests end a kept connection, not its age";
 const OLD_CLIENTS: &str = "the browsers that it is for are gone";
-const RESOLVER: &str = "the system's resolver looks names up, again when a connection fails, and twice \
-                        a minute those that variables lead to; a name that a request brings is not looked up";
 const TABLES: &str = "tables size themselves";
 pub(super) const SOCKETS: &str = "the event loop sets its sockets up by itself";
 const TLS: &str = "TLS is not served";
@@ -121,8 +119,6 @@ pub(super) const ROWS: &[Row] = &[
     row("open_log_file_cache", LOG_PAGE, HSL, Shape::words(1, 4), NoEffect(LOG_FILES)),
     row("msie_padding", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)),
     row("msie_refresh", HTTP_PAGE, HSL, FLAG, NoEffect(OLD_CLIENTS)).already(&["off"]),
-    row("resolver", HTTP_PAGE, HSL.and(UPSTREAM), Shape::words(1, ANY), NoEffect(RESOLVER)),
-    row("resolver_timeout", HTTP_PAGE, HSL.and(UPSTREAM), TIME, NoEffect(RESOLVER)),
     // TLS tuning. A socket that would need it is refused by its `listen`.
     row("ssl_protocols", SSL_PAGE, HS, Shape::words(1, ANY), NoEffect(TLS)),
     row("ssl_ciphers", SSL_PAGE, HS, WORD, NoEffect(TLS)),

@@ -11,6 +11,11 @@ pub(super) const ROWS: &[Row] = &[
     row("random", UPSTREAM_PAGE, UPSTREAM, Shape::words(0, 2), Class::Implemented)
         .note("`two` counts the requests of all workers"),
     row("keepalive_time", UPSTREAM_PAGE, UPSTREAM, TIME, Class::Implemented),
+    row("resolver", HTTP_PAGE, HSL.and(UPSTREAM), Shape::words(1, ANY), Class::Implemented).note(
+        "without one a name that a request brings is answered by 502, as in nginx; names that `set`, \
+         `map` and `split_clients` of the file say are then looked up by the system, twice a minute",
+    ),
+    row("resolver_timeout", HTTP_PAGE, HSL.and(UPSTREAM), TIME, Class::Implemented),
     row(
         "zone",
         UPSTREAM_PAGE,

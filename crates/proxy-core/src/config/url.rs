@@ -31,8 +31,8 @@ pub(crate) enum Target {
     Group(usize),
     /// To an address that is of no group.
     At(Address),
-    /// To a name.
-    Name,
+    /// To a name that is of no group, and its port.
+    Name(String, u16),
 }
 
 /// The host and the port of a server, or its path with the port that stands for none. The error is
@@ -94,7 +94,8 @@ impl Url<'_> {
         if let Some((index, _)) = groups.find(|(_, group)| is_meant(group)) {
             return Target::Group(index);
         }
-        Address::literal(self.host, port).map_or(Target::Name, Target::At)
+        let name = || Target::Name(self.host.to_owned(), port);
+        Address::literal(self.host, port).map_or_else(name, Target::At)
     }
 }
 
@@ -108,6 +109,15 @@ pub(crate) fn made(text: &[u8], config: &Config) -> Option<(PassUrl, Target)> {
     let mut passed = url.passed();
     passed.uri = passed.uri.map(|uri| as_it_goes(&uri));
     Some((passed, url.target(config)))
+}
+
+/// The same of a place without a scheme, which has its port or is a group's name.
+pub(crate) fn made_place(text: &[u8], config: &Config) -> Option<(PassUrl, Target)> {
+    let HostPort { host, port } = place(str::from_utf8(text).ok()?).ok()?;
+    let url = Url { host, port, uri: None };
+    let target = url.target(config);
+    let is_place = port.is_some() || matches!(target, Target::Group(_));
+    is_place.then(|| (url.passed(), target))
 }
 
 /// nginx: a URI is sent as it is, behind a slash if it begins with arguments. What would end the
@@ -140,13 +150,14 @@ mod tests {
             "http { upstream App { server 10.0.0.1; } server { location / { proxy_pass \
              http://implicit:8080; } } }",
         );
+        let name = |host: &str, port| Target::Name(host.to_owned(), port);
         let at = |host: &str, port| Target::At(Address::literal(host, port).unwrap());
         for (text, host, port, uri, target) in [
             ("http://app", "app", "80", None, Target::Group(0)),
             ("HTTP://APP/x?y", "APP", "80", Some("/x?y"), Target::Group(0)),
-            ("http://app:80", "app", "80", None, Target::Name),
+            ("http://app:80", "app", "80", None, name("app", 80)),
             ("http://implicit:8080", "implicit:8080", "8080", None, Target::Group(1)),
-            ("http://implicit", "implicit", "80", None, Target::Name),
+            ("http://implicit", "implicit", "80", None, name("implicit", 80)),
             ("http://10.0.0.2", "10.0.0.2", "80", None, at("10.0.0.2", 80)),
             ("http://[::1]:81/", "[::1]:81", "81", Some("/"), at("[::1]", 81)),
             ("http://10.0.0.2?a=b", "10.0.0.2", "80", Some("/?a=b"), at("10.0.0.2", 80)),

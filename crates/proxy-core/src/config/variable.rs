@@ -105,6 +105,10 @@ variables! {
         ServerPort = "server_port",
         ServerProtocol = "server_protocol",
         Status = "status",
+        TcpinfoRcvSpace = "tcpinfo_rcv_space",
+        TcpinfoRtt = "tcpinfo_rtt",
+        TcpinfoRttvar = "tcpinfo_rttvar",
+        TcpinfoSndCwnd = "tcpinfo_snd_cwnd",
         TimeIso8601 = "time_iso8601",
         TimeLocal = "time_local",
         UpstreamAddr = "upstream_addr",
@@ -201,7 +205,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("msie", BROWSER),
     ("otel_*", "spans are not sent"),
     ("session_log_*", PLUS),
-    ("tcpinfo_*", "what the system knows of a connection is not asked"),
     ("upstream_last_server_name", PLUS),
     ("upstream_queue_time", PLUS),
 ];
@@ -282,9 +285,8 @@ mod tests {
             let told = known(&name).err().unwrap_or_default();
             assert!(!told.starts_with("unknown"), "{told}");
         }
-        let told = "the \"tcpinfo_rtt\" variable is refused: what the system knows of a connection is \
-                    not asked";
-        assert_eq!(known("tcpinfo_rtt"), Err(told.to_owned()));
+        let told = "the \"memcached_key\" variable is refused: memcached is not spoken";
+        assert_eq!(known("memcached_key"), Err(told.to_owned()));
     }
 
     #[test]

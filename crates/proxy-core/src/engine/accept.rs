@@ -52,6 +52,7 @@ impl<N: Net> Engine<N> {
             serial: self.ids.next_serial,
             requests: 0,
             is_pipelined: false,
+            path: None,
         };
         self.ids.next_serial += 1;
         let until_ms = self.now.ms.saturating_add(header_timeout_ms);

@@ -30,6 +30,9 @@ impl<N: Net> Engine<N> {
         self.drop_link(client);
         let Some(mut exchange) = client.exchange.take() else { return Step::Close };
         debug_assert!(exchange.is_complete());
+        if exchange.request.at.generation().tells_paths() {
+            exchange.request.client.path = client.stream.socket().and_then(|socket| socket.path());
+        }
         self.tell_faults(&exchange);
         self.output.lines.append(&mut exchange.down.errands.lines);
         self.tell_notes(&mut exchange);
@@ -217,7 +220,7 @@ impl<N: Net> Engine<N> {
             return;
         }
         let Some(others) = self.output.throttle.allow(fault, self.now.ms) else { return };
-        let mut text = self.about(exchange, &fault.to_string());
+        let mut text = self.about(exchange, &exchange.words(fault));
         text.push_str(&format!(", status: {}", exchange.down.response.status));
         if let Some(address) = address {
             text.push_str(&format!(", upstream: {address}"));

@@ -1,11 +1,15 @@
 //! Getting an upstream connection for an exchange, and giving it back.
 
+use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::{Client, Engine, LinkPlace, Mode};
+use super::{Client, Engine, LinkPlace, Mode, NameWanted};
 use crate::canary::{Canary, is_planted};
 use crate::fault::{Fault, UpstreamFault};
 use crate::net::{DialFault, Net, Socket, Token};
+use crate::resolver::wire::NameFault;
+use crate::slab::Key;
 use crate::stream::Stream;
 use crate::upstream::call::Step;
 use crate::upstream::link::{Link, ServerId};
@@ -80,6 +84,32 @@ impl<N: Net> Engine<N> {
                 Step::GiveUp(_) => return,
             }
         }
+    }
+
+    /// Has the name looked up that a request waits for.
+    pub(super) fn want_name(&mut self, client: &Client<N>) {
+        let wanted = client.exchange.as_ref().and_then(|exchange| exchange.name_wanted());
+        if let Some((resolver, name)) = wanted {
+            let (resolver, name) = (Arc::clone(resolver), name.to_owned());
+            self.output.lookups.push(NameWanted { client: client.key, resolver, name });
+        }
+    }
+
+    /// What a name has come to that a client's request has waited for; it may not any more. Addresses
+    /// are tried in their order.
+    pub fn resolved(
+        &mut self,
+        (key, name): (Key, &str),
+        outcome: Result<Vec<IpAddr>, NameFault>,
+        net: &mut N,
+    ) {
+        let Some(mut client) = self.clients.take(key) else { return };
+        if let Some(exchange) = &mut client.exchange {
+            exchange.resolved(name, outcome, self.now, &mut self.buffers.out);
+            self.write_out(&mut client);
+        }
+        self.clients.put(key, client);
+        self.drive(key, net);
     }
 
     /// An idle connection that is good as far as one can know. Links of another generation are

@@ -205,6 +205,7 @@ impl<N: Net> Engine<N> {
             progress = true;
             match action {
                 Action::Connect => self.connect(client, net),
+                Action::Resolve => self.want_name(client),
                 Action::KeepLink => self.keep_link(client),
                 Action::DropLink => self.drop_link(client),
                 Action::Mirror => self.send_mirrors(client),

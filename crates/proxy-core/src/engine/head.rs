@@ -7,7 +7,7 @@ use crate::canary::{Canary, is_planted};
 use crate::connection::{Connection, State};
 use crate::exchange::{Exchange, Opening};
 use crate::generation::At;
-use crate::net::{Net, Read};
+use crate::net::{Net, Read, Socket};
 use crate::request::split_mix;
 
 /// One read while a head is waited for: what comes behind it waits in the system's memory, where
@@ -122,6 +122,9 @@ impl<N: Net> Engine<N> {
             _ => self.now,
         };
         client.info.requests += 1;
+        if client.at.generation().tells_paths() {
+            client.info.path = client.stream.socket().and_then(|socket| socket.path());
+        }
         let counters = &mut self.output.counters;
         counters.connections_idle -= 1;
         counters.heads -= u64::from(matches!(client.state, State::Head { .. }));

@@ -13,10 +13,11 @@ mod mirror;
 mod reload;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::canary::{Canary, is_planted};
 use crate::clock::{Millis, Moment};
-use crate::config::model::Notice;
+use crate::config::model::{Notice, Resolver};
 use crate::connection::{Connection, State};
 use crate::counters::Counters;
 use crate::exchange::{Exchange, Out};
@@ -69,9 +70,21 @@ pub struct Output {
     pub notices: Vec<Notice>,
     /// Counts.
     pub counters: Counters,
+    /// Names that clients wait for.
+    pub lookups: Vec<NameWanted>,
     /// Answers that would have been compressed, while too many were already.
     pub left_unpacked: u64,
     throttle: Throttle,
+}
+
+/// A name that is to be looked up for a client's request: [`Engine::resolved`] tells it.
+pub struct NameWanted {
+    /// Whose.
+    pub client: Key,
+    /// Who is to be asked.
+    pub resolver: Arc<Resolver>,
+    /// As the variables made it.
+    pub name: String,
 }
 
 /// Memory that is used again and again.

@@ -123,7 +123,7 @@ impl Exchange {
         } else if self.down.has_request() {
             self.complete(ClientNext::KeepAlive);
         } else {
-            if matches!(self.phase, Phase::Connecting | Phase::Exchanging) {
+            if self.is_calling() {
                 self.link_action.get_or_insert(super::Action::DropLink);
                 self.wants_connect = false;
             }

@@ -1,28 +1,34 @@
-//! Where a request goes: what the variables of its URL come to, what the method goes by that chooses
-//! its server, and that it counts there.
+//! Where a request goes: what the variables of its place come to, what the method goes by that
+//! chooses its server, and that it counts there.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use super::Exchange;
+use super::{Exchange, Out, Phase, pass_of};
 use crate::clock::Moment;
 use crate::config::address;
-use crate::config::model::{ErrorLevel, ProxyPass, Template};
+use crate::config::model::{ErrorLevel, MadePlace, ProxyPass, Resolver, Scheme};
 use crate::config::url::{self, Target};
 use crate::fault::Fault;
 use crate::generation::At;
+use crate::resolver::wire::NameFault;
 use crate::upstream::balance::Held;
 
 impl Exchange {
-    /// Where the URL leads that variables make.
+    /// Where the place leads that variables make, and what comes next for it.
     pub(super) fn find_target(
         &mut self,
         at: &At,
         pass: &ProxyPass,
-        url: &Template,
+        made: &MadePlace,
         now: Moment,
-    ) -> Result<(), Fault> {
-        let text = self.view(now).text(url).into_owned();
-        let (passed, target) = url::made(&text, at.config()).unzip();
+    ) -> Result<Phase, Fault> {
+        let text = self.view(now).text(&made.text).into_owned();
+        let found = match pass.url.scheme {
+            Scheme::Http => url::made(&text, at.config()),
+            Scheme::FastCgi(_) => url::made_place(&text, at.config()),
+        };
+        let (passed, target) = found.unzip();
         // nginx: what is no URL has an empty host.
         self.request.uri.made = Some(Box::new(passed.unwrap_or_default()));
         let target = target.ok_or(Fault::NoUrl)?;
@@ -33,11 +39,63 @@ impl Exchange {
                 self.prepare_choice(at, upstream, now);
             }
             Target::At(address) => {
-                self.call.begin_alone(address, pass, at.config(), redirects, now.ms);
+                self.call.begin_alone(None, pass, at.config(), redirects, now.ms);
+                self.call.goes_to(vec![address]);
             }
-            Target::Name => return Err(Fault::NoResolver),
+            Target::Name(host, port) => {
+                self.call.begin_alone(Some((host, port)), pass, at.config(), redirects, now.ms);
+                if made.resolving.resolver.is_none() {
+                    return Err(Fault::NoResolver);
+                }
+                let until_ms = now.ms.saturating_add(made.resolving.timeout_ms);
+                return Ok(Phase::Resolving { until_ms });
+            }
         }
-        Ok(())
+        Ok(Phase::Connecting)
+    }
+
+    /// The name that is waited for, and who is to be asked.
+    pub fn name_wanted(&self) -> Option<(&Arc<Resolver>, &str)> {
+        let Phase::Resolving { .. } = self.phase else { return None };
+        let made = pass_of(self.location())?.url.by_variables.as_deref()?;
+        Some((made.resolving.resolver.as_ref()?, self.call.name()?))
+    }
+
+    /// What a name has come to, if it is the one that is waited for.
+    pub fn resolved(
+        &mut self,
+        name: &str,
+        outcome: Result<Vec<IpAddr>, NameFault>,
+        now: Moment,
+        out: &mut Out,
+    ) {
+        if self.name_wanted().is_none_or(|(_, wanted)| wanted != name) {
+            return;
+        }
+        match outcome {
+            Ok(found) => {
+                self.call.found(&found);
+                self.phase = Phase::Connecting;
+                self.wants_connect = true;
+            }
+            Err(fault) => self.fail(Fault::Name(fault), now, out),
+        }
+    }
+
+    /// What a fault is called in the error log. nginx: with the name, where it is about one.
+    pub fn words(&self, fault: Fault) -> String {
+        let Some(name) = self.call.name() else { return fault.to_string() };
+        match fault {
+            Fault::NoResolver => format!("no resolver defined to resolve {name}"),
+            Fault::Name(fault) if name.contains('.') => {
+                format!("{name} could not be resolved ({fault})")
+            }
+            Fault::Name(fault) => format!(
+                "{name} could not be resolved ({fault}); name servers know whole names, as \
+                 {name}.NAMESPACE.svc.cluster.local"
+            ),
+            fault => fault.to_string(),
+        }
     }
 
     /// What the group's method goes by.

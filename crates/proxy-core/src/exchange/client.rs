@@ -63,7 +63,11 @@ impl Exchange {
             Phase::Gathering { .. } => self.gather(bytes, now, out),
             Phase::Discarding { .. } => self.discard(bytes),
             Phase::Sending => self.throw_away(bytes),
-            Phase::Starting | Phase::Pausing { .. } | Phase::Connecting | Phase::Complete => 0,
+            Phase::Starting
+            | Phase::Pausing { .. }
+            | Phase::Resolving { .. }
+            | Phase::Connecting
+            | Phase::Complete => 0,
         }
     }
 
@@ -213,9 +217,10 @@ impl Exchange {
                 Phase::Discarding { .. } => self.complete(ClientNext::Close),
                 // It may still be reading.
                 Phase::Sending => self.down.is_persistent = false,
-                Phase::Connecting | Phase::Exchanging if is_ignored => {}
+                Phase::Resolving { .. } | Phase::Connecting | Phase::Exchanging if is_ignored => {}
                 Phase::Pausing { .. }
                 | Phase::Gathering { .. }
+                | Phase::Resolving { .. }
                 | Phase::Connecting
                 | Phase::Exchanging => {
                     self.client_left(now, out);
@@ -233,12 +238,15 @@ impl Exchange {
                 Phase::Tunnel { .. } => self.end_tunnel(now),
                 Phase::Discarding { .. } => self.complete(ClientNext::Abort),
                 Phase::Sending => self.leave(Fault::ClientLeft, now, out),
-                Phase::Connecting | Phase::Exchanging if self.ignores_leaving() => {
+                Phase::Resolving { .. } | Phase::Connecting | Phase::Exchanging
+                    if self.ignores_leaving() =>
+                {
                     out.client.clear();
                     self.is_orphan = true;
                 }
                 Phase::Pausing { .. }
                 | Phase::Gathering { .. }
+                | Phase::Resolving { .. }
                 | Phase::Connecting
                 | Phase::Exchanging => {
                     self.client_left(now, out);
@@ -295,8 +303,7 @@ impl Exchange {
     /// are not read to their end: it has nothing more to say that is of use (nginx:
     /// `proxy_ignore_client_abort off`).
     pub fn leaves_with_end(&self) -> bool {
-        let is_called =
-            matches!(self.phase, Phase::Pausing { .. } | Phase::Connecting | Phase::Exchanging);
+        let is_called = self.is_calling() || matches!(self.phase, Phase::Pausing { .. });
         is_called && self.down.has_request() && !self.ignores_leaving()
     }
 }

@@ -6,6 +6,7 @@ use crate::clock::{Millis, Moment};
 use crate::downstream::ClientNext;
 use crate::fault::{Fault, UpstreamFault};
 use crate::phases::Stage;
+use crate::resolver::wire::NameFault;
 
 /// Who is waited for, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ enum Waiting {
     ClientToSend,
     /// The client to send what is thrown away (nginx: `lingering_timeout`, `lingering_time`).
     Rest,
+    /// A name to be looked up (nginx: `resolver_timeout`).
+    Name,
     /// A connect to end (nginx: `proxy_connect_timeout`).
     Connect,
     /// The server to take bytes (nginx: `proxy_send_timeout`).
@@ -50,6 +53,9 @@ impl Exchange {
         if let Phase::Pausing { until_ms, then } = self.phase {
             return Some((Waiting::Turn(then), until_ms));
         }
+        if let Phase::Resolving { until_ms } = self.phase {
+            return Some((Waiting::Name, until_ms));
+        }
         if paced.is_some() {
             return paced;
         }
@@ -66,6 +72,7 @@ impl Exchange {
             Phase::Starting
             | Phase::Pausing { .. }
             | Phase::Gathering { .. }
+            | Phase::Resolving { .. }
             | Phase::Discarding { .. }
             | Phase::Sending
             | Phase::Complete => return None,
@@ -126,6 +133,7 @@ impl Exchange {
             Waiting::Pace => self.more_may_go(now),
             Waiting::Turn(then) => self.resume(then, now, out),
             Waiting::Rest => self.complete(ClientNext::Close),
+            Waiting::Name => self.fail(Fault::Name(NameFault::TimedOut), now, out),
             Waiting::ClientToSend => {
                 self.request.head.connection.close = true;
                 self.attempts.end(None, now.ms);

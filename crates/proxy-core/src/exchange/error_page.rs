@@ -92,7 +92,7 @@ impl Exchange {
 
     /// The place of before is left: its link is given up before the new place's is asked for.
     pub(super) fn give_up_place(&mut self, out: &mut Out) {
-        if matches!(self.phase, Phase::Connecting | Phase::Exchanging) {
+        if self.is_calling() {
             out.upstream.clear();
             self.link_action = Some(Action::DropLink);
             self.wants_connect = false;

@@ -174,7 +174,7 @@ impl Exchange {
 
     /// The head is out; what is small goes with it.
     pub(super) fn begin_sending(&mut self, now: Moment, out: &mut Out) {
-        if matches!(self.phase, Phase::Connecting | Phase::Exchanging) {
+        if self.is_calling() {
             self.link_action.get_or_insert(Action::DropLink);
             self.wants_connect = false;
         }

@@ -62,14 +62,13 @@ impl Exchange {
             None => {
                 self.call.begin(pass, at.config(), self.request.course.redirects, now.ms);
                 self.prepare_choice(&at, pass.upstream, now);
+                self.phase = Phase::Connecting;
             }
-            Some(url) => {
-                if let Err(fault) = self.find_target(&at, pass, url, now) {
-                    return self.fail(fault, now, out);
-                }
-            }
+            Some(made) => match self.find_target(&at, pass, made, now) {
+                Ok(phase) => self.phase = phase,
+                Err(fault) => return self.fail(fault, now, out),
+            },
         }
-        self.phase = Phase::Connecting;
         self.wants_connect = true;
     }
 

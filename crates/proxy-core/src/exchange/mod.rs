@@ -11,6 +11,7 @@
 //!          │              │  └────────────────────────┘  └─────▶ Tunnel ─▶ Complete
 //!          │ own answer   ▼ failed ▼                 ▼
 //!          ├─ a file ──▶ Sending ──┐                 ▼ failed
+//!          ├─ a name ──▶ Resolving ─▶ Connecting
 //!          └─────────▶ Discarding (a body that nobody wants) ──────────▶ Complete
 //! ```
 //!
@@ -96,6 +97,8 @@ pub enum Action {
     Connect,
     /// Begin an exchange for each of [`Exchange::take_mirrors`].
     Mirror,
+    /// Have the name looked up that [`Exchange::name_wanted`] tells.
+    Resolve,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +113,10 @@ enum Phase {
     /// A body is held until all of it is there.
     Gathering {
         is_for_mirrors: bool,
+    },
+    /// The name of the server is looked up.
+    Resolving {
+        until_ms: Millis,
     },
     /// A connection to a server is looked for.
     Connecting,
@@ -296,9 +303,15 @@ impl Exchange {
             return Some(action);
         }
         if std::mem::take(&mut self.wants_connect) {
-            return Some(Action::Connect);
+            let is_name = matches!(self.phase, Phase::Resolving { .. });
+            return Some(if is_name { Action::Resolve } else { Action::Connect });
         }
         (!self.down.errands.mirrors.is_empty()).then_some(Action::Mirror)
+    }
+
+    /// Whether an upstream is asked, or is about to be.
+    fn is_calling(&self) -> bool {
+        matches!(self.phase, Phase::Resolving { .. } | Phase::Connecting | Phase::Exchanging)
     }
 
     /// Ends the exchange.
@@ -307,7 +320,7 @@ impl Exchange {
         let is_kept = next == ClientNext::KeepAlive;
         debug_assert!(!is_kept || self.down.has_request(), "a body is never taken for a request");
         debug_assert!(!is_kept || self.down.is_persistent, "the client was told so");
-        if matches!(self.phase, Phase::Connecting | Phase::Exchanging | Phase::Tunnel { .. }) {
+        if self.is_calling() || matches!(self.phase, Phase::Tunnel { .. }) {
             self.link_action.get_or_insert(Action::DropLink);
         }
         self.wants_connect = false;

@@ -86,7 +86,7 @@ impl Exchange {
         let at = self.request.at.clone();
         let Some(aside) = &self.down.errands.aside else { return };
         let (place, refused) = (aside.request.place(), aside.refused);
-        if matches!(self.phase, Phase::Connecting | Phase::Exchanging) {
+        if self.is_calling() {
             self.link_action.get_or_insert(Action::DropLink);
             out.upstream.clear();
         }

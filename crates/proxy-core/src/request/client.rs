@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::clock::Millis;
+use crate::net::Path;
 
 /// The client's connection, as far as requests and log lines speak of it.
 #[derive(Debug, Clone, Copy)]
@@ -19,4 +20,6 @@ pub struct ClientInfo {
     pub requests: u64,
     /// This request's first byte was there when the last one ended (nginx: `$pipe`).
     pub is_pipelined: bool,
+    /// nginx: `$tcpinfo_…`, where the file has them, and the system tells.
+    pub path: Option<Path>,
 }

@@ -162,10 +162,10 @@ fn only_what_stands_before_a_file_says_that_more_follows() {
     let mut stream = writing(&[Written::Bytes(9), Written::Bytes(2), Written::Bytes(9)]);
     stream.send(b"ab");
     stream.send_before_file(b"cdef");
-    assert_eq!((stream.socket().before_more, stream.waiting_bytes()), (1, 2));
+    assert_eq!((stream.socket().unwrap().before_more, stream.waiting_bytes()), (1, 2));
     // What waited goes out by itself: nobody knows when the file follows.
     stream.note(WRITABLE);
     assert!(stream.flush());
-    assert_eq!(stream.socket().taken, b"abcdef");
-    assert_eq!(stream.socket().before_more, 1);
+    assert_eq!(stream.socket().unwrap().taken, b"abcdef");
+    assert_eq!(stream.socket().unwrap().before_more, 1);
 }

@@ -3,7 +3,10 @@
 //! It decides which server and address are tried, what counts against a server, and whether the
 //! request may be sent once more (nginx: `ngx_http_upstream_next`). It touches no connection.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::address::Address;
+pub use super::attempts::{Attempt, Attempts};
 use super::balance::Choice;
 use super::link::ServerId;
 use super::peers::Peers;
@@ -11,75 +14,6 @@ use crate::canary::{Canary, is_planted};
 use crate::clock::Millis;
 use crate::config::model::{Config, NextConditions, NextUpstream, ProxyPass};
 use crate::fault::UpstreamFault;
-
-/// How one attempt went.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Attempt {
-    /// Index into `Config::upstreams`.
-    pub upstream: usize,
-    /// The server's address; `None` where there was none to try.
-    pub address: Option<Address>,
-    /// The internal redirects before it.
-    pub redirects: u32,
-    /// When it began.
-    pub began_ms: Millis,
-    /// The status that it came to.
-    pub status: Option<u16>,
-    /// How long connecting took.
-    pub connect_ms: Option<Millis>,
-    /// How long until the answer's head was there.
-    pub head_ms: Option<Millis>,
-    /// How long until all was over.
-    pub response_ms: Option<Millis>,
-    /// Bytes that were sent, head and body.
-    pub bytes_sent: u64,
-    /// Bytes that came, head and body.
-    pub bytes_received: u64,
-    /// Bytes of the answer's content with the framing around it.
-    pub body_bytes: u64,
-}
-
-/// The attempts of one request, for `$upstream_…`.
-#[derive(Debug, Default)]
-pub struct Attempts(Vec<Attempt>);
-
-impl Attempts {
-    /// The attempts, in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, Attempt> {
-        self.0.iter()
-    }
-
-    /// The attempt that is under way, or the last one.
-    pub fn last(&mut self) -> Option<&mut Attempt> {
-        self.0.last_mut()
-    }
-
-    fn begin(&mut self, attempt: Attempt) {
-        // Nearly all requests have one, and each that waits holds its memory.
-        self.0.reserve_exact(1);
-        self.0.push(attempt);
-    }
-
-    /// Forgets them.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    /// The last attempt is given up, unless it has come to its end already.
-    pub fn end_if_open(&mut self, now: Millis) {
-        if self.0.last().is_some_and(|attempt| attempt.response_ms.is_none()) {
-            self.end(None, now);
-        }
-    }
-
-    /// The last attempt has come to its end.
-    pub fn end(&mut self, status: Option<u16>, now: Millis) {
-        if let Some(attempt) = self.0.last_mut() {
-            attempt.status = attempt.status.or(status);
-            attempt.response_ms = Some(now.saturating_sub(attempt.began_ms));
-        }
-    }
-}
 
 /// What is to be done to get on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,8 +34,8 @@ enum State {
     At { id: ServerId, addresses_tried: usize, may_take_idle: bool },
 }
 
-/// What stands for the server of an address that is of no group: nobody knows it.
-const ALONE: ServerId = ServerId { upstream: usize::MAX, server: 0 };
+/// What stands for the group of addresses that are of none: nobody knows it.
+const ALONE: usize = usize::MAX;
 
 /// The chain of attempts of one call.
 #[derive(Debug)]
@@ -113,8 +47,10 @@ pub struct Call {
     redirects: u32,
     /// What is remembered of the servers that were chosen.
     pub choice: Choice,
-    /// The only address, which is of no group.
-    alone: Option<Address>,
+    /// Addresses that are of no group, the next one last.
+    alone: Vec<Address>,
+    /// A name that is of no group, and its port.
+    name: Option<Box<(String, u16)>>,
     /// How many more servers may fail.
     tries_left: usize,
     /// The last failure.
@@ -132,7 +68,8 @@ impl Default for Call {
             began_ms: 0,
             redirects: 0,
             choice: Choice::default(),
-            alone: None,
+            alone: Vec::new(),
+            name: None,
             tries_left: 0,
             fault: UpstreamFault::NoneLive,
             passed_over: Vec::new(),
@@ -146,17 +83,42 @@ impl Call {
         self.begin_at(pass.upstream, pass, config, redirects, now);
     }
 
-    /// Begins a chain of one try at an address that is of no group.
+    /// Begins a chain at what is of no group: `goes_to` or `found` tell its addresses. Of what is
+    /// found by a name that is kept.
     pub fn begin_alone(
         &mut self,
-        address: Address,
+        name: Option<(String, u16)>,
         pass: &ProxyPass,
         config: &Config,
         redirects: u32,
         now: Millis,
     ) {
-        self.begin_at(ALONE.upstream, pass, config, redirects, now);
-        (self.alone, self.tries_left) = (Some(address), 1);
+        self.begin_at(ALONE, pass, config, redirects, now);
+        self.name = name.map(Box::new);
+    }
+
+    /// The name that the chain is at, if it is at one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref().map(|(host, _)| host.as_str())
+    }
+
+    /// Where the chain goes that is at no group, each address being a server of its own.
+    pub fn goes_to(&mut self, mut addresses: Vec<Address>) {
+        debug_assert!(self.upstream == ALONE && !addresses.is_empty());
+        self.tries_left = addresses.len().min(self.tries_max());
+        addresses.reverse();
+        self.alone = addresses;
+    }
+
+    /// The name is found.
+    pub fn found(&mut self, ips: &[IpAddr]) {
+        let port = self.name.as_deref().map_or(0, |(_, port)| *port);
+        self.goes_to(ips.iter().map(|ip| SocketAddr::new(*ip, port).into()).collect());
+    }
+
+    fn tries_max(&self) -> usize {
+        let most = usize::try_from(self.next.tries).unwrap_or(usize::MAX);
+        if most == 0 { usize::MAX } else { most }
     }
 
     /// Begins a chain at the servers of a group.
@@ -170,16 +132,16 @@ impl Call {
     ) {
         self.state = State::Choosing;
         self.upstream = upstream;
-        self.alone = None;
+        self.alone.clear();
+        self.name = None;
         self.next = pass.next_upstream;
         self.began_ms = now;
         self.redirects = redirects;
         self.choice.clear();
-        let most = usize::try_from(pass.next_upstream.tries).unwrap_or(usize::MAX);
         // nginx: each server is tried once at most; one that is down is none.
         let servers = config.upstreams.get(upstream).map(|upstream| &upstream.servers);
         let up = servers.into_iter().flatten().filter(|server| !server.down).count();
-        self.tries_left = up.min(if most == 0 { usize::MAX } else { most });
+        self.tries_left = up.min(self.tries_max());
         debug_assert!(servers.is_none_or(|servers| !servers.is_empty()), "a group has servers");
         self.fault = UpstreamFault::NoneLive;
     }
@@ -199,8 +161,9 @@ impl Call {
     ) -> Step {
         loop {
             match &mut self.state {
-                State::Choosing if self.alone.is_some() => {
-                    self.state = State::At { id: ALONE, addresses_tried: 0, may_take_idle: false };
+                State::Choosing if self.upstream == ALONE => {
+                    let id = ServerId { upstream: ALONE, server: self.alone.len() };
+                    self.state = State::At { id, addresses_tried: 0, may_take_idle: false };
                 }
                 State::Choosing => match peers.pick(config, self.upstream, &mut self.choice, now) {
                     Some(id) => {
@@ -222,9 +185,10 @@ impl Call {
                     *addresses_tried += 1;
                     // nginx: each address is a server of its own.
                     let may_dial = nth == 0 || !self.is_late(now);
-                    let address = match &self.alone {
-                        Some(address) => Some(address.clone()).filter(|_| nth == 0),
-                        None => peers.address(id, nth).filter(|_| may_dial),
+                    let address = match self.upstream {
+                        ALONE if nth == 0 => self.alone.pop(),
+                        ALONE => None,
+                        _ => peers.address(id, nth).filter(|_| may_dial),
                     };
                     if let Some(address) = address {
                         attempts.begin(self.attempt(Some(address.clone()), now));

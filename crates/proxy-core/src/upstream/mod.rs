@@ -2,6 +2,7 @@
 //! and the wire.
 
 pub mod address;
+mod attempts;
 pub mod balance;
 pub mod call;
 pub mod fastcgi;

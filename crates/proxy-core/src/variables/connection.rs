@@ -44,6 +44,19 @@ impl View<'_> {
         }
     }
 
+    /// False where the system tells nothing.
+    pub(super) fn push_path_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        let Some(path) = self.request.client.path else { return false };
+        let value = match variable {
+            Variable::TcpinfoRtt => path.rtt_us,
+            Variable::TcpinfoRttvar => path.rttvar_us,
+            Variable::TcpinfoSndCwnd => path.snd_cwnd,
+            _ => path.rcv_space,
+        };
+        push_number(value.into(), out);
+        true
+    }
+
     /// What all workers count.
     fn totals(&self) -> Totals {
         self.request.at.generation().host().boards.totals()

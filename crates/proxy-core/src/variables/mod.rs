@@ -123,6 +123,9 @@ impl<'e> View<'e> {
             | V::Hostname
             | V::NginxVersion
             | V::Pid => self.push_connection_variable(variable, out),
+            V::TcpinfoRcvSpace | V::TcpinfoRtt | V::TcpinfoRttvar | V::TcpinfoSndCwnd => {
+                return self.push_path_variable(variable, out);
+            }
             V::BodyBytesSent
             | V::BytesSent
             | V::GzipRatio
@@ -225,6 +228,10 @@ impl<'e> View<'e> {
             }
             V::ProxyHost => return push_found(self.pass_url().map(|url| url.host.as_slice()), out),
             V::ProxyPort => return push_found(self.pass_url().map(|url| url.port.as_slice()), out),
+            // nginx: the type of the content, not one that `add_header` says beside it.
+            V::SentHttp(name) if matches_variable(b"content-type", name) => {
+                return push_found(self.response.sent_value(b"content-type"), out);
+            }
             V::SentHttp(name) => return push_list(self.response.sent(), name, out),
             _ => return false,
         }

@@ -1,5 +1,6 @@
 //! The value of each variable, and where there is none.
 
+use crate::net::Path;
 use std::net::IpAddr;
 
 use super::*;
@@ -132,6 +133,17 @@ fn a_connection_is_told_with_its_ends() {
     }
     case.request.client.is_pipelined = true;
     check(&case, V::Pipe, Some("p"));
+    check(&case, V::TcpinfoRtt, None);
+    let path = Path { rtt_us: 51, rttvar_us: 25, snd_cwnd: 10, rcv_space: 65_483 };
+    case.request.client.path = Some(path);
+    for (variable, expected) in [
+        (V::TcpinfoRtt, "51"),
+        (V::TcpinfoRttvar, "25"),
+        (V::TcpinfoSndCwnd, "10"),
+        (V::TcpinfoRcvSpace, "65483"),
+    ] {
+        check(&case, variable, Some(expected));
+    }
     let mut out = Vec::new();
     case.view(&Response::default()).push_variable(&V::BinaryRemoteAddr, &mut out);
     assert_eq!(out, [10, 0, 0, 9]);

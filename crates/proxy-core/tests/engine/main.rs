@@ -18,6 +18,7 @@ mod held;
 mod kept;
 mod logs;
 mod mirrors;
+mod names;
 mod net;
 mod own;
 mod packed;

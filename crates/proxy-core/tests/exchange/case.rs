@@ -46,6 +46,7 @@ pub fn client() -> ClientInfo {
         serial: 7,
         requests: 1,
         is_pipelined: false,
+        path: None,
     }
 }
 
@@ -192,6 +193,7 @@ impl<'t> Run<'t> {
             acted = true;
             match action {
                 Action::Connect => self.connect(),
+                Action::Resolve => panic!("no case has a resolver"),
                 Action::KeepLink => self.kept = true,
                 Action::DropLink => self.kept = false,
                 Action::Mirror => drop(self.exchange.take_mirrors()),

@@ -12,7 +12,7 @@ use super::proxy::{ProxyLists, ProxyScope};
 use super::scope::flag;
 use crate::config::address::HostPort;
 use crate::config::model::{FastCgi, Param, PassUrl, ProxyPass, Scheme, Script};
-use crate::config::url;
+use crate::config::url::{self, SCHEME};
 
 /// The settings of one level that hold for its FastCGI passes.
 #[derive(Clone)]
@@ -127,13 +127,18 @@ impl Lower<'_> {
     pub(super) fn fastcgi_pass(
         &mut self,
         directive: &Directive,
-        scope: &FastcgiScope,
+        around: &ProxyScope,
     ) -> Option<ProxyPass> {
+        let (scope, resolving) = (around.fastcgi()?, &around.resolving);
         let text = directive.arg(0)?;
         let span = directive.arg_span(0);
+        let scheme = Scheme::FastCgi(Arc::clone(&scope.own));
         if text.contains('$') {
-            self.error(span, "variables in \"fastcgi_pass\" are not supported yet");
-            return None;
+            let made = self.made_place(directive, resolving)?;
+            self.told_names(&format!("{SCHEME}{text}"), span, resolving);
+            let url = PassUrl { by_variables: Some(made), scheme, ..PassUrl::default() };
+            let pass = scope.shared.pass(usize::MAX, url, Vec::new());
+            return Some(ProxyPass { http11: false, ..pass });
         }
         let HostPort { host, port } = match url::place(text) {
             Ok(place) => place,
@@ -147,7 +152,6 @@ impl Lower<'_> {
             return None;
         }
         let upstream = self.upstream_of(host, port, span);
-        let scheme = Scheme::FastCgi(Arc::clone(&scope.own));
         let url = PassUrl { host: text.into(), scheme, ..PassUrl::default() };
         // HTTP is not spoken: nothing that holds for one of its versions does.
         Some(ProxyPass { http11: false, ..scope.shared.pass(upstream, url, Vec::new()) })

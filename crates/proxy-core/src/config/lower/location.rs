@@ -209,8 +209,8 @@ impl Lower<'_> {
             let pass = self.proxy_pass(directive, &scope.proxy, written.prefix());
             return pass.map_or(Handler::Files, |pass| Handler::Proxy(Box::new(pass)));
         }
-        if let Some((directive, scope)) = first("fastcgi_pass").zip(scope.proxy.fastcgi()) {
-            let pass = self.fastcgi_pass(directive, scope);
+        if let Some(directive) = first("fastcgi_pass") {
+            let pass = self.fastcgi_pass(directive, &scope.proxy);
             return pass.map_or(Handler::Files, |pass| Handler::Proxy(Box::new(pass)));
         }
         if first("stub_status").is_some() {

@@ -18,6 +18,7 @@ mod own;
 mod pass;
 mod proxy;
 mod referer;
+mod resolver;
 mod rewrite;
 mod rules;
 mod scope;
@@ -33,7 +34,7 @@ use std::path::Path;
 use nginx_conf::diag::Diags;
 use nginx_conf::{Diag, Directive, Severity, Sources, Span, Tree, units};
 
-use crate::config::model::{AccessLog, Config, Shared, Template, Types};
+use crate::config::model::{AccessLog, Config, Resolving, Shared, Template, Types};
 use crate::config::template;
 use log::Formats;
 use own::Own;
@@ -71,6 +72,8 @@ struct Lower<'t> {
     names: Vec<ServerNames>,
     own: Own,
     default_access_log: Option<Shared<AccessLog>>,
+    /// Of `http`, for its groups.
+    resolving: Resolving,
 }
 
 /// Lowers what was read. Where the table has found something wrong already, more is looked for, so
@@ -122,6 +125,7 @@ fn lower(tree: &Tree, surroundings: &Surroundings<'_>) -> Result<(Config, Vec<Di
         names: Vec::new(),
         own: Own::default(),
         default_access_log: None,
+        resolving: Resolving::default(),
     };
     lower.main(&tree.directives);
     let Lower { diags, config, .. } = lower;
@@ -175,7 +179,6 @@ impl Lower<'_> {
         named("geo").enumerate().for_each(|(index, directive)| self.geo(directive, index));
         named("split_clients").enumerate().for_each(|(index, line)| self.split(line, index));
         named("log_format").for_each(|directive| self.log_format(directive));
-        named("upstream").for_each(|directive| self.upstream(directive));
         let zones = block
             .iter()
             .filter(|d| matches!(d.name.text.as_str(), "limit_req_zone" | "limit_conn_zone"));
@@ -185,6 +188,8 @@ impl Lower<'_> {
         bodies::known_charsets(block, &mut charsets);
         root.set_charsets(charsets);
         let scope = root.with(self, block);
+        self.resolving = scope.proxy.resolving.clone();
+        named("upstream").for_each(|directive| self.upstream(directive));
         named("server").for_each(|directive| self.server(directive, &scope));
         self.bind();
     }

@@ -8,7 +8,7 @@ use nginx_conf::Directive;
 
 use super::Lower;
 use super::proxy::ProxyScope;
-use crate::config::model::{PassUrl, ProxyPass};
+use crate::config::model::{MadePlace, PassUrl, ProxyPass, Resolving};
 use crate::config::url::{SCHEME, Url};
 
 impl Lower<'_> {
@@ -28,9 +28,9 @@ impl Lower<'_> {
                                directive with variables";
                 self.error(span, message);
             }
-            let template = self.template(directive, 0)?;
-            self.told_names(url, span);
-            let url = PassUrl { by_variables: Some(Arc::new(template)), ..PassUrl::default() };
+            let made = self.made_place(directive, &scope.resolving)?;
+            self.told_names(url, span, &scope.resolving);
+            let url = PassUrl { by_variables: Some(made), ..PassUrl::default() };
             return Some(scope.pass(usize::MAX, url, scope.written_redirects()));
         }
         let parsed = match parse_url(url) {
@@ -48,6 +48,16 @@ impl Lower<'_> {
         let upstream = self.upstream_of(host, port, span);
         let redirects = scope.redirects(url, uri.is_some(), path.unwrap_or_default());
         Some(scope.pass(upstream, parsed.passed(), redirects))
+    }
+
+    /// A place that variables make.
+    pub(super) fn made_place(
+        &mut self,
+        directive: &Directive,
+        resolving: &Resolving,
+    ) -> Option<Arc<MadePlace>> {
+        let text = self.template(directive, 0)?;
+        Some(Arc::new(MadePlace { text, resolving: resolving.clone() }))
     }
 }
 

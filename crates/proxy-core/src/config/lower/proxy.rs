@@ -15,7 +15,7 @@ use super::rules::Rules;
 use super::scope::{count, flag, millis, set};
 use crate::config::model::{
     Changes, IgnoredFields, NextConditions, NextUpstream, Part, PassUrl, ProxyPass, ProxyRedirect,
-    ProxyTimeouts, Sending, SetHeader, Shared, Steering, Template, Variable,
+    ProxyTimeouts, Resolving, Sending, SetHeader, Shared, Steering, Template, Variable,
 };
 
 /// The settings of one level that hold for its passes.
@@ -33,6 +33,8 @@ pub(super) struct ProxyScope {
     steering: Steering,
     sending: Sending,
     changes: Option<Arc<Changes>>,
+    /// Who is asked for names that variables make.
+    pub(super) resolving: Resolving,
     /// The same for `fastcgi_pass`, but in that itself.
     pub(super) fastcgi: Option<Box<FastcgiScope>>,
 }
@@ -124,6 +126,7 @@ impl ProxyScope {
                 outlives_client: false,
             },
             changes: None,
+            resolving: Resolving::default(),
             fastcgi: None,
         }
     }

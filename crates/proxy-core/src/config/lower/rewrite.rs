@@ -81,10 +81,9 @@ impl Lower<'_> {
     pub(super) fn hidden(&mut self, block: &[Directive], inside: &mut Inside<'_, '_>) -> usize {
         let scope = inside.scope.with(self, block);
         let named = |name| block.iter().find(|directive| directive.name.text == name);
-        let fastcgi = named("fastcgi_pass").zip(scope.proxy.fastcgi());
-        let own = match (named("proxy_pass"), fastcgi) {
+        let own = match (named("proxy_pass"), named("fastcgi_pass")) {
             (Some(directive), _) => Some(self.proxy_pass(directive, &scope.proxy, None)),
-            (None, Some((directive, scope))) => Some(self.fastcgi_pass(directive, scope)),
+            (None, Some(directive)) => Some(self.fastcgi_pass(directive, &scope.proxy)),
             (None, None) => None,
         };
         let handler = match own {

@@ -81,6 +81,7 @@ impl Scope {
             check_value(lower, directive);
             let is_taken = scope.take_value(directive)
                 || scope.proxy.take_value(directive)
+                || lower.take_resolver(directive, &mut scope.proxy.resolving)
                 || lower.take_files_value(directive, &mut scope)
                 || lower.body_value(&mut scope.client.bodies, &mut lists.bodies, directive)
                 || lower.guard_value(&mut scope.access.guard, &mut lists.guard, directive);

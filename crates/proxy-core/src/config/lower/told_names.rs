@@ -9,6 +9,8 @@ use nginx_conf::{Directive, Span};
 
 use super::Lower;
 use super::upstream::is_name;
+use crate::config::address::is_localhost;
+use crate::config::model::Resolving;
 use crate::config::url::{SCHEME, Url};
 
 /// Texts that are looked at for one URL.
@@ -73,23 +75,29 @@ fn variable(text: &str) -> (&str, &str) {
 }
 
 impl Lower<'_> {
-    /// Makes groups of the names that the variables of a URL come to.
-    pub(super) fn told_names(&mut self, url: &str, span: Span) {
+    /// Makes groups of the names that the variables of a URL come to. Where there is a resolver, names
+    /// are its to look up for each request, but for `localhost`, which needs nobody.
+    pub(super) fn told_names(&mut self, url: &str, span: Span, resolving: &Resolving) {
+        let is_own = |host: &str| resolving.resolver.is_none() || is_localhost(host);
         let mut urls = Vec::new();
         let is_told = self.own.texts.expand(url, &mut { TEXTS_MAX }, &mut urls);
         for url in urls {
             let Some((scheme, rest)) = url.split_at_checked(SCHEME.len()) else { continue };
             let Ok(parts) = Url::split(rest.as_bytes(), b"/?") else { continue };
             let is_http = scheme.eq_ignore_ascii_case(SCHEME);
-            if is_http && is_name(parts.host, parts.port) && !self.is_upstream(parts.host) {
+            if is_http
+                && is_own(parts.host)
+                && is_name(parts.host, parts.port)
+                && !self.is_upstream(parts.host)
+            {
                 let group = self.upstream_of(parts.host, parts.port, span);
                 let groups = self.config.upstreams.get_mut(group).into_iter();
                 groups.flat_map(|one| &mut one.servers).for_each(|one| one.is_watched = true);
             }
         }
-        if !is_told {
-            let message = "names that a request brings into \"proxy_pass\" are not looked up, they \
-                           are answered by 502; those that \"set\" and \"map\" say are";
+        if !is_told && resolving.resolver.is_none() {
+            let message = "names that a request brings are not looked up without a \"resolver\": \
+                           they are answered by 502; those that \"set\" and \"map\" say are";
             self.warn(span, message);
         }
     }

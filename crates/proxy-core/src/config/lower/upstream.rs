@@ -64,10 +64,13 @@ impl Lower<'_> {
                 "keepalive_requests" => {
                     upstream.keepalive_requests = number().unwrap_or(KEEPALIVE_REQUESTS);
                 }
+                // Who is asked is `resolver`'s to say.
+                "resolver" | "resolver_timeout" => {}
                 "keepalive_time" => set(&mut upstream.keepalive_time_ms, millis(line)),
                 _ => balance.take(self, line),
             }
         }
+        self.ask_by(block, &mut upstream);
         balance.finish(self, directive, &mut upstream);
         if !has_server_line {
             let message = format!("no servers are inside upstream \"{name}\"");
@@ -171,6 +174,7 @@ fn server(host: &str, port: u16) -> UpstreamServer {
         max_conns: 0,
         load: None,
         is_watched: false,
+        resolver: None,
         backup: false,
         down: false,
     }

@@ -15,6 +15,7 @@ mod location;
 mod log;
 mod map;
 mod pass;
+mod resolver;
 mod rewrite;
 mod template;
 mod upstream;
@@ -48,6 +49,7 @@ pub use pass::{
     IgnoredFields, NextConditions, NextUpstream, PassUrl, ProxyPass, ProxyRedirect, ProxyTimeouts,
     Sending, SetHeader, Steering,
 };
+pub use resolver::{MadePlace, Resolver, Resolving};
 pub use rewrite::{FileTest, Program, Rewrite, Step, Telling, Test, Then};
 pub use template::{Part, Template};
 pub use upstream::{Method, Upstream, UpstreamServer};
@@ -117,7 +119,8 @@ impl Config {
                     let params = pass.fastcgi().into_iter().flat_map(|to| to.params.iter());
                     let changes = pass.changes.iter().flat_map(|changes| changes.templates());
                     let texts = pass.redirects.iter().flat_map(ProxyRedirect::templates);
-                    let texts = texts.chain(pass.url.by_variables.as_deref());
+                    let texts =
+                        texts.chain(pass.url.by_variables.as_deref().map(|made| &made.text));
                     let texts = texts.chain(params.map(|param| &param.value)).chain(changes);
                     pass.set_headers.iter().map(|field| &field.value).chain(texts).any(in_template)
                 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Changes, Expression, FastCgi, MINUTE_MS, Scheme, Shared, Template};
+use super::{Changes, Expression, FastCgi, MINUTE_MS, MadePlace, Scheme, Shared, Template};
 
 /// nginx: `proxy_pass` and what belongs to it.
 #[derive(Clone, Debug)]
@@ -115,7 +115,7 @@ pub struct PassUrl {
     pub port: Vec<u8>,
     /// The whole where variables make it for each request; then there is no more of it, and the
     /// pass's group is none.
-    pub by_variables: Option<Arc<Template>>,
+    pub by_variables: Option<Arc<MadePlace>>,
     /// URI part: the matched prefix is replaced by it. `None` passes the raw request target.
     pub uri: Option<Vec<u8>>,
     /// How the upstream is spoken to.

@@ -1,6 +1,8 @@
 //! Groups of servers.
 
-use super::Template;
+use std::sync::Arc;
+
+use super::{Resolver, Template};
 use crate::upstream::address::Address;
 use crate::upstream::balance::Load;
 use crate::upstream::points::Points;
@@ -93,6 +95,8 @@ pub struct UpstreamServer {
     pub load: Option<Load>,
     /// nginx: `resolve`: the name is looked up again from time to time.
     pub is_watched: bool,
+    /// Who is asked for the name then; the system where the file names nobody.
+    pub resolver: Option<Arc<Resolver>>,
     /// nginx: `backup`.
     pub backup: bool,
     /// nginx: `down`.
@@ -113,6 +117,7 @@ impl Upstream {
             max_conns: 0,
             load: None,
             is_watched: false,
+            resolver: None,
             backup: false,
             down: false,
         };

@@ -1,10 +1,13 @@
 //! Look-ahead in the places where it can be had in linear time: `^/(?!api|admin)`,
-//! `^/(?!wiki/).*\.js$`, `/\.(?!well-known)`.
+//! `^/(?!wiki/).*\.js$`, `/\.(?!well-known).*`.
 //!
 //! Owns: which texts those are, and how they match. The text is taken apart at its look-aheads,
 //! which stand outside of groups and alternatives. What is before them has one length, so that
 //! from each place there is one end of it, where they and the rest are looked at. That is done
-//! once, behind `^`, or at every place, for as many bytes as the rest can have.
+//! once, behind `^`, or at every place, for as many bytes as it takes to see whether the rest is
+//! there: `.*` at its end is nothing to wait for.
+
+use std::borrow::Cow;
 
 use regex_automata::meta::Regex;
 use regex_automata::util::primitives::NonMaxUsize;
@@ -118,18 +121,30 @@ impl Text<'_> {
         if most != Some(least) {
             return Err(LOOK_AROUND.to_owned());
         }
-        let checked = |text: String| {
-            let most = super::lengths(&text)?.1;
-            match is_first || most.is_some_and(|most| most <= REST_BYTES_MAX) {
-                true => super::compile(&text, is_caseless),
+        let checked = |text: &str, made: &str| {
+            let most = || super::lengths(&translate(&decisive(text), at_end)?);
+            match is_first || most()?.1.is_some_and(|most| most <= REST_BYTES_MAX) {
+                true => super::compile(made, is_caseless),
                 false => Err(LOOK_AROUND.to_owned()),
             }
         };
-        let looks = self.looks.iter().map(|(text, is_not)| Ok((checked(made(text)?)?, *is_not)));
+        let looks =
+            self.looks.iter().map(|(text, is_not)| Ok((checked(text, &made(text)?)?, *is_not)));
         let looks = looks.collect::<Result<Vec<_>, String>>()?;
         let before = super::compile(&before, is_caseless)?;
-        Ok(Ahead { before, looks, behind: checked(behind)?, is_first })
+        Ok(Ahead { before, looks, behind: checked(self.behind, &behind)?, is_first })
     }
+}
+
+/// What of a text decides whether it is found: a search that asks no more ends there.
+fn decisive(text: &str) -> Cow<'_, str> {
+    const ENDS: [(&str, &str); 4] = [("(.*)", ""), (".*", ""), ("(.+)", "."), (".+", ".")];
+    let without = |(end, least): (&str, &str)| {
+        let before = text.strip_suffix(end).filter(|before| !before.ends_with('\\'))?;
+        let is_whole = outer(text, &|rest| rest == end || rest.starts_with('|'));
+        (is_whole == Some(before.len())).then(|| format!("{before}{least}").into())
+    };
+    ENDS.into_iter().find_map(without).unwrap_or(text.into())
 }
 
 impl Ahead {

@@ -95,7 +95,6 @@ fn addresses_are_groups_or_have_a_port() {
     refused("php", "no port in upstream \"php\"");
     refused("a:b", "invalid port in upstream \"a:b\"");
     refused("unix:", "no path in the unix domain socket in upstream \"unix:\"");
-    refused("$app", "variables in \"fastcgi_pass\" are not supported yet");
 }
 
 #[test]

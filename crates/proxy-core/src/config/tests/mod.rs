@@ -13,6 +13,7 @@ mod guards;
 mod locations;
 mod maps;
 mod mirrors;
+mod resolvers;
 mod rewrites;
 mod servers;
 mod upstreams;
