@@ -99,7 +99,7 @@ fn by_reason(out: &mut String, has: impl Fn(Class) -> bool) {
 
 fn sorted(is_wanted: impl Fn(&Row) -> bool) -> Vec<&'static Row> {
     let mut found: Vec<&'static Row> = rows().filter(|row| is_wanted(row)).collect();
-    found.sort_unstable_by_key(|row| row.name);
+    found.sort_by_key(|row| row.name);
     found
 }
 
