@@ -238,7 +238,12 @@ impl Net for Network {
         Ok(())
     }
 
-    fn dial(&mut self, address: &Address, token: Token) -> Result<End, DialFault> {
+    fn dial(
+        &mut self,
+        address: &Address,
+        _: Option<SocketAddr>,
+        token: Token,
+    ) -> Result<End, DialFault> {
         let connect = match self.door {
             Door::Open => Connect::Soon(Ok(())),
             Door::Refuses => Connect::Soon(Err(CONNECTION_REFUSED)),
