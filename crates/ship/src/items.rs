@@ -3,6 +3,8 @@
 //! Owns the answer's shape: `{"errors":true,"items":[{"create":{"status":201,…}},…]}`. However long
 //! the answer is, only what was not taken is remembered. Pure; fed with pieces of any size.
 
+use crate::told;
+
 /// Objects and arrays within each other, at most.
 const DEPTH_MAX: usize = 60;
 /// Longest text that is looked at.
@@ -188,7 +190,7 @@ impl Items {
                 let text = std::str::from_utf8(&self.text).unwrap_or_default();
                 self.status = text.parse().unwrap_or(0);
             }
-            Key::Error | Key::Words if self.failed.len() < WORDS_MAX => {
+            Key::Error | Key::Words if self.has_room_for_words() => {
                 let between = if self.words.is_empty() { "" } else { ": " };
                 self.words.push_str(between);
                 self.words.push_str(&String::from_utf8_lossy(&self.text));
@@ -197,10 +199,15 @@ impl Items {
         }
     }
 
+    /// Whoever says many things of an item is not listened to for ever.
+    fn has_room_for_words(&self) -> bool {
+        self.failed.len() < WORDS_MAX && self.words.len() < 2 * TEXT_BYTES_MAX
+    }
+
     fn item_is_over(&mut self) {
         // 409: it is there already, from an earlier delivery.
         if !(200..300).contains(&self.status) && self.status != 409 {
-            let words = std::mem::take(&mut self.words);
+            let words = told::short(&std::mem::take(&mut self.words));
             self.failed.push(Item { number: self.count, status: self.status, words });
         }
         self.count += 1;
@@ -210,6 +217,19 @@ impl Items {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_of_an_item_is_one_short_line_however_much_it_is() {
+        let mut items = Items::new();
+        items.feed(b"{\"items\":[{\"create\":{\"status\":400,\"error\":{");
+        for _ in 0..100_000 {
+            items.feed(b"\"reason\":\"a line\nand a \x06\",");
+            assert!(items.words.len() <= 3 * TEXT_BYTES_MAX, "{} bytes", items.words.len());
+        }
+        items.feed(b"\"type\":\"x\"}}}]}");
+        assert!(items.is_whole(1));
+        assert!(!items.failed[0].words.contains(char::is_control), "{:?}", items.failed[0].words);
+    }
 
     /// What failed, read in pieces of every size.
     fn check(answer: &str, count: usize, expected: Option<&[(usize, u16, &str)]>) {
