@@ -188,7 +188,7 @@ impl Fault {
             Fault::FileUnreadable(_) => 26,
             Fault::NoUrl => 27,
             Fault::NoResolver => 28,
-            Fault::Name(_) => 29,
+            Fault::Name(_) => 31,
         }
     }
 

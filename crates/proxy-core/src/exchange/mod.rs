@@ -33,6 +33,7 @@ mod link;
 mod mirror;
 mod pace;
 mod part;
+mod phase;
 mod redirect;
 mod sub;
 #[cfg(test)]
@@ -41,12 +42,12 @@ mod upstream;
 
 use http1::{BodyReader, Reject, RequestHead};
 
-use crate::clock::{Millis, Moment};
+use crate::clock::Moment;
 use crate::config::model::{Handler, Location, ProxyPass};
 use crate::downstream::{ClientNext, Downstream};
 use crate::fault::{Fault, UpstreamFault};
 use crate::generation::At;
-use crate::phases::{Content, Stage};
+use crate::phases::Content;
 use crate::request::{ClientInfo, Request};
 use crate::response::Context;
 use crate::upstream::address::Address;
@@ -54,8 +55,8 @@ use crate::upstream::call::{Attempts, Call};
 use crate::upstream::wire::Wire;
 use crate::variables::View;
 pub use file::Sending;
-
 pub use mirror::Mirror;
+use phase::Phase;
 pub use sub::Aside;
 
 /// The two sides of an exchange.
@@ -99,41 +100,6 @@ pub enum Action {
     Mirror,
     /// Have the name looked up that [`Exchange::name_wanted`] tells.
     Resolve,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Nothing is decided yet.
-    Starting,
-    /// Its turn, or its refusal, is waited for.
-    Pausing {
-        until_ms: Millis,
-        then: Stage,
-    },
-    /// A body is held until all of it is there.
-    Gathering {
-        is_for_mirrors: bool,
-    },
-    /// The name of the server is looked up.
-    Resolving {
-        until_ms: Millis,
-    },
-    /// A connection to a server is looked for.
-    Connecting,
-    /// Request and answer pass.
-    Exchanging,
-    /// Bytes pass both ways; what has ended of the two.
-    Tunnel {
-        client_ended: bool,
-        upstream_ended: bool,
-    },
-    /// The answer's head is out, and its content is sent out of a file.
-    Sending,
-    /// The answer is out; the rest of the request is read away until then.
-    Discarding {
-        until_ms: Millis,
-    },
-    Complete,
 }
 
 /// One request's life.
