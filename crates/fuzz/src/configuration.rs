@@ -156,9 +156,11 @@ fn check_location(config: &Config, server: &Server, location: &Location) {
 fn check_level(server: &Server, level: &Locations) {
     let Locations { exact, prefixes, expressions } = level;
     assert!(expressions.iter().all(|(_, index)| *index < server.locations.len()));
-    let all = exact.iter().chain(prefixes.iter().map(|(path, index)| (path, index)));
-    for (path, index) in all {
+    for (path, index) in exact {
         assert!(*index < server.locations.len(), "{path:?} leads nowhere");
     }
-    assert!(prefixes.is_sorted_by(|one, next| one.0.len() >= next.0.len()), "longest first");
+    for (path, index) in prefixes.iter() {
+        assert!(index < server.locations.len(), "{path:?} leads nowhere");
+        assert_eq!(prefixes.longest(path), Some(index), "{path:?} is the longest of its own");
+    }
 }

@@ -38,6 +38,11 @@ impl Prefixes {
         self.0.get(found).map(|prefix| prefix.value)
     }
 
+    /// All of them with what they lead to, in the order of their bytes.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], usize)> {
+        self.0.iter().map(|prefix| (prefix.text.as_slice(), prefix.value))
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
