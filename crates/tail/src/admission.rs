@@ -10,7 +10,9 @@ use crate::fs::{Fault, FileId, Fs, Handle, Probe};
 use crate::look::{Scene, is_at_end};
 use crate::position::{HEAD_BYTES_MAX, Position};
 use crate::report::Notice;
-use crate::rotation::{Decision, Likeness, Situation, Snapshot, admit, is_same_text, sort_by_age};
+use crate::rotation::{
+    Decision, Likeness, SAME_TEXT_BYTES_MIN, Situation, Snapshot, admit, is_same_text, sort_by_age,
+};
 use crate::stream::{GENERATIONS_MAX, Generation, Look, Stream, same_file};
 use crate::unpack::UNPACKS;
 
@@ -170,7 +172,9 @@ impl Stream {
                 return Some(Decision::Later);
             }
         }
-        let proves = newest.is_some_and(|newest| newest.written.proves_something());
+        // The first bytes of a first line may well be those of every file.
+        let is_long = |one: &Generation| one.written.frontier >= SAME_TEXT_BYTES_MIN;
+        let proves = newest.is_some_and(|one| is_long(one) && one.written.proves_something());
         match admit(situation, likeness_seen) {
             Decision::Later if !proves => Some(Decision::Later),
             Decision::Later | Decision::Foreign if self.may_be_needed(fs, file, probe)? => {

@@ -8,8 +8,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
+use crate::content::{likeness, open_same};
 use crate::engine::Engine;
-use crate::fs::FileId;
+use crate::fs::{FileId, Fs};
+use crate::position::Position;
+use crate::rotation::Likeness;
 use crate::stream::{Closeness, Stream, same_file};
 
 /// Paths found by a pattern that are remembered although their files are gone.
@@ -97,8 +100,10 @@ impl Engine {
         self.streams.get(at).is_some_and(|stream| stream.has(id)).then_some(at)
     }
 
-    /// What another stream remembers of a file that is gone is what `at` knows of it from now on.
-    pub(crate) fn take_back(&mut self, at: usize, id: FileId) {
+    /// What another stream remembers of a file that is gone is what `at` knows of it from now on, if
+    /// that is what is at `path`: without a time of birth its content has to say so, for its number
+    /// may have been given to another file.
+    pub(crate) fn take_back(&mut self, fs: &mut dyn Fs, at: usize, path: &Path, id: FileId) {
         let from = self.finder.index.owners.get(&(id.ino, id.born_ns)).copied();
         let Some(from) = from.filter(|from| *from != at && *from < self.streams.len()) else {
             return;
@@ -106,6 +111,9 @@ impl Engine {
         let gone = &mut self.streams[from].gone;
         let is_it = |known: &Known| !known.foreign && same_file(known.position.id, id);
         let Some(place) = gone.iter().position(is_it) else { return };
+        if id.born_ns == 0 && !is_content_of(fs, path, id, &gone[place].position) {
+            return;
+        }
         let known = gone.remove(place);
         self.streams[at].closed.push(known);
         self.note_changed(from);
@@ -226,4 +234,12 @@ impl Engine {
         self.dirty = places(|stream| stream.dirty).collect();
         self.unsaved = places(|stream| stream.unsaved).collect();
     }
+}
+
+/// Whether all that was read of a file is in what is at a path.
+fn is_content_of(fs: &mut dyn Fs, path: &Path, id: FileId, position: &Position) -> bool {
+    let Ok(file) = open_same(fs, path, id) else { return false };
+    let alike = likeness(fs, file, position);
+    fs.close(file);
+    position.proves_something() && alike == Some(Likeness::Copy)
 }

@@ -165,7 +165,7 @@ impl Engine {
                     // What is known of it is not forgotten on a suspicion.
                     None => return Look::Again,
                 },
-                None if probe.id.born_ns != 0 => self.take_back(at, probe.id),
+                None if probe.id.born_ns != 0 => self.take_back(fs, at, path, probe.id),
                 None => {}
             }
         }
@@ -252,7 +252,8 @@ impl Engine {
         }
         let Some(other) = self.owner_of(live.id).filter(|other| *other != at) else {
             // It may have been moved away from another path before it came to this one.
-            self.take_back(at, live.id);
+            let path = self.streams[at].path.clone();
+            self.take_back(fs, at, &path, live.id);
             return Owner::This;
         };
         let theirs = fs.probe_path(&self.streams[other].path).map(|theirs| theirs.id);

@@ -240,3 +240,36 @@ fn a_second_name_without_a_number_does_not_hide_the_age_of_a_file() {
     desk.settle(10_000);
     assert_eq!(desk.output(), "two\nthree\nfour\n");
 }
+
+#[test]
+fn a_number_that_another_paths_gone_file_had_does_not_make_a_new_file_that_one() {
+    for (is_looked_at, is_moved, text) in [
+        (false, false, "two, which is longer\n"),
+        (true, true, "two\n"),
+        (true, true, "2\n"),
+        (false, true, "2\n"),
+        (true, false, "2\n"),
+    ] {
+        let mut desk = Desk::new(&[LOG, OTHER]);
+        desk.disk.has_no_births = true;
+        desk.append(LOG, "one\n");
+        desk.settle(0);
+        desk.restart();
+        desk.rename(LOG, "/elsewhere/app.log");
+        desk.settle(2000);
+        desk.replace_as("/elsewhere/app.log", OTHER);
+        if is_looked_at {
+            desk.settle(4000);
+        }
+        desk.append(OTHER, text);
+        if is_moved {
+            desk.rename(OTHER, &format!("{OTHER}.1"));
+            desk.append(OTHER, "three\n");
+        }
+        for second in 3..20 {
+            desk.settle(second * 2000);
+        }
+        let moved = if is_moved { "three\n" } else { "" };
+        assert_eq!(desk.output(), format!("{text}{moved}"), "{is_looked_at} {is_moved} {text}");
+    }
+}
