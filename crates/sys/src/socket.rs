@@ -111,7 +111,6 @@ pub fn bound(to: SocketAddr, from: SocketAddr) -> io::Result<OwnedFd> {
 /// `IP_BIND_ADDRESS_NO_PORT` of `linux/in.h`, for IPv6 too: the port is chosen with the peer known.
 /// Where that fails it is chosen at once, and each is used for one peer.
 fn bind_address_no_port(socket: &OwnedFd) {
-    use std::ffi::{c_int, c_void};
     #[expect(unsafe_code, reason = "no crate in use has this option")]
     unsafe extern "C" {
         fn setsockopt(
