@@ -11,7 +11,7 @@ use crate::look::{Scene, is_at_end};
 use crate::position::{HEAD_BYTES_MAX, Position};
 use crate::report::Notice;
 use crate::rotation::{
-    Decision, Likeness, SAME_TEXT_BYTES_MIN, Situation, Snapshot, admit, is_same_text, sort_by_age,
+    Decision, Likeness, Situation, Snapshot, admit, is_same_text, is_telling, sort_by_age,
 };
 use crate::stream::{GENERATIONS_MAX, Generation, Look, Stream, same_file};
 use crate::unpack::UNPACKS;
@@ -173,8 +173,8 @@ impl Stream {
             }
         }
         // The first bytes of a first line may well be those of every file.
-        let is_long = |one: &Generation| one.written.frontier >= SAME_TEXT_BYTES_MIN;
-        let proves = newest.is_some_and(|one| is_long(one) && one.written.proves_something());
+        let proves =
+            newest.is_some_and(|one| is_telling(&one.written) && one.written.proves_something());
         match admit(situation, likeness_seen) {
             Decision::Later if !proves => Some(Decision::Later),
             Decision::Later | Decision::Foreign if self.may_be_needed(fs, file, probe)? => {

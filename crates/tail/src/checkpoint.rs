@@ -79,6 +79,11 @@ impl Known {
         Known { delivered: true, ..Known::foreign(position) }
     }
 
+    /// Whether what is before its position was written out, and is not only none of ours.
+    pub(crate) fn is_out(&self) -> bool {
+        !self.foreign || self.delivered
+    }
+
     /// Whether all of a file was read that is as `probe` says.
     pub(crate) fn is_all_of(&self, probe: &Probe) -> bool {
         match self.left {

@@ -238,8 +238,11 @@ impl Engine {
 
 /// Whether all that was read of a file is in what is at a path.
 fn is_content_of(fs: &mut dyn Fs, path: &Path, id: FileId, position: &Position) -> bool {
+    if !position.proves_something() {
+        return false;
+    }
     let Ok(file) = open_same(fs, path, id) else { return false };
     let alike = likeness(fs, file, position);
     fs.close(file);
-    position.proves_something() && alike == Some(Likeness::Copy)
+    alike == Some(Likeness::Copy)
 }

@@ -108,8 +108,12 @@ impl Peek {
 
     /// Whether all that was compressed is what was written out of a known file.
     pub(crate) fn is_delivered_by(&self, known: &Known) -> bool {
-        let is_out = !known.foreign || known.delivered;
-        is_out && self.len.is(known.position.frontier) && self.fits(&known.position)
+        known.is_out() && self.is_all_of(&known.position)
+    }
+
+    /// Whether as many bytes were compressed as a position has before it, and they may be those.
+    fn is_all_of(&self, position: &Position) -> bool {
+        self.len.is(position.frontier) && self.fits(position)
     }
 
     /// Looks at an open compressed file.
@@ -209,7 +213,7 @@ impl Stream {
                 let (known, found) = one;
                 let position = known.position;
                 let fits = |peek: &Peek, is_made: bool| match is_exact {
-                    true => peek.fits(&position) && peek.len.is(position.frontier),
+                    true => peek.is_all_of(&position),
                     false => {
                         !is_made
                             && peek.fits(&position)
@@ -367,13 +371,10 @@ impl Stream {
         if self.closed.iter().find(is_this).is_some_and(|known| known.delivered || !is_rest) {
             return Ok(Fate::Later);
         }
-        let is_out = |known: &Known| !known.foreign || known.delivered;
-        let is_all = |known: &&Known| {
-            let fits = peek.fits(&known.position) && peek.len.is(known.position.frontier);
-            fits && (is_out(known) || !is_rest)
-        };
+        let is_all =
+            |known: &&Known| peek.is_all_of(&known.position) && (known.is_out() || !is_rest);
         if let Some(known) = self.closed.iter().chain(&self.gone).find(is_all) {
-            let delivered = is_out(known);
+            let delivered = known.is_out();
             return Ok(Fate::Done(Known { delivered, ..Known::foreign(known.position) }));
         }
         if self.is_of_open(fs, snapshot, path, peek, situation)? {
@@ -433,9 +434,8 @@ impl Stream {
 
     /// Whether all that a compressed file has was read here.
     pub(crate) fn has_delivered(&self, peek: &Peek) -> bool {
-        let open = self.generations.iter().map(|one| Known::ours(one.written));
-        open.chain(self.closed.iter().chain(&self.gone).copied())
-            .any(|known| peek.is_delivered_by(&known))
+        self.generations.iter().any(|one| peek.is_all_of(&one.written))
+            || self.closed.iter().chain(&self.gone).any(|known| peek.is_delivered_by(known))
     }
 
     /// Whether a file of this length was read to its end: of one that cannot be unpacked nothing

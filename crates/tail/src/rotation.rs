@@ -18,7 +18,7 @@ use crate::unpack::UNPACKS;
 
 /// A copy that took the place of its original is told from the same text written anew by having
 /// at least so much of it, and so are one path's lines from another one's.
-pub(crate) const SAME_TEXT_BYTES_MIN: u64 = 32;
+const SAME_TEXT_BYTES_MIN: u64 = 32;
 
 /// The state of the path in the moment the strays were seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +78,12 @@ pub fn admit(situation: Situation, likeness: Likeness) -> Decision {
 /// that took its place, and not the same text written anew: a line or two may well be the same.
 pub fn is_same_text(old: &Position, size: u64) -> bool {
     old.proves_something()
-        && (old.frontier >= HEAD_BYTES_MAX as u64
-            || old.frontier >= SAME_TEXT_BYTES_MIN && size > old.frontier)
+        && (old.frontier >= HEAD_BYTES_MAX as u64 || is_telling(old) && size > old.frontier)
+}
+
+/// Whether more was read of a file than the line or two that any two files may have in common.
+pub(crate) fn is_telling(position: &Position) -> bool {
+    position.frontier >= SAME_TEXT_BYTES_MIN
 }
 
 /// Orders strays as they were written, the oldest first. `known` are the paths of files that are

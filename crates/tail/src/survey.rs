@@ -16,7 +16,7 @@ use crate::look::{Paths, Scene};
 use crate::packed::{Peek, is_packed_from};
 use crate::position::Position;
 use crate::report::Notice;
-use crate::rotation::{SAME_TEXT_BYTES_MIN, Snapshot};
+use crate::rotation::{Snapshot, is_telling};
 use crate::stream::{Closeness, Generation, Look, Stream, same_file};
 use crate::unpack::UNPACKS;
 
@@ -319,11 +319,11 @@ impl Engine {
         at: usize,
         (path, probe): (&Path, &Probe),
     ) -> Result<(), Moving> {
-        let owner = self.owner_of(probe.id);
-        let Some(peek) = Peek::of(fs, path, probe).filter(|_| owner.is_none_or(|one| one == at))
-        else {
+        // Who reads alone has nobody to ask, and what is another path's is not looked into.
+        if self.streams.len() == 1 || self.owner_of(probe.id).is_some_and(|one| one != at) {
             return Ok(());
-        };
+        }
+        let Some(peek) = Peek::of(fs, path, probe) else { return Ok(()) };
         // What this path has read itself it knows better.
         if self.streams[at].has_delivered(&peek) {
             return Ok(());
@@ -350,9 +350,7 @@ impl Engine {
         peek: &Peek,
     ) -> Result<Option<Position>, Moving> {
         let stream = &mut self.streams[from];
-        // A line or two may well be the same in the files of two paths.
-        let is_long = |known: &Known| known.position.frontier >= SAME_TEXT_BYTES_MIN;
-        let is_all = |known: &Known| is_long(known) && peek.is_delivered_by(known);
+        let is_all = |known: &Known| is_telling(&known.position) && peek.is_delivered_by(known);
         if let Some(place) = stream.gone.iter().position(is_all) {
             return Ok(Some(stream.gone.remove(place).position));
         }
