@@ -422,7 +422,17 @@ impl World {
         self.disk.append(to, &part);
         self.touched.push(with_ending(&packing.path));
         if let Some(done) = self.packing.take_if(|packing| packing.bytes.is_empty()) {
-            trace(|| format!("  packed {} {}", done.path.display(), done.file));
+            trace(|| {
+                let n = |f: usize| self.disk.inodes[f].number;
+                format!(
+                    "  packed {} {} number {} to {} number {}",
+                    done.path.display(),
+                    done.file,
+                    n(done.file),
+                    to,
+                    n(to)
+                )
+            });
             self.disk.inodes[to].written_ns = self.disk.inodes[done.file].written_ns;
             self.packed.insert(to, (self.disk.inodes[done.file].data.len() as u64, done.file));
             // Whoever removes what was delivered may have been faster.

@@ -87,6 +87,15 @@ impl Disk {
     }
 
     /// The file that a path leads to.
+    /// The files that have a text, names or not.
+    pub(crate) fn files_with(&self, text: &[u8]) -> Vec<usize> {
+        let has = |file: &usize| {
+            let data = &self.inodes[*file].data;
+            memchr::memmem::find(data, text).is_some()
+        };
+        (0..self.inodes.len()).filter(has).collect()
+    }
+
     pub(crate) fn lookup(&self, path: &Path) -> Option<usize> {
         self.names.get(&self.resolve(path)).copied()
     }

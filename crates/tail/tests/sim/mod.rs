@@ -23,12 +23,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use crate::checkpoint::Known;
 use crate::engine::{Engine, FILES_MAX, Options, Outcome, ROTATED};
 use crate::format::{Format, JsonLines};
 use crate::multiline::Multiline;
 use crate::pattern::is_pattern;
 use crate::planted::Bug;
 use crate::position::GUARD_BYTES_MAX;
+use crate::stream::Stream;
 use actors::Odd;
 use disk::Disk;
 use prng::Prng;
@@ -266,6 +268,7 @@ impl Run {
         let wake = engine.turn(&mut hands, &mut sink, self.now_ms, budget);
         let notices = engine.take_notices();
         trace(|| format!("turn at {}: {wake:?} {notices:?}", self.now_ms));
+        engine.streams.iter().for_each(|stream| trace(|| files_of(stream)));
         self.check_frontiers(engine)?;
         if let Some(breach) = self.world.borrow_mut().output.breach.take() {
             return Err(breach);
@@ -506,15 +509,35 @@ impl Run {
             for number in 0..writer.lines {
                 let one = (writer.number, number);
                 if !world.delivered.contains(&one) && !self.forgiven.contains(&one) {
+                    let begin = format!("w{} {number:06} ", writer.number);
                     return Err(format!(
-                        "writer {} ({:?}): line {number} of {} lost",
-                        writer.number, writer.style, writer.lines
+                        "writer {} ({:?}): line {number} of {} lost, it was in {:?}",
+                        writer.number,
+                        writer.style,
+                        writer.lines,
+                        world.disk.files_with(begin.as_bytes()),
                     ));
                 }
             }
         }
         Ok(())
     }
+}
+
+/// What a stream knows of its files: numbers and frontiers.
+fn files_of(stream: &Stream) -> String {
+    let open = stream.generations.iter().map(|one| (one.id().ino, one.written.frontier));
+    let known = |known: &Known| {
+        let kind = if known.foreign { " foreign" } else { "" };
+        format!("{}:{}{kind}", known.position.id.ino, known.position.frontier)
+    };
+    let closed: Vec<_> = stream.closed.iter().map(known).collect();
+    let gone: Vec<_> = stream.gone.iter().map(known).collect();
+    format!(
+        "  {} open {:?} closed {closed:?} gone {gone:?}",
+        stream.path.display(),
+        open.collect::<Vec<_>>()
+    )
 }
 
 /// Lines with their ends, and what follows the last one.
