@@ -374,6 +374,7 @@ impl Engine {
         let generations = &mut self.streams[at].generations;
         let one = generations.iter_mut().find(|one| one.id() == pending.id)?;
         move_over(one, &self.buf[..end], count, last.map(|last| count - last - 1), now_ms);
+        one.written.look_ahead(&self.buf[end..pending.to]);
         Some(End { key: pending.key, source: one.source(), resume: one.resume })
     }
 

@@ -110,6 +110,17 @@ impl Position {
         self.guard = Sum::of(&[0; GUARD_BYTES_MAX]);
     }
 
+    /// Takes bytes that were read behind the frontier into what the file is known by: of a few that
+    /// are safe another file may well have the same.
+    pub(crate) fn look_ahead(&mut self, behind: &[u8]) {
+        let known = u64::from(self.head.len).saturating_sub(self.frontier) as usize;
+        let is_next = self.frontier <= u64::from(self.head.len);
+        let end = behind.len().min(known + HEAD_BYTES_MAX - self.head.bytes());
+        if let Some(fresh) = behind.get(known..end).filter(|_| is_next) {
+            self.head = self.head.extended(fresh);
+        }
+    }
+
     /// Moves the frontier over the end of `seen`: the guard's bytes as far as they are before the
     /// frontier, then the `count` bytes that became safe.
     pub fn advance(&mut self, seen: &[u8], count: usize) {
@@ -198,6 +209,26 @@ mod tests {
             let head_len = (10 + count).clamp(30, HEAD_BYTES_MAX);
             assert_eq!(position.head, Sum::of(&all[..head_len]), "{count}");
         }
+    }
+
+    #[test]
+    fn what_was_read_behind_the_frontier_is_part_of_the_head_once() {
+        let all = bytes(2000);
+        let check = |steps: &[usize], ahead: usize, expected: usize| {
+            let mut position = at(&all, steps);
+            let from = position.frontier as usize;
+            position.look_ahead(&all[from..from + ahead]);
+            position.look_ahead(&all[from..from + ahead / 2]);
+            assert_eq!(position.head, Sum::of(&all[..expected]), "{steps:?} {ahead}");
+            position.advance(&all[position.guard_start() as usize..from + 1], 1);
+            assert_eq!(position.head, Sum::of(&all[..expected.max(from + 1).min(1024)]));
+        };
+        check(&[4], 0, 4);
+        check(&[4], 100, 104);
+        check(&[4], 1500, 1024);
+        check(&[1000], 24, 1024);
+        check(&[1000], 25, 1024);
+        check(&[1100], 25, 1024);
     }
 
     #[test]

@@ -296,3 +296,29 @@ fn what_was_acknowledged_of_a_copy_is_not_taken_back_by_another_look_after_the_c
     output.sort();
     assert_eq!(output, ["another", "two"]);
 }
+
+#[test]
+fn copies_that_begin_alike_are_told_apart_while_the_output_is_blocked_in_a_first_line() {
+    // What was taken by then is too little to know a file by.
+    for taken in [1, 4, 20] {
+        let mut desk = Desk::new(&[LOG]);
+        let text = |number: u32| {
+            let line = |line| format!("level=info msg=\"request {number} {line} was answered\"\n");
+            (0..10).map(line).collect::<String>()
+        };
+        desk.sink.room = Some(taken);
+        desk.append(LOG, &text(0));
+        desk.settle(0);
+        for number in 1..4 {
+            desk.copy(LOG, &format!("{LOG}.{number}"));
+            desk.cut(LOG);
+            desk.append(LOG, &text(number));
+            desk.settle(u64::from(number) * 2000);
+        }
+        desk.sink.room = None;
+        desk.settle(10_000);
+        desk.settle(20_000);
+        let expected: String = (0..4).map(text).collect();
+        assert!(desk.output() == expected, "{taken}: {}", desk.output());
+    }
+}

@@ -54,6 +54,9 @@ impl File {
     }
 }
 
+/// A path, and names of files with those that they get.
+type Shift = (&'static str, &'static [(&'static str, &'static str)]);
+
 /// The disk, and what is wrong with it.
 #[derive(Debug, Default)]
 pub struct Disk {
@@ -86,6 +89,8 @@ pub struct Disk {
     pub freed: BTreeMap<usize, Vec<(u64, u64)>>,
     /// A file gets another name as soon as it was seen under the first one.
     pub rename_when_seen: Option<(&'static str, &'static str)>,
+    /// When this path is opened next, files have been renamed just now, in this order.
+    pub shift_on_open: Option<Shift>,
     /// A file whose reads fail.
     pub unreadable: Option<usize>,
     /// The next read of a file ends where it ended before; then this is all the file has.
@@ -102,6 +107,8 @@ pub struct Memory {
     pub bytes: Vec<u8>,
     /// Most it takes at once.
     pub most: usize,
+    /// What it takes before it blocks, if it does.
+    pub room: Option<usize>,
     pub fault: Option<SinkFault>,
     /// What it takes is not safe, and nothing is acknowledged unless the test says so.
     pub never_safe: bool,
@@ -332,6 +339,11 @@ impl Fs for Disk {
         if self.unopenable.is_some_and(|one| Path::new(one) == path) {
             return Err(Fault::TooManyOpen);
         }
+        let is_it = |shift: &mut Shift| Path::new(shift.0) == path;
+        for (from, to) in self.shift_on_open.take_if(is_it).map_or(&[][..], |shift| shift.1) {
+            let file = self.names.remove(Path::new(from)).unwrap();
+            self.names.insert(to.into(), file);
+        }
         let file = self.lookup(path)?;
         self.handles += 1;
         self.open.insert(self.handles, file);
@@ -446,7 +458,11 @@ impl Sink for Memory {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        let count = bytes.len().min(self.most);
+        if self.room == Some(0) {
+            return Err(SinkFault::Blocked);
+        }
+        let count = bytes.len().min(self.most).min(self.room.unwrap_or(usize::MAX));
+        self.room = self.room.map(|room| room - count);
         self.bytes.extend_from_slice(&bytes[..count]);
         self.offers.push(number);
         Ok(Taken { bytes: count, safe: !self.never_safe })
