@@ -59,8 +59,7 @@ impl Stream {
         live: Option<Probe>,
     ) -> Result<Option<Generation>, Option<Fault>> {
         if let Some(at) = self.place_of(probe.id) {
-            self.judge_open(scene.fs, at, situation);
-            return Ok(None);
+            return self.judge_open(scene.fs, at, situation).map(|()| None).ok_or(None);
         }
         let file = open_same(scene.fs, path, probe.id)?;
         if is_compressed_text(scene.fs, file) == Some(true) {
@@ -198,18 +197,27 @@ impl Stream {
         (is_copy || is_intact).then_some(is_copy)
     }
 
-    /// After a cut: a file that is open may have become the copy that was made before it.
-    pub(crate) fn judge_open(&mut self, fs: &mut dyn Fs, at: usize, situation: Situation) {
-        let Some(cut) = self.generations.last().map(|newest| newest.written) else { return };
+    /// After a cut: a file that is open may have become the copy that was made before it. `None` if
+    /// it cannot be read.
+    pub(crate) fn judge_open(
+        &mut self,
+        fs: &mut dyn Fs,
+        at: usize,
+        situation: Situation,
+    ) -> Option<()> {
+        let Some(cut) = self.generations.last().map(|newest| newest.written) else {
+            return Some(());
+        };
         let one = &mut self.generations[at];
         if situation != Situation::Cut || !cut.proves_something() || one.id() == cut.id {
-            return;
+            return Some(());
         }
         let is_intact = one.written.proves_something()
-            && likeness(fs, one.file, &one.written) != Some(Likeness::None);
-        if !is_intact && likeness(fs, one.file, &cut) == Some(Likeness::Copy) {
+            && likeness(fs, one.file, &one.written)? != Likeness::None;
+        if !is_intact && likeness(fs, one.file, &cut)? == Likeness::Copy {
             one.move_to(Position { id: one.id(), ..cut });
         }
+        Some(())
     }
 
     /// Where a file is to be read from: it may be a known one that came back as a copy.
@@ -217,7 +225,7 @@ impl Stream {
         let is_same = |known: &Known, fs: &mut dyn Fs| {
             known.position.frontier >= HEAD_BYTES_MAX as u64
                 && !known.foreign
-                && likeness(fs, file, &known.position) == Some(Likeness::Copy)
+                && surely_like(fs, file, &known.position) == Likeness::Copy
         };
         match self.gone.iter().position(|known| is_same(known, fs)) {
             Some(at) => Position { id: probe.id, ..self.gone.remove(at).position },
@@ -318,7 +326,7 @@ impl Stream {
     }
 }
 
-/// The same with some patience: a file at the path is not closed again, it may be deleted.
+/// [`likeness`] with some patience: a file at the path is not closed again, it may be deleted.
 fn surely_like(fs: &mut dyn Fs, file: Handle, known: &Position) -> Likeness {
     (0..READS_MAX).find_map(|_| likeness(fs, file, known)).unwrap_or(Likeness::None)
 }

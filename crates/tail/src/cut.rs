@@ -152,7 +152,11 @@ impl Engine {
         let (position, whole) = (live.written, live.file);
         let one = &mut stream.generations[place];
         let proves = position.proves_something();
-        let mut alike = likeness(fs, one.file, &position).filter(|_| proves);
+        let mut alike = match proves.then(|| likeness(fs, one.file, &position)) {
+            // That it cannot be read says nothing.
+            Some(None) => return true,
+            seen => seen.flatten(),
+        };
         if alike.is_none_or(|alike| alike == Likeness::None) {
             // Half a copy is like nothing but what is at the path now.
             alike = beginning_of(fs, one.file, whole);

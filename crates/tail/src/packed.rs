@@ -98,12 +98,20 @@ impl Len {
 }
 
 impl Peek {
-    /// Looks at a compressed file. `None` if it was moved or cannot be read.
-    pub(crate) fn of(fs: &mut dyn Fs, path: &Path, probe: &Probe) -> Option<Peek> {
-        let file = open_same(fs, path, probe.id).ok()?;
-        let peek = (0..PEEK_TRIES_MAX).find_map(|_| Peek::at(fs, file).ok());
+    /// Looks at a compressed file. One that was moved is missing.
+    pub(crate) fn of(fs: &mut dyn Fs, path: &Path, probe: &Probe) -> Result<Peek, Fault> {
+        let file =
+            open_same(fs, path, probe.id).map_err(|fault| fault.unwrap_or(Fault::Missing))?;
+        let peek = Peek::surely_at(fs, file);
         fs.close(file);
         peek
+    }
+
+    /// Looks at an open compressed file, with some patience where it cannot be read.
+    fn surely_at(fs: &mut dyn Fs, file: Handle) -> Result<Peek, Fault> {
+        let is_clear = |peek: &Result<Peek, Fault>| !matches!(peek, Err(Fault::Other(_)));
+        let mut peeks = (0..PEEK_TRIES_MAX).map(|_| Peek::at(fs, file));
+        peeks.find(is_clear).unwrap_or(Err(UNREAD))
     }
 
     /// Whether all that was compressed is what was written out of a known file.
@@ -251,10 +259,12 @@ impl Stream {
             Err(None | Some(Fault::TooManyOpen)) => return Err(Moving),
             Err(Some(_)) => return Ok(false),
         };
-        let is_clear = |peek: &Result<Peek, Fault>| !matches!(peek, Err(Fault::Other(_)));
-        let peek = (0..PEEK_TRIES_MAX).map(|_| Peek::at(fs, file)).find(is_clear);
+        let peek = Peek::surely_at(fs, file);
         fs.close(file);
-        Ok(peek.is_some_and(|peek| peek.map_or(true, |peek| !peek.fits(position))))
+        Ok(match peek {
+            Ok(peek) => !peek.fits(position),
+            Err(fault) => !matches!(fault, Fault::Other(_)),
+        })
     }
 
     /// Compressed files that nothing accounts for: those with a rotated name, and after a restart
@@ -415,20 +425,23 @@ impl Stream {
             let is_other = one.packed.is_none() && Some(one.id()) != live;
             let is_live = Some(one.id()) == self.live;
             if is_other && peek.is_like(fs, one.file, is_live).ok_or(None)? {
-                self.judge_open(fs, at, situation);
-                return Ok(true);
+                return self.judge_open(fs, at, situation).map(|()| true).ok_or(None);
             }
         }
-        match fs.open(&plain_path(path).unwrap_or_default()) {
+        let plain = plain_path(path).unwrap_or_default();
+        let opened = match snapshot.plain_of(path) {
+            // Names go on while this is judged: another file may have that one by now.
+            Some((_, probe)) => open_same(fs, &plain, probe.id),
+            None => fs.open(&plain).map_err(Some),
+        };
+        match opened {
             Ok(file) => {
                 let is_like = peek.is_like(fs, file, false);
                 fs.close(file);
                 Ok(is_like.ok_or(None)? || peek.is_nuls())
             }
-            Err(Fault::TooManyOpen) => Err(None),
-            // It goes away when all of it is compressed.
-            Err(Fault::Missing) if snapshot.plain_of(path).is_some() => Err(None),
-            Err(_) => Ok(false),
+            Err(None | Some(Fault::TooManyOpen)) => Err(None),
+            Err(Some(_)) => Ok(false),
         }
     }
 
@@ -447,7 +460,7 @@ impl Stream {
     }
 
     /// A compressed file cannot be judged: whether that may pass.
-    fn may_pass(&mut self, now_ms: u64) -> bool {
+    pub(crate) fn may_pass(&mut self, now_ms: u64) -> bool {
         let (since_ms, count) = self.packed_failing.unwrap_or((now_ms, 0));
         self.packed_failing = Some((since_ms, count.saturating_add(1)));
         let may_pass = !lasts(self.packed_failing, now_ms);
@@ -487,7 +500,7 @@ pub(crate) fn is_packed_from(
     plain: Handle,
 ) -> bool {
     let Ok(size) = fs.probe(plain).map(|plain| plain.size) else { return false };
-    let peek = Peek::of(fs, path, probe).filter(|peek| size > 0 && peek.len.is(size));
+    let peek = Peek::of(fs, path, probe).ok().filter(|peek| size > 0 && peek.len.is(size));
     let is_like = |peek: Peek| (0..PEEK_TRIES_MAX).find_map(|_| peek.is_like(fs, plain, false));
     peek.and_then(is_like) == Some(true)
 }

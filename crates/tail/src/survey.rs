@@ -169,12 +169,11 @@ impl Engine {
                 None => {}
             }
         }
-        if self.account_for_packed(fs, at, &snapshot).is_err() {
+        if self.account_for_packed(fs, at, &snapshot, now_ms).is_err() {
             return Look::Again;
         }
-        snapshot
-            .packed
-            .retain(|(_, probe)| self.owner_of(probe.id).is_none_or(|other| other == at));
+        let Ok(theirs) = self.packed_of_others(fs, at, &snapshot) else { return Look::Again };
+        snapshot.packed.retain(|(_, probe)| !theirs.contains(&probe.id));
         let stream = &self.streams[at];
         let is_there = |one: &&Generation| snapshot.live.is_some_and(|live| live.id == one.id());
         let live = stream.live_generation().filter(is_there);
@@ -279,6 +278,7 @@ impl Engine {
         fs: &mut dyn Fs,
         at: usize,
         snapshot: &Snapshot,
+        now_ms: u64,
     ) -> Result<(), Moving> {
         let is_stray = |(_, probe): &&(PathBuf, Probe)| !self.streams[at].has(probe.id);
         let strays: Vec<_> = snapshot.packed.iter().filter(is_stray).collect();
@@ -287,9 +287,31 @@ impl Engine {
         }
         self.move_open_over(fs, at, &strays);
         for (path, probe) in strays {
-            self.take_over_delivered(fs, at, (path, probe))?;
+            self.take_over_delivered(fs, at, (path, probe), now_ms)?;
         }
         Ok(())
+    }
+
+    /// The compressed files of a snapshot that other paths have. Without a time of birth a number alone
+    /// does not make one theirs: it may have been given to it since.
+    fn packed_of_others(
+        &self,
+        fs: &mut dyn Fs,
+        at: usize,
+        snapshot: &Snapshot,
+    ) -> Result<Vec<FileId>, Moving> {
+        let mut theirs = Vec::new();
+        for id in snapshot.packed.iter().map(|(_, probe)| probe.id) {
+            let Some(other) = self.owner_of(id).filter(|other| *other != at) else { continue };
+            let stream = &self.streams[other];
+            let known = stream.closed.iter().find(|known| same_file(known.position.id, id));
+            let is_another = match known.filter(|_| stream.place_of(id).is_none()) {
+                Some(known) => stream.is_renumbered_packed(fs, snapshot, known)?,
+                None => false,
+            };
+            theirs.extend((!is_another).then_some(id));
+        }
+        Ok(theirs)
     }
 
     /// What a file of another path was compressed to, which is open and has no name any more, may be
@@ -318,12 +340,18 @@ impl Engine {
         fs: &mut dyn Fs,
         at: usize,
         (path, probe): (&Path, &Probe),
+        now_ms: u64,
     ) -> Result<(), Moving> {
         // Who reads alone has nobody to ask, and what is another path's is not looked into.
         if self.streams.len() == 1 || self.owner_of(probe.id).is_some_and(|one| one != at) {
             return Ok(());
         }
-        let Some(peek) = Peek::of(fs, path, probe) else { return Ok(()) };
+        let peek = match Peek::of(fs, path, probe) {
+            Ok(peek) => peek,
+            Err(Fault::Denied | Fault::Damaged | Fault::Packed) => return Ok(()),
+            Err(_) if self.streams[at].may_pass(now_ms) => return Err(Moving),
+            Err(_) => return Ok(()),
+        };
         // What this path has read itself it knows better.
         if self.streams[at].has_delivered(&peek) {
             return Ok(());

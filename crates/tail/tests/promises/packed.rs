@@ -1,6 +1,7 @@
 //! Rotated files that were compressed.
 
 use tail::engine::Options;
+use tail::fs::SinkFault;
 use tail::reclaim::Reclaim;
 use tail::report::Notice;
 
@@ -371,4 +372,52 @@ fn what_was_removed_as_delivered_under_a_compressors_hands_is_not_read_again() {
     desk.restart();
     desk.settle(200_000);
     assert_eq!(desk.output(), "");
+}
+
+#[test]
+fn what_is_being_compressed_is_compared_with_the_file_that_had_the_name_when_it_was_seen() {
+    let mut desk = Desk::new(&[LOG]);
+    let text = lines(1, 100);
+    desk.append(LOG, &text);
+    desk.settle(0);
+    desk.rename(LOG, "/log/app.log.1");
+    desk.append(LOG, "two\n");
+    desk.settle(2000);
+    desk.settle(40_000);
+    let bytes = gzip(&text);
+    let packed = desk.append("/log/app.log.1.gz", "");
+    desk.append_bytes_to(packed, &bytes[..300]);
+    // All is rotated once more while it is looked at.
+    desk.rename(LOG, "/log/app.log.0");
+    desk.append(LOG, "three\n");
+    let shift = &[
+        ("/log/app.log.1.gz", "/log/app.log.2.gz"),
+        ("/log/app.log.1", "/log/app.log.2"),
+        ("/log/app.log.0", "/log/app.log.1"),
+    ];
+    desk.disk.shift_on_open = Some(("/log/app.log.1", shift));
+    desk.settle(50_000);
+    desk.append_bytes_to(packed, &bytes[300..]);
+    desk.delete("/log/app.log.2");
+    desk.settle(60_000);
+    assert!(desk.output() == format!("{text}two\nthree\n"), "{}", desk.output());
+}
+
+#[test]
+fn a_link_to_a_compressed_file_is_no_plain_file_that_has_a_number_again() {
+    let mut desk = Desk::with(options(&[LOG]));
+    desk.disk.has_no_births = true;
+    desk.append(LOG, "one\n");
+    desk.settle(0);
+    desk.sink.fault = Some(SinkFault::Blocked);
+    desk.rename(LOG, "/log/app.log.1");
+    desk.append(LOG, "two\n");
+    desk.settle(2000);
+    desk.restart();
+    desk.sink.fault = None;
+    desk.replace_as("/log/app.log.1", "/log/other.gz");
+    desk.append_bytes_to(2, &gzip("no line at all\n"));
+    desk.link("/log/app.log.latest", "/log/other.gz");
+    desk.settle(4000);
+    assert_eq!(desk.output(), "two\n");
 }

@@ -213,3 +213,28 @@ fn the_same_text_of_two_paths_is_written_out_twice_however_one_was_compressed() 
         assert_eq!(desk.output(), format!("{text}three\n{text}newest\n"), "{is_gone}");
     }
 }
+
+#[test]
+fn a_number_that_another_paths_file_had_does_not_make_a_compressed_file_that_ones() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    desk.disk.has_no_births = true;
+    let old = format!("{OTHER}.1");
+    let (app, other) = (lines(1, 10), lines(2, 12));
+    desk.append(LOG, "one\n");
+    desk.append(OTHER, &other);
+    desk.settle(0);
+    desk.rename(OTHER, &old);
+    desk.append(OTHER, "newer\n");
+    desk.settle(2000);
+    desk.settle(40_000);
+    desk.restart();
+    desk.append(LOG, &app);
+    let packed = format!("{LOG}.1.gz");
+    desk.replace_as(&old, &packed);
+    compress(&mut desk, LOG, &packed);
+    desk.delete(LOG);
+    desk.append(LOG, "new\n");
+    desk.settle(50_000);
+    desk.settle(90_000);
+    assert_eq!(desk.output(), app + "new\n");
+}
