@@ -23,20 +23,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use crate::checkpoint::Known;
 use crate::engine::{Engine, FILES_MAX, Options, Outcome, ROTATED};
 use crate::format::{Format, JsonLines};
 use crate::multiline::Multiline;
 use crate::pattern::is_pattern;
 use crate::planted::Bug;
 use crate::position::GUARD_BYTES_MAX;
-use crate::stream::Stream;
 use actors::Odd;
 use disk::Disk;
 use prng::Prng;
 use reclaim::Given;
 use store::{Output, lines_of_records};
-use world::{Copying, Hands, Style, World, Writer, line, trace};
+use world::{Copying, Hands, Style, World, Writer, files_of, line, trace};
 
 /// Turns of one life, or of the way to the end, after which something must be stuck.
 const TURNS_MAX: u64 = 20_000;
@@ -522,22 +520,6 @@ impl Run {
         }
         Ok(())
     }
-}
-
-/// What a stream knows of its files: numbers and frontiers.
-fn files_of(stream: &Stream) -> String {
-    let open = stream.generations.iter().map(|one| (one.id().ino, one.written.frontier));
-    let known = |known: &Known| {
-        let kind = if known.foreign { " foreign" } else { "" };
-        format!("{}:{}{kind}", known.position.id.ino, known.position.frontier)
-    };
-    let closed: Vec<_> = stream.closed.iter().map(known).collect();
-    let gone: Vec<_> = stream.gone.iter().map(known).collect();
-    format!(
-        "  {} open {:?} closed {closed:?} gone {gone:?}",
-        stream.path.display(),
-        open.collect::<Vec<_>>()
-    )
 }
 
 /// Lines with their ends, and what follows the last one.

@@ -15,7 +15,9 @@ use super::prng::Prng;
 use super::reclaim::Given;
 use super::store::Output;
 use super::{lines_of, numbers};
+use crate::checkpoint::Known;
 use crate::fs::{Fault, FileId, Fs, Handle, Probe};
+use crate::stream::Stream;
 
 /// How a path is rotated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +125,22 @@ pub(crate) fn line(writer: usize, number: u64, line_bytes_max: u64) -> Vec<u8> {
     line.extend((0..padding).map(|i| b'a' + ((i + number + i / 64 * drift) % 26) as u8));
     line.push(b'\n');
     line
+}
+
+/// What a stream knows of its files: numbers and frontiers.
+pub(crate) fn files_of(stream: &Stream) -> String {
+    let open = stream.generations.iter().map(|one| (one.id().ino, one.written.frontier));
+    let known = |known: &Known| {
+        let kind = if known.foreign { " foreign" } else { "" };
+        format!("{}:{}{kind}", known.position.id.ino, known.position.frontier)
+    };
+    let closed: Vec<_> = stream.closed.iter().map(known).collect();
+    let gone: Vec<_> = stream.gone.iter().map(known).collect();
+    format!(
+        "  {} open {:?} closed {closed:?} gone {gone:?}",
+        stream.path.display(),
+        open.collect::<Vec<_>>()
+    )
 }
 
 /// Tells what happens, on request: `SIM_TRACE=1` with one seed.
