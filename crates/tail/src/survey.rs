@@ -326,10 +326,18 @@ impl Engine {
         let mut is_nameless = |file| fs.probe(file).is_ok_and(|seen| !seen.linked);
         let nameless: Vec<_> = files.filter(|(.., file)| is_nameless(*file)).collect();
         for (other, id, file) in nameless {
-            if strays.iter().any(|(path, probe)| is_packed_from(fs, (path.as_path(), probe), file))
-            {
-                self.move_over(other, at, id);
+            let mut strays = strays.iter();
+            if !strays.any(|(path, probe)| is_packed_from(fs, (path.as_path(), probe), file)) {
+                continue;
             }
+            // Both may have it open by its number: whoever has read of it knows it.
+            if let Some(place) = self.streams[at].place_of(id) {
+                if self.streams[at].generations[place].written.proves_something() {
+                    continue;
+                }
+                self.let_go(fs, at, place);
+            }
+            self.move_over(other, at, id);
         }
     }
 
@@ -402,6 +410,7 @@ impl Engine {
         let closed = closed.map(|place| giver.closed.remove(place));
         let (old_key, restored) = (giver.key, giver.restored);
         let taker = &mut self.streams[to];
+        debug_assert!(taker.place_of(id).is_none(), "a path has a file open once");
         taker.moved_in = true;
         let live = usize::from(taker.live_generation().is_some());
         let place = taker.generations.len() - live;
