@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
-use crate::content::{at_end, beginning_of, is_compressed_text, likeness, open_same};
+use crate::content::{at_end, beginning_of, is_compressed_text, likeness, open_same, surely_like};
 use crate::fs::{Fault, FileId, Fs, Handle, Probe};
 use crate::look::{Scene, is_at_end};
 use crate::position::{HEAD_BYTES_MAX, Position};
@@ -15,9 +15,6 @@ use crate::rotation::{
 };
 use crate::stream::{GENERATIONS_MAX, Generation, Look, Stream, same_file};
 use crate::unpack::UNPACKS;
-
-/// Tries to read a file that may be a copy.
-pub(crate) const READS_MAX: u32 = 4;
 
 impl Stream {
     /// Files with a rotated name that are accounted for by nothing, the oldest first. Where the
@@ -324,9 +321,4 @@ impl Stream {
         }
         Generation::new(file, self.begin_at(scene.fs, file, live.id), scene.now_ms)
     }
-}
-
-/// [`likeness`] with some patience: a file at the path is not closed again, it may be deleted.
-fn surely_like(fs: &mut dyn Fs, file: Handle, known: &Position) -> Likeness {
-    (0..READS_MAX).find_map(|_| likeness(fs, file, known)).unwrap_or(Likeness::None)
 }

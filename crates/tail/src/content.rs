@@ -9,6 +9,9 @@ use crate::fs::{Fault, FileId, Fs, Handle};
 use crate::position::{GUARD_BYTES_MAX, HEAD_BYTES_MAX, Position, Sum};
 use crate::rotation::Likeness;
 
+/// Tries to read a file that may be a copy.
+pub(crate) const READS_MAX: u32 = 4;
+
 /// Opens a path if it still leads to `id`. `Err(None)` if it does not.
 pub(crate) fn open_same(fs: &mut dyn Fs, path: &Path, id: FileId) -> Result<Handle, Option<Fault>> {
     let file = match fs.open(path) {
@@ -73,6 +76,11 @@ pub(crate) fn likeness(fs: &mut dyn Fs, file: Handle, cut: &Position) -> Option<
         false if cut.guard.is_of(guard) => Likeness::Copy,
         false => Likeness::None,
     })
+}
+
+/// [`likeness`] with some patience: a file at the path is not closed again, it may be deleted.
+pub(crate) fn surely_like(fs: &mut dyn Fs, file: Handle, known: &Position) -> Likeness {
+    (0..READS_MAX).find_map(|_| likeness(fs, file, known)).unwrap_or(Likeness::None)
 }
 
 /// Whether all of a file is what another one begins with: a copy of what is there still. An empty

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
-use crate::content::{likeness, open_same};
+use crate::content::{open_same, surely_like};
 use crate::engine::Engine;
 use crate::fs::{FileId, Fs};
 use crate::position::Position;
@@ -242,7 +242,7 @@ fn is_content_of(fs: &mut dyn Fs, path: &Path, id: FileId, position: &Position) 
         return false;
     }
     let Ok(file) = open_same(fs, path, id) else { return false };
-    let alike = likeness(fs, file, position);
+    let alike = surely_like(fs, file, position);
     fs.close(file);
-    alike == Some(Likeness::Copy)
+    alike == Likeness::Copy
 }

@@ -39,6 +39,7 @@ mod look;
 pub mod multiline;
 mod offer;
 mod packed;
+mod packed_others;
 pub mod pattern;
 #[cfg(feature = "regex")]
 pub mod pattern_start;

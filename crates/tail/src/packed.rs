@@ -156,6 +156,16 @@ impl Peek {
         Ok(Peek { head, len })
     }
 
+    /// Whether it was made of an open file: as many bytes were compressed, which begin as that does.
+    /// `None` if that cannot be read.
+    pub(crate) fn is_made_of(&self, fs: &mut dyn Fs, plain: Handle) -> Option<bool> {
+        let size = fs.probe(plain).ok()?.size;
+        if size == 0 || !self.len.is(size) {
+            return Some(false);
+        }
+        (0..PEEK_TRIES_MAX).find_map(|_| self.is_like(fs, plain, false))
+    }
+
     /// Whether it may be what a position is of, as far as its beginning tells.
     fn fits(&self, position: &Position) -> bool {
         let head = self.head.get(..position.head.bytes());
@@ -491,18 +501,6 @@ impl Stream {
         let is_it = |known: &&Known| known.foreign && same_file(known.position.id, packed.id);
         self.closed.iter().any(|known| is_it(&known))
     }
-}
-
-/// Whether a compressed file was made of an open one: it has as many bytes, which begin as that does.
-pub(crate) fn is_packed_from(
-    fs: &mut dyn Fs,
-    (path, probe): (&Path, &Probe),
-    plain: Handle,
-) -> bool {
-    let Ok(size) = fs.probe(plain).map(|plain| plain.size) else { return false };
-    let peek = Peek::of(fs, path, probe).ok().filter(|peek| size > 0 && peek.len.is(size));
-    let is_like = |peek: Peek| (0..PEEK_TRIES_MAX).find_map(|_| peek.is_like(fs, plain, false));
-    peek.and_then(is_like) == Some(true)
 }
 
 /// The name that a compressed file had before.

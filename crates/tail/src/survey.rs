@@ -3,25 +3,16 @@
 //! Owns the order of a look: twice at each path with one new listing of each folder in between,
 //! then the giving over of files between paths, then what each path makes of what it has.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::admission::READS_MAX;
-use crate::checkpoint::Known;
-use crate::content::{is_compressed_text, open_same};
+use crate::content::{READS_MAX, is_compressed_text, open_same};
 use crate::discover::{GLANCES_PER_TURN, LOOKS_MAX, LOOKS_PER_TURN};
 use crate::engine::Engine;
-use crate::folder::Moving;
-use crate::fs::{Fault, FileId, Fs, Probe};
+use crate::fs::{Fault, FileId, Fs};
 use crate::look::{Paths, Scene};
-use crate::packed::{Peek, is_packed_from};
-use crate::position::Position;
 use crate::report::Notice;
-use crate::rotation::{Snapshot, is_telling};
+use crate::rotation::Snapshot;
 use crate::stream::{Closeness, Generation, Look, Stream, same_file};
-use crate::unpack::UNPACKS;
-
-/// Paths with open files that are asked whose a compressed file may be: very many cost a look too much.
-const OTHERS_ASKED_MAX: usize = 64;
 
 /// Who reads the file at a stream's path.
 enum Owner {
@@ -169,11 +160,9 @@ impl Engine {
                 None => {}
             }
         }
-        if self.account_for_packed(fs, at, &snapshot, now_ms).is_err() {
+        if self.account_for_packed(fs, at, &mut snapshot, now_ms).is_err() {
             return Look::Again;
         }
-        let Ok(theirs) = self.packed_of_others(fs, at, &snapshot) else { return Look::Again };
-        snapshot.packed.retain(|(_, probe)| !theirs.contains(&probe.id));
         let stream = &self.streams[at];
         let is_there = |one: &&Generation| snapshot.live.is_some_and(|live| live.id == one.id());
         let live = stream.live_generation().filter(is_there);
@@ -271,138 +260,8 @@ impl Engine {
         Owner::This
     }
 
-    /// A compressed file among this path's files may have been made of one that another path knows:
-    /// paths may have exchanged their files, and who knows the plain one has seen it elsewhere last.
-    fn account_for_packed(
-        &mut self,
-        fs: &mut dyn Fs,
-        at: usize,
-        snapshot: &Snapshot,
-        now_ms: u64,
-    ) -> Result<(), Moving> {
-        let is_stray = |(_, probe): &&(PathBuf, Probe)| !self.streams[at].has(probe.id);
-        let strays: Vec<_> = snapshot.packed.iter().filter(is_stray).collect();
-        if !UNPACKS || strays.is_empty() {
-            return Ok(());
-        }
-        self.move_open_over(fs, at, &strays);
-        for (path, probe) in strays {
-            self.take_over_delivered(fs, at, (path, probe), now_ms)?;
-        }
-        Ok(())
-    }
-
-    /// The compressed files of a snapshot that other paths have. Without a time of birth a number alone
-    /// does not make one theirs: it may have been given to it since.
-    fn packed_of_others(
-        &self,
-        fs: &mut dyn Fs,
-        at: usize,
-        snapshot: &Snapshot,
-    ) -> Result<Vec<FileId>, Moving> {
-        let mut theirs = Vec::new();
-        for id in snapshot.packed.iter().map(|(_, probe)| probe.id) {
-            let Some(other) = self.owner_of(id).filter(|other| *other != at) else { continue };
-            let stream = &self.streams[other];
-            let known = stream.closed.iter().find(|known| same_file(known.position.id, id));
-            let is_another = match known.filter(|_| stream.place_of(id).is_none()) {
-                Some(known) => stream.is_renumbered_packed(fs, snapshot, known)?,
-                None => false,
-            };
-            theirs.extend((!is_another).then_some(id));
-        }
-        Ok(theirs)
-    }
-
-    /// What a file of another path was compressed to, which is open and has no name any more, may be
-    /// among the strays: then so is that file.
-    fn move_open_over(&mut self, fs: &mut dyn Fs, at: usize, strays: &[&(PathBuf, Probe)]) {
-        let others = self.finder.index.open.iter().filter(|other| **other != at);
-        let others = others.take(OTHERS_ASKED_MAX).copied();
-        let files = others.flat_map(|other| {
-            let open = self.streams[other].generations.iter().filter(|one| !one.is_packed());
-            open.map(move |one| (other, one.id(), one.file))
-        });
-        let mut is_nameless = |file| fs.probe(file).is_ok_and(|seen| !seen.linked);
-        let nameless: Vec<_> = files.filter(|(.., file)| is_nameless(*file)).collect();
-        for (other, id, file) in nameless {
-            let mut strays = strays.iter();
-            if !strays.any(|(path, probe)| is_packed_from(fs, (path.as_path(), probe), file)) {
-                continue;
-            }
-            // Both may have it open by its number: whoever has read of it knows it.
-            if let Some(place) = self.streams[at].place_of(id) {
-                if self.streams[at].generations[place].written.proves_something() {
-                    continue;
-                }
-                self.let_go(fs, at, place);
-            }
-            self.move_over(other, at, id);
-        }
-    }
-
-    /// All of a compressed file may have been written out by another path, which finds what it was
-    /// made of nowhere: then it is known to this path as written out, too.
-    fn take_over_delivered(
-        &mut self,
-        fs: &mut dyn Fs,
-        at: usize,
-        (path, probe): (&Path, &Probe),
-        now_ms: u64,
-    ) -> Result<(), Moving> {
-        // Who reads alone has nobody to ask, and what is another path's is not looked into.
-        if self.streams.len() == 1 || self.owner_of(probe.id).is_some_and(|one| one != at) {
-            return Ok(());
-        }
-        let peek = match Peek::of(fs, path, probe) {
-            Ok(peek) => peek,
-            Err(Fault::Denied | Fault::Damaged | Fault::Packed) => return Ok(()),
-            Err(_) if self.streams[at].may_pass(now_ms) => return Err(Moving),
-            Err(_) => return Ok(()),
-        };
-        // What this path has read itself it knows better.
-        if self.streams[at].has_delivered(&peek) {
-            return Ok(());
-        }
-        for other in (0..self.streams.len()).filter(|other| *other != at) {
-            let Some(position) = self.take_delivered(fs, other, &peek)? else { continue };
-            let position = Position { id: probe.id, ..position };
-            self.streams[at].closed.push(Known::delivered(position));
-            self.note_owned(at);
-            self.note_changed(at);
-            self.note_state(other);
-            self.note_changed(other);
-            break;
-        }
-        Ok(())
-    }
-
-    /// Takes from a path what it knows of a file that has the bytes of a compressed one, all of which
-    /// were written out, and that is nowhere to be found.
-    fn take_delivered(
-        &mut self,
-        fs: &mut dyn Fs,
-        from: usize,
-        peek: &Peek,
-    ) -> Result<Option<Position>, Moving> {
-        let stream = &mut self.streams[from];
-        let is_all = |known: &Known| is_telling(&known.position) && peek.is_delivered_by(known);
-        if let Some(place) = stream.gone.iter().position(is_all) {
-            return Ok(Some(stream.gone.remove(place).position));
-        }
-        let Some(place) = stream.closed.iter().position(is_all) else { return Ok(None) };
-        let id = stream.closed[place].position.id;
-        for dir in stream.dirs(&self.options.rotated) {
-            let is_it = |seen| same_file(id, seen);
-            if self.finder.folders.find(fs, &dir, is_it, id.ino)?.is_some() {
-                return Ok(None);
-            }
-        }
-        Ok(Some(stream.closed.remove(place).position))
-    }
-
     /// What one stream knows of a file goes to the one among whose files it is now.
-    fn move_over(&mut self, from: usize, to: usize, id: FileId) {
+    pub(crate) fn move_over(&mut self, from: usize, to: usize, id: FileId) {
         let (key, giver) = (self.streams[to].key, &mut self.streams[from]);
         let open = giver.place_of(id);
         let closed = giver.closed.iter().position(|known| same_file(known.position.id, id));

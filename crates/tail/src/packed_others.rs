@@ -1,0 +1,157 @@
+//! Compressed files among several paths: whose each of them is.
+//!
+//! Owns what a path learns from the others before it judges a compressed file that it does not
+//! know: that it is another path's, that it was made of a file that another path has open, or that
+//! another path wrote all of it out. What it is taken for is decided in [`crate::packed`].
+
+use crate::checkpoint::Known;
+use crate::engine::Engine;
+use crate::folder::Moving;
+use crate::fs::{Fault, FileId, Fs, Handle};
+use crate::packed::Peek;
+use crate::position::Position;
+use crate::rotation::{Snapshot, is_telling};
+use crate::stream::same_file;
+use crate::unpack::UNPACKS;
+
+/// Paths with open files that are asked whose a compressed file may be: very many cost a look too much.
+const OTHERS_ASKED_MAX: usize = 64;
+
+impl Engine {
+    /// Leaves of a snapshot's compressed files those that may be this path's, and brings to it what
+    /// other paths know of them: paths may have exchanged their files, and who knows the plain one
+    /// has seen it elsewhere last.
+    pub(crate) fn account_for_packed(
+        &mut self,
+        fs: &mut dyn Fs,
+        at: usize,
+        snapshot: &mut Snapshot,
+        now_ms: u64,
+    ) -> Result<(), Moving> {
+        let theirs = self.packed_of_others(fs, at, snapshot)?;
+        snapshot.packed.retain(|(_, probe)| !theirs.contains(&probe.id));
+        let strays = snapshot.packed.iter().filter(|(_, probe)| !self.streams[at].has(probe.id));
+        let strays: Vec<_> = strays.collect();
+        // Who reads alone has nobody to ask.
+        if !UNPACKS || self.streams.len() == 1 || strays.is_empty() {
+            return Ok(());
+        }
+        let nameless = self.nameless_of_others(fs, at);
+        for (path, probe) in strays {
+            let peek = match Peek::of(fs, path, probe) {
+                Ok(peek) => peek,
+                Err(Fault::Denied | Fault::Damaged | Fault::Packed) => continue,
+                // That it cannot be read for a moment says nothing.
+                Err(_) if self.streams[at].may_pass(now_ms) => return Err(Moving),
+                Err(_) => continue,
+            };
+            for (other, id, file) in nameless.iter().copied() {
+                match peek.is_made_of(fs, file) {
+                    Some(true) => self.take_over_open(fs, other, at, id),
+                    Some(false) => {}
+                    None if self.streams[at].may_pass(now_ms) => return Err(Moving),
+                    None => {}
+                }
+            }
+            self.take_over_delivered(fs, at, probe.id, &peek)?;
+        }
+        Ok(())
+    }
+
+    /// The compressed files of a snapshot that other paths have. Without a time of birth a number alone
+    /// does not make one theirs: it may have been given to it since.
+    fn packed_of_others(
+        &self,
+        fs: &mut dyn Fs,
+        at: usize,
+        snapshot: &Snapshot,
+    ) -> Result<Vec<FileId>, Moving> {
+        let mut theirs = Vec::new();
+        for id in snapshot.packed.iter().map(|(_, probe)| probe.id) {
+            let Some(other) = self.owner_of(id).filter(|other| *other != at) else { continue };
+            let stream = &self.streams[other];
+            let known = stream.closed.iter().find(|known| same_file(known.position.id, id));
+            let is_another = match known.filter(|_| stream.place_of(id).is_none()) {
+                Some(known) => stream.is_renumbered_packed(fs, snapshot, known)?,
+                None => false,
+            };
+            theirs.extend((!is_another).then_some(id));
+        }
+        Ok(theirs)
+    }
+
+    /// Plain files that other paths have open, and that have no name any more: what was compressed
+    /// goes like that.
+    fn nameless_of_others(&self, fs: &mut dyn Fs, at: usize) -> Vec<(usize, FileId, Handle)> {
+        let others = self.finder.index.open.iter().filter(|other| **other != at);
+        let others = others.take(OTHERS_ASKED_MAX).copied();
+        let files = others.flat_map(|other| {
+            let open = self.streams[other].generations.iter().filter(|one| !one.is_packed());
+            open.map(move |one| (other, one.id(), one.file))
+        });
+        let mut is_nameless = |file| fs.probe(file).is_ok_and(|seen| !seen.linked);
+        files.filter(|(.., file)| is_nameless(*file)).collect()
+    }
+
+    /// What a file was compressed to that another path has open is among this path's files: then so
+    /// is that file.
+    fn take_over_open(&mut self, fs: &mut dyn Fs, from: usize, at: usize, id: FileId) {
+        // Both may have it open by its number: whoever has read of it knows it.
+        if let Some(place) = self.streams[at].place_of(id) {
+            if self.streams[at].generations[place].written.proves_something() {
+                return;
+            }
+            self.let_go(fs, at, place);
+        }
+        self.move_over(from, at, id);
+    }
+
+    /// All of a compressed file may have been written out by another path, which finds what it was
+    /// made of nowhere: then it is known to this path as written out, too.
+    fn take_over_delivered(
+        &mut self,
+        fs: &mut dyn Fs,
+        at: usize,
+        id: FileId,
+        peek: &Peek,
+    ) -> Result<(), Moving> {
+        // What this path has read itself it knows better.
+        if self.streams[at].has_delivered(peek) {
+            return Ok(());
+        }
+        for other in (0..self.streams.len()).filter(|other| *other != at) {
+            let Some(position) = self.take_delivered(fs, other, peek)? else { continue };
+            self.streams[at].closed.push(Known::delivered(Position { id, ..position }));
+            self.note_owned(at);
+            self.note_changed(at);
+            self.note_state(other);
+            self.note_changed(other);
+            break;
+        }
+        Ok(())
+    }
+
+    /// Takes from a path what it knows of a file that has the bytes of a compressed one, all of which
+    /// were written out, and that is nowhere to be found.
+    fn take_delivered(
+        &mut self,
+        fs: &mut dyn Fs,
+        from: usize,
+        peek: &Peek,
+    ) -> Result<Option<Position>, Moving> {
+        let stream = &mut self.streams[from];
+        let is_all = |known: &Known| is_telling(&known.position) && peek.is_delivered_by(known);
+        if let Some(place) = stream.gone.iter().position(is_all) {
+            return Ok(Some(stream.gone.remove(place).position));
+        }
+        let Some(place) = stream.closed.iter().position(is_all) else { return Ok(None) };
+        let id = stream.closed[place].position.id;
+        for dir in stream.dirs(&self.options.rotated) {
+            let is_it = |seen| same_file(id, seen);
+            if self.finder.folders.find(fs, &dir, is_it, id.ino)?.is_some() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(stream.closed.remove(place).position))
+    }
+}
