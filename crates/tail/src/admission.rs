@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
-use crate::content::{at_end, beginning_of, is_compressed_text, likeness, open_same, surely_like};
+use crate::content::{
+    UNREAD, at_end, beginning_of, is_compressed_text, likeness, open_same, surely_like,
+};
 use crate::fs::{Fault, FileId, Fs, Handle, Probe};
 use crate::look::{Scene, is_at_end};
 use crate::position::{HEAD_BYTES_MAX, Position};
@@ -59,10 +61,13 @@ impl Stream {
             return self.judge_open(scene.fs, at, situation).map(|()| None).ok_or(None);
         }
         let file = open_same(scene.fs, path, probe.id)?;
-        if is_compressed_text(scene.fs, file) == Some(true) {
+        match is_compressed_text(scene.fs, file) {
+            Some(false) => {}
             // It has another name than it will have: its bytes are no lines.
-            scene.fs.close(file);
-            return Ok(None);
+            is_compressed => {
+                scene.fs.close(file);
+                return if is_compressed.is_some() { Ok(None) } else { Err(Some(UNREAD)) };
+            }
         }
         let is_new = matches!(situation, Situation::Changed | Situation::First);
         let is_copy = match is_new {

@@ -9,6 +9,8 @@ use crate::fs::{Fault, FileId, Fs, Handle};
 use crate::position::{GUARD_BYTES_MAX, HEAD_BYTES_MAX, Position, Sum};
 use crate::rotation::Likeness;
 
+/// A read that failed: an input/output error.
+pub(crate) const UNREAD: Fault = Fault::Other(5);
 /// Tries to read a file that may be a copy.
 pub(crate) const READS_MAX: u32 = 4;
 
@@ -46,10 +48,11 @@ pub(crate) fn read_exact(
     Some(filled)
 }
 
-/// Whether a file's first bytes say that it is compressed. `None` if it cannot be read.
+/// Whether a file's first bytes say that it is compressed, with some patience: what is compressed is
+/// no plain file for a moment, either. `None` if it cannot be read.
 pub(crate) fn is_compressed_text(fs: &mut dyn Fs, file: Handle) -> Option<bool> {
     let mut first = [0; BEGINNING_BYTES];
-    let filled = read_exact(fs, file, 0, &mut first)?;
+    let filled = (0..READS_MAX).find_map(|_| read_exact(fs, file, 0, &mut first))?;
     Some(begins_compressed(&first[..filled]))
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
 use crate::compressed::{is_compressed, without_ending};
-use crate::content::{open_same, read_exact};
+use crate::content::{UNREAD, open_same, read_exact};
 use crate::engine::Engine;
 use crate::folder::{Moving, join};
 use crate::fs::{Fault, Fs, Handle, Probe};
@@ -33,8 +33,6 @@ const OTHER_NAMES_MAX: usize = 256;
 const UNPACK_COST_BYTES: usize = 64 << 10;
 /// A gzip file that is smaller than this has no more than 4 GiB in it.
 const SMALL_BYTES: u64 = 4 << 20;
-/// A read that failed: an input/output error.
-const UNREAD: Fault = Fault::Other(5);
 
 /// What a compressed file has.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::content::{READS_MAX, is_compressed_text, open_same};
+use crate::content::{is_compressed_text, open_same};
 use crate::discover::{GLANCES_PER_TURN, LOOKS_MAX, LOOKS_PER_TURN};
 use crate::engine::Engine;
 use crate::fs::{Fault, FileId, Fs};
@@ -288,14 +288,14 @@ impl Engine {
 }
 
 /// Whether a path leads to this file, and that is compressed, whatever the name says. `None` if it
-/// was moved, or no descriptor is left for it.
+/// was moved or cannot be read, or no descriptor is left for it.
 fn leads_to_compressed(fs: &mut dyn Fs, path: &Path, id: FileId) -> Option<bool> {
     let file = match open_same(fs, path, id) {
         Ok(file) => file,
         Err(None | Some(Fault::TooManyOpen)) => return None,
         Err(Some(_)) => return Some(false),
     };
-    let is_compressed = (0..READS_MAX).find_map(|_| is_compressed_text(fs, file));
+    let is_compressed = is_compressed_text(fs, file);
     fs.close(file);
-    Some(is_compressed.unwrap_or(false))
+    is_compressed
 }
