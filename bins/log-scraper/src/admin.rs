@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sidecar::admin::Answer;
+use sidecar::admin::{Answer, Asked, Reply};
 use sidecar::metrics::Kind::{self, Counter, Gauge};
 use sidecar::metrics::Text;
 use tail::report::Stats;
@@ -31,8 +31,13 @@ pub(crate) struct State {
     pub(crate) store: Option<ship::told::Stats>,
 }
 
+/// What there is to say to a request.
+pub(crate) fn reply(state: &Arc<Mutex<State>>, asked: Asked<'_>) -> Reply {
+    answer(state, asked.path, Instant::now()).into()
+}
+
 /// Answers for one path; `None` for one that is not known.
-pub(crate) fn answer(state: &Arc<Mutex<State>>, path: &str, now: Instant) -> Option<Answer> {
+fn answer(state: &Arc<Mutex<State>>, path: &str, now: Instant) -> Option<Answer> {
     let state = state.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match path {
         "/livez" => Some(livez(&state, now)),

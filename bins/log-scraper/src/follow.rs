@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
             io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
         })?;
         let state = Arc::clone(&state);
-        sidecar::admin::serve(listener, move |path| admin::answer(&state, path, Instant::now()))?;
+        sidecar::admin::serve(listener, move |asked| admin::reply(&state, asked))?;
     }
     // Rotated files are held open. Not being allowed more is no reason not to start.
     let _ = sys::limits::raise_open_files();

@@ -1,15 +1,19 @@
 //! What the admin endpoint says: alive, ready, metrics. Every answer is made from what is known
-//! already: nobody is asked and nothing is waited for.
+//! already: nobody is asked, and nothing is waited for but, by who says so, the first time ready.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use sidecar::admin::Answer;
+use sidecar::admin::{Answer, Asked, Reply};
 
 use crate::metrics::{self, ProcessCounters, WorkerCounters};
 use crate::net::Runtime;
 use crate::readiness::Readiness;
+
+/// How long `/readyz?wait` waits for the first time ready: less than the second that is the shortest
+/// time limit and the shortest period of a kubelet's probe.
+const WAIT_MAX: Duration = Duration::from_millis(900);
 
 /// What the answers are made from.
 pub struct Status {
@@ -59,21 +63,30 @@ impl Status {
         self.ending.store(true, Ordering::Relaxed);
     }
 
-    /// The answer to a path; `None` is 404.
-    pub fn answer(&self, path: &str) -> Option<Answer> {
-        match path {
-            "/livez" => Some(Answer::ok()),
-            "/readyz" => Some(match self.reason_not_ready() {
-                None => Answer::ok(),
-                Some(reason) => Answer::unavailable(&format!("not ready: {reason}")),
-            }),
+    /// What there is to say to a request.
+    ///
+    /// A kubelet asks once a second at best. With `/readyz?wait` it hears of the application as soon
+    /// as that takes connections, and the pod is in its Service up to a second sooner. Once it was
+    /// ready the answer is always at once, so that an application that is gone is known as soon as ever.
+    pub fn answer(&self, asked: &Asked<'_>) -> Reply {
+        match asked.path {
+            "/livez" => Reply::Now(Answer::ok()),
+            "/readyz" => match self.reason_not_ready() {
+                None => Reply::Now(Answer::ok()),
+                Some(_) if asked.query == "wait" && self.may_wait(asked.waited) => Reply::Later,
+                Some(reason) => Reply::Now(Answer::unavailable(&format!("not ready: {reason}"))),
+            },
             "/metrics" => {
                 let is_ready = self.reason_not_ready().is_none();
                 let body = metrics::render(&self.workers, &self.process, is_ready);
-                Some(Answer { status: 200, body })
+                Reply::Now(Answer { status: 200, body })
             }
-            _ => None,
+            _ => Reply::Unknown,
         }
+    }
+
+    fn may_wait(&self, waited: Duration) -> bool {
+        waited < WAIT_MAX && !self.is_ending() && !self.readiness.was_ready()
     }
 
     /// Ready until told to end, while the pod's own applications accept connections. Draining

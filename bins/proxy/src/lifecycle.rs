@@ -179,7 +179,7 @@ fn serve_admin(cli: &Cli, status: &Arc<Status>) -> Result<(), u8> {
     let status = Arc::clone(status);
     let served = address
         .bind()
-        .and_then(|listener| sidecar::admin::serve(listener, move |path| status.answer(path)));
+        .and_then(|listener| sidecar::admin::serve(listener, move |asked| status.answer(&asked)));
     if let Err(error) = served {
         log::error!(target: EMERG, "cannot serve --admin-listen {address}: {error}");
         return Err(exit::RUNTIME);

@@ -22,7 +22,7 @@ const CONNECT_MAX: Duration = Duration::from_millis(500);
 /// How often it is asked while all is well.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How often otherwise, so that a pod that comes up is ready soon.
-const INTERVAL_NOT_READY: Duration = Duration::from_millis(250);
+const INTERVAL_NOT_READY: Duration = Duration::from_millis(100);
 
 /// Starts asking.
 ///

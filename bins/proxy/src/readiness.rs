@@ -38,6 +38,8 @@ struct State {
     hindrance: Option<String>,
     /// Somebody wants a fresh verdict.
     look_now: bool,
+    /// It has been ready once.
+    was_ready: bool,
 }
 
 impl Readiness {
@@ -61,6 +63,11 @@ impl Readiness {
         })
     }
 
+    /// Whether it has ever been ready.
+    pub fn was_ready(&self) -> bool {
+        self.lock().was_ready
+    }
+
     /// Takes in what was found.
     pub fn set(&self, found: &Found, now: Instant) {
         let mut state = self.lock();
@@ -69,6 +76,7 @@ impl Readiness {
             Found::NotReady(fault) => Err(fault.clone()),
             Found::Unknown(why) => return state.hindrance = Some(why.clone()),
         };
+        state.was_ready |= verdict.is_ok();
         state.verdict = Some(verdict);
         state.hindrance = None;
     }
@@ -133,7 +141,9 @@ mod tests {
         let now = Instant::now();
         let readiness = Readiness::default();
         let fault = |at: Instant| readiness.fault(at).unwrap_or_default();
-        assert_eq!(fault(now), "starting");
+        assert_eq!((fault(now), readiness.was_ready()), ("starting".into(), false));
+        readiness.set(&Found::NotReady("no".into()), now);
+        assert!(!readiness.was_ready());
         readiness.set(&Found::Ready, now);
         assert_eq!((fault(now), fault(now + STALE)), (String::new(), String::new()));
         let late = now + STALE + Duration::from_millis(1);
@@ -143,6 +153,7 @@ mod tests {
         assert_eq!(fault(late), "the application cannot be asked: too many open files");
         readiness.set(&Found::NotReady("no".into()), now);
         assert_eq!((fault(now), fault(late)), ("no".into(), "no".into()));
+        assert!(readiness.was_ready(), "that is for ever");
         readiness.set(&Found::Ready, late);
         assert_eq!(fault(late), "");
     }

@@ -85,6 +85,51 @@ fn it_becomes_ready_with_its_application_and_stops_being_so() {
     wait_until("it is not ready", || proxy.admin("/readyz").starts_with("HTTP/1.1 503 "));
 }
 
+/// The status of `/readyz?wait`, and how long it took.
+fn waited(proxy: &Proxy) -> (String, Duration) {
+    let begun = Instant::now();
+    let answer = proxy.admin("/readyz?wait");
+    (answer.split(' ').nth(1).unwrap_or_default().to_owned(), begun.elapsed())
+}
+
+#[test]
+fn who_waits_hears_of_the_first_time_ready_at_once_and_never_waits_again() {
+    let address = SocketAddr::from(([127, 0, 0, 1], common::free_port()));
+    let proxy = before(&[address], &[]);
+    let (status, took) = waited(&proxy);
+    assert_eq!(status, "503");
+    assert!((Duration::from_millis(900)..Duration::from_secs(2)).contains(&took), "{took:?}");
+    // The next probe is on its way when the application comes up.
+    let (application, (status, took)) = std::thread::scope(|scope| {
+        let probe = scope.spawn(|| waited(&proxy));
+        std::thread::sleep(Duration::from_millis(300));
+        check(&proxy, "/livez", "HTTP/1.1 200 ");
+        check(&proxy, "/readyz", "HTTP/1.1 503 ");
+        (TcpListener::bind(address).unwrap(), probe.join().unwrap())
+    });
+    assert_eq!(status, "200");
+    assert!((Duration::from_millis(300)..Duration::from_millis(800)).contains(&took), "{took:?}");
+    drop(application);
+    wait_until("it is not ready", || waited(&proxy).0 == "503");
+    check(&proxy, "/readyz?wait", "HTTP/1.1 503 ");
+}
+
+#[test]
+fn who_waits_and_goes_takes_no_place_and_a_proxy_told_to_end_waits_for_nothing() {
+    let address = SocketAddr::from(([127, 0, 0, 1], common::free_port()));
+    let proxy = before(&[address], &["--drain-delay=60s"]);
+    for _ in 0..200 {
+        let mut client = Client::connect(proxy.admin);
+        client.send(b"GET /readyz?wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    check(&proxy, "/livez", "HTTP/1.1 200 ");
+    proxy.signal(Signal::TERM);
+    wait_until("nothing is waited for", || {
+        proxy.admin("/readyz?wait").ends_with("not ready: ending\n")
+    });
+    check(&proxy, "/readyz?wait", "not ready: ending");
+}
+
 #[test]
 fn not_ready_for_five_seconds_is_one_line_and_ready_again_another() {
     let address = SocketAddr::from(([127, 0, 0, 1], common::free_port()));

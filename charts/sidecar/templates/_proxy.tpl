@@ -20,9 +20,12 @@ ports:
   {{- with $proxy.ports }}
   {{- include "sidecar.morePorts" . | trim | nindent 2 }}
   {{- end }}
-{{- /* The application starts after a startup probe, so only readiness may ask about the upstream. */}}
+{{- /*
+The application starts after a startup probe, so only readiness may ask about the upstream. It waits for
+the first time ready, which the kubelet, whose shortest period is a second, would hear of later.
+*/}}
 {{- $live := dict "httpGet" (dict "path" "/livez" "port" "proxy-admin") }}
-{{- $ready := dict "httpGet" (dict "path" "/readyz" "port" "proxy-admin") }}
+{{- $ready := dict "httpGet" (dict "path" "/readyz?wait" "port" "proxy-admin") }}
 {{- include "sidecar.probes" (dict "path" "proxy" "given" $proxy.probes "startup" $live "readiness" $ready "liveness" $live) }}
 {{- /* Runs as soon as the pod is to end, beside the application's; SIGTERM comes after the application. */}}
 {{- $drain := dict "preStop" (dict "exec" (dict "command" (list "/proxy" "-s" "drain"))) }}

@@ -8,6 +8,7 @@ use crate::assertions::figures;
 use crate::cluster::{Cluster, Load, LoadReport};
 use crate::numbers::numbers;
 use crate::site::{Pod, RELEASE, Site};
+use crate::start_up::{self, Start};
 
 /// The demo's page.
 const PAGE: &str = "Hello, World!";
@@ -18,6 +19,8 @@ const LOG_BYTES_MAX: u64 = 131_072;
 /// How long the log is written to while it is rotated, at how many requests a second.
 const ROTATIONS: Duration = Duration::from_secs(30);
 const ROTATIONS_RATE: u64 = 300;
+/// How often each way is started anew for the time that it takes.
+const STARTS: usize = 5;
 
 /// One of the two ways, and what is asked of it.
 struct Way {
@@ -50,13 +53,26 @@ const WAYS: [Way; 2] = [
 
 /// Measures both and returns a table in Markdown.
 pub(crate) fn run(cluster: &Cluster, scratch: &std::path::Path) -> Result<String, String> {
-    let mut columns = Vec::new();
-    for (index, way) in WAYS.iter().enumerate() {
-        let namespace = format!("comparison-{index}");
-        // Not one that enforces `restricted`: what is written by hand runs as root.
+    // Not one that enforces `restricted`: what is written by hand runs as root.
+    let site = |namespace: String| -> Result<Site<'_>, String> {
         cluster.kubectl(&["create", "namespace", &namespace])?;
-        let site = Site { cluster, namespace, scratch: scratch.to_owned(), load_balancer: false };
-        columns.push(measure(&site, way).map_err(|why| format!("{}: {why}", way.name))?);
+        Ok(Site { cluster, namespace, scratch: scratch.to_owned(), load_balancer: false })
+    };
+    let told = |way: &Way, why: String| format!("{}: {why}", way.name);
+    let mut starts = [Vec::new(), Vec::new()];
+    for round in 0..STARTS {
+        for (way, starts) in WAYS.iter().zip(&mut starts) {
+            let site = site(format!("start-{round}-{}", way.sidecars[0].0))?;
+            let one = start_up::start(&site, way.install).map_err(|why| told(way, why))?;
+            eprintln!("{}: {one:?}", way.name);
+            starts.push(one);
+            start_up::remove(&site)?;
+        }
+    }
+    let mut columns = Vec::new();
+    for (index, (way, starts)) in WAYS.iter().zip(&starts).enumerate() {
+        let site = site(format!("comparison-{index}"))?;
+        columns.push(measure(&site, way, starts).map_err(|why| told(way, why))?);
         cluster.kubectl(&["delete", "namespace", &site.namespace, "--wait=false"])?;
     }
     let mut table = format!("| | {} |\n|---|---|---|\n", WAYS.map(|way| way.name).join(" | "));
@@ -69,11 +85,9 @@ pub(crate) fn run(cluster: &Cluster, scratch: &std::path::Path) -> Result<String
 
 type Answers = Vec<(&'static str, String)>;
 
-fn measure(site: &Site<'_>, way: &Way) -> Result<Answers, String> {
-    let started = Instant::now();
+fn measure(site: &Site<'_>, way: &Way, starts: &[Start]) -> Result<Answers, String> {
     (way.install)(site)?;
     site.cluster.get_until(&site.url("/")?, 200, 60)?;
-    let ready = started.elapsed().as_secs_f64();
     // What the first requests and the start took is not what an idle pod takes.
     std::thread::sleep(Duration::from_secs(5));
     let images = way.sidecars.map(|(_, image)| site.cluster.image_bytes(image));
@@ -92,7 +106,15 @@ fn measure(site: &Site<'_>, way: &Way) -> Result<Answers, String> {
             format!("{:.2} + {:.2} MB", mb(proxy_idle.working_set), mb(log_idle.working_set)),
         ),
         ("CPU of the two per 1,000 requests", format!("{:.0} + {:.0} ms", cpu_ms[0], cpu_ms[1])),
-        ("from the command to the first answer", format!("{ready:.1} s")),
+        (
+            "from the pod on its node to its first answer (of five, in turn)",
+            start_up::spread(starts, |start| start.answer),
+        ),
+        ("containers start after", start_up::containers(starts)),
+        (
+            "from the command (`kubectl apply`, `helm install`) to the first answer",
+            start_up::spread(starts, |start| start.since_command),
+        ),
         ("requests that fail in a rollout, new connections", rollout[0].clone()),
         ("the same, kept connections", rollout[1].clone()),
         ("deletion of a pod", format!("{deleted:.1} s")),

@@ -15,6 +15,7 @@ mod load;
 mod numbers;
 mod run;
 mod site;
+mod start_up;
 mod stream;
 
 use std::io::{Read, Write};
@@ -186,7 +187,7 @@ fn stream(arguments: &StreamArguments) -> Result<(), String> {
 }
 
 fn get(arguments: &GetArguments) -> Result<(), String> {
-    const PAUSE: Duration = Duration::from_millis(200);
+    const PAUSE: Duration = Duration::from_millis(20);
     let target = client::Target::parse(&arguments.url)?;
     let timeout = Duration::from_secs(arguments.timeout);
     let deadline = Instant::now() + Duration::from_secs(arguments.within.unwrap_or(0));

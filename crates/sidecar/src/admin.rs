@@ -3,11 +3,13 @@
 //! It answers GET and HEAD and closes. Other pods can reach its port, so it trusts nobody: heads
 //! are parsed strictly and bounded, connections are few and short-lived, and when all places are
 //! taken the oldest connection makes room, so that a crowd of idle ones cannot keep a probe out.
-//! What is answered is the caller's; it must answer at once, for everybody waits meanwhile.
+//! What is answered is the caller's; it must say at once what it has to say, for everybody waits
+//! meanwhile, but that may be "later": it is then asked again and again.
 //!
 //! ```text
 //! accept -> Reading -> Writing -> Leaving -> closed
-//!    each at most CONNECTION_S_MAX after accept, or when it is the oldest and a place is needed
+//!              \-> Waiting -/
+//!    each at most CONNECTION_TIME_MAX after accept, or when it is the oldest and a place is needed
 //! ```
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -42,6 +44,38 @@ impl Answer {
     }
 }
 
+/// A request, as far as an answer may depend on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The target's path, as it was sent.
+    pub path: &'a str,
+    /// What is behind the target's `?`, as it was sent; empty without one.
+    pub query: &'a str,
+    /// How long ago it was asked for the first time, if the reply was [`Reply::Later`].
+    pub waited: Duration,
+}
+
+/// What there is to say to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// This.
+    Now(Answer),
+    /// Nothing yet: it is asked again within [`ASK_AGAIN`].
+    Later,
+    /// There is no such path: 404.
+    Unknown,
+}
+
+impl From<Option<Answer>> for Reply {
+    fn from(answer: Option<Answer>) -> Self {
+        answer.map_or(Reply::Unknown, Reply::Now)
+    }
+}
+
+/// How soon a request is asked again that is to be answered later: what it waits for is then told
+/// as good as at once, and fifty short looks a second cost nothing that could be measured.
+pub const ASK_AGAIN: Duration = Duration::from_millis(20);
+
 /// Places for connections. A kubelet and a few metric readers need no more than a handful.
 const CONNECTIONS_MAX: usize = 64;
 
@@ -62,12 +96,11 @@ const LIMITS: Limits =
 
 const LISTENER: u64 = u64::MAX;
 
-/// Serves on `listener` until the process ends. `handle` gets the path of a target, without its
-/// query and as it was sent, and gives `None` for one that it does not know, which becomes 404.
+/// Serves on `listener` until the process ends, with what `handle` has to say to each request.
 /// Fails if the listener cannot be watched or no thread can be had.
 pub fn serve(
     listener: TcpListener,
-    handle: impl Fn(&str) -> Option<Answer> + Send + 'static,
+    handle: impl Fn(Asked<'_>) -> Reply + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     listener.set_nonblocking(true)?;
     let poller = Poller::new()?;
@@ -87,6 +120,8 @@ pub fn serve(
     })
 }
 
+type Handle<'a> = &'a dyn Fn(Asked<'_>) -> Reply;
+
 struct Endpoint {
     listener: TcpListener,
     poller: Poller,
@@ -100,20 +135,19 @@ struct Endpoint {
 
 impl Endpoint {
     /// Waits for something and deals with it. Only a broken poller is an error.
-    fn turn(
-        &mut self,
-        events: &mut Events,
-        handle: &dyn Fn(&str) -> Option<Answer>,
-    ) -> io::Result<()> {
+    fn turn(&mut self, events: &mut Events, handle: Handle<'_>) -> io::Result<()> {
         let timeout = self.deadline().map(|at| at.saturating_duration_since(Instant::now()));
         self.poller.wait(events, timeout)?;
         let now = Instant::now();
         for event in events.iter().filter(|event| event.key != LISTENER) {
             self.advance(event.key, handle);
         }
-        for place in &mut self.places {
-            if place.as_ref().is_some_and(|connection| connection.deadline <= now) {
-                *place = None;
+        for key in 0..self.places.len() {
+            let Some(Some(connection)) = self.places.get_mut(key) else { continue };
+            if connection.deadline <= now {
+                self.places[key] = None;
+            } else if connection.is_due(now) {
+                self.advance(key as u64, handle);
             }
         }
         if self.paused_until.is_some_and(|until| until <= now) {
@@ -127,7 +161,7 @@ impl Endpoint {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let connections = self.places.iter().flatten().map(|connection| connection.deadline);
+        let connections = self.places.iter().flatten().map(Connection::next);
         connections.chain(self.paused_until).min()
     }
 
@@ -170,7 +204,7 @@ impl Endpoint {
         }
     }
 
-    fn advance(&mut self, key: u64, handle: &dyn Fn(&str) -> Option<Answer>) {
+    fn advance(&mut self, key: u64, handle: Handle<'_>) {
         let Some(place) = usize::try_from(key).ok().and_then(|key| self.places.get_mut(key)) else {
             return;
         };
@@ -195,6 +229,8 @@ impl Endpoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Reading,
+    /// The request is read, and is to be answered later.
+    Waiting,
     Writing,
     /// The answer is out and our side closed; the client is to close its own.
     Leaving,
@@ -204,7 +240,9 @@ struct Connection {
     stream: TcpStream,
     state: State,
     deadline: Instant,
-    /// The request while reading, the answer while writing; never more than a head's bound and
+    /// When it was asked for the first time and is to be asked again, while waiting.
+    asked: Option<(Instant, Instant)>,
+    /// The request while reading and waiting, the answer while writing; never more than a head's bound and
     /// one read, or one answer.
     buffer: Vec<u8>,
     /// Bytes of the answer that are out, or bytes thrown away while leaving.
@@ -213,14 +251,25 @@ struct Connection {
 
 impl Connection {
     fn new(stream: TcpStream, deadline: Instant) -> Self {
-        Connection { stream, state: State::Reading, deadline, buffer: Vec::new(), count: 0 }
+        let (state, asked) = (State::Reading, None);
+        Connection { stream, state, deadline, asked, buffer: Vec::new(), count: 0 }
+    }
+
+    /// When there is something to do for it, whatever comes from its socket.
+    fn next(&self) -> Instant {
+        self.asked.map_or(self.deadline, |(_, again)| again.min(self.deadline))
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.asked.is_some_and(|(_, again)| again <= now)
     }
 
     /// Goes on as far as the socket lets it; false when it is over.
-    fn advance(&mut self, handle: &dyn Fn(&str) -> Option<Answer>) -> io::Result<bool> {
+    fn advance(&mut self, handle: Handle<'_>) -> io::Result<bool> {
         loop {
             let goes_on = match self.state {
                 State::Reading => self.read(handle)?,
+                State::Waiting => self.wait(handle)?,
                 State::Writing => self.write()?,
                 State::Leaving => self.leave()?,
             };
@@ -230,17 +279,36 @@ impl Connection {
         }
     }
 
-    fn read(&mut self, handle: &dyn Fn(&str) -> Option<Answer>) -> io::Result<bool> {
+    fn read(&mut self, handle: Handle<'_>) -> io::Result<bool> {
         let mut piece = [0; 2048];
         let count = self.stream.read(&mut piece)?;
         self.buffer.extend_from_slice(piece.get(..count).unwrap_or_default());
+        self.reply(count > 0, handle)
+    }
+
+    /// Asks again, unless the client is gone or talks on, which no probe does before its answer.
+    fn wait(&mut self, handle: Handle<'_>) -> io::Result<bool> {
+        match self.stream.read(&mut [0; 1]) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.reply(true, handle),
+            other => other.map(|_| false),
+        }
+    }
+
+    /// Goes on to what there is to say to the request, if it is there whole; `is_open`: more may come.
+    fn reply(&mut self, is_open: bool, handle: Handle<'_>) -> io::Result<bool> {
+        let now = Instant::now();
+        let first = self.asked.map_or(now, |(first, _)| first);
         let mut head = RequestHead::new();
         let answer = match http1::parse_request(&self.buffer, &LIMITS, &mut head) {
-            Parsed::NeedMore => return Ok(count > 0),
-            Parsed::Reject(reject) => encode(rejection(reject), "", false),
-            Parsed::Done { .. } => answer(&self.buffer, &head, handle),
+            Parsed::NeedMore => return Ok(is_open),
+            Parsed::Reject(reject) => Some(encode(rejection(reject), "", false)),
+            Parsed::Done { .. } => answer(&self.buffer, &head, now - first, handle),
         };
-        (self.state, self.buffer) = (State::Writing, answer);
+        let Some(answer) = answer else {
+            (self.state, self.asked) = (State::Waiting, Some((first, now + ASK_AGAIN)));
+            return Err(ErrorKind::WouldBlock.into());
+        };
+        (self.state, self.asked, self.buffer) = (State::Writing, None, answer);
         Ok(true)
     }
 
@@ -264,25 +332,32 @@ impl Connection {
     }
 }
 
-/// The bytes that answer a good request.
-fn answer(bytes: &[u8], head: &RequestHead, handle: &dyn Fn(&str) -> Option<Answer>) -> Vec<u8> {
+/// The bytes that answer a good request; nothing if that is to be later.
+fn answer(
+    bytes: &[u8],
+    head: &RequestHead,
+    waited: Duration,
+    handle: Handle<'_>,
+) -> Option<Vec<u8>> {
     let method = head.method.of(bytes);
     let is_head = method == b"HEAD";
     let target = head.target.of(bytes);
-    let path = match http1::target::split(method, target) {
-        Ok(parts) => std::str::from_utf8(parts.path.of(target)).unwrap_or_default(),
-        Err(reject) => return encode(rejection(reject), "", is_head),
+    let parts = match http1::target::split(method, target) {
+        Ok(parts) => parts,
+        Err(reject) => return Some(encode(rejection(reject), "", is_head)),
     };
+    let text = |span: http1::Span| std::str::from_utf8(span.of(target)).unwrap_or_default();
+    let (path, query) = (text(parts.path), parts.query.map_or("", text));
     if !is_head && method != b"GET" {
-        return encode(
-            Answer { status: 405, body: "method not allowed\n".to_owned() },
-            path,
-            false,
-        );
+        let answer = Answer { status: 405, body: "method not allowed\n".to_owned() };
+        return Some(encode(answer, path, false));
     }
-    let answer =
-        handle(path).unwrap_or_else(|| Answer { status: 404, body: "not found\n".to_owned() });
-    encode(answer, path, is_head)
+    let answer = match handle(Asked { path, query, waited }) {
+        Reply::Now(answer) => answer,
+        Reply::Later => return None,
+        Reply::Unknown => Answer { status: 404, body: "not found\n".to_owned() },
+    };
+    Some(encode(answer, path, is_head))
 }
 
 fn rejection(reject: Reject) -> Answer {

@@ -38,9 +38,13 @@ pub struct Http {
     /// Text the body must contain (its first MiB is searched)
     #[arg(long, value_name = "TEXT")]
     pub expect_body: Option<String>,
-    /// Header the answer must have, with this exact value if one is given; may be repeated
+    /// Header the answer must have, with this exact value if one is given, or one that begins with
+    /// what is before a `*` at its end; may be repeated
     #[arg(long, value_name = "NAME[=VALUE]", value_parser = expected_header)]
     pub expect_header: Vec<(String, Option<String>)>,
+    /// Metric of the answer, which is Prometheus text, one of whose samples must be above zero
+    #[arg(long, value_name = "NAME")]
+    pub expect_metric: Option<String>,
     /// Time limit of one try, name lookup and body included
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = cli::duration)]
     pub timeout: Duration,
@@ -109,6 +113,9 @@ fn attempt(http: &Http) -> Result<String, String> {
     {
         return Err(format!("expected a body that contains {expected:?}, got{}", shown(&text)));
     }
+    if let Some(name) = &http.expect_metric {
+        metric_above_zero(&text, name)?;
+    }
     Ok(format!("{status}, {} bytes, {} ms", text.len(), started.elapsed().as_millis()))
 }
 
@@ -125,10 +132,34 @@ fn header_as_expected(
         return Ok(());
     };
     let got: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-    if got.iter().any(|value| value == expected) {
+    let is_as_expected = |value: &str| match expected.strip_suffix('*') {
+        Some(beginning) => value.starts_with(beginning),
+        None => value == expected,
+    };
+    if got.iter().any(|value| is_as_expected(value)) {
         return Ok(());
     }
     Err(format!("expected header {name}={expected:?}, got {got:?}"))
+}
+
+/// Judges a metric's samples, `NAME VALUE` and `NAME{LABELS} VALUE`: one above zero is enough. By their
+/// digits, for numbers with fractions would be a large part of these small programs.
+fn metric_above_zero(text: &[u8], name: &str) -> Result<(), String> {
+    let text = String::from_utf8_lossy(text);
+    let mut seen = None;
+    for line in text.lines() {
+        let rest = line.strip_prefix(name).filter(|rest| rest.starts_with([' ', '{']));
+        let Some((_, value)) = rest.and_then(|rest| rest.rsplit_once(' ')) else { continue };
+        let mantissa = value.split(['e', 'E']).next().unwrap_or_default();
+        if !value.starts_with('-') && mantissa.contains(|digit| ('1'..='9').contains(&digit)) {
+            return Ok(());
+        }
+        seen = Some(value);
+    }
+    match seen {
+        Some(value) => Err(format!("expected {name} above zero, got {value}")),
+        None => Err(format!("expected a metric {name}, there is none")),
+    }
 }
 
 fn contains(text: &[u8], wanted: &[u8]) -> bool {
@@ -196,6 +227,7 @@ mod tests {
             expect_status: None,
             expect_body: None,
             expect_header: Vec::new(),
+            expect_metric: None,
             timeout: Duration::from_secs(5),
             retry_for: Duration::ZERO,
         }
@@ -248,7 +280,24 @@ mod tests {
         check(HELLO, expecting("x-made-by"), Ok(()));
         check(HELLO, expecting("X-Made-By=a"), Ok(()));
         check(HELLO, expecting("X-Made-By=b"), Err("expected header"));
+        check(HELLO, expecting("X-Made-By=a*"), Ok(()));
+        check(HELLO, expecting("X-Made-By=*"), Ok(()));
+        check(HELLO, expecting("X-Made-By=ab*"), Err("expected header"));
         check(HELLO, expecting("X-Other"), Err("there is none"));
+    }
+
+    #[test]
+    fn a_metric_must_be_there_and_above_zero() {
+        const METRICS: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n# HELP lines a 1\n# TYPE lines \
+            counter\nlines 0\nlines_total{a=\"x 1\"} 0\nlines_total{a=\"z\"} 20\nless -1\nmore 0.0e5\nlittle 1e-9\n";
+        let expecting =
+            |name: &'static str| move |http: &mut Http| http.expect_metric = Some(name.into());
+        check(METRICS, expecting("lines_total"), Ok(()));
+        check(METRICS, expecting("little"), Ok(()));
+        check(METRICS, expecting("lines"), Err("expected lines above zero, got 0"));
+        check(METRICS, expecting("less"), Err("expected less above zero, got -1"));
+        check(METRICS, expecting("more"), Err("expected more above zero, got 0.0e5"));
+        check(METRICS, expecting("line"), Err("there is none"));
     }
 
     #[test]

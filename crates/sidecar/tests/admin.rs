@@ -6,20 +6,27 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use sidecar::admin::{Answer, serve};
+use sidecar::admin::{Answer, Reply, serve};
 
 /// Longer than any answer takes, shorter than the endpoint's own deadline of 5 s.
 const SOON: Duration = Duration::from_secs(3);
 
+/// How long `/later` has nothing to say.
+const LATER: Duration = Duration::from_millis(300);
+
 fn start() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    serve(listener, |path| match path {
-        "/livez" => Some(Answer::ok()),
-        "/readyz" => Some(Answer::unavailable("draining")),
-        "/metrics" => Some(Answer { status: 200, body: "a 1\n".to_owned() }),
-        "/large" => Some(Answer { status: 200, body: "x".repeat(8 << 20) }),
-        _ => None,
+    serve(listener, |asked| {
+        Reply::Now(match asked.path {
+            "/livez" => Answer::ok(),
+            "/readyz" => Answer::unavailable("draining"),
+            "/metrics" => Answer { status: 200, body: "a 1\n".to_owned() },
+            "/large" => Answer { status: 200, body: "x".repeat(8 << 20) },
+            "/later" if asked.waited < LATER => return Reply::Later,
+            "/later" => Answer { status: 200, body: format!("{}\n", asked.query) },
+            _ => return Reply::Unknown,
+        })
     })
     .unwrap();
     address
@@ -51,6 +58,31 @@ fn probe(address: SocketAddr) {
     let begun = Instant::now();
     assert_eq!(status(address, b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"), "200");
     assert!(begun.elapsed() < Duration::from_secs(1), "a probe must not wait for others");
+}
+
+#[test]
+fn what_is_answered_later_holds_up_nobody_else() {
+    let address = start();
+    let begun = Instant::now();
+    let mut waiting: Vec<_> = (0..40).map(|_| connect(address)).collect();
+    for stream in &mut waiting {
+        stream.write_all(b"GET /later?a=1 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    }
+    // Behind this one they have all been read.
+    probe(address);
+    // Who goes meanwhile, and who talks on, is not waited with.
+    drop(waiting.split_off(20));
+    for stream in waiting.iter_mut().skip(10) {
+        stream.write_all(b"GET /later HTTP/1.1\r\n").unwrap();
+    }
+    probe(address);
+    for (index, mut stream) in waiting.into_iter().enumerate() {
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        let is_answered = read.is_ok() && answer.ends_with("\r\n\r\na=1\n");
+        assert_eq!(is_answered, index < 10, "{index}: {answer}");
+    }
+    assert!(begun.elapsed() >= LATER, "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -46,6 +46,22 @@ tolerations:
 {{- end }}
 {{- end -}}
 
+{{/* Whether an answer says that it is the proxy's: "true" or nothing. A configuration of the user's may say otherwise. */}}
+{{- define "sidecar.isOwnAnswer" -}}
+{{- $proxy := .Values.proxy -}}
+{{- if and $proxy.enabled (not (or $proxy.config $proxy.existingConfigMap $proxy.files $proxy.args)) }}true{{ end -}}
+{{- end -}}
+
+{{/*
+Whether the log scraper's count is asked for: "true" or nothing. The demo is known to write a line a
+request; of another application nobody knows.
+*/}}
+{{- define "sidecar.isLogsTest" -}}
+{{- $scraper := .Values.logScraper -}}
+{{- $counts := and $scraper.enabled (not $scraper.args) (not (include "sidecar.hasLogStore" .)) -}}
+{{- if and .Values.tests.enabled $counts (include "sidecar.isService" .) (include "sidecar.isDemo" .) }}true{{ end -}}
+{{- end -}}
+
 {{- define "sidecar.testContainer" -}}
 image: {{ include "sidecar.image" (dict "root" . "image" .Values.proxy.image) | quote }}
 imagePullPolicy: {{ .Values.proxy.image.pullPolicy }}

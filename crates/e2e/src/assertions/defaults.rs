@@ -38,7 +38,10 @@ pub(super) fn helm_test(site: &Site<'_>) -> Result<String, Stop> {
     let timeout = ["test", crate::site::RELEASE, "--timeout=60s", "-n", &site.namespace];
     let said = site.cluster.helm(&timeout)?;
     let succeeded = said.lines().filter(|line| line.contains("Succeeded")).count();
-    ensure(succeeded > 0, || format!("no test has run: {said}"))?;
+    // The Service that leads to the log scraper is the fourth.
+    ensure(succeeded == 4, || format!("not four tests have run: {said}"))?;
+    let left = site.names("pods,services")?;
+    ensure(!left.iter().any(|name| name.contains("-test-")), || format!("left over: {left:?}"))?;
     Ok(format!("{succeeded} succeeded"))
 }
 

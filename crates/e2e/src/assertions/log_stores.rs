@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::changes::Followed;
+use super::metrics;
 use super::{PAGE, Stop, ensure};
 use crate::numbers::numbers;
 use crate::site::{Site, wait};
@@ -86,6 +87,7 @@ fn through(site: &Site<'_>, store: &Store) -> Result<String, Stop> {
     site.upgrade(&values.iter().map(String::as_str).collect::<Vec<_>>())?;
     pods.settle(site)?;
     std::thread::sleep(Duration::from_secs(5));
+    metrics::expect_all(site, |_| true)?;
     kubectl(&["scale", &deployment, "--replicas=0"])?;
     kubectl(&[
         "wait",

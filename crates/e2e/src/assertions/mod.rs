@@ -12,6 +12,7 @@ mod footprint;
 mod independence;
 mod lifecycle;
 mod log_stores;
+mod metrics;
 mod reloads;
 mod revisions;
 mod scenarios;
@@ -93,10 +94,17 @@ pub(crate) const ALL: &[Assertion] = &[
     },
     Assertion {
         name: "helm_test",
-        what: "helm test passes",
+        what: "helm test passes: the page, by the proxy, its configuration, and the log scraper's count",
         lane: "defaults",
         once: false,
         run: defaults::helm_test,
+    },
+    Assertion {
+        name: "metrics",
+        what: "the sidecars have every metric that the chart's alerts and its dashboard ask for",
+        lane: "defaults",
+        once: true,
+        run: metrics::metrics,
     },
     Assertion {
         name: "app_port_refused",

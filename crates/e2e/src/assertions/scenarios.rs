@@ -44,6 +44,7 @@ pub(super) fn scenarios(site: &Site<'_>) -> Result<String, Stop> {
         let values = folder.join(format!("{set}-values.yaml")).display().to_string();
         pods += judged(site, &values).map_err(|why| format!("{set}: {why}"))?;
         if installs && !NOT_INSTALLED.contains(&set.as_str()) {
+            let install = if set == "quota" { install_within_quota } else { install };
             install(site, &values).map_err(|why| format!("{set}: {why}"))?;
             installed += 1;
         }
@@ -106,6 +107,19 @@ fn feed(cluster: &Cluster, arguments: &[&str], text: &str) -> Result<String, Str
 fn install(site: &Site<'_>, values: &str) -> Result<(), String> {
     site.install(&["-f", values])?;
     site.ensure_none()
+}
+
+/// The same where a quota takes only containers that say what they need, with the release's own tests.
+fn install_within_quota(site: &Site<'_>, values: &str) -> Result<(), String> {
+    let hard = "--hard=requests.cpu=2,requests.memory=2Gi,limits.cpu=4,limits.memory=4Gi";
+    site.kubectl(&["create", "quota", "all", hard])?;
+    let bare = ["run", "bare", "--image=none", "--dry-run=server"];
+    let refused = site.kubectl(&bare).err().unwrap_or_default();
+    ensure(refused.contains("must specify"), || format!("the quota refuses nothing: {refused}"))?;
+    site.install(&["-f", values])?;
+    site.cluster.helm(&["test", RELEASE, "--timeout=60s", "-n", &site.namespace])?;
+    site.ensure_none()?;
+    site.delete("quota/all")
 }
 
 #[cfg(test)]
