@@ -14,10 +14,11 @@ use ship::courier::Parcel;
 use ship::format::Format;
 use sys::wake::Waker;
 use ureq::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use ureq::http::{HeaderMap, HeaderName};
-use ureq::{Agent, SendBody};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response};
+use ureq::{Agent, Body, SendBody};
 
 use crate::store::credentials::Credentials;
+use crate::store::early::Kept;
 use crate::store::gzip::Gzip;
 use crate::store::names::Found;
 
@@ -32,6 +33,8 @@ pub(crate) struct Route {
     pub(crate) compresses: bool,
     /// Where the store's name leads.
     pub(crate) found: Found,
+    /// What became of the last request's connection.
+    pub(crate) kept: Kept,
 }
 
 /// Makes whatever makes connections.
@@ -153,25 +156,17 @@ impl Route {
             Ok(fields) => fields,
             Err(why) => return Answer::failed(&why),
         };
-        let mut request = agent.post(&self.url);
-        // A type that was asked for is in place of the usual one.
-        if fields.iter().all(|(name, _)| name != CONTENT_TYPE) {
-            request = request.header(CONTENT_TYPE, self.format.content_type());
+        let body = gzip.map(|gzip| {
+            gzip.compress(parcel.pieces(), packed);
+            &packed[..]
+        });
+        self.kept.begin();
+        let mut sent = self.ask(agent, &fields, parcel, body);
+        if sent.as_ref().is_err_and(|error| self.kept.was_over(error)) {
+            // Its name may lead elsewhere now.
+            self.found.forget();
+            sent = self.ask(agent, &fields, parcel, body);
         }
-        for (name, value) in fields {
-            request = request.header(name, value);
-        }
-        let sent = match gzip {
-            Some(gzip) => {
-                gzip.compress(parcel.pieces(), packed);
-                request.header(CONTENT_ENCODING, "gzip").send(&packed[..])
-            }
-            None => {
-                let mut pieces = Pieces { rest: &[], next: parcel.pieces() };
-                let body = SendBody::from_reader(&mut pieces);
-                request.header(CONTENT_LENGTH, parcel.len()).send(body)
-            }
-        };
         match sent {
             Ok(answer) => read(self.format, parcel.records, answer),
             Err(error) => {
@@ -180,9 +175,35 @@ impl Route {
             }
         }
     }
+
+    /// Makes a request of a parcel, or of what it was compressed to.
+    fn ask(
+        &self,
+        agent: &Agent,
+        fields: &[(HeaderName, HeaderValue)],
+        parcel: &Parcel,
+        compressed: Option<&[u8]>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let mut request = agent.post(&self.url);
+        // A type that was asked for is in place of the usual one.
+        if fields.iter().all(|(name, _)| name != CONTENT_TYPE) {
+            request = request.header(CONTENT_TYPE, self.format.content_type());
+        }
+        for (name, value) in fields {
+            request = request.header(name, value);
+        }
+        match compressed {
+            Some(bytes) => request.header(CONTENT_ENCODING, "gzip").send(bytes),
+            None => {
+                let mut pieces = Pieces { rest: &[], next: parcel.pieces() };
+                let body = SendBody::from_reader(&mut pieces);
+                request.header(CONTENT_LENGTH, parcel.len()).send(body)
+            }
+        }
+    }
 }
 
-fn read(format: Format, records: usize, answer: ureq::http::Response<ureq::Body>) -> Answer {
+fn read(format: Format, records: usize, answer: Response<Body>) -> Answer {
     let (head, body) = answer.into_parts();
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);

@@ -22,7 +22,7 @@ use crate::flags::millis;
 use crate::stdout::Stdout;
 use crate::store::Store;
 use crate::store::credentials::{Credentials, Kind};
-use crate::store::early::EarlyAnswers;
+use crate::store::early::{EarlyAnswers, Kept};
 use crate::store::names::{Found, Names};
 use crate::store::sender::{Connect, Route, Sender};
 use crate::store::tee::Tee;
@@ -33,7 +33,7 @@ use crate::store_flags::{Compression, LongRecord, OtlpEncoding, Severity, StoreA
 /// Memory for what is read of a connection.
 const BUFFER_BYTES: usize = 32 << 10;
 /// And for what is written: each write wakes whoever reads.
-const OUTPUT_BYTES: usize = 64 << 10;
+const OUTPUT_BYTES: usize = 256 << 10;
 /// A header of an answer is no longer.
 const HEADER_BYTES_MAX: usize = 32 << 10;
 /// The longest wait of a change for its turn.
@@ -180,7 +180,12 @@ fn credentials(arguments: &StoreArguments) -> Credentials {
 }
 
 /// What makes connections to the store, to where its name leads.
-fn connect(arguments: &StoreArguments, url: &str, found: &Found) -> io::Result<Connect> {
+fn connect(
+    arguments: &StoreArguments,
+    url: &str,
+    found: &Found,
+    kept: &Kept,
+) -> io::Result<Connect> {
     let config = Agent::config_builder()
         .proxy(proxy(arguments.http_proxy.as_deref()).map_err(io::Error::other)?)
         .max_redirects(0)
@@ -202,27 +207,27 @@ fn connect(arguments: &StoreArguments, url: &str, found: &Found) -> io::Result<C
         let config = config.tls_config(tls::config(arguments.ca_file.as_deref())?).build();
         let real: Uri = url.parse().map_err(io::Error::other)?;
         return Ok(match arguments.server_name.is_some() {
-            true => maker(config, found, move || tls::Renamed {
+            true => maker(config, (found, kept), move || tls::Renamed {
                 real: real.clone(),
                 resolver: DefaultResolver::default(),
             }),
-            false => maker(config, found, DefaultResolver::default),
+            false => maker(config, (found, kept), DefaultResolver::default),
         });
     }
     let _ = url;
-    Ok(maker(config.build(), found, DefaultResolver::default))
+    Ok(maker(config.build(), (found, kept), DefaultResolver::default))
 }
 
 /// Makes connections whose names are looked up so, and whose answers may come early.
 fn maker<R: Resolver>(
     config: Config,
-    found: &Found,
+    (found, kept): (&Found, &Kept),
     resolver: impl Fn() -> R + 'static,
 ) -> Connect {
-    let found = found.clone();
+    let (found, kept) = (found.clone(), kept.clone());
     Box::new(move || {
         let names = Names { resolver: resolver(), found: found.clone() };
-        let connector = DefaultConnector::new().chain(EarlyAnswers);
+        let connector = DefaultConnector::new().chain(EarlyAnswers(kept.clone()));
         Agent::with_parts(config.clone(), connector, names)
     })
 }
@@ -304,14 +309,14 @@ pub(crate) fn store(output: OutputName, arguments: &StoreArguments) -> io::Resul
     let Some(format) = format(output, arguments) else { return Ok(None) };
     let url = arguments.url.as_deref().unwrap_or_default();
     let url = address(url, format).map_err(io::Error::other)?;
-    let found = Found::default();
-    let connect = connect(arguments, &url, &found)?;
+    let (found, kept) = (Found::default(), Kept::default());
+    let connect = connect(arguments, &url, &found, &kept)?;
     #[allow(unused_mut, reason = "only a name for TLS adds to them")]
     let mut credentials = credentials(arguments);
     #[cfg(feature = "tls")]
     let url = rename(url, arguments, &mut credentials);
     let compresses = arguments.compression == Compression::Gzip;
-    let route = Route { url, format, credentials, compresses, found };
+    let route = Route { url, format, credentials, compresses, found, kept };
     let tee = arguments.tee.then(Stdout::new).transpose()?.map(Tee::new);
     Ok(Some(Store {
         courier: Courier::new(settings(format, arguments)),
