@@ -7,11 +7,17 @@
 use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "tls")]
+use std::time::Instant;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+#[cfg(feature = "tls")]
+use log::warn;
 use ship::answer::{Answer, Head, Reading};
 use ship::courier::Parcel;
 use ship::format::Format;
+#[cfg(feature = "tls")]
+use sidecar::logging::Throttle;
 use sys::wake::Waker;
 use ureq::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response};
@@ -21,6 +27,8 @@ use crate::store::credentials::Credentials;
 use crate::store::early::Kept;
 use crate::store::gzip::Gzip;
 use crate::store::names::Found;
+#[cfg(feature = "tls")]
+use crate::store::tls::Trust;
 
 /// Bytes of an answer that are read at once.
 const PIECE_BYTES: usize = 8 << 10;
@@ -35,10 +43,16 @@ pub(crate) struct Route {
     pub(crate) found: Found,
     /// What became of the last request's connection.
     pub(crate) kept: Kept,
+    /// Whom to trust, for https.
+    #[cfg(feature = "tls")]
+    pub(crate) trust: Option<Arc<Trust>>,
+    /// How often it is said that a file of it cannot be read.
+    #[cfg(feature = "tls")]
+    pub(crate) told: Throttle,
 }
 
 /// Makes whatever makes connections.
-pub(crate) type Connect = Box<dyn Fn() -> Agent>;
+pub(crate) type Connect = Arc<dyn Fn() -> Agent + Send + Sync>;
 
 /// The caller's side.
 pub(crate) struct Sender {
@@ -83,12 +97,16 @@ impl Sender {
             changed: Condvar::new(),
             answered: Waker::new()?,
         });
-        let theirs = Arc::clone(&shared);
+        let (theirs, renewed) = (Arc::clone(&shared), Arc::clone(&connect));
         let mut gzip = route.compresses.then(Gzip::new);
         let mut packed = Vec::new();
         std::thread::Builder::new().name("store".to_owned()).spawn(move || {
             loop {
                 let parcel = take_parcel(&theirs);
+                if route.is_changed() {
+                    // What is there was made with what files said before.
+                    *theirs.agent() = renewed();
+                }
                 let agent = theirs.agent().clone();
                 let answer = route.send(&agent, &parcel, gzip.as_mut(), &mut packed);
                 // Whoever hears of the answer has the records for itself.
@@ -145,6 +163,26 @@ fn take_parcel(shared: &Shared) -> Parcel {
 }
 
 impl Route {
+    /// Whether connections are to be made another way than before.
+    #[cfg(feature = "tls")]
+    fn is_changed(&mut self) -> bool {
+        match self.trust.as_ref().map(|trust| trust.refresh()) {
+            Some(Ok(is_changed)) => is_changed,
+            Some(Err(error)) => {
+                if self.told.allow(Instant::now()).is_some() {
+                    warn!("store: {error}; what was read before stays in force");
+                }
+                false
+            }
+            None => false,
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn is_changed(&mut self) -> bool {
+        false
+    }
+
     fn send(
         &mut self,
         agent: &Agent,
