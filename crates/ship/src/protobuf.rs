@@ -55,11 +55,13 @@ impl Short {
         &self.bytes[..self.len]
     }
 
+    #[inline]
     fn push(&mut self, bytes: &[u8]) {
         self.bytes[self.len..][..bytes.len()].copy_from_slice(bytes);
         self.len += bytes.len();
     }
 
+    #[inline]
     fn push_varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.push(&[value as u8 | 0x80]);
@@ -68,29 +70,35 @@ impl Short {
         self.push(&[value as u8]);
     }
 
+    /// Fields are below 16, so that it is a byte.
+    #[inline]
     fn push_tag(&mut self, field: u32, kind: u32) {
-        self.push_varint(u64::from(field << 3 | kind));
+        self.push(&[(field << 3 | kind) as u8]);
     }
 
     /// Appends a field that is an integer.
+    #[inline]
     pub(crate) fn push_number(&mut self, field: u32, value: u64) {
         self.push_tag(field, VARINT);
         self.push_varint(value);
     }
 
     /// Appends a field of 64 bits.
+    #[inline]
     pub(crate) fn push_fixed64(&mut self, field: u32, value: u64) {
         self.push_tag(field, FIXED64);
         self.push(&value.to_le_bytes());
     }
 
     /// Appends what stands before so many bytes of a field.
+    #[inline]
     pub(crate) fn push_head(&mut self, field: u32, len: usize) {
         self.push_tag(field, BYTES);
         self.push_varint(len as u64);
     }
 
     /// Appends a field that is text, and short.
+    #[inline]
     pub(crate) fn push_bytes(&mut self, field: u32, bytes: &[u8]) {
         self.push_head(field, bytes.len());
         self.push(bytes);
