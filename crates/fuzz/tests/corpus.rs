@@ -117,11 +117,6 @@ fn configurations_hold_what_they_say() {
 }
 
 #[test]
-fn compressed_bodies_hold_what_they_say() {
-    check("deflate");
-}
-
-#[test]
 fn exchanges_hold_what_they_say() {
     check("exchange");
 }
