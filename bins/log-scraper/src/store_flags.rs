@@ -159,10 +159,20 @@ pub(crate) struct StoreArguments {
     /// NO_PROXY name (environment); without this flag they go straight to the store
     #[arg(long, env = "LOG_SCRAPER_HTTP_PROXY", value_name = "URL")]
     pub(crate) http_proxy: Option<String>,
-    /// File with the certificates that a store's is to be signed by, in place of the system's
+    /// File with the certificates that a store's is to be signed by, in place of the system's; read
+    /// again when it changes
     #[cfg(feature = "tls")]
     #[arg(long, env = "LOG_SCRAPER_CA_FILE", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// File with the certificate by which this program shows who it is, and those that sign it, for a
+    /// store that asks; read again when it changes
+    #[cfg(feature = "tls")]
+    #[arg(long, env = "LOG_SCRAPER_CLIENT_CERT", value_name = "FILE")]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// File with that certificate's private key; read again when it changes
+    #[cfg(feature = "tls")]
+    #[arg(long, env = "LOG_SCRAPER_CLIENT_KEY", value_name = "FILE")]
+    pub(crate) client_key: Option<PathBuf>,
     /// Name that the store's certificate is to be for, where it is not the one in the address
     #[cfg(feature = "tls")]
     #[arg(long, env = "LOG_SCRAPER_SERVER_NAME", value_name = "NAME")]

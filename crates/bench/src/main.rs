@@ -114,6 +114,9 @@ enum Subject {
         /// Program to stand beside.
         #[arg(long, default_value = "vlagent")]
         peer: PathBuf,
+        /// Our program as it was before a change, built as the present one: one more peer.
+        #[arg(long, value_name = "FILE", conflicts_with = "noise")]
+        before: Option<PathBuf>,
         #[command(flatten)]
         options: Options,
     },
@@ -232,11 +235,11 @@ fn run(subject: Subject) -> ExitCode {
             let plan = Plan::new(peer, None, &options, SCRAPER_ROUNDS);
             measure(&cases, options.markdown, |case| scraper::run(&plan, case))
         }
-        Subject::Stores { mut cases, peer, options } => {
+        Subject::Stores { mut cases, peer, before, options } => {
             if cases.is_empty() {
                 cases = stores::Case::value_variants().to_vec();
             }
-            let plan = Plan::new(peer, None, &options, SCRAPER_ROUNDS);
+            let plan = Plan::new(peer, before, &options, SCRAPER_ROUNDS);
             measure(&cases, options.markdown, |case| stores::run(&plan, case))
         }
         Subject::Relay { listen, upstream } => served(relay::run(listen, upstream)),

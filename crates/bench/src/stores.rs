@@ -39,7 +39,6 @@ pub(crate) enum Case {
     Paced,
 }
 
-const SIDES: [Side; 2] = [Side::Ours, Side::Peer];
 /// Lines of a backlog: 100 MB.
 const LINES: u64 = 1_000_000;
 /// How long bringing them may take.
@@ -106,7 +105,9 @@ pub(crate) fn run(plan: &Plan, case: Case) -> (Vec<Row>, Option<Fault>) {
             plan.rounds.min(PACED_ROUNDS),
         ),
     };
-    let measured = interleave(&SIDES, rounds, |side, round| {
+    let mut sides = vec![Side::Ours, Side::Peer];
+    sides.extend(plan.before.is_some().then_some(Side::Before));
+    let measured = interleave(&sides, rounds, |side, round| {
         let run = bring(plan, side, case)?;
         eprintln!("{case:?} round {round}: {side:?} {run:?}");
         Ok(run)
@@ -114,6 +115,10 @@ pub(crate) fn run(plan: &Plan, case: Case) -> (Vec<Row>, Option<Fault>) {
     let figures = measured.and_then(|rounds| {
         let lines = |run: &Run| run.kilolines_per_cpu_second;
         let figures = beside("thousand lines per CPU second", &rounds, Side::Peer, lines)?;
+        if plan.before.is_some() {
+            // It is told on standard error; the rows are those of the peer.
+            beside("thousand lines per CPU second", &rounds, Side::Before, lines)?;
+        }
         let peak = beside("peak RSS, MB", &rounds, Side::Peer, |run| run.peak_megabytes)?;
         Ok(vec![figures, figures, peak])
     });

@@ -102,6 +102,11 @@ fn answers_hold_what_they_say() {
 }
 
 #[test]
+fn checkpoints_hold_what_they_say() {
+    check("checkpoint");
+}
+
+#[test]
 fn chunks_hold_what_they_say() {
     check("chunks");
 }

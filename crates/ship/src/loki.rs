@@ -46,8 +46,8 @@ impl Loki {
         json::push_utf8(out, entry.text);
         out.extend_from_slice(entry.place);
         if let Some(severity) = severity::of(entry.text).filter(|_| self.severity) {
-            out.push(b',');
-            push_pair(out, "severity_text", severity.word);
+            out.extend_from_slice(b",\"severity_text\":");
+            json::push_utf8(out, severity.word);
         }
         if let Some(piece) = &entry.piece {
             out.push(b',');

@@ -8,7 +8,7 @@ use tail::json;
 use crate::answer::Partial;
 use crate::format::{Entry, Pair, Shape, line_name, push_decimal, push_pair};
 use crate::protobuf::{
-    Value, bytes_len, next_field, push_bytes, push_fixed64, push_head, push_number, without_head,
+    Short, Value, bytes_len, next_field, push_bytes, push_head, push_number, without_head,
 };
 use crate::severity;
 
@@ -95,17 +95,20 @@ impl Otlp {
         let severity_len = severity.map_or(0, |one| 2 + bytes_len(one.word.len()));
         let around_len = entry.place.len() + pieces.len();
         let len = 2 * 9 + severity_len + bytes_len(body_len) + around_len;
-        push_head(out, SECOND, len);
-        push_fixed64(out, TIME, entry.time_ns);
+        let mut head = Short::default();
+        head.push_head(SECOND, len);
+        head.push_fixed64(TIME, entry.time_ns);
         if let Some(severity) = severity {
-            push_number(out, SEVERITY_NUMBER, u64::from(severity.number));
-            push_bytes(out, SEVERITY_TEXT, severity.word.as_bytes());
+            head.push_number(SEVERITY_NUMBER, u64::from(severity.number));
+            head.push_bytes(SEVERITY_TEXT, severity.word);
         }
-        push_head(out, BODY, body_len);
-        push_bytes(out, FIRST, entry.text);
-        out.extend_from_slice(entry.place);
-        out.extend_from_slice(&pieces);
-        push_fixed64(out, OBSERVED_TIME, entry.time_ns);
+        head.push_head(BODY, body_len);
+        head.push_head(FIRST, entry.text.len());
+        let mut end = Short::default();
+        end.push_fixed64(OBSERVED_TIME, entry.time_ns);
+        out.reserve(bytes_len(len));
+        let parts = [head.bytes(), entry.text, entry.place, &pieces, end.bytes()];
+        parts.iter().for_each(|part| out.extend_from_slice(part));
     }
 }
 
@@ -175,8 +178,8 @@ impl OtlpJson {
         if let Some(severity) = severity::of(entry.text).filter(|_| self.severity) {
             out.extend_from_slice(b"\"severityNumber\":");
             push_decimal(out, u64::from(severity.number));
-            out.push(b',');
-            push_pair(out, "severityText", severity.word);
+            out.extend_from_slice(b",\"severityText\":");
+            json::push_utf8(out, severity.word);
             out.push(b',');
         }
         out.extend_from_slice(b"\"body\":{\"stringValue\":");

@@ -33,10 +33,76 @@ pub(crate) fn push_number(out: &mut Vec<u8>, field: u32, value: u64) {
     push_varint(out, value);
 }
 
-/// Appends a field of 64 bits.
-pub(crate) fn push_fixed64(out: &mut Vec<u8>, field: u32, value: u64) {
-    push_tag(out, field, FIXED64);
-    out.extend_from_slice(&value.to_le_bytes());
+/// A few short fields, put together where nothing has to grow, for what every record has.
+#[derive(Clone, Debug)]
+pub(crate) struct Short {
+    bytes: [u8; Short::BYTES_MAX],
+    len: usize,
+}
+
+impl Default for Short {
+    fn default() -> Short {
+        Short { bytes: [0; Short::BYTES_MAX], len: 0 }
+    }
+}
+
+impl Short {
+    /// All its fields take less.
+    const BYTES_MAX: usize = 64;
+
+    /// What was appended.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    #[inline]
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..][..bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    #[inline]
+    fn push_varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.push(&[value as u8 | 0x80]);
+            value >>= 7;
+        }
+        self.push(&[value as u8]);
+    }
+
+    /// Fields are below 16, so that it is a byte.
+    #[inline]
+    fn push_tag(&mut self, field: u32, kind: u32) {
+        self.push(&[(field << 3 | kind) as u8]);
+    }
+
+    /// Appends a field that is an integer.
+    #[inline]
+    pub(crate) fn push_number(&mut self, field: u32, value: u64) {
+        self.push_tag(field, VARINT);
+        self.push_varint(value);
+    }
+
+    /// Appends a field of 64 bits.
+    #[inline]
+    pub(crate) fn push_fixed64(&mut self, field: u32, value: u64) {
+        self.push_tag(field, FIXED64);
+        self.push(&value.to_le_bytes());
+    }
+
+    /// Appends what stands before so many bytes of a field.
+    #[inline]
+    pub(crate) fn push_head(&mut self, field: u32, len: usize) {
+        self.push_tag(field, BYTES);
+        self.push_varint(len as u64);
+    }
+
+    /// Appends a field that is text, and short.
+    #[inline]
+    pub(crate) fn push_bytes(&mut self, field: u32, bytes: &[u8]) {
+        self.push_head(field, bytes.len());
+        self.push(bytes);
+    }
 }
 
 /// Appends a field that is text, bytes or a message that was made before.
@@ -127,12 +193,21 @@ mod tests {
         let mut out = Vec::new();
         push_number(&mut out, 1, 300);
         push_bytes(&mut out, 2, b"abc");
-        push_fixed64(&mut out, 11, 5);
-        assert_eq!(out.len(), 3 + bytes_len(3) + 9);
+        let mut short = Short::default();
+        short.push_fixed64(11, 5);
+        short.push_number(12, 300);
+        short.push_bytes(13, b"WARN");
+        short.push_head(14, 2);
+        out.extend_from_slice(short.bytes());
+        out.extend_from_slice(b"yz");
+        assert_eq!(out.len(), 3 + bytes_len(3) + 9 + 3 + bytes_len(4) + bytes_len(2));
         let mut rest = out.as_slice();
         assert_eq!(next_field(&mut rest), Some((1, Value::Number(300))));
         assert_eq!(next_field(&mut rest), Some((2, Value::Bytes(b"abc"))));
         assert_eq!(next_field(&mut rest), Some((11, Value::Number(5))));
+        assert_eq!(next_field(&mut rest), Some((12, Value::Number(300))));
+        assert_eq!(next_field(&mut rest), Some((13, Value::Bytes(b"WARN"))));
+        assert_eq!(next_field(&mut rest), Some((14, Value::Bytes(b"yz"))));
         assert_eq!(next_field(&mut rest), None);
         for cut in [1, 4, 8, 12] {
             let mut rest = &out[..cut];

@@ -9,8 +9,8 @@
 pub struct Severity<'a> {
     /// `SeverityNumber`, 1 to 24.
     pub number: u8,
-    /// The word in the line.
-    pub word: &'a str,
+    /// The word in the line, letters of ASCII.
+    pub word: &'a [u8],
 }
 
 /// Where the word may be at the latest.
@@ -47,18 +47,28 @@ const NAMES: [&str; 8] = [
     "\"severity\": \"",
 ];
 
+/// Letters and digits of ASCII, looked up, for every byte before a severity is asked.
+const IN_WORD: [bool; 256] = {
+    let (mut table, mut byte) = ([false; 256], 0);
+    while byte < table.len() {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    table
+};
+
 /// The severity that a line states.
 pub fn of(line: &[u8]) -> Option<Severity<'_>> {
     let end = line.len().min(LOOKED_AT_BYTES);
     let mut at = 0;
     while at < end {
-        let len = line[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let len = line[at..].iter().take_while(|byte| IN_WORD[usize::from(**byte)]).count();
         let word = &line[at..at + len];
         if (4..=9).contains(&len)
             && let Some(number) = number_of(word)
             && (is_capital(word) || is_marked(line, at, at + len))
         {
-            return Some(Severity { number, word: std::str::from_utf8(word).ok()? });
+            return Some(Severity { number, word });
         }
         at += len + 1;
     }
@@ -94,6 +104,7 @@ mod tests {
 
     fn check(line: &str, expected: Option<(u8, &str)>) {
         let seen = of(line.as_bytes()).map(|severity| (severity.number, severity.word));
+        let expected = expected.map(|(number, word)| (number, word.as_bytes()));
         assert_eq!(seen, expected, "{line}");
     }
 

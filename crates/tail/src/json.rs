@@ -5,6 +5,8 @@
 
 /// Objects and arrays within each other, at most; a deeper line is text.
 const DEPTH_MAX: usize = 64;
+/// A one in each byte.
+const ONES: u64 = u64::MAX / 255;
 
 /// Appends any bytes as a JSON string, quotes included. What is not UTF-8 becomes U+FFFD. Like what it
 /// is made of it is optimised as its caller is.
@@ -41,6 +43,9 @@ pub fn push_utf8(out: &mut Vec<u8>, text: &[u8]) {
 
 #[inline]
 fn push_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
+    if is_plain(text) {
+        return out.extend_from_slice(text);
+    }
     while let Some(at) = special(text) {
         out.extend_from_slice(&text[..at]);
         match text[at] {
@@ -58,6 +63,21 @@ fn push_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
         text = &text[at + 1..];
     }
     out.extend_from_slice(text);
+}
+
+/// Whether it is ASCII of which nothing has to be escaped, as most lines are: that is asked in far fewer
+/// steps than where it is not.
+#[inline]
+fn is_plain(text: &[u8]) -> bool {
+    // The highest bit of a byte that is below 0x20, or above 0x7f.
+    let marks = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        word | word.wrapping_sub(ONES * 0x20)
+    };
+    let (words, rest) = text.as_chunks();
+    let all = words.iter().fold(0, |all, word| all | marks(word)) & ONES << 7;
+    let is_within = |byte: &u8| (0x20..0x80).contains(byte);
+    all == 0 && rest.iter().all(is_within) && memchr::memchr2(b'"', b'\\', text).is_none()
 }
 
 /// The first byte that has to be escaped. Most lines have none: sixteen bytes are asked at once, in two
@@ -83,7 +103,6 @@ fn special(text: &[u8]) -> Option<usize> {
 /// there is no such byte.
 #[inline]
 fn special_marks(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
     let [quote, slash] = [b'"', b'\\'].map(|byte| word ^ (ONES * u64::from(byte)));
     let control = word.wrapping_sub(ONES * 0x20);
     let equal = quote.wrapping_sub(ONES) | slash.wrapping_sub(ONES);

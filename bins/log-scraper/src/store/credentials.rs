@@ -5,10 +5,11 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use ureq::http::{HeaderName, HeaderValue};
+
+use crate::store::stamp::Stamp;
 
 /// More than this is no credential.
 const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -31,7 +32,7 @@ struct Secret {
     kind: Kind,
     path: PathBuf,
     /// Which file it was, and when it was written to.
-    seen: Option<[i64; 5]>,
+    seen: Option<Stamp>,
     value: Option<HeaderValue>,
 }
 
@@ -72,17 +73,11 @@ impl Credentials {
 impl Secret {
     fn value(&mut self) -> io::Result<HeaderValue> {
         let status = fs::metadata(&self.path)?;
-        let seen = [
-            status.ino() as i64,
-            status.size() as i64,
-            status.mtime(),
-            status.mtime_nsec(),
-            status.dev() as i64,
-        ];
+        let seen = Stamp::of(&status);
         if let Some(value) = self.value.as_ref().filter(|_| self.seen == Some(seen)) {
             return Ok(value.clone());
         }
-        if status.size() > FILE_BYTES_MAX {
+        if status.len() > FILE_BYTES_MAX {
             return Err(io::Error::other("too large for a credential"));
         }
         let text = fs::read_to_string(&self.path)?;

@@ -4,6 +4,7 @@
 //! lines. What the store acknowledged is told to the engine, and only after that is in a checkpoint
 //! the next request is made: whenever the process dies, no more than one batch comes twice.
 
+mod connect;
 mod credentials;
 mod early;
 mod gzip;
@@ -11,6 +12,7 @@ pub(crate) mod metrics;
 mod names;
 mod sender;
 pub(crate) mod setup;
+mod stamp;
 mod tee;
 #[cfg(feature = "tls")]
 mod tls;

@@ -7,19 +7,28 @@
 use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "tls")]
+use std::time::Instant;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+#[cfg(feature = "tls")]
+use log::warn;
 use ship::answer::{Answer, Head, Reading};
 use ship::courier::Parcel;
 use ship::format::Format;
+#[cfg(feature = "tls")]
+use sidecar::logging::Throttle;
 use sys::wake::Waker;
 use ureq::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use ureq::http::{HeaderMap, HeaderName};
-use ureq::{Agent, SendBody};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Response};
+use ureq::{Agent, Body, SendBody};
 
 use crate::store::credentials::Credentials;
+use crate::store::early::Kept;
 use crate::store::gzip::Gzip;
 use crate::store::names::Found;
+#[cfg(feature = "tls")]
+use crate::store::tls::Trust;
 
 /// Bytes of an answer that are read at once.
 const PIECE_BYTES: usize = 8 << 10;
@@ -32,10 +41,18 @@ pub(crate) struct Route {
     pub(crate) compresses: bool,
     /// Where the store's name leads.
     pub(crate) found: Found,
+    /// What became of the last request's connection.
+    pub(crate) kept: Kept,
+    /// Whom to trust, for https.
+    #[cfg(feature = "tls")]
+    pub(crate) trust: Option<Arc<Trust>>,
+    /// How often it is said that a file of it cannot be read.
+    #[cfg(feature = "tls")]
+    pub(crate) told: Throttle,
 }
 
 /// Makes whatever makes connections.
-pub(crate) type Connect = Box<dyn Fn() -> Agent>;
+pub(crate) type Connect = Arc<dyn Fn() -> Agent + Send + Sync>;
 
 /// The caller's side.
 pub(crate) struct Sender {
@@ -80,12 +97,16 @@ impl Sender {
             changed: Condvar::new(),
             answered: Waker::new()?,
         });
-        let theirs = Arc::clone(&shared);
+        let (theirs, renewed) = (Arc::clone(&shared), Arc::clone(&connect));
         let mut gzip = route.compresses.then(Gzip::new);
         let mut packed = Vec::new();
         std::thread::Builder::new().name("store".to_owned()).spawn(move || {
             loop {
                 let parcel = take_parcel(&theirs);
+                if route.is_changed() {
+                    // What is there was made with what files said before.
+                    *theirs.agent() = renewed();
+                }
                 let agent = theirs.agent().clone();
                 let answer = route.send(&agent, &parcel, gzip.as_mut(), &mut packed);
                 // Whoever hears of the answer has the records for itself.
@@ -142,6 +163,26 @@ fn take_parcel(shared: &Shared) -> Parcel {
 }
 
 impl Route {
+    /// Whether connections are to be made another way than before.
+    #[cfg(feature = "tls")]
+    fn is_changed(&mut self) -> bool {
+        match self.trust.as_ref().map(|trust| trust.refresh()) {
+            Some(Ok(is_changed)) => is_changed,
+            Some(Err(error)) => {
+                if self.told.allow(Instant::now()).is_some() {
+                    warn!("store: {error}; what was read before stays in force");
+                }
+                false
+            }
+            None => false,
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn is_changed(&mut self) -> bool {
+        false
+    }
+
     fn send(
         &mut self,
         agent: &Agent,
@@ -153,25 +194,17 @@ impl Route {
             Ok(fields) => fields,
             Err(why) => return Answer::failed(&why),
         };
-        let mut request = agent.post(&self.url);
-        // A type that was asked for is in place of the usual one.
-        if fields.iter().all(|(name, _)| name != CONTENT_TYPE) {
-            request = request.header(CONTENT_TYPE, self.format.content_type());
+        let body = gzip.map(|gzip| {
+            gzip.compress(parcel.pieces(), packed);
+            &packed[..]
+        });
+        self.kept.begin();
+        let mut sent = self.ask(agent, &fields, parcel, body);
+        if sent.as_ref().is_err_and(|error| self.kept.was_over(error)) {
+            // Its name may lead elsewhere now.
+            self.found.forget();
+            sent = self.ask(agent, &fields, parcel, body);
         }
-        for (name, value) in fields {
-            request = request.header(name, value);
-        }
-        let sent = match gzip {
-            Some(gzip) => {
-                gzip.compress(parcel.pieces(), packed);
-                request.header(CONTENT_ENCODING, "gzip").send(&packed[..])
-            }
-            None => {
-                let mut pieces = Pieces { rest: &[], next: parcel.pieces() };
-                let body = SendBody::from_reader(&mut pieces);
-                request.header(CONTENT_LENGTH, parcel.len()).send(body)
-            }
-        };
         match sent {
             Ok(answer) => read(self.format, parcel.records, answer),
             Err(error) => {
@@ -180,9 +213,35 @@ impl Route {
             }
         }
     }
+
+    /// Makes a request of a parcel, or of what it was compressed to.
+    fn ask(
+        &self,
+        agent: &Agent,
+        fields: &[(HeaderName, HeaderValue)],
+        parcel: &Parcel,
+        compressed: Option<&[u8]>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let mut request = agent.post(&self.url);
+        // A type that was asked for is in place of the usual one.
+        if fields.iter().all(|(name, _)| name != CONTENT_TYPE) {
+            request = request.header(CONTENT_TYPE, self.format.content_type());
+        }
+        for (name, value) in fields {
+            request = request.header(name, value);
+        }
+        match compressed {
+            Some(bytes) => request.header(CONTENT_ENCODING, "gzip").send(bytes),
+            None => {
+                let mut pieces = Pieces { rest: &[], next: parcel.pieces() };
+                let body = SendBody::from_reader(&mut pieces);
+                request.header(CONTENT_LENGTH, parcel.len()).send(body)
+            }
+        }
+    }
 }
 
-fn read(format: Format, records: usize, answer: ureq::http::Response<ureq::Body>) -> Answer {
+fn read(format: Format, records: usize, answer: Response<Body>) -> Answer {
     let (head, body) = answer.into_parts();
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let unix_ms = u64::try_from(unix.as_millis()).unwrap_or(u64::MAX);

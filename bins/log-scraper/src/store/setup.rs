@@ -1,48 +1,37 @@
 //! A store out of flags, and what about them cannot be meant.
 
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ship::courier::{Courier, Settings};
 use ship::format::{Format, Names as FieldNames, Pair, Shape, label_name};
 use ship::long::Long;
+#[cfg(feature = "tls")]
+use sidecar::logging::Throttle;
 use sidecar::logging::Throttles;
-use std::time::Duration;
-use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::http::header::AUTHORIZATION;
 #[cfg(feature = "tls")]
 use ureq::http::{HeaderValue, header::HOST};
-use ureq::unversioned::resolver::{DefaultResolver, Resolver};
-use ureq::unversioned::transport::{Connector, DefaultConnector};
-use ureq::{Agent, Proxy};
 
 use crate::flag_values::OutputName;
 use crate::flags::millis;
 use crate::stdout::Stdout;
 use crate::store::Store;
+#[cfg(feature = "tls")]
+use crate::store::connect::trust;
+use crate::store::connect::{connect, proxy};
 use crate::store::credentials::{Credentials, Kind};
-use crate::store::early::EarlyAnswers;
-use crate::store::names::{Found, Names};
-use crate::store::sender::{Connect, Route, Sender};
+use crate::store::early::Kept;
+use crate::store::names::Found;
+use crate::store::sender::{Route, Sender};
 use crate::store::tee::Tee;
 #[cfg(feature = "tls")]
 use crate::store::tls;
 use crate::store_flags::{Compression, LongRecord, OtlpEncoding, Severity, StoreArguments};
 
-/// Memory for what is read of a connection.
-const BUFFER_BYTES: usize = 32 << 10;
-/// And for what is written: each write wakes whoever reads.
-const OUTPUT_BYTES: usize = 64 << 10;
-/// A header of an answer is no longer.
-const HEADER_BYTES_MAX: usize = 32 << 10;
 /// The longest wait of a change for its turn.
 const PATIENCE_US_MAX: u64 = 100_000;
-/// A connection that was not used for so long is not used again: whoever is in between may have
-/// forgotten it.
-const IDLE: Duration = Duration::from_secs(50);
-/// Whoever does not take a connection for so long is asked again.
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// The format of an output; `None` for stdout.
 fn format(output: OutputName, arguments: &StoreArguments) -> Option<Format> {
@@ -80,6 +69,14 @@ pub(crate) fn contradiction(output: OutputName, arguments: &StoreArguments) -> O
     }
     if let Some(name) = given_twice(format, arguments) {
         return Some(format!("{name}: a record has but one place for it, and it is given twice"));
+    }
+    #[cfg(feature = "tls")]
+    if arguments.client_cert.is_some() != arguments.client_key.is_some() {
+        return Some("--client-cert and --client-key belong together: give both".to_owned());
+    }
+    #[cfg(feature = "tls")]
+    if arguments.client_cert.is_some() && !url.starts_with("https:") {
+        return Some("--client-cert is for a --url that begins with https://".to_owned());
     }
     #[cfg(feature = "tls")]
     if arguments.server_name.is_some() && arguments.http_proxy.is_some() {
@@ -151,17 +148,6 @@ fn given_twice(format: Format, arguments: &StoreArguments) -> Option<&str> {
     None
 }
 
-fn proxy(flag: Option<&str>) -> Result<Option<Proxy>, String> {
-    match flag {
-        None => Ok(None),
-        Some("environment") => Ok(Proxy::try_from_env()),
-        Some(url) => match Proxy::new(url) {
-            Ok(proxy) => Ok(Some(proxy)),
-            Err(_) => Err("--http-proxy is no http://HOST:PORT, nor environment".to_owned()),
-        },
-    }
-}
-
 /// Header fields of every request.
 fn credentials(arguments: &StoreArguments) -> Credentials {
     let mut credentials = Credentials::default();
@@ -177,54 +163,6 @@ fn credentials(arguments: &StoreArguments) -> Credentials {
         path.iter().for_each(|path| credentials.add_file(AUTHORIZATION, kind, path));
     }
     credentials
-}
-
-/// What makes connections to the store, to where its name leads.
-fn connect(arguments: &StoreArguments, url: &str, found: &Found) -> io::Result<Connect> {
-    let config = Agent::config_builder()
-        .proxy(proxy(arguments.http_proxy.as_deref()).map_err(io::Error::other)?)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .http_status_as_error(false)
-        .timeout_global(Some(arguments.request_timeout))
-        .timeout_connect(Some(arguments.request_timeout.min(CONNECT_TIME_MAX)))
-        .user_agent(concat!("log-scraper/", env!("CARGO_PKG_VERSION")))
-        .accept("*/*")
-        .accept_encoding("")
-        .input_buffer_size(BUFFER_BYTES)
-        .output_buffer_size(OUTPUT_BYTES)
-        .max_response_header_size(HEADER_BYTES_MAX)
-        .max_idle_connections(1)
-        .max_idle_connections_per_host(1)
-        .max_idle_age(IDLE);
-    #[cfg(feature = "tls")]
-    if url.starts_with("https:") {
-        let config = config.tls_config(tls::config(arguments.ca_file.as_deref())?).build();
-        let real: Uri = url.parse().map_err(io::Error::other)?;
-        return Ok(match arguments.server_name.is_some() {
-            true => maker(config, found, move || tls::Renamed {
-                real: real.clone(),
-                resolver: DefaultResolver::default(),
-            }),
-            false => maker(config, found, DefaultResolver::default),
-        });
-    }
-    let _ = url;
-    Ok(maker(config.build(), found, DefaultResolver::default))
-}
-
-/// Makes connections whose names are looked up so, and whose answers may come early.
-fn maker<R: Resolver>(
-    config: Config,
-    found: &Found,
-    resolver: impl Fn() -> R + 'static,
-) -> Connect {
-    let found = found.clone();
-    Box::new(move || {
-        let names = Names { resolver: resolver(), found: found.clone() };
-        let connector = DefaultConnector::new().chain(EarlyAnswers);
-        Agent::with_parts(config.clone(), connector, names)
-    })
 }
 
 /// The address as requests name it, and the field that says whom they are really for.
@@ -304,14 +242,25 @@ pub(crate) fn store(output: OutputName, arguments: &StoreArguments) -> io::Resul
     let Some(format) = format(output, arguments) else { return Ok(None) };
     let url = arguments.url.as_deref().unwrap_or_default();
     let url = address(url, format).map_err(io::Error::other)?;
-    let found = Found::default();
-    let connect = connect(arguments, &url, &found)?;
+    #[cfg(feature = "tls")]
+    let trust = trust(arguments, &url)?;
     #[allow(unused_mut, reason = "only a name for TLS adds to them")]
     let mut credentials = credentials(arguments);
     #[cfg(feature = "tls")]
     let url = rename(url, arguments, &mut credentials);
-    let compresses = arguments.compression == Compression::Gzip;
-    let route = Route { url, format, credentials, compresses, found };
+    let route = Route {
+        url,
+        format,
+        credentials,
+        compresses: arguments.compression == Compression::Gzip,
+        found: Found::default(),
+        kept: Kept::default(),
+        #[cfg(feature = "tls")]
+        trust,
+        #[cfg(feature = "tls")]
+        told: Throttle::per_minute(),
+    };
+    let connect = connect(arguments, &route)?;
     let tee = arguments.tee.then(Stdout::new).transpose()?.map(Tee::new);
     Ok(Some(Store {
         courier: Courier::new(settings(format, arguments)),
@@ -368,6 +317,14 @@ mod tests {
         let token = ["--output", "loki", "--bearer-token-file", "a"];
         check(&with(&[&token[..], &["--header", "AUTHORIZATION=b"]].concat()), Some("one of them"));
         check(&with(&[&token[..], &["--header", "X-Key=b"]].concat()), None);
+        #[cfg(feature = "tls")]
+        {
+            let https = ["/a", "--output", "loki", "--url", "https://x", "--client-cert", "c"];
+            check(&https, Some("belong together"));
+            check(&[&https[..], &["--client-key", "k"]].concat(), None);
+            let both = ["--output", "loki", "--client-cert", "c", "--client-key", "k"];
+            check(&with(&both), Some("begins with https"));
+        }
         check(&with(&["--output", "loki", "--http-proxy", "a b"]), Some("--http-proxy"));
         check(&with(&["--output", "loki", "--http-proxy", "http://p:3128"]), None);
         check(&with(&["--output", "loki", "--format", "json"]), Some("--format is for stdout"));

@@ -1,6 +1,6 @@
 //! What gets to a store, and to stdout beside it, whoever is killed meanwhile.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -133,22 +133,20 @@ fn repeats(seen: &[u64]) -> usize {
     seen.len() - distinct.len()
 }
 
-#[test]
-fn killed_time_and_again_it_loses_nothing_and_repeats_one_batch_at_most() {
-    let taken = Arc::new(Mutex::new(Vec::new()));
-    let theirs = Arc::clone(&taken);
-    let store = Store::start(move |_, request| {
-        theirs.lock().unwrap().push(request.numbers());
-        thread::sleep(Duration::from_millis(3));
-        Reply::status(204)
-    });
+/// Twenty lives of a scraper whose file grows, each of them killed, and a last one that ends once `is_done`
+/// with the lines that were written. `killed` is told after each of the twenty.
+fn kill_time_and_again(
+    output: &str,
+    store: &Store,
+    mut killed: impl FnMut(u64),
+    is_done: impl Fn(u64) -> bool,
+) {
     let folder = Folder::new();
     let (url, log) = (store.url("/"), folder.argument("app.log"));
     let checkpoint = folder.argument("checkpoint");
     let more = ["--batch-max-bytes", "20KiB", "--checkpoint-file", &checkpoint, &log];
-    let arguments = arguments("ndjson", &url, &more);
-    let (mut written, mut repeated) = (0, 0);
-    let mut seen_before = 0;
+    let arguments = arguments(output, &url, &more);
+    let mut written = 0;
     for life in 0..20 {
         let scraper = Scraper::start(&arguments);
         for _ in 0..10 {
@@ -161,18 +159,67 @@ fn killed_time_and_again_it_loses_nothing_and_repeats_one_batch_at_most() {
         scraper.wait();
         // What it had sent is on its way to the store.
         thread::sleep(Duration::from_millis(100));
+        killed(life);
+    }
+    let scraper = Scraper::start(&arguments);
+    wait_until("all lines", || is_done(written));
+    scraper.terminate();
+}
+
+#[test]
+fn killed_time_and_again_it_loses_nothing_and_repeats_one_batch_at_most() {
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let theirs = Arc::clone(&taken);
+    let store = Store::start(move |_, request| {
+        theirs.lock().unwrap().push(request.numbers());
+        thread::sleep(Duration::from_millis(3));
+        Reply::status(204)
+    });
+    let (mut repeated, mut seen_before) = (0, 0);
+    let killed = |life| {
         let batches = taken.lock().unwrap().clone();
         let all: Vec<u64> = batches.iter().flatten().copied().collect();
         let now = repeats(&all);
         let largest = batches.iter().map(Vec::len).max().unwrap_or(0);
         assert!(now - repeated <= largest, "{} repeats after life {life}", now - repeated);
         (repeated, seen_before) = (now, all.len());
-    }
-    let scraper = Scraper::start(&arguments);
-    wait_until("all lines", || {
+    };
+    kill_time_and_again("ndjson", &store, killed, |written| {
         let all = taken.lock().unwrap();
         all.iter().flatten().collect::<BTreeSet<_>>().len() as u64 == written
     });
-    scraper.terminate();
     assert!(seen_before > 0);
+}
+
+#[test]
+fn killed_time_and_again_it_gives_each_line_one_name_so_that_no_document_is_there_twice() {
+    // Line by name, and how often one came again.
+    let documents = Arc::new(Mutex::new((BTreeMap::new(), 0)));
+    let theirs = Arc::clone(&documents);
+    let store = Store::start(move |_, request| {
+        let mut documents = theirs.lock().unwrap();
+        let names = request.body.split("\"_id\":\"").skip(1);
+        let names = names.map(|rest| rest.split('"').next().unwrap().to_owned());
+        let mut items = Vec::new();
+        for (name, number) in names.zip(request.numbers()) {
+            let before = documents.0.insert(name, number);
+            assert!(before.is_none_or(|before| before == number), "a name is of one line");
+            documents.1 += u64::from(before.is_some());
+            let status = if before.is_some() { 409 } else { 201 };
+            items.push(format!("{{\"create\":{{\"status\":{status}}}}}"));
+        }
+        thread::sleep(Duration::from_millis(3));
+        Reply::Says(200, "", format!("{{\"errors\":true,\"items\":[{}]}}", items.join(",")))
+    });
+    kill_time_and_again(
+        "elasticsearch",
+        &store,
+        |_| {},
+        |written| {
+            documents.lock().unwrap().0.values().collect::<BTreeSet<_>>().len() as u64 == written
+        },
+    );
+    let (documents, again) = &*documents.lock().unwrap();
+    let lines: BTreeSet<_> = documents.values().collect();
+    assert_eq!(documents.len(), lines.len(), "no line has two names, and {again} came again");
 }

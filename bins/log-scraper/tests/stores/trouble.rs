@@ -146,6 +146,26 @@ fn a_store_that_says_when_to_come_back_is_not_asked_before() {
 }
 
 #[test]
+fn a_store_that_comes_late_gets_every_line_once_and_was_asked_once_for_each_wait() {
+    let (address, admin) = (free_address(), free_address());
+    let folder = folder_with(100);
+    let (url, log) = (format!("http://{address}/"), folder.argument("app.log"));
+    let start = Instant::now();
+    let scraper = Scraper::start(&arguments("ndjson", &url, &["--admin-listen", &admin, &log]));
+    scraper.wait_for_message("store: ");
+    wait_until("two waits", || metric(&admin, "log_scraper_store_retries_total") >= 2);
+    let store = Store::start_at(&address, Box::new(|_, _| Reply::status(204)));
+    wait_until("a request", || store.count() >= 1);
+    wait_until("its answer", || metric(&admin, "log_scraper_store_records_total") == 100);
+    let asked = metric(&admin, "log_scraper_store_requests_total");
+    // Each wait is half a second at least.
+    assert!(asked <= 1 + start.elapsed().as_millis() as u64 / 500, "{asked} requests");
+    scraper.terminate();
+    let seen: Vec<u64> = store.requests().iter().flat_map(Request::numbers).collect();
+    assert_eq!(seen, (0..100).collect::<Vec<_>>());
+}
+
+#[test]
 fn what_is_too_large_is_sent_in_halves() {
     let store = Store::start(|_, request| match request.numbers().len() {
         0..=7 => Reply::status(200),

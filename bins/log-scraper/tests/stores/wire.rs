@@ -64,6 +64,40 @@ fn whatever_shape_an_answer_has_and_whenever_the_connection_ends_lines_come_once
     });
 }
 
+#[test]
+fn a_kept_connection_that_ends_without_an_answer_costs_no_wait_and_a_new_one_does() {
+    // The second request's connection was kept, the third one's is new.
+    for ends in [vec![1], vec![1, 2]] {
+        let (cut, count) = (ends.clone(), 3 + ends.len());
+        let store = Store::start(move |number, _| match cut.contains(&number) {
+            true => Reply::Resets,
+            false => Reply::status(204),
+        });
+        let folder = folder_with(1);
+        let (url, log) = (store.url("/"), folder.argument("app.log"));
+        let scraper = Scraper::start(&arguments("ndjson", &url, &[&log]));
+        wait_until("the first", || store.count() >= 1);
+        append(&folder.path("app.log"), line(1).as_bytes());
+        wait_until("the second", || store.count() > 1 + ends.len());
+        append(&folder.path("app.log"), line(2).as_bytes());
+        wait_until("the third", || store.count() >= count);
+        let messages = scraper.messages();
+        scraper.terminate();
+        let requests = store.requests();
+        assert_eq!(requests.len(), count);
+        let seen: Vec<u64> = requests.iter().flat_map(Request::numbers).collect();
+        let again = vec![1; ends.len() + 1];
+        assert_eq!(seen, [&[0][..], &again, &[2]].concat());
+        let at_once = requests[2].at - requests[1].at;
+        assert!(at_once < Duration::from_millis(400), "{at_once:?}");
+        assert_eq!(messages.contains("store: "), ends.len() > 1, "{messages}");
+        if ends.len() > 1 {
+            let later = requests[3].at - requests[2].at;
+            assert!(later >= Duration::from_millis(500), "{later:?}");
+        }
+    }
+}
+
 /// Reads a request's head, and says how many bytes follow.
 fn read_head(reader: &mut impl BufRead) -> Option<usize> {
     let mut len = None;
