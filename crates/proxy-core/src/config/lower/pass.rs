@@ -8,8 +8,9 @@ use nginx_conf::Directive;
 
 use super::Lower;
 use super::proxy::ProxyScope;
+use crate::config::address::is_host;
 use crate::config::model::{MadePlace, PassUrl, ProxyPass, Resolving};
-use crate::config::url::{SCHEME, Url};
+use crate::config::url::{SCHEME, UNIX_PORT, Url};
 
 impl Lower<'_> {
     /// nginx: `proxy_pass URL` with what belongs to it. `path` is the location's, if it has one that
@@ -87,6 +88,9 @@ fn parse_url(url: &str) -> Result<Url<'_>, String> {
         return Err(format!("invalid URL prefix in \"{url}\"; expected \"http://\""));
     }
     let url = Url::split(url.as_bytes().get(SCHEME.len()..).unwrap_or_default(), b"/")?;
+    if url.port != Some(UNIX_PORT) && !is_host(url.host) {
+        return Err(format!("invalid host in upstream \"{}\"", url.host));
+    }
     if url.uri.is_some_and(|uri| uri.iter().any(|byte| *byte <= b' ' || *byte == 0x7f)) {
         return Err("space or control character in the URI of \"proxy_pass\"".to_owned());
     }
