@@ -3,8 +3,6 @@
 //! Owns: which directive may stand where, and the messages about it. Must not judge what a
 //! directive's arguments mean together; that belongs to the program that carries it out.
 
-use std::collections::BTreeMap;
-
 use crate::diag::{Diag, Diags};
 use crate::lex::Word;
 use crate::parse::{Directive, Tree, shorten};
@@ -19,8 +17,12 @@ const SPLIT_WORDS_MAX: usize = 64;
 /// Every problem of a tree whose main level is `root`: errors, and one warning for each directive
 /// that has no effect here.
 pub fn check(tree: &Tree, root: Context) -> Vec<Diag> {
-    let mut checker =
-        Checker { sources: &tree.sources, diags: Diags::default(), warned: Vec::new() };
+    let mut checker = Checker {
+        sources: &tree.sources,
+        diags: Diags::default(),
+        warned: Vec::new(),
+        seen: Vec::new(),
+    };
     checker.list(&tree.directives, root);
     checker.diags.into_list()
 }
@@ -29,10 +31,10 @@ struct Checker<'t> {
     sources: &'t Sources,
     diags: Diags,
     warned: Vec<&'static str>,
+    /// Where directives stand that may stand once in their block, of each block that is being
+    /// checked: the last ones are those of the innermost.
+    seen: Vec<(&'static str, Span)>,
 }
-
-/// Where a directive that may stand once in its block stands.
-type Seen = BTreeMap<&'static str, Span>;
 
 /// A directive, or the part of one that stands before or behind a missing `;`.
 #[derive(Clone, Copy)]
@@ -44,7 +46,7 @@ struct View<'t> {
 
 impl Checker<'_> {
     fn list(&mut self, directives: &[Directive], context: Context) {
-        let mut seen = Seen::new();
+        let before = self.seen.len();
         for directive in directives {
             let mut view = View {
                 name: &directive.name,
@@ -52,21 +54,22 @@ impl Checker<'_> {
                 block: directive.block.as_deref(),
             };
             while !self.diags.is_full() {
-                match self.directive(view, context, &mut seen) {
+                match self.directive(view, context, before) {
                     Some(rest) => view = rest,
                     None => break,
                 }
             }
         }
+        self.seen.truncate(before);
     }
 
-    /// Checks one directive. Where a `;` is missing inside it, checks what stands before and gives
-    /// back what stands behind.
+    /// Checks one directive of the block of which those are that are seen from `block` on. Where a
+    /// `;` is missing inside it, checks what stands before and gives back what stands behind.
     fn directive<'t>(
         &mut self,
         view: View<'t>,
         context: Context,
-        seen: &mut Seen,
+        block: usize,
     ) -> Option<View<'t>> {
         let name = view.name.text.as_str();
         let row = match find(name, context) {
@@ -100,19 +103,29 @@ impl Checker<'_> {
             self.diags.push(self.sources.error(last.span.after(), message).with_help(help));
             match self.fault(before, row) {
                 Some(fault) => self.diags.push(fault),
-                None => self.accepted(before, row, seen, is_already_so),
+                None => self.accepted(before, row, block, is_already_so),
             }
             return Some(behind);
         }
-        self.accepted(view, row, seen, is_already_so);
+        self.accepted(view, row, block, is_already_so);
+        None
+    }
+
+    /// Notes where a directive of a block stands, and tells where it stood before.
+    fn saw(&mut self, name: &'static str, span: Span, block: usize) -> Option<Span> {
+        let known = self.seen.iter_mut().skip(block).find(|(known, _)| *known == name);
+        if let Some((_, known)) = known {
+            return Some(std::mem::replace(known, span));
+        }
+        self.seen.push((name, span));
         None
     }
 
     /// A directive without fault: duplicates, warnings, and what stands in its block.
-    fn accepted(&mut self, view: View<'_>, row: &'static Row, seen: &mut Seen, is_quiet: bool) {
+    fn accepted(&mut self, view: View<'_>, row: &'static Row, block: usize, is_quiet: bool) {
         let span = view.name.span;
         if !row.is_repeatable
-            && let Some(first) = seen.insert(row.name, span)
+            && let Some(first) = self.saw(row.name, span, block)
         {
             let (line, _) = self.sources.line_and_column(first);
             let file = self.sources.file(first.file).map_or("", |source| source.name.as_str());
@@ -161,15 +174,15 @@ impl Checker<'_> {
     /// What is wrong with a directive by itself, if anything is.
     fn fault(&self, view: View<'_>, row: &Row) -> Option<Diag> {
         let name = view.name;
-        let quoted = shorten(&name.text);
+        let quoted = || shorten(&name.text);
         if row.shape.block == Block::Absent && view.block.is_some() {
             let last = view.args.last().unwrap_or(name);
-            let message = format!("directive \"{quoted}\" is not terminated by \";\"");
+            let message = format!("directive \"{}\" is not terminated by \";\"", quoted());
             let help = format!("expected \";\" after \"{}\"", shorten(&last.text));
             return Some(self.sources.error(last.span.after(), message).with_help(help));
         }
         if row.shape.block != Block::Absent && view.block.is_none() {
-            let message = format!("directive \"{quoted}\" has no opening \"{{\"");
+            let message = format!("directive \"{}\" has no opening \"{{\"", quoted());
             return Some(self.sources.error(name.span, message));
         }
         let count = view.args.len();
@@ -183,7 +196,7 @@ impl Checker<'_> {
                 (min, max) if min == max => format!("expected {min}"),
                 (min, max) => format!("expected {min} to {max}"),
             };
-            let message = format!("invalid number of arguments in \"{quoted}\" directive");
+            let message = format!("invalid number of arguments in \"{}\" directive", quoted());
             return Some(self.sources.error(name.span, message).with_help(help));
         }
         let kinds = row.shape.kinds.iter().chain(std::iter::repeat(row.shape.kinds.last()?));

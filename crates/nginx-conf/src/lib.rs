@@ -33,6 +33,7 @@ pub mod units;
 
 pub use check::check;
 pub use diag::{Diag, Severity};
+use lex::Token;
 pub use lex::Word;
 pub use parse::{Directive, IncludeError, Included, Resolve, Tree, parse};
 pub use source::{Source, Sources, Span};
@@ -80,10 +81,35 @@ pub fn sort(sources: &Sources, diags: &mut [Diag]) {
     diags.sort_by_cached_key(|diag| (rank(diag), diag.line, diag.column));
 }
 
-/// Whether a tree is what people mount into `conf.d`: directives of an `http` block without it.
-pub fn is_fragment(tree: &Tree) -> bool {
-    let is_frame = |name: &str| matches!(name, "http" | "events" | "stream" | "mail");
-    let mut names = tree.directives.iter().map(|directive| directive.name.text.as_str());
-    let has_frame = names.clone().any(is_frame);
-    !has_frame && names.any(table::is_of_http_only)
+/// Whether a file is what people mount into `conf.d`: directives of an `http` block without it.
+/// Reads no further than that is known.
+pub fn is_fragment(bytes: &[u8]) -> bool {
+    let mut lexer = lex::Lexer::new(0, bytes);
+    let (mut depth, mut name, mut is_of_http) = (0usize, None, false);
+    loop {
+        let (before, token) = (depth, lexer.next_token());
+        match token {
+            Ok(Token::Word(word)) => {
+                name.get_or_insert(word.text);
+                continue;
+            }
+            Ok(Token::Open(_))
+                if name.as_ref().is_some_and(|name| name.ends_with(parse::LUA_BLOCK)) =>
+            {
+                if !lexer.skip_lua_block() {
+                    return is_of_http;
+                }
+            }
+            Ok(Token::Open(_)) => depth += 1,
+            Ok(Token::Close(_)) => depth = depth.saturating_sub(1),
+            Ok(Token::Semicolon(_)) => {}
+            Ok(Token::End(_)) | Err(_) => return is_of_http,
+        }
+        // A directive has ended, or its block begins.
+        match name.take().filter(|_| before == 0).as_deref() {
+            Some("http" | "events" | "stream" | "mail") => return false,
+            Some(name) => is_of_http |= table::is_of_http_only(name),
+            None => {}
+        }
+    }
 }

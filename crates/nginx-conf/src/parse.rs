@@ -87,10 +87,12 @@ pub fn parse(main: Included, resolve: &mut Resolve<'_>) -> (Tree, Vec<Diag>) {
         bytes_read: 0,
         words_read: 0,
         depth: 0,
+        words: Vec::new(),
+        directives: Vec::new(),
     };
-    let mut directives = Vec::new();
-    parser.file(main, None, &mut directives);
-    (Tree { sources: parser.sources, directives }, parser.diags.into_list())
+    parser.file(main, None);
+    let Parser { sources, directives, diags, .. } = parser;
+    (Tree { sources, directives }, diags.into_list())
 }
 
 struct Parser<'r, 'f> {
@@ -101,14 +103,18 @@ struct Parser<'r, 'f> {
     bytes_read: usize,
     words_read: usize,
     depth: usize,
+    /// Of the directives that are being read: the last ones are those of the innermost.
+    words: Vec<Word>,
+    /// Of the blocks that are being read, in the same way.
+    directives: Vec<Directive>,
 }
 
 /// The file cannot be read on; what it was is already told.
 struct Stop;
 
 impl Parser<'_, '_> {
-    /// Reads a file's directives into `out`. `from` is the include that named it.
-    fn file(&mut self, file: Included, from: Option<Span>, out: &mut Vec<Directive>) {
+    /// Reads a file's directives. `from` is the include that named it.
+    fn file(&mut self, file: Included, from: Option<Span>) {
         self.bytes_read = self.bytes_read.saturating_add(file.bytes.len());
         let bytes: Arc<[u8]> = file.bytes.into();
         let source =
@@ -133,18 +139,15 @@ impl Parser<'_, '_> {
         }
         self.open_files.push(file.name);
         // Whatever stops this file is told; the files after it are still read.
-        let _ = self.block(&mut Lexer::new(id, &bytes), None, out);
+        let before = self.words.len();
+        let _ = self.block(&mut Lexer::new(id, &bytes), None);
+        self.words.truncate(before);
         self.open_files.pop();
     }
 
     /// Reads directives up to the `}` of the block opened at `opened`, or to the file's end.
-    fn block(
-        &mut self,
-        lexer: &mut Lexer<'_>,
-        opened: Option<Span>,
-        out: &mut Vec<Directive>,
-    ) -> Result<(), Stop> {
-        let mut words: Vec<Word> = Vec::new();
+    fn block(&mut self, lexer: &mut Lexer<'_>, opened: Option<Span>) -> Result<(), Stop> {
+        let before = self.words.len();
         loop {
             if self.diags.is_full() {
                 return Err(Stop);
@@ -152,63 +155,65 @@ impl Parser<'_, '_> {
             match self.token(lexer)? {
                 Token::Word(word) => {
                     self.count(word.span)?;
-                    words.push(word);
+                    self.words.push(word);
                 }
-                Token::Semicolon(span) if words.is_empty() => {
+                Token::Semicolon(span) if self.words.len() == before => {
                     self.error(span, "unexpected \";\"", "expected a directive");
                 }
-                Token::Semicolon(_) => self.finish(std::mem::take(&mut words), out),
+                Token::Semicolon(_) => self.finish(before),
                 Token::Open(span) => {
-                    if words.is_empty() {
+                    if self.words.len() == before {
                         let help = "expected a directive's name in front of the block";
                         self.error(span, "unexpected \"{\"", help);
                     }
                     // What was read of a broken block is kept: it is checked like the rest.
-                    let (block, result) = self.nested(lexer, span, words.first());
-                    push(out, std::mem::take(&mut words), Some(block));
+                    let (block, result) = self.nested(lexer, span, before);
+                    self.push(before, Some(block));
                     result?;
                 }
                 Token::Close(span) => {
-                    if let Some(last) = words.last() {
+                    if let Some(last) = self.words.get(before..).and_then(<[Word]>::last) {
                         let help = format!("expected \";\" after \"{}\"", shorten(&last.text));
                         self.error(last.span.after(), "unexpected \"}\"", help);
-                        self.finish(std::mem::take(&mut words), out);
+                        self.finish(before);
                     }
                     if opened.is_some() {
                         return Ok(());
                     }
                     self.error(span, "unexpected \"}\"", "no block is open in this file");
                 }
-                Token::End(span) => return self.end_of_file(span, opened, &words),
+                Token::End(span) => return self.end_of_file(span, opened, before),
             }
         }
     }
 
-    /// The block after `{`. A block of Lua is stepped over.
+    /// The block after `{` of the directive whose words begin at `name`. A block of Lua is stepped
+    /// over.
     fn nested(
         &mut self,
         lexer: &mut Lexer<'_>,
         opened: Span,
-        name: Option<&Word>,
+        name: usize,
     ) -> (Vec<Directive>, Result<(), Stop>) {
-        let mut block = Vec::new();
-        if name.is_some_and(|word| word.text.ends_with("_by_lua_block")) {
+        if self.words.get(name).is_some_and(|word| word.text.ends_with(LUA_BLOCK)) {
             let result = if lexer.skip_lua_block() { Ok(()) } else { Err(Stop) };
-            return (block, result);
+            return (Vec::new(), result);
         }
         if self.depth >= DEPTH_MAX {
             let message = format!("blocks are nested more than {DEPTH_MAX} deep");
             self.error(opened, &message, "is a \"}\" missing?");
-            return (block, Err(Stop));
+            return (Vec::new(), Err(Stop));
         }
         self.depth += 1;
-        let result = self.block(lexer, Some(opened), &mut block);
+        let (words, directives) = (self.words.len(), self.directives.len());
+        let result = self.block(lexer, Some(opened));
+        self.words.truncate(words);
         self.depth -= 1;
-        (block, result)
+        (self.directives.drain(directives..).collect(), result)
     }
 
-    fn end_of_file(&mut self, end: Span, opened: Option<Span>, words: &[Word]) -> Result<(), Stop> {
-        if let Some(last) = words.last() {
+    fn end_of_file(&mut self, end: Span, opened: Option<Span>, words: usize) -> Result<(), Stop> {
+        if let Some(last) = self.words.get(words..).and_then(<[Word]>::last) {
             let help = format!("expected \";\" after \"{}\"", shorten(&last.text));
             self.error(last.span.after(), "unexpected end of file", help);
             return Err(Stop);
@@ -221,16 +226,27 @@ impl Parser<'_, '_> {
     }
 
     /// A simple directive is complete: keep it, or put the included files in its place.
-    fn finish(&mut self, words: Vec<Word>, out: &mut Vec<Directive>) {
-        let is_include =
-            words.len() == 2 && words.first().is_some_and(|name| name.text == "include");
-        match words.get(1) {
-            Some(pattern) if is_include => self.include(pattern, out),
-            _ => push(out, words, None),
+    fn finish(&mut self, words: usize) {
+        match self.words.get(words..) {
+            Some([name, pattern]) if name.text == "include" => {
+                let pattern = pattern.clone();
+                self.words.truncate(words);
+                self.include(&pattern);
+            }
+            _ => self.push(words, None),
         }
     }
 
-    fn include(&mut self, pattern: &Word, out: &mut Vec<Directive>) {
+    /// Makes a directive of the words from there on.
+    fn push(&mut self, words: usize, block: Option<Vec<Directive>>) {
+        let mut words = self.words.drain(words..);
+        let Some(name) = words.next() else { return };
+        // No more room than they take: files have a hundred thousand of them.
+        let args = words.collect();
+        self.directives.push(Directive { name, args, block });
+    }
+
+    fn include(&mut self, pattern: &Word) {
         if self.open_files.len() >= INCLUDE_DEPTH_MAX {
             let message = format!("includes are nested more than {INCLUDE_DEPTH_MAX} deep");
             self.diags.push(self.sources.error(pattern.span, message));
@@ -250,7 +266,7 @@ impl Parser<'_, '_> {
                 self.diags.push(self.sources.error(pattern.span, message));
                 continue;
             }
-            self.file(file, Some(pattern.span), out);
+            self.file(file, Some(pattern.span));
         }
     }
 
@@ -277,11 +293,8 @@ impl Parser<'_, '_> {
     }
 }
 
-fn push(out: &mut Vec<Directive>, words: Vec<Word>, block: Option<Vec<Directive>>) {
-    let mut words = words.into_iter();
-    let Some(name) = words.next() else { return };
-    out.push(Directive { name, args: words.collect(), block });
-}
+/// How directives end whose block is a program.
+pub(crate) const LUA_BLOCK: &str = "_by_lua_block";
 
 fn explain(fault: Fault) -> (String, &'static str) {
     match fault {

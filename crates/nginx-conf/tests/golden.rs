@@ -8,7 +8,7 @@ mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
 
-    use nginx_conf::{Context, Diag, IncludeError, Included, is_fragment, load, parse, stock};
+    use nginx_conf::{Context, Diag, IncludeError, Included, is_fragment, load, stock};
 
     fn testdata(kind: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(kind)
@@ -43,8 +43,7 @@ mod tests {
 
     /// Loads as a program would: a fragment's main level is that of `http`. All findings.
     fn findings(name: &str, bytes: &[u8]) -> Vec<Diag> {
-        let (tree, _) = parse(main_file(name, bytes), &mut resolve);
-        let root = if is_fragment(&tree) { Context::Http } else { Context::Main };
+        let root = if is_fragment(bytes) { Context::Http } else { Context::Main };
         match load(main_file(name, bytes), root, &mut resolve) {
             Ok((_, warnings)) => {
                 assert!(!warnings.iter().any(Diag::is_error));

@@ -79,6 +79,8 @@ canaries! {
     PackerNotReset,
     /// What a filter of content holds back does not leave with its end.
     EndNotPassed,
+    /// A request goes to nobody but its own place.
+    MirrorForgotten,
     /// The length of content is told though a filter changes it.
     LengthKept,
 }

@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::body::gunzip::Bound;
+use crate::body::gunzip;
 use crate::body::gzip::Pool;
+use crate::body::loans::Loans;
 use crate::config::model::{Config, Listen, Location, Program, Server, Variable};
 use crate::counters::Boards;
 use crate::files::{FileSystem, NoFiles};
@@ -46,7 +47,7 @@ pub struct Generation {
     /// What packs its answers.
     pub packers: Rc<Pool>,
     /// How many answers are unpacked.
-    pub unpackers: Rc<Bound>,
+    pub unpackers: Rc<Loans>,
     needs_local_address: bool,
     tells_bodies: bool,
     tells_paths: bool,
@@ -74,7 +75,7 @@ impl Generation {
             tells_paths: PATHS.iter().any(|variable| config.uses(variable)),
             peers: RefCell::new(Peers::new(&config)),
             packers: Rc::default(),
-            unpackers: Rc::default(),
+            unpackers: Rc::new(Loans::new(gunzip::LENT_MAX)),
             bindings,
             config,
             host,

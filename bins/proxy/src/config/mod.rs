@@ -232,9 +232,7 @@ fn find_main(path: &Path, is_default: bool, watch: &mut Watch) -> Result<Main, V
         }
         Err(problem) => return Err(vec![Diag::without_place(Severity::Error, "", problem)]),
     };
-    let text = included(&path.display().to_string(), bytes.clone(), false);
-    let (tree, _) = nginx_conf::parse(text, &mut |_, _| Ok(Vec::new()));
-    Ok(if nginx_conf::is_fragment(&tree) { Main::Fragment(bytes) } else { Main::File(bytes) })
+    Ok(if nginx_conf::is_fragment(&bytes) { Main::Fragment(bytes) } else { Main::File(bytes) })
 }
 
 /// Reads the main file with all that it includes; a fragment by way of the built-in frame.

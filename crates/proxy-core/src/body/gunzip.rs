@@ -3,10 +3,9 @@
 //! What was unpacked leaves at once, so that there is no pause to be told of. The state of one takes
 //! 45 KB; how many there are at a time is bounded.
 
-use std::cell::Cell;
 use std::fmt;
-use std::rc::Rc;
 
+use super::loans::Loan;
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 /// Answers of one worker that are unpacked at a time.
@@ -18,36 +17,14 @@ const ROOM_BYTES: usize = 16 << 10;
 /// A gzip stream, with any window.
 const GZIP_WINDOW: u8 = 16 + 15;
 
-/// How many of a worker's answers are unpacked at the moment.
-#[derive(Debug, Default)]
-pub struct Bound {
-    lent: Cell<usize>,
-    is_told: Cell<bool>,
-}
-
-impl Bound {
-    /// Begins to unpack an answer; nothing where too many are.
-    pub fn begin(self: &Rc<Bound>) -> Option<Unpacker> {
-        if self.lent.get() >= LENT_MAX {
-            return None;
-        }
-        self.lent.set(self.lent.get() + 1);
-        Some(Unpacker { bound: Rc::clone(self), inflate: fresh(), stage: Stage::Within })
-    }
-
-    /// Whether it was told before that too many are.
-    pub fn is_told(&self) -> bool {
-        self.is_told.replace(true)
-    }
-}
-
 fn fresh() -> Inflate {
     Inflate::new(true, GZIP_WINDOW)
 }
 
 /// Unpacks the content of one answer.
 pub struct Unpacker {
-    bound: Rc<Bound>,
+    /// Held for its end.
+    _loan: Loan,
     inflate: Inflate,
     stage: Stage,
 }
@@ -68,15 +45,12 @@ impl fmt::Debug for Unpacker {
     }
 }
 
-impl Drop for Unpacker {
-    fn drop(&mut self) {
-        let lent = &self.bound.lent;
-        debug_assert!(lent.get() > 0, "begun before");
-        lent.set(lent.get().saturating_sub(1));
-    }
-}
-
 impl Unpacker {
+    /// Begins to unpack an answer.
+    pub fn new(loan: Loan) -> Unpacker {
+        Unpacker { _loan: loan, inflate: fresh(), stage: Stage::Within }
+    }
+
     /// Adds to `out` what leaves now; `is_end` where nothing follows.
     pub fn pass(&mut self, mut data: &[u8], is_end: bool, out: &mut Vec<u8>) {
         while !data.is_empty() && self.stage != Stage::Bad {
@@ -133,9 +107,16 @@ impl Unpacker {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
     use crate::body::Mode;
     use crate::body::gzip::Pool;
+    use crate::body::loans::Loans;
+
+    fn unpacker() -> Unpacker {
+        Unpacker::new(Rc::new(Loans::new(1)).take().unwrap())
+    }
 
     fn packed(content: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
@@ -146,8 +127,7 @@ mod tests {
 
     /// What a stream becomes in pieces of this size, and whether it was bad.
     fn check(stream: &[u8], piece: usize, expected: &[u8], is_bad: bool) {
-        let mut unpacker = Rc::new(Bound::default()).begin().unwrap();
-        let mut out = Vec::new();
+        let (mut unpacker, mut out) = (unpacker(), Vec::new());
         for data in stream.chunks(piece) {
             unpacker.pass(data, false, &mut out);
         }
@@ -177,7 +157,7 @@ mod tests {
     fn what_is_no_stream_or_a_part_of_one_is_bad() {
         let stream = packed(b"hello");
         for cut in 0..stream.len() {
-            let mut unpacker = Rc::new(Bound::default()).begin().unwrap();
+            let mut unpacker = unpacker();
             unpacker.pass(&stream[..cut], true, &mut Vec::new());
             assert!(unpacker.is_bad(), "{cut}");
         }
@@ -192,20 +172,11 @@ mod tests {
     #[test]
     fn a_piece_becomes_no_more_than_deflate_allows() {
         let stream = packed(&vec![0; 20 << 20]);
-        let mut unpacker = Rc::new(Bound::default()).begin().unwrap();
+        let mut unpacker = unpacker();
         for data in stream.chunks(PIECE_BYTES) {
             let mut out = Vec::new();
             unpacker.pass(data, false, &mut out);
             assert!(out.len() <= PIECE_BYTES * 1_040, "{}", out.len());
         }
-    }
-
-    #[test]
-    fn no_more_are_unpacked_than_the_bound() {
-        let bound = Rc::new(Bound::default());
-        let mut all: Vec<Unpacker> = (0..LENT_MAX).filter_map(|_| bound.begin()).collect();
-        assert!(all.len() == LENT_MAX && bound.begin().is_none());
-        all.pop();
-        assert!(bound.begin().is_some());
     }
 }

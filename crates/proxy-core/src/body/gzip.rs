@@ -3,13 +3,14 @@
 //! Owns: the stream's bytes, and the compressors' state, which is large: it is lent by a [`Pool`],
 //! reset and used again, and bounded in number.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
 use zlib_rs::{Deflate, DeflateFlush, Status, crc32::crc32};
 
 use super::Mode;
+use super::loans::{Loan, Loans};
 use crate::canary::{Canary, is_planted};
 
 /// Compressors of one worker that are in use at a time: each takes up to 320 KB.
@@ -25,11 +26,17 @@ const HEAD_BYTES: usize = HEAD.len() + 2;
 const UNIX: u8 = 3;
 
 /// The compressors of a worker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pool {
     kept: RefCell<Vec<Compressor>>,
-    lent: Cell<usize>,
-    is_told: Cell<bool>,
+    /// How many are lent.
+    pub loans: Rc<Loans>,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Pool { kept: RefCell::default(), loans: Rc::new(Loans::new(LENT_MAX)) }
+    }
 }
 
 /// How thoroughly, and how far back is looked: what a compressor is made for.
@@ -67,19 +74,11 @@ impl Pool {
     /// Lends a compressor for that level, and for content of that length; none where too many are
     /// lent.
     pub fn lend(self: &Rc<Pool>, level: u8, content_bytes: Option<u64>) -> Option<Packer> {
-        if self.lent.get() >= LENT_MAX {
-            return None;
-        }
-        self.lent.set(self.lent.get() + 1);
-        let loan = Loan { pool: Rc::clone(self), compressor: None };
+        let loan = self.loans.take()?;
+        let lent = Lent { pool: Rc::clone(self), compressor: None, _loan: loan };
         let effort = Effort::new(level, content_bytes);
         let (crc, stage, is_clean, totals) = (0, Stage::Fresh, true, (0, 0));
-        Some(Packer { level, effort, loan, crc, stage, is_clean, totals })
-    }
-
-    /// Whether it was told before that too many are lent.
-    pub fn is_told(&self) -> bool {
-        self.is_told.replace(true)
+        Some(Packer { level, effort, lent, crc, stage, is_clean, totals })
     }
 
     fn take(&self, effort: Effort) -> Compressor {
@@ -99,8 +98,6 @@ impl Pool {
     }
 
     fn take_back(&self, compressor: Option<Compressor>) {
-        debug_assert!(self.lent.get() > 0, "lent before");
-        self.lent.set(self.lent.get().saturating_sub(1));
         let mut kept = self.kept.borrow_mut();
         if kept.len() < KEPT_MAX {
             kept.extend(compressor);
@@ -110,12 +107,14 @@ impl Pool {
 
 /// A compressor until it is given back, made once it is needed.
 #[derive(Debug)]
-struct Loan {
+struct Lent {
     pool: Rc<Pool>,
     compressor: Option<Compressor>,
+    /// Held for its end.
+    _loan: Loan,
 }
 
-impl Drop for Loan {
+impl Drop for Lent {
     fn drop(&mut self) {
         self.pool.take_back(self.compressor.take());
     }
@@ -127,7 +126,7 @@ pub struct Packer {
     /// As the file has it.
     level: u8,
     effort: Effort,
-    loan: Loan,
+    lent: Lent,
     crc: u32,
     stage: Stage,
     /// Everything that was given is out.
@@ -184,7 +183,7 @@ impl Packer {
 
     fn deflate(&mut self, mut data: &[u8], flush: DeflateFlush, out: &mut Vec<u8>) {
         let effort = self.effort;
-        let Loan { pool, compressor } = &mut self.loan;
+        let Lent { pool, compressor, .. } = &mut self.lent;
         let deflate = &mut compressor.get_or_insert_with(|| pool.take(effort)).deflate;
         self.totals.0 += data.len() as u64;
         loop {
@@ -271,7 +270,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!((pool.lent.get(), pool.kept.borrow().len()), (0, KEPT_MAX));
+        assert_eq!(pool.kept.borrow().len(), KEPT_MAX);
     }
 
     #[test]
@@ -312,7 +311,6 @@ mod tests {
         assert!(pool.lend(1, None).is_none());
         lent.pop();
         assert!(pool.lend(1, None).is_some());
-        assert!(!pool.is_told() && pool.is_told());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod cut;
 pub mod gunzip;
 pub mod gzip;
+pub mod loans;
 pub mod substitute;
 
 pub use cut::Cut;

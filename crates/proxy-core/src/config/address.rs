@@ -15,6 +15,19 @@ pub(crate) struct HostPort<'a> {
 
 /// Splits `host[:port]`. The error is nginx's word for it, without a place.
 pub(crate) fn host_port(text: &str) -> Result<HostPort<'_>, &'static str> {
+    let found = any_host_port(text)?;
+    if is_host(found.host) { Ok(found) } else { Err("invalid host") }
+}
+
+/// Whether a host is written in characters that hosts have.
+pub(crate) fn is_host(host: &str) -> bool {
+    let is_host_char = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c) || !c.is_ascii();
+    host == "*" || host.chars().all(is_host_char)
+}
+
+/// The same of a host in any characters. nginx: what variables make is a name, which is found or
+/// not.
+pub(crate) fn any_host_port(text: &str) -> Result<HostPort<'_>, &'static str> {
     let (host, port) = match text.strip_prefix('[') {
         Some(inner) => {
             let end = inner.find(']').ok_or("invalid host")?;
@@ -33,10 +46,6 @@ pub(crate) fn host_port(text: &str) -> Result<HostPort<'_>, &'static str> {
     };
     if host.is_empty() {
         return Err("no host");
-    }
-    let is_host_char = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c) || !c.is_ascii();
-    if host != "*" && !host.chars().all(is_host_char) {
-        return Err("invalid host");
     }
     Ok(HostPort { host, port: port.map(self::port).transpose()? })
 }

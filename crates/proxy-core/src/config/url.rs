@@ -3,7 +3,7 @@
 //! Owns: its parts, what they mean for `$proxy_host` and `$proxy_port`, and which group a host that
 //! variables made is. Must not look a name up.
 
-use super::address::{HostPort, host_port};
+use super::address::{HostPort, any_host_port, host_port};
 use super::model::{Config, PassUrl, Upstream};
 use crate::upstream::address::{Address, unix_host};
 
@@ -38,6 +38,13 @@ pub(crate) enum Target {
 /// The host and the port of a server, or its path with the port that stands for none. The error is
 /// nginx's message.
 pub(crate) fn place(text: &str) -> Result<HostPort<'_>, String> {
+    place_by(text, host_port)
+}
+
+fn place_by<'a>(
+    text: &'a str,
+    host_port: fn(&'a str) -> Result<HostPort<'a>, &'static str>,
+) -> Result<HostPort<'a>, String> {
     let at = match unix_host(text) {
         Some(host) => host.map(|host| HostPort { host, port: Some(UNIX_PORT) }),
         None => host_port(text),
@@ -46,8 +53,8 @@ pub(crate) fn place(text: &str) -> Result<HostPort<'_>, String> {
 }
 
 impl Url<'_> {
-    /// The parts of what follows the scheme; a URI begins with one of `ends`. The error is nginx's
-    /// message.
+    /// The parts of what follows the scheme; a URI begins with one of `ends`. A host may be of any
+    /// characters. The error is nginx's message.
     pub(crate) fn split<'a>(rest: &'a [u8], ends: &[u8]) -> Result<Url<'a>, String> {
         let (authority, uri) = match rest.strip_prefix(b"unix:") {
             // nginx: a path ends with the next colon.
@@ -65,7 +72,7 @@ impl Url<'_> {
             }
         };
         let authority = str::from_utf8(authority).map_err(|_| "invalid host".to_owned())?;
-        let HostPort { host, port } = place(authority)?;
+        let HostPort { host, port } = place_by(authority, any_host_port)?;
         Ok(Url { host, port, uri })
     }
 
@@ -113,7 +120,7 @@ pub(crate) fn made(text: &[u8], config: &Config) -> Option<(PassUrl, Target)> {
 
 /// The same of a place without a scheme, which has its port or is a group's name.
 pub(crate) fn made_place(text: &[u8], config: &Config) -> Option<(PassUrl, Target)> {
-    let HostPort { host, port } = place(str::from_utf8(text).ok()?).ok()?;
+    let HostPort { host, port } = place_by(str::from_utf8(text).ok()?, any_host_port).ok()?;
     let url = Url { host, port, uri: None };
     let target = url.target(config);
     let is_place = port.is_some() || matches!(target, Target::Group(_));
@@ -162,6 +169,8 @@ mod tests {
             ("http://[::1]:81/", "[::1]:81", "81", Some("/"), at("[::1]", 81)),
             ("http://10.0.0.2?a=b", "10.0.0.2", "80", Some("/?a=b"), at("10.0.0.2", 80)),
             ("http://unix:/s:/x", "localhost", "", Some("/x"), at("unix:/s", 0)),
+            // nginx: a name is a name, found or not.
+            ("http://a b,:81/", "a b,:81", "81", Some("/"), name("a b,", 81)),
             ("http://app/a b\r\nX: y", "app", "80", Some("/a%20b%0D%0AX:%20y"), Target::Group(0)),
         ] {
             let (url, found) = made(text.as_bytes(), &config).unwrap();
@@ -169,7 +178,7 @@ mod tests {
             assert_eq!((url.host, url.port), (host.into(), port.into()), "{text}");
             assert_eq!(url.uri, uri.map(Into::into), "{text}");
         }
-        for text in ["", "app", "https://app", "http://", "http:///x", "http://a:b", "http://a b"] {
+        for text in ["", "app", "https://app", "http://", "http:///x", "http://a:b"] {
             assert!(made(text.as_bytes(), &config).is_none(), "{text}");
         }
         assert!(made(b"http://\xff", &config).is_none());

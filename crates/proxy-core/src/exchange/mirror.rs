@@ -7,6 +7,7 @@
 use http1::BodyLength;
 
 use super::{Action, Exchange, Out, Phase, gather};
+use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
 use crate::config::model::ErrorLevel;
 use crate::course::TheBody;
@@ -86,7 +87,8 @@ impl Exchange {
 
     /// Requests that are to be sent to other places too, each by an exchange of its own.
     pub fn take_mirrors(&mut self) -> Vec<Mirror> {
-        std::mem::take(&mut self.down.errands.mirrors)
+        let mirrors = std::mem::take(&mut self.down.errands.mirrors);
+        if is_planted(Canary::MirrorForgotten) { Vec::new() } else { mirrors }
     }
 
     /// Whether it is a mirror's exchange: nobody gets its answer.

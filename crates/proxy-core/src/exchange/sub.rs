@@ -69,7 +69,9 @@ impl Exchange {
                 break;
             }
         }
+        // A mirrored HEAD is one, too: what may follow its answer is nobody's.
         let is_kept = body.is_done()
+            && !self.wire.is_head
             && self.wire.head.persistent()
             && self.pass().is_some_and(|pass| pass.http11);
         self.link_action = Some(if is_kept { Action::KeepLink } else { Action::DropLink });

@@ -69,9 +69,12 @@ impl Exchange {
         self.down.since_ms = now.ms;
         self.phase = Phase::Exchanging;
         let view = self.view(now);
-        let is_head = *h1::method(&view, pass) == *b"HEAD";
         upstream::push_request(&view, pass, self.wire.request_body, &mut out.upstream);
-        self.wire.is_head = is_head;
+        // The method is `proxy_method`'s, where there is one.
+        self.wire.is_head = match pass.fastcgi() {
+            None => out.upstream.starts_with(b"HEAD "),
+            Some(_) => self.request.method() == b"HEAD",
+        };
         self.count_sent(out.upstream.len());
         self.resend_body(out);
         if std::mem::take(&mut self.down.owes_continue) && !self.down.has_request() {

@@ -19,7 +19,7 @@ pub(super) fn limit_methods(request: &mut Request) {
 
 /// nginx: `set_real_ip_from`: the client is who those say that are trusted. It is told once.
 pub(super) fn tell_client(request: &mut Request, real_ip: &RealIp) {
-    let is_list = real_ip.field == b"x-forwarded-for";
+    let is_list = *real_ip.field == *b"x-forwarded-for";
     let fields = request.fields().filter(|(name, _, _)| name.eq_ignore_ascii_case(&real_ip.field));
     let told: Vec<&[u8]> = fields.map(|(_, value, _)| value).collect();
     let told = if is_list { told.as_slice() } else { told.get(..1).unwrap_or_default() };

@@ -4,6 +4,8 @@
 use http1::{BodyLength, BodyWriter, Version};
 
 use crate::body::Step;
+use crate::body::gunzip::Unpacker;
+use crate::body::loans::Loans;
 use crate::body::substitute::Substitution;
 use crate::canary::{Canary, is_planted};
 use crate::config::model::{AddHeader, ErrorLevel, Proxied, Template};
@@ -54,12 +56,7 @@ fn pack(response: &mut Response, context: &Context<'_>) {
         let level = settings(context.request).client.bodies.gzip.level;
         let Some(packer) = pool.lend(level, length) else {
             response.packing.is_left_unpacked = true;
-            if !pool.is_told() {
-                let line = "as many answers are compressed as a worker may compress at a time: \
-                            this one goes out as it is, and so do others; it is told once";
-                context.request.values.borrow_mut().note(ErrorLevel::Warn, line.to_owned());
-            }
-            return;
+            return note_left(context, &pool.loans, "compressed", "compress");
         };
         response.packing.chain.get_or_insert_default().push(Step::Pack(packer));
     }
@@ -80,19 +77,25 @@ fn unpack(response: &mut Response, context: &Context<'_>) {
     }
     if !context.request.is_head() {
         let generation = context.request.at.generation();
-        let Some(unpacker) = generation.unpackers.begin() else {
-            if !generation.unpackers.is_told() {
-                let line = "as many answers are unpacked as a worker may unpack at a time: this one \
-                            goes out as it is, and so do others; it is told once";
-                context.request.values.borrow_mut().note(ErrorLevel::Warn, line.to_owned());
-            }
-            return;
+        let Some(loan) = generation.unpackers.take() else {
+            return note_left(context, &generation.unpackers, "unpacked", "unpack");
         };
-        response.packing.chain.get_or_insert_default().push(Step::Unpack(unpacker));
+        response.packing.chain.get_or_insert_default().push(Step::Unpack(Unpacker::new(loan)));
     }
     response.suppress_named(&[b"content-encoding".as_slice(), b"accept-ranges"]);
     weaken_tag(response);
     lose_length(response, context);
+}
+
+/// There is no room for one more.
+fn note_left(context: &Context<'_>, loans: &Loans, done: &str, to_do: &str) {
+    if !loans.is_told() {
+        let line = format!(
+            "as many answers are {done} as a worker may {to_do} at a time: this one goes out as it \
+             is, and so do others; it is told once"
+        );
+        context.request.values.borrow_mut().note(ErrorLevel::Warn, line);
+    }
 }
 
 /// The content has no length that is known.

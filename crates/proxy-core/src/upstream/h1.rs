@@ -21,7 +21,7 @@ pub fn head_bytes_max(pass: &ProxyPass) -> usize {
 }
 
 /// nginx: the method that a server is asked by. What is none would end the request line early.
-pub fn method<'v>(view: &View<'v>, pass: &ProxyPass) -> Cow<'v, [u8]> {
+fn method<'v>(view: &View<'v>, pass: &ProxyPass) -> Cow<'v, [u8]> {
     let told = pass.changes.as_ref().and_then(|changes| changes.method.as_ref());
     let told = told.map(|template| view.text(template).into_owned());
     let told = told.filter(|text| http1::is_token(text));

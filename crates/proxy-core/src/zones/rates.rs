@@ -4,7 +4,8 @@
 //! bound; who has not asked for longest leaves.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 
 use crate::clock::Millis;
 
@@ -24,9 +25,60 @@ pub enum Found {
 /// Nobody.
 const NONE: u32 = u32::MAX;
 
+/// A key. A short one lies in its entry: with many keys a request costs as many looks into memory
+/// as there are places to look at.
+#[derive(Debug)]
+enum Key {
+    Short([u8; SHORT_MAX], u8),
+    Long(Box<[u8]>),
+}
+
+/// As much as an address takes, and what [`Key`] has room for beside a longer one.
+const SHORT_MAX: usize = 22;
+
+impl Key {
+    fn new(text: &[u8]) -> Key {
+        let mut short = [0; SHORT_MAX];
+        match short.get_mut(..text.len()) {
+            Some(place) => {
+                place.copy_from_slice(text);
+                Key::Short(short, u8::try_from(text.len()).unwrap_or(0))
+            }
+            None => Key::Long(text.into()),
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        match self {
+            Key::Short(text, len) => text.get(..usize::from(*len)).unwrap_or_default(),
+            Key::Long(text) => text,
+        }
+    }
+}
+
+/// What a key is known by: its number is one already.
+#[derive(Default)]
+struct Same(u64);
+
+impl Hasher for Same {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        debug_assert!(bytes.is_empty(), "numbers are written as such");
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
-    key: Arc<[u8]>,
+    key: Key,
+    /// What it is known by.
+    number: u64,
     /// Less than none for one that has not asked yet.
     excess: i64,
     last_ms: Millis,
@@ -39,7 +91,10 @@ struct Entry {
 /// How each has asked.
 #[derive(Debug)]
 pub struct Rates {
-    known: HashMap<Arc<[u8]>, u32>,
+    /// By a number that nobody outside can foretell; two keys that come to the same one, of which
+    /// there are none in practice, follow each other.
+    known: HashMap<u64, u32, BuildHasherDefault<Same>>,
+    numbers: RandomState,
     entries: Vec<Entry>,
     free: Vec<u32>,
     newest: u32,
@@ -51,8 +106,29 @@ pub struct Rates {
 impl Rates {
     /// Nobody has asked; all keys take no more than so many bytes.
     pub fn new(bytes_max: u64) -> Rates {
-        let (known, entries, free) = (HashMap::new(), Vec::new(), Vec::new());
-        Rates { known, entries, free, newest: NONE, oldest: NONE, bytes: 0, bytes_max }
+        Rates {
+            known: HashMap::default(),
+            numbers: RandomState::new(),
+            entries: Vec::new(),
+            free: Vec::new(),
+            newest: NONE,
+            oldest: NONE,
+            bytes: 0,
+            bytes_max,
+        }
+    }
+
+    /// The entry of a key, or the number of one that has none.
+    fn find(&self, key: &[u8]) -> Result<u32, u64> {
+        let mut number = self.numbers.hash_one(key);
+        while let Some(index) = self.known.get(&number).copied() {
+            let entry = self.entries.get(index as usize);
+            if entry.is_some_and(|entry| entry.key.text() == key) {
+                return Ok(index);
+            }
+            number = number.wrapping_add(1);
+        }
+        Err(number)
     }
 
     /// A request of this key. Unless it `counts` at once, it is left open.
@@ -63,8 +139,9 @@ impl Rates {
         counts: bool,
         now: Millis,
     ) -> Found {
-        let Some(index) = self.known.get(key).copied() else {
-            return self.enter(key, rate, counts, now);
+        let index = match self.find(key) {
+            Ok(index) => index,
+            Err(number) => return self.enter((key, number), rate, counts, now),
         };
         self.unlink(index);
         self.link(index);
@@ -82,7 +159,13 @@ impl Rates {
         Found::Counted(above)
     }
 
-    fn enter(&mut self, key: &[u8], rate: u64, counts: bool, now: Millis) -> Found {
+    fn enter(
+        &mut self,
+        (key, number): (&[u8], u64),
+        rate: u64,
+        counts: bool,
+        now: Millis,
+    ) -> Found {
         self.expire(false, rate, now);
         if self.bytes.saturating_add(cost(key)) > self.bytes_max {
             self.expire(true, rate, now);
@@ -92,10 +175,9 @@ impl Rates {
             return Found::Full;
         }
         self.bytes = bytes;
-        let key: Arc<[u8]> = key.into();
         let (excess, open) = if counts { (0, 0) } else { (-REQUEST, 1) };
-        let entry =
-            Entry { key: Arc::clone(&key), excess, last_ms: now, open, older: NONE, newer: NONE };
+        let (key, last_ms, older, newer) = (Key::new(key), now, NONE, NONE);
+        let entry = Entry { key, number, excess, last_ms, open, older, newer };
         let index = match self.free.pop() {
             Some(index) => index,
             None => u32::try_from(self.entries.len()).unwrap_or(NONE),
@@ -104,7 +186,7 @@ impl Rates {
             Some(place) => *place = entry,
             None => self.entries.push(entry),
         }
-        self.known.insert(key, index);
+        self.known.insert(number, index);
         self.link(index);
         debug_assert_eq!(self.known.len() + self.free.len(), self.entries.len());
         if counts { Found::Counted(0) } else { Found::Open }
@@ -127,7 +209,8 @@ impl Rates {
     }
 
     fn open(&mut self, key: &[u8]) -> Option<&mut Entry> {
-        let entry = self.entries.get_mut(*self.known.get(key)? as usize)?;
+        let index = self.find(key).ok()?;
+        let entry = self.entries.get_mut(index as usize)?;
         debug_assert!(entry.open > 0, "it was left open");
         (entry.open > 0).then_some(entry)
     }
@@ -142,11 +225,11 @@ impl Rates {
             if entry.open > 0 || nth > 0 && !is_quiet {
                 return;
             }
-            let (index, key) = (self.oldest, Arc::clone(&entry.key));
+            let (index, number, cost) = (self.oldest, entry.number, cost(entry.key.text()));
             self.unlink(index);
-            self.known.remove(&key);
+            self.known.remove(&number);
             self.free.push(index);
-            self.bytes -= cost(&key);
+            self.bytes -= cost;
         }
     }
 

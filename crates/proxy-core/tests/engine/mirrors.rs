@@ -165,3 +165,14 @@ fn what_drains_waits_for_mirrors() {
     world.say(&copy, answer(""));
     assert!(world.engine.has_finished());
 }
+
+#[test]
+fn a_connection_that_a_mirrored_head_went_by_is_not_used_again() {
+    let mut world = world("");
+    let client = world.ask("HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    let (app, copy) = both(&mut world);
+    world.say(&app, answer(""));
+    world.say(&copy, answer(""));
+    assert_eq!(statuses(&client.heard()), [200]);
+    assert!(matches!(copy.fate(), Fate::Closed | Fate::Reset), "{:?}", copy.fate());
+}

@@ -81,6 +81,7 @@ fn draw_ask(rng: &mut Prng, has: &Features, client: usize, nth: usize, id: usize
         got: None,
         arrivals: Vec::new(),
         words: Vec::new(),
+        copies: 0,
         tunnel_up: (0, 0),
         tunnel_down: (0, 0),
         tunnel_ends: (false, false),

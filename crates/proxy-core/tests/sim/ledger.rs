@@ -143,6 +143,8 @@ pub struct Ask {
     pub arrivals: Vec<Arrival>,
     /// What was said to whoever asked whether it is let in.
     pub words: Vec<u16>,
+    /// How often it has come mirrored.
+    pub copies: u32,
     /// What a tunnel carried to the server, and to the client; and what it was to carry.
     pub tunnel_up: (u64, u64),
     pub tunnel_down: (u64, u64),

@@ -122,6 +122,13 @@ pub fn draw(
 
 /// Draws what is said of a request that is guarded.
 pub fn draw_word(rng: &mut Prng, has: &Features, ask: usize, ledger: &mut Ledger) -> Plan {
+    let (plan, status) = draw_aside(rng, has, false);
+    ledger.asks[ask].words.extend(status);
+    plan
+}
+
+/// Draws an answer of no client: what a subrequest gets, and its status if there is one.
+pub fn draw_aside(rng: &mut Prng, has: &Features, is_head: bool) -> (Plan, Option<u16>) {
     let mut plan = Plan::default();
     if has.has(Feature::SlowAnswer) && rng.once_in(2) {
         let ms = rng.pick(&[5, 50, 250]);
@@ -129,19 +136,19 @@ pub fn draw_word(rng: &mut Prng, has: &Features, ask: usize, ledger: &mut Ledger
         plan.is_silent |= ms >= LONG_MS;
     }
     if draw_failure(rng, has, false, &mut plan) {
-        return plan;
+        return (plan, None);
     }
     let status = rng.pick(&[200, 200, 200, 202, 204, 401, 403, 500, 302]);
-    ledger.asks[ask].words.push(status);
     let body = if status == 204 { 0 } else { rng.pick(&[0, 7, 3_000]) };
     let closes = rng.once_in(4);
     let connection = if closes { "Connection: close\r\n" } else { "" };
     let length = if status == 204 { String::new() } else { format!("Content-Length: {body}\r\n") };
     let mut text = format!("HTTP/1.1 {status} Word\r\n{connection}{length}\r\n").into_bytes();
-    text.extend(std::iter::repeat_n(b'w', body as usize));
+    let content = if is_head { 0 } else { body };
+    text.extend(std::iter::repeat_n(b'w', content as usize));
     push_pieces(rng, &text, 4, &mut plan);
-    push_after(rng, has, (false, body), closes, &mut plan);
-    plan
+    push_after(rng, has, (is_head, body), closes, &mut plan);
+    (plan, Some(status))
 }
 
 /// A failure before there is an answer. True where that is all.

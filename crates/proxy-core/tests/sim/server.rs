@@ -11,7 +11,7 @@ use crate::network::{Got, Millis, Party};
 use crate::pattern::{self, Owner};
 use crate::plan::{self, Piece, Plan, When};
 use crate::reader::{Framing, Head, Item, Reader, Role};
-use crate::site::{Place, QUESTION};
+use crate::site::{COPY, Place, QUESTION};
 use crate::socket::Shared;
 use crate::trace;
 
@@ -157,6 +157,9 @@ impl Server {
         if head.words()[1] == QUESTION {
             return self.question(id, &head, framing, shared, ledger);
         }
+        if head.words()[1].split('?').next() == Some(COPY) {
+            return self.copy(id, &head, framing, shared, ledger);
+        }
         let is_redirected = head.words()[1].starts_with(Place::Accel.path());
         let is_gathered = self.gateway.is_some();
         check_request(id, &ledger.asks[id], &head, framing, (is_redirected, is_gathered))?;
@@ -236,12 +239,45 @@ impl Server {
         trace(|| format!("c{} server is asked about ask {id}", self.conn));
         self.wake(shared);
         let plan = plan::draw_word(&mut shared.network.rng, &self.has, id, ledger);
+        self.take_up(id, plan, shared);
+        Ok(())
+    }
+
+    /// A request is mirrored: with its method and fields, and here without its body.
+    fn copy(
+        &mut self,
+        id: usize,
+        head: &Head,
+        framing: Framing,
+        shared: &mut Shared,
+        ledger: &mut Ledger,
+    ) -> Result<(), String> {
+        let ask = &mut ledger.asks[id];
+        let is_same = head.words()[0] == ask.method && ask.place == Place::Named;
+        // A body of nothing is no less there than another, and told.
+        let is_bare = match framing {
+            Framing::Length(0) => ask.body == Body::Length(0),
+            framing => framing == Framing::None,
+        };
+        if !is_same || !is_bare {
+            return Err(format!("ask {id} is mirrored as {head:?}"));
+        }
+        trace(|| format!("c{} server gets a copy of ask {id}", self.conn));
+        ask.copies += 1;
+        let is_head = ask.method == "HEAD";
+        self.wake(shared);
+        let (plan, _) = plan::draw_aside(&mut shared.network.rng, &self.has, is_head);
+        self.take_up(id, plan, shared);
+        Ok(())
+    }
+
+    /// What a subrequest gets of a server.
+    fn take_up(&mut self, ask: usize, plan: Plan, shared: &mut Shared) {
         self.blame(&plan, shared);
         self.last_answer = None;
         let (plan, arrival) = (Some(plan), None);
         self.now_at =
-            Some(Request { ask: id, arrival, is_read: false, body: 0, plan, is_answered: false });
-        Ok(())
+            Some(Request { ask, arrival, is_read: false, body: 0, plan, is_answered: false });
     }
 
     fn data(&mut self, at: u64, data: &[u8], ledger: &mut Ledger) -> Result<(), String> {
@@ -253,7 +289,7 @@ impl Server {
         }
         request.body += data.len() as u64;
         let Some(arrival) = request.arrival.and_then(|at| ask.arrivals.get_mut(at)) else {
-            return Err(format!("a question about ask {} has content", request.ask));
+            return Err(format!("a subrequest of ask {} has content", request.ask));
         };
         arrival.body = request.body;
         if request.body > ask.body.bytes() {

@@ -54,6 +54,8 @@ pub const PLACES: [Place; 10] = [
 
 /// What is asked of a request that is guarded.
 pub const QUESTION: &str = "/question";
+/// Where requests are mirrored to.
+pub const COPY: &str = "/copy";
 /// Bytes a second of answers that are made here: their heads alone are longer.
 pub const RATE: u64 = 100;
 /// How long one waits whose turn it is not.
@@ -109,6 +111,8 @@ pub struct Settings {
     /// Where requests go is made by variables, but at `Uri`.
     pub by_variables: bool,
     pub is_fastcgi: bool,
+    /// Whether requests of [`Place::Named`] go to [`COPY`] too.
+    pub mirrors: bool,
     /// The group of `Pass` and `Accel`, and of `Uri`.
     pub groups: [usize; 2],
 }
@@ -218,6 +222,8 @@ fn draw_settings(rng: &mut Prng, has: &Features, groups: usize) -> Settings {
         http10: has.has(Feature::Http10Upstream) && rng.once_in(2),
         by_variables: has.has(Feature::Methods) && header_ms.is_multiple_of(2),
         is_fastcgi: has.has(Feature::FastCgi),
+        // A mirror takes a connection that the oracle counts for nobody.
+        mirrors: !has.any(&[Feature::FastCgi, Feature::FewConnections, Feature::MaxConns]),
         groups: [rng.index(groups), rng.index(groups)],
     }
 }
@@ -410,6 +416,8 @@ impl Settings {
     fn push_question(&self, out: &mut String) {
         let pass = self.pass(self.groups[1], "GET", "");
         let _ = writeln!(out, "location = {QUESTION} {{ internal; {pass}; }}");
+        let pass = self.pass(self.groups[1], "$request_method", "");
+        let _ = writeln!(out, "location = {COPY} {{ internal; {pass}; }}");
         if self.is_fastcgi {
             self.push_calls("fastcgi", out);
         }
@@ -433,6 +441,14 @@ impl Settings {
 }
 
 impl Block {
+    /// What is mirrored has no body. A gateway would be told of one.
+    fn mirror(&self) -> String {
+        match self.settings.mirrors {
+            true => format!("mirror {COPY}; mirror_request_body off;"),
+            false => String::new(),
+        }
+    }
+
     fn push_text(&self, serial: usize, out: &mut String) {
         let s = &self.settings;
         let name = self.name;
@@ -477,8 +493,9 @@ impl Block {
                 Place::Named => {
                     let _ = writeln!(
                         out,
-                        "location @named {{ {pass}; \
-                         add_header X-Place \"{serial}/s{name}/Named\" always; }}"
+                        "location @named {{ {pass}; {} \
+                         add_header X-Place \"{serial}/s{name}/Named\" always; }}",
+                        self.mirror(),
                     );
                     "error_page 418 = @named; return 418".to_owned()
                 }

@@ -121,21 +121,27 @@ impl Lower<'_> {
         Some(Root { path: Template(parts), alias, base, upward_steps })
     }
 
-    /// nginx: `alias`, which is of one location.
-    pub(super) fn alias(&mut self, block: &[Directive], written: Written<'_>, scope: &mut Scope) {
+    /// nginx: `alias`, which is of one location: its folder, unless something is wrong with it.
+    pub(super) fn alias(
+        &mut self,
+        block: &[Directive],
+        written: Written<'_>,
+    ) -> Option<Option<Root>> {
         let first = |name: &str| block.iter().find(|directive| directive.name.text == name);
-        let Some(directive) = first("alias") else { return };
+        let directive = first("alias")?;
         let span = directive.name.span;
         if first("root").is_some() {
             let message = "\"alias\" directive is duplicate, \"root\" directive was specified too";
-            return self.error(span, message);
+            self.error(span, message);
+            return None;
         }
         let text = directive.arg(0).unwrap_or_default();
         let path = written.path;
         let alias = match written.kind {
             Match::Named => {
                 let message = "the \"alias\" directive cannot be used inside the named location";
-                return self.error(span, message);
+                self.error(span, message);
+                return None;
             }
             Match::Expression { .. } => Alias::Whole,
             Match::Exact | Match::Prefix | Match::FinalPrefix => Alias::Prefix(path.len()),
@@ -148,7 +154,7 @@ impl Lower<'_> {
             );
             self.warn(directive.arg_span(0), message);
         }
-        scope.set_root(self.root(directive, text, Some(alias)));
+        Some(self.root(directive, text, Some(alias)))
     }
 
     /// nginx: `expires [modified] TIME`.
@@ -234,12 +240,19 @@ impl Lower<'_> {
                 None => return,
             },
         };
-        let files: &mut Files = Arc::make_mut(&mut location.files);
+        let files: &mut Files = Arc::make_mut(&mut Arc::make_mut(&mut location.settings).files);
         files.tried = Some(Arc::new(TryFiles { names: tried, last }));
     }
 }
 
 impl Scope {
+    /// The same with another root.
+    pub(super) fn rooted(&self, root: Option<Root>) -> Scope {
+        let mut scope = self.own();
+        scope.set_root(root);
+        scope
+    }
+
     fn set_root(&mut self, root: Option<Root>) {
         self.has_root = true;
         set(&mut self.files_mut().root, root.map(Arc::new));

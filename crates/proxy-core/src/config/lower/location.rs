@@ -3,7 +3,9 @@
 //! Owns: how locations are matched, their levels, and what answers. Choosing among them for a
 //! request is `lookup`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use nginx_conf::Directive;
 
@@ -63,7 +65,9 @@ impl Lower<'_> {
             self.check_around(directive, written, around);
             let own = directive.block.as_deref().unwrap_or_default();
             let mut scope = scope.with(self, own);
-            self.alias(own, written, &mut scope);
+            if let Some(root) = self.alias(own, written) {
+                scope = Cow::Owned(scope.rooted(root));
+            }
             let handler = self.handler(own, &scope, written, directive);
             let is_internal = own.iter().any(|line| line.name.text == "internal");
             redirects.extend(self.slash_redirect(written, &handler, &scope, is_internal));
@@ -78,7 +82,9 @@ impl Lower<'_> {
             let program = self.program(own, &scope, Some(inside));
             if let Some(location) = out.get_mut(index) {
                 location.program = program;
-                location.access.limit_except = limit_except;
+                if limit_except.is_some() {
+                    Arc::make_mut(&mut location.settings).access.limit_except = limit_except;
+                }
             }
             let nested = self.locations(own, &scope, Some(written), (out, named));
             if let Some(outer) = out.get_mut(index)
@@ -207,11 +213,11 @@ impl Lower<'_> {
         let first = |name: &str| block.iter().find(|directive| directive.name.text == name);
         if let Some(directive) = first("proxy_pass") {
             let pass = self.proxy_pass(directive, &scope.proxy, written.prefix());
-            return pass.map_or(Handler::Files, |pass| Handler::Proxy(Box::new(pass)));
+            return pass.map_or(Handler::Files, Handler::Proxy);
         }
         if let Some(directive) = first("fastcgi_pass") {
             let pass = self.fastcgi_pass(directive, &scope.proxy);
-            return pass.map_or(Handler::Files, |pass| Handler::Proxy(Box::new(pass)));
+            return pass.map_or(Handler::Files, |pass| Handler::Proxy(Arc::new(pass)));
         }
         if first("stub_status").is_some() {
             return Handler::StubStatus;

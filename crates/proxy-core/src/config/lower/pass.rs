@@ -8,8 +8,9 @@ use nginx_conf::Directive;
 
 use super::Lower;
 use super::proxy::ProxyScope;
+use crate::config::address::is_host;
 use crate::config::model::{MadePlace, PassUrl, ProxyPass, Resolving};
-use crate::config::url::{SCHEME, Url};
+use crate::config::url::{SCHEME, UNIX_PORT, Url};
 
 impl Lower<'_> {
     /// nginx: `proxy_pass URL` with what belongs to it. `path` is the location's, if it has one that
@@ -19,9 +20,12 @@ impl Lower<'_> {
         directive: &Directive,
         scope: &ProxyScope,
         path: Option<&str>,
-    ) -> Option<ProxyPass> {
+    ) -> Option<Arc<ProxyPass>> {
         let url = directive.arg(0)?;
         let span = directive.arg_span(0);
+        if let Some((_, pass)) = scope.last.borrow().as_ref().filter(|(last, _)| last == url) {
+            return Some(Arc::clone(pass));
+        }
         if url.contains('$') {
             if scope.has_default_redirect() {
                 let message = "\"proxy_redirect default\" cannot be used with \"proxy_pass\" \
@@ -31,7 +35,7 @@ impl Lower<'_> {
             let made = self.made_place(directive, &scope.resolving)?;
             self.told_names(url, span, &scope.resolving);
             let url = PassUrl { by_variables: Some(made), ..PassUrl::default() };
-            return Some(scope.pass(usize::MAX, url, scope.written_redirects()));
+            return Some(Arc::new(scope.pass(usize::MAX, url, scope.written_redirects())));
         }
         let parsed = match parse_url(url) {
             Ok(parsed) => parsed,
@@ -45,9 +49,15 @@ impl Lower<'_> {
             self.error(span, NO_URI);
             return None;
         }
+        let is_anyones = uri.is_none();
         let upstream = self.upstream_of(host, port, span);
         let redirects = scope.redirects(url, uri.is_some(), path.unwrap_or_default());
-        Some(scope.pass(upstream, parsed.passed(), redirects))
+        let pass = Arc::new(scope.pass(upstream, parsed.passed(), redirects));
+        // What is wrong with one is told at each place where it is written.
+        if is_anyones && !self.diags.has_errors() {
+            *scope.last.borrow_mut() = Some((url.to_owned(), Arc::clone(&pass)));
+        }
+        Some(pass)
     }
 
     /// A place that variables make.
@@ -78,6 +88,9 @@ fn parse_url(url: &str) -> Result<Url<'_>, String> {
         return Err(format!("invalid URL prefix in \"{url}\"; expected \"http://\""));
     }
     let url = Url::split(url.as_bytes().get(SCHEME.len()..).unwrap_or_default(), b"/")?;
+    if url.port != Some(UNIX_PORT) && !is_host(url.host) {
+        return Err(format!("invalid host in upstream \"{}\"", url.host));
+    }
     if url.uri.is_some_and(|uri| uri.iter().any(|byte| *byte <= b' ' || *byte == 0x7f)) {
         return Err("space or control character in the URI of \"proxy_pass\"".to_owned());
     }

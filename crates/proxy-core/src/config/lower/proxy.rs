@@ -2,9 +2,12 @@
 //!
 //! Owns: what they mean, and how a level inherits them. `proxy_pass` itself is `pass`'s.
 
-use http1::FieldClass;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
+
+use http1::FieldClass;
 
 use nginx_conf::{Directive, units};
 
@@ -14,29 +17,25 @@ use super::fastcgi::{FastcgiLists, FastcgiScope};
 use super::rules::Rules;
 use super::scope::{count, flag, millis, set};
 use crate::config::model::{
-    Changes, IgnoredFields, NextConditions, NextUpstream, Part, PassUrl, ProxyPass, ProxyRedirect,
+    IgnoredFields, NextConditions, NextUpstream, Part, PassUrl, ProxyPass, ProxyRedirect,
     ProxyTimeouts, Resolving, Sending, SetHeader, Shared, Steering, Template, Variable,
 };
 
 /// The settings of one level that hold for its passes.
 #[derive(Clone)]
 pub(super) struct ProxyScope {
-    /// nginx: the level's own, and `Host $proxy_host` unless it sets one.
-    set_headers: Shared<SetHeader>,
-    http11: bool,
-    timeouts: ProxyTimeouts,
+    /// The last pass of this level without an URI part, by its URL: a file may have it thousands of
+    /// times.
+    pub(super) last: RefCell<Option<(String, Arc<ProxyPass>)>>,
+    /// The settings of a pass that leads nowhere yet.
+    pass: ProxyPass,
     /// nginx: `proxy_redirect`; `default` where nothing is written.
     redirects: Option<Arc<[RedirectRule]>>,
     hidden: Hidden,
-    next_upstream: NextUpstream,
-    buffer_bytes: usize,
-    steering: Steering,
-    sending: Sending,
-    changes: Option<Arc<Changes>>,
     /// Who is asked for names that variables make.
     pub(super) resolving: Resolving,
     /// The same for `fastcgi_pass`, but in that itself.
-    pub(super) fastcgi: Option<Box<FastcgiScope>>,
+    pub(super) fastcgi: Option<Rc<FastcgiScope>>,
 }
 
 /// Response fields that are not passed on.
@@ -44,8 +43,6 @@ pub(super) struct ProxyScope {
 struct Hidden {
     /// What is hidden where the file says nothing, lower case.
     built_in: &'static [&'static str],
-    /// Made from all of these.
-    names: Shared<Vec<u8>>,
     own: Shared<Vec<u8>>,
     passed: Shared<Vec<u8>>,
 }
@@ -102,7 +99,7 @@ pub(in crate::config) const IGNORED_FIELDS: &[(&str, IgnoredFields)] = &[
 impl Default for ProxyScope {
     /// The settings above `http`.
     fn default() -> Self {
-        ProxyScope { fastcgi: Some(Box::default()), ..ProxyScope::hiding(HIDDEN) }
+        ProxyScope { fastcgi: Some(Rc::default()), ..ProxyScope::hiding(HIDDEN) }
     }
 }
 
@@ -110,12 +107,15 @@ impl ProxyScope {
     /// The settings above `http` of a pass that does not pass these fields of an answer on.
     pub(super) fn hiding(built_in: &'static [&'static str]) -> ProxyScope {
         let (own, passed) = (Shared::default(), Shared::default());
-        ProxyScope {
+        let pass = ProxyPass {
+            upstream: usize::MAX,
+            url: PassUrl::default(),
+            // nginx: the level's own, and `Host $proxy_host` unless it sets one.
             set_headers: with_host(Vec::new()),
             http11: true,
             timeouts: ProxyTimeouts::default(),
-            redirects: None,
-            hidden: Hidden { names: hidden(built_in, &own, &passed), built_in, own, passed },
+            redirects: Vec::new(),
+            hidden: hidden(built_in, &own, &passed),
             next_upstream: NextUpstream::default(),
             buffer_bytes: BUFFER_BYTES_MIN,
             steering: Steering::default(),
@@ -126,9 +126,20 @@ impl ProxyScope {
                 outlives_client: false,
             },
             changes: None,
+        };
+        ProxyScope {
+            last: RefCell::default(),
+            pass,
+            redirects: None,
+            hidden: Hidden { built_in, own, passed },
             resolving: Resolving::default(),
             fastcgi: None,
         }
+    }
+
+    /// A copy that is to be changed.
+    pub(super) fn own(&self) -> ProxyScope {
+        ProxyScope { last: RefCell::default(), ..self.clone() }
     }
 
     /// A pass with the settings of this level.
@@ -138,20 +149,7 @@ impl ProxyScope {
         url: PassUrl,
         redirects: Vec<ProxyRedirect>,
     ) -> ProxyPass {
-        ProxyPass {
-            upstream,
-            url,
-            set_headers: self.set_headers.clone(),
-            http11: self.http11,
-            timeouts: self.timeouts,
-            redirects,
-            hidden: self.hidden.names.clone(),
-            next_upstream: self.next_upstream,
-            buffer_bytes: self.buffer_bytes,
-            steering: self.steering,
-            sending: self.sending,
-            changes: self.changes.clone(),
-        }
+        ProxyPass { upstream, url, redirects, ..self.pass.clone() }
     }
 
     /// Whether `proxy_redirect default` is written.
@@ -185,33 +183,39 @@ impl ProxyScope {
     pub(super) fn take_value(&mut self, directive: &Directive) -> bool {
         let number = || directive.arg(0).and_then(units::number);
         let size = || directive.arg(0).and_then(units::size);
+        let pass = &mut self.pass;
         match directive.name.text.as_str() {
-            "proxy_http_version" => self.http11 = directive.arg(0) != Some("1.0"),
-            "proxy_connect_timeout" => set(&mut self.timeouts.connect_ms, millis(directive)),
-            "proxy_read_timeout" => set(&mut self.timeouts.read_ms, millis(directive)),
-            "proxy_send_timeout" => set(&mut self.timeouts.send_ms, millis(directive)),
+            "proxy_http_version" => pass.http11 = directive.arg(0) != Some("1.0"),
+            "proxy_connect_timeout" => set(&mut pass.timeouts.connect_ms, millis(directive)),
+            "proxy_read_timeout" => set(&mut pass.timeouts.read_ms, millis(directive)),
+            "proxy_send_timeout" => set(&mut pass.timeouts.send_ms, millis(directive)),
             "proxy_next_upstream_tries" => {
                 let tries = number().map(|tries| u32::try_from(tries).unwrap_or(u32::MAX));
-                set(&mut self.next_upstream.tries, tries);
+                set(&mut pass.next_upstream.tries, tries);
             }
             "proxy_next_upstream_timeout" => {
-                set(&mut self.next_upstream.timeout_ms, millis(directive));
+                set(&mut pass.next_upstream.timeout_ms, millis(directive));
             }
             "proxy_buffer_size" => {
                 let bytes = size().map(|bytes| count(bytes, BUFFER_BYTES_MAX));
-                set(&mut self.buffer_bytes, bytes.map(|bytes| bytes.max(BUFFER_BYTES_MIN)));
+                set(&mut pass.buffer_bytes, bytes.map(|bytes| bytes.max(BUFFER_BYTES_MIN)));
             }
-            "proxy_pass_request_headers" => self.sending.fields = flag(directive),
-            "proxy_pass_request_body" => self.sending.body = flag(directive),
-            "proxy_intercept_errors" => self.steering.intercepts_errors = flag(directive),
-            "proxy_force_ranges" => self.steering.forces_ranges = flag(directive),
-            "proxy_pass_trailers" => self.steering.passes_trailers = flag(directive),
-            "proxy_ignore_client_abort" => self.sending.outlives_client = flag(directive),
+            "proxy_pass_request_headers" => pass.sending.fields = flag(directive),
+            "proxy_pass_request_body" => pass.sending.body = flag(directive),
+            "proxy_intercept_errors" => pass.steering.intercepts_errors = flag(directive),
+            "proxy_force_ranges" => pass.steering.forces_ranges = flag(directive),
+            "proxy_pass_trailers" => pass.steering.passes_trailers = flag(directive),
+            "proxy_ignore_client_abort" => pass.sending.outlives_client = flag(directive),
             "client_body_buffer_size" => {
-                self.fastcgi.iter_mut().for_each(|fastcgi| _ = fastcgi.take_value(directive));
-                set(&mut self.sending.replay_bytes_max, size().map(|b| count(b, REPLAY_BYTES_MAX)));
+                self.fastcgi.iter_mut().for_each(|one| _ = Rc::make_mut(one).take_value(directive));
+                set(&mut pass.sending.replay_bytes_max, size().map(|b| count(b, REPLAY_BYTES_MAX)));
             }
-            _ => return self.fastcgi.as_mut().is_some_and(|one| one.take_value(directive)),
+            name if name.starts_with("fastcgi_") => {
+                let taken =
+                    |one: &mut Rc<_>| FastcgiScope::take_value(Rc::make_mut(one), directive);
+                return self.fastcgi.as_mut().is_some_and(taken);
+            }
+            _ => return false,
         }
         true
     }
@@ -289,24 +293,24 @@ impl ProxyLists {
     /// Puts the lists that the level has in the place of those above it.
     pub(super) fn replace(self, scope: &mut ProxyScope) {
         if !self.set_headers.is_empty() {
-            scope.set_headers = with_host(self.set_headers);
+            scope.pass.set_headers = with_host(self.set_headers);
         }
         if let Some(redirects) = self.redirects.list() {
             scope.redirects = Some(redirects.into());
         }
         if self.has_changes {
-            self.changes.replace(Arc::make_mut(scope.changes.get_or_insert_default()));
+            self.changes.replace(Arc::make_mut(scope.pass.changes.get_or_insert_default()));
         }
         if !self.next.0.is_empty() {
             // nginx: `off` among others goes before them.
             let is_off = self.next.0.iter().any(|(word, _)| *word == "off");
             let listed = self.next.0.iter().map(|(_, condition)| *condition);
             let all = listed.fold(NextConditions::NONE, NextConditions::and);
-            scope.next_upstream.conditions = if is_off { NextConditions::NONE } else { all };
+            scope.pass.next_upstream.conditions = if is_off { NextConditions::NONE } else { all };
         }
         if !self.ignored.0.is_empty() {
             let listed = self.ignored.0.iter().map(|(_, field)| *field);
-            scope.steering.ignored = listed.fold(IgnoredFields::NONE, IgnoredFields::and);
+            scope.pass.steering.ignored = listed.fold(IgnoredFields::NONE, IgnoredFields::and);
         }
         let has_fields = !self.hidden.is_empty() || !self.passed.is_empty();
         if !self.hidden.is_empty() {
@@ -316,11 +320,11 @@ impl ProxyLists {
             scope.hidden.passed = self.passed.into();
         }
         if has_fields {
-            let Hidden { built_in, own, passed, .. } = &scope.hidden;
-            scope.hidden.names = hidden(built_in, own, passed);
+            let Hidden { built_in, own, passed } = &scope.hidden;
+            scope.pass.hidden = hidden(built_in, own, passed);
         }
-        if let Some((own, scope)) = self.fastcgi.zip(scope.fastcgi.as_deref_mut()) {
-            own.replace(scope);
+        if let Some((own, scope)) = self.fastcgi.zip(scope.fastcgi.as_mut()) {
+            own.replace(Rc::make_mut(scope));
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Owns: the steps of a level. What a step does is `phases::rewrite`'s.
 
+use std::sync::Arc;
+
 use nginx_conf::{Directive, Span, units};
 
 use super::Lower;
@@ -83,11 +85,13 @@ impl Lower<'_> {
         let named = |name| block.iter().find(|directive| directive.name.text == name);
         let own = match (named("proxy_pass"), named("fastcgi_pass")) {
             (Some(directive), _) => Some(self.proxy_pass(directive, &scope.proxy, None)),
-            (None, Some(directive)) => Some(self.fastcgi_pass(directive, &scope.proxy)),
+            (None, Some(directive)) => {
+                Some(self.fastcgi_pass(directive, &scope.proxy).map(Arc::new))
+            }
             (None, None) => None,
         };
         let handler = match own {
-            Some(pass) => pass.map_or(Handler::Files, |pass| Handler::Proxy(Box::new(pass))),
+            Some(pass) => pass.map_or(Handler::Files, Handler::Proxy),
             None => {
                 let around = inside.out.get(inside.location);
                 around.map_or(Handler::Files, |around| around.handler.clone())

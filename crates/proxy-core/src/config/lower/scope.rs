@@ -5,6 +5,8 @@
 //! whole, by a level that has none of its own. The order of directives inside a level does not
 //! matter.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use nginx_conf::{Directive, units};
@@ -14,8 +16,8 @@ use super::bodies::{BodyLists, own};
 use super::guard::GuardLists;
 use super::proxy::{BUFFER_BYTES_MAX, ProxyLists, ProxyScope, REPLAY_BYTES_MAX};
 use crate::config::model::{
-    Access, AccessLog, AccessRule, AddHeader, ClientLimits, ClientSide, ErrorLog, ErrorPage,
-    ErrorPages, Files, Handler, LingeringClose, Location, Logs, Program, RedirectForm, Search,
+    Access, AccessLog, AccessRule, AddHeader, ClientLimits, ClientSide, ErrorPage, ErrorPages,
+    Files, Handler, LingeringClose, Location, Logs, Program, RedirectForm, Search, Settings,
     Shared, Telling, Template, Types,
 };
 
@@ -24,27 +26,16 @@ use crate::config::network::Network;
 /// The settings of one level, with all that it inherits.
 #[derive(Clone)]
 pub(super) struct Scope {
-    client: ClientSide,
+    settings: Settings,
+    /// The same as locations have it, once one has asked for it.
+    made: OnceCell<Arc<Settings>>,
+    /// `None` where no level says anything.
+    access_logs: Option<Shared<AccessLog>>,
     limits: ClientLimits,
-    pub(super) files: Arc<Files>,
     /// Whether a level has a `root` or an `alias`.
     pub(super) has_root: bool,
-    redirect: RedirectForm,
-    server_tokens: bool,
     telling: Telling,
-    errors: ErrorPages,
-    access: Access,
-    add_headers: Shared<AddHeader>,
-    logs: LogScope,
     pub(super) proxy: ProxyScope,
-}
-
-/// The logs of one level.
-#[derive(Clone, Default)]
-struct LogScope {
-    /// `None` where no level says anything.
-    access: Option<Shared<AccessLog>>,
-    errors: Shared<ErrorLog>,
 }
 
 /// Longest head taken whatever the file says: `large_client_header_buffers` beyond it is bounded,
@@ -54,28 +45,55 @@ const HEAD_BYTES_MAX: usize = 1 << 20;
 /// bytes.
 const FIELDS_MAX: usize = 10_000;
 
+/// Directives of a level that say what is done there, and nothing that is inherited.
+const NO_SETTINGS: &[&str] = &[
+    "alias",
+    "break",
+    "fastcgi_pass",
+    "if",
+    "internal",
+    "limit_except",
+    "listen",
+    "location",
+    "proxy_pass",
+    "return",
+    "rewrite",
+    "server_name",
+    "set",
+    "stub_status",
+    "try_files",
+];
+
 impl Scope {
     /// The settings above `http`.
     pub(super) fn root(folder: &[u8]) -> Scope {
-        Scope {
+        let settings = Settings {
             client: ClientSide::default(),
-            limits: ClientLimits::default(),
+            add_headers: Shared::default(),
+            logs: Logs { access: Shared::default(), errors: Shared::default() },
             files: Arc::new(Files::in_folder(folder)),
-            has_root: false,
             redirect: RedirectForm::default(),
             server_tokens: true,
-            telling: Telling::default(),
             errors: ErrorPages::default(),
             access: Access::default(),
-            add_headers: Shared::default(),
-            logs: LogScope::default(),
+        };
+        Scope {
+            settings,
+            made: OnceCell::new(),
+            access_logs: None,
+            limits: ClientLimits::default(),
+            has_root: false,
+            telling: Telling::default(),
             proxy: ProxyScope::default(),
         }
     }
 
-    /// The settings of a level below with these directives.
-    pub(super) fn with(&self, lower: &mut Lower<'_>, directives: &[Directive]) -> Scope {
-        let mut scope = self.clone();
+    /// The settings of a level below with these directives: these here, where none of them is one.
+    pub(super) fn with(&self, lower: &mut Lower<'_>, directives: &[Directive]) -> Cow<'_, Scope> {
+        if directives.iter().all(|directive| NO_SETTINGS.contains(&directive.name.text.as_str())) {
+            return Cow::Borrowed(self);
+        }
+        let mut scope = self.own();
         let mut lists = Lists::default();
         for directive in directives {
             check_value(lower, directive);
@@ -83,26 +101,36 @@ impl Scope {
                 || scope.proxy.take_value(directive)
                 || lower.take_resolver(directive, &mut scope.proxy.resolving)
                 || lower.take_files_value(directive, &mut scope)
-                || lower.body_value(&mut scope.client.bodies, &mut lists.bodies, directive)
-                || lower.guard_value(&mut scope.access.guard, &mut lists.guard, directive);
+                || lower.body_value(
+                    &mut scope.settings.client.bodies,
+                    &mut lists.bodies,
+                    directive,
+                )
+                || lower.guard_value(&mut scope.settings.access.guard, &mut lists.guard, directive);
             if !is_taken {
                 lists.take(lower, directive);
             }
         }
         let guard = std::mem::take(&mut lists.guard);
-        guard.replace(lower, &mut scope.access.guard);
+        guard.replace(lower, &mut scope.settings.access.guard);
         lists.replace(lower, &mut scope);
         let errors = lower.error_logs(directives);
         if !errors.is_empty() {
             lower.config.error_logs.note(&errors);
-            scope.logs.errors = errors.into();
+            scope.settings.logs.errors = errors.into();
         }
-        scope
+        Cow::Owned(scope)
+    }
+
+    /// A copy that is to be changed.
+    pub(super) fn own(&self) -> Scope {
+        Scope { made: OnceCell::new(), proxy: self.proxy.own(), ..self.clone() }
     }
 
     fn take_value(&mut self, directive: &Directive) -> bool {
         let number = || directive.arg(0).and_then(units::number);
-        let (client, limits) = (&mut self.client, &mut self.limits);
+        let (settings, limits) = (&mut self.settings, &mut self.limits);
+        let client = &mut settings.client;
         match directive.name.text.as_str() {
             "client_max_body_size" => {
                 let bytes = directive.arg(0).and_then(units::offset);
@@ -136,18 +164,18 @@ impl Scope {
             "merge_slashes" => limits.merges_slashes = flag(directive),
             "underscores_in_headers" => limits.underscores_in_headers = flag(directive),
             "server_tokens" => {
-                self.server_tokens =
+                settings.server_tokens =
                     !directive.arg(0).is_some_and(|text| text.eq_ignore_ascii_case("off"));
             }
             "mirror_request_body" => client.mirrors.takes_body = flag(directive),
             "uninitialized_variable_warn" => self.telling.unset = flag(directive),
-            "recursive_error_pages" => self.errors.are_recursive = flag(directive),
-            "real_ip_recursive" => self.access.real_ip.is_recursive = flag(directive),
+            "recursive_error_pages" => settings.errors.are_recursive = flag(directive),
+            "real_ip_recursive" => settings.access.real_ip.is_recursive = flag(directive),
             "log_subrequest" => self.telling.subrequests = flag(directive),
             "rewrite_log" => self.telling.steps = flag(directive),
-            "absolute_redirect" => self.redirect.absolute = flag(directive),
-            "server_name_in_redirect" => self.redirect.by_name = flag(directive),
-            "port_in_redirect" => self.redirect.port = flag(directive),
+            "absolute_redirect" => settings.redirect.absolute = flag(directive),
+            "server_name_in_redirect" => settings.redirect.by_name = flag(directive),
+            "port_in_redirect" => settings.redirect.port = flag(directive),
             _ => return false,
         }
         true
@@ -155,12 +183,12 @@ impl Scope {
 
     /// The charsets that the file names.
     pub(super) fn set_charsets(&mut self, known: Vec<Vec<u8>>) {
-        own(&mut self.client.bodies).charset.known = known.into();
+        own(&mut self.settings.client.bodies).charset.known = known.into();
     }
 
     /// What of it is about files, to be changed for this level.
     pub(super) fn files_mut(&mut self) -> &mut Files {
-        Arc::make_mut(&mut self.files)
+        Arc::make_mut(&mut self.settings.files)
     }
 
     /// nginx: what holds before a location is known.
@@ -175,24 +203,22 @@ impl Scope {
 
     /// A location of this level's settings, whose program does nothing yet.
     pub(super) fn location(&self, lower: &mut Lower<'_>, path: &str, handler: Handler) -> Location {
-        let access = match &self.logs.access {
-            Some(logs) => logs.clone(),
-            None => lower.default_access_log(),
-        };
         Location {
             path: path.as_bytes().to_vec(),
             program: self.program(),
             handler,
-            client: self.client.clone(),
-            add_headers: self.add_headers.clone(),
-            logs: Logs { access, errors: self.logs.errors.clone() },
-            files: Arc::clone(&self.files),
-            redirect: self.redirect,
-            server_tokens: self.server_tokens,
-            errors: self.errors.clone(),
-            access: self.access.clone(),
             search: Search { script: self.proxy.script(), ..Search::default() },
+            settings: Arc::clone(self.made.get_or_init(|| Arc::new(self.settings(lower)))),
         }
+    }
+
+    fn settings(&self, lower: &mut Lower<'_>) -> Settings {
+        let access = match &self.access_logs {
+            Some(logs) => logs.clone(),
+            None => lower.default_access_log(),
+        };
+        let settings = self.settings.clone();
+        Settings { logs: Logs { access, ..settings.logs }, ..settings }
     }
 }
 
@@ -281,26 +307,27 @@ impl Lists {
     }
 
     fn replace(self, lower: &mut Lower<'_>, scope: &mut Scope) {
+        let settings = &mut scope.settings;
         if !self.add_headers.is_empty() {
-            scope.add_headers = self.add_headers.into();
+            settings.add_headers = self.add_headers.into();
         }
         if !self.error_pages.is_empty() {
-            scope.errors.pages = self.error_pages.into();
+            settings.errors.pages = self.error_pages.into();
         }
         if let Some(mirrors) = self.mirrors {
-            scope.client.mirrors.paths = mirrors.into();
+            settings.client.mirrors.paths = mirrors.into();
         }
         if !self.rules.is_empty() {
-            scope.access.rules = self.rules.into();
+            settings.access.rules = self.rules.into();
         }
         if let Some(from) = self.real_ip.from {
-            scope.access.real_ip.from = from.into();
+            settings.access.real_ip.from = from.into();
         }
-        set(&mut scope.access.real_ip.field, self.real_ip.field);
+        set(&mut settings.access.real_ip.field, self.real_ip.field.map(Into::into));
         if self.access_log_off {
-            scope.logs.access = Some(Shared::default());
+            scope.access_logs = Some(Shared::default());
         } else if let Some(logs) = self.access_logs {
-            scope.logs.access = Some(logs.into());
+            scope.access_logs = Some(logs.into());
         }
         if let Some(types) = self.types {
             scope.files_mut().content_types.types = Arc::new(types);
@@ -309,7 +336,7 @@ impl Lists {
             scope.files_mut().index = self.index.into();
         }
         self.proxy.replace(&mut scope.proxy);
-        self.bodies.replace(lower, &mut scope.client.bodies);
+        self.bodies.replace(lower, &mut scope.settings.client.bodies);
     }
 }
 

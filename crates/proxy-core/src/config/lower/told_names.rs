@@ -9,7 +9,7 @@ use nginx_conf::{Directive, Span};
 
 use super::Lower;
 use super::upstream::is_name;
-use crate::config::address::is_localhost;
+use crate::config::address::{is_host, is_localhost};
 use crate::config::model::Resolving;
 use crate::config::url::{SCHEME, Url};
 
@@ -86,6 +86,7 @@ impl Lower<'_> {
             let Ok(parts) = Url::split(rest.as_bytes(), b"/?") else { continue };
             let is_http = scheme.eq_ignore_ascii_case(SCHEME);
             if is_http
+                && is_host(parts.host)
                 && is_own(parts.host)
                 && is_name(parts.host, parts.port)
                 && !self.is_upstream(parts.host)

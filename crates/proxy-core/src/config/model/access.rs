@@ -66,13 +66,13 @@ pub struct RealIp {
     /// nginx: `set_real_ip_from`; where there is none, nobody's.
     pub from: Shared<Network>,
     /// nginx: `real_ip_header`, `X-Real-IP`: the field that tells it, lower case.
-    pub field: Vec<u8>,
+    pub field: Shared<u8>,
     /// nginx: `real_ip_recursive`, off: whether those in the list who are trusted are passed over.
     pub is_recursive: bool,
 }
 
 impl Default for RealIp {
     fn default() -> Self {
-        RealIp { from: Shared::default(), field: b"x-real-ip".to_vec(), is_recursive: false }
+        RealIp { from: Shared::default(), field: b"x-real-ip".to_vec().into(), is_recursive: false }
     }
 }

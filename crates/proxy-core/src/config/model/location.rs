@@ -1,6 +1,7 @@
 //! What a location is: the client's side of its settings and what it answers with.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::{
@@ -18,6 +19,24 @@ pub struct Location {
     pub program: Program,
     /// What answers.
     pub handler: Handler,
+    /// How it is found, and what is found in it.
+    pub search: Search,
+    /// What its level says, or those around it.
+    pub settings: Arc<Settings>,
+}
+
+impl Deref for Location {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// What holds in a location. Levels that say nothing of it have those of the level around them,
+/// and not a copy: there may be ten thousand.
+#[derive(Clone, Debug)]
+pub struct Settings {
     /// What the client is allowed and given time for.
     pub client: ClientSide,
     /// nginx: `add_header`.
@@ -34,8 +53,6 @@ pub struct Location {
     pub errors: ErrorPages,
     /// Who may ask for what of it.
     pub access: Access,
-    /// How it is found, and what is found in it.
-    pub search: Search,
 }
 
 /// What the search for a location has to know of one, and what paths in it are made of.
@@ -207,7 +224,7 @@ impl Locations {
 #[derive(Clone, Debug)]
 pub enum Handler {
     /// nginx: `proxy_pass` and `fastcgi_pass`.
-    Proxy(Box<ProxyPass>),
+    Proxy(Arc<ProxyPass>),
     /// A prefix location ending in `/` with a pass answers its path without the slash by 301.
     SlashRedirect,
     /// nginx: `stub_status`.

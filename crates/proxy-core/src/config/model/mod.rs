@@ -38,7 +38,8 @@ pub use files::{
 pub use guard::{ConnectionLimit, Guard, Limits, Referers, RequestLimit, SecureLink};
 pub use location::{
     AddHeader, ClientSide, ContentTypes, ErrorPage, ErrorPages, Handler, Keepalive, Lingering,
-    LingeringClose, Location, Locations, Mirrors, NewStatus, RedirectForm, Return, Search, Types,
+    LingeringClose, Location, Locations, Mirrors, NewStatus, RedirectForm, Return, Search,
+    Settings, Types,
 };
 pub use log::{
     AccessFile, AccessLog, ErrorLevel, ErrorLog, ErrorLogs, Escape, LogFile, LogFormat, Logs,

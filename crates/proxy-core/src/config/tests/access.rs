@@ -56,7 +56,8 @@ fn who_is_trusted_is_inherited_as_a_whole_and_the_field_by_itself() {
     assert_eq!(of("/"), (2, "x-forwarded-for".to_owned(), true));
     assert_eq!(of("/own"), (1, "x-forwarded-for".to_owned(), false));
     assert_eq!(of("/none").0, 0);
-    assert_eq!(server("return 200;").servers[0].fallback.access.real_ip.field, b"x-real-ip");
+    let plain = server("return 200;");
+    assert_eq!(*plain.servers[0].fallback.access.real_ip.field, *b"x-real-ip");
     check_server_error(
         "real_ip_header proxy_protocol;",
         "\"proxy_protocol\" in \"real_ip_header\" is not supported yet",

@@ -99,13 +99,13 @@ fn who_is_quiet_leaves_without_need_two_at_a_time() {
     rates.look(b"e", (1_000, 0), true, 59_999);
     assert_eq!(rates.known.len(), 5);
     rates.look(b"f", (1_000, 0), true, 60_000);
-    let mut keys: Vec<_> = rates.known.keys().map(|key| key[0]).collect();
-    keys.sort_unstable();
-    assert_eq!(keys, b"cdef");
+    let knows = |rates: &Rates, key: &str| rates.find(key.as_bytes()).is_ok();
+    let known = ["a", "b", "c", "d", "e", "f"].map(|key| knows(&rates, key));
+    assert_eq!(known, [false, false, true, true, true, true]);
     // One that others have open stays, and with it those behind.
     rates.look(b"c", (1, 9_000), false, 60_000);
     rates.look(b"g", (1, 9_000), true, 200_000);
-    assert!(rates.known.contains_key(&b"c"[..]) && !rates.known.contains_key(&b"d"[..]));
+    assert!(knows(&rates, "c") && !knows(&rates, "d"));
 }
 
 #[test]
@@ -122,4 +122,17 @@ fn a_key_that_is_larger_than_the_zone_finds_no_room() {
     assert_eq!(rates.look(b"b", (1, 0), true, 0), Found::Full);
     rates.let_go(b"a");
     assert_eq!(rates.look(b"b", (1, 0), true, 0), Found::Counted(0));
+}
+
+#[test]
+fn keys_of_any_length_are_told_apart() {
+    let mut rates = zone(1_000);
+    let keys: Vec<Vec<u8>> = (1..100).map(|length| vec![b'k'; length]).collect();
+    for key in &keys {
+        assert_eq!(rates.look(key, (1, 0), true, 5), Found::Counted(0), "{}", key.len());
+    }
+    for key in &keys {
+        assert_eq!(rates.look(key, (1, 0), true, 5), Found::Beyond(1_000), "{}", key.len());
+    }
+    assert_eq!(size_of::<Entry>(), 64, "one line of a processor's cache");
 }

@@ -110,7 +110,7 @@ impl Judge<'_> {
     }
 
     /// Whether whoever was asked about a request may have said nothing, or nothing of use.
-    fn may_be_unanswered(&self, ask: &Ask) -> bool {
+    pub(super) fn may_be_unanswered(&self, ask: &Ask) -> bool {
         let is_plain = |status: &u16| matches!(status, 200..=299 | 401 | 403);
         let has_trouble = self.shared.blames.values().any(|one| one.faults + one.silences > 0)
             || self.shared.network.conns.iter().any(|conn| conn.is_gone(Party::Actor))

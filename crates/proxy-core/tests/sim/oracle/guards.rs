@@ -1,9 +1,10 @@
-//! Who is let in was let in by whoever was asked, waits are waited, and what was held of a zone or
-//! counted at a server is given back.
+//! Who is let in was let in by whoever was asked, who is mirrored is, waits are waited, and what was
+//! held of a zone or counted at a server is given back.
 
 use proxy_core::zones::lock;
 
 use super::Judge;
+use crate::features::Feature;
 use crate::ledger::Line;
 use crate::site::{Place, RATE, TURN_MS};
 
@@ -29,6 +30,7 @@ impl Judge<'_> {
                 self.fail(format!("{line:?} went out faster than {RATE} bytes a second"));
             }
         }
+        self.check_copies();
         for client in self.world.clients() {
             let remote = self.conn(client.conn).remote;
             let is_turn = |line: &&Line| {
@@ -44,6 +46,24 @@ impl Judge<'_> {
                         pair[1], pair[0]
                     ));
                 }
+            }
+        }
+    }
+
+    /// What is mirrored comes there, where nothing is in its way.
+    fn check_copies(&self) {
+        // A process that is over has not waited for it.
+        if self.world.has.any(&[Feature::EarlyFinish, Feature::NotReading]) {
+            return;
+        }
+        for line in self.ledger().lines.iter() {
+            let Some(id) = line.ask else { continue };
+            let ask = self.ask(id);
+            let is_meant = ask.place == Place::Named
+                && !ask.arrivals.is_empty()
+                && self.settings_of(line, ask).is_some_and(|settings| settings.mirrors);
+            if is_meant && ask.copies == 0 && !self.may_be_unanswered(ask) {
+                self.fail(format!("ask {id} was not mirrored: {line:?}"));
             }
         }
     }
