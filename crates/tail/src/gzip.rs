@@ -74,6 +74,11 @@ impl Gzip {
         self.members > 0 && matches!(self.part, Part::Between | Part::Over)
     }
 
+    /// Whether a member is over.
+    pub(crate) fn has_members(&self) -> bool {
+        self.members > 0
+    }
+
     /// Takes from `input` and gives to `output`, until one of them is used up.
     pub(crate) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Fault> {
         let mut step = Step::default();

@@ -87,9 +87,10 @@ impl Engine {
         self.finder.index.note_state(at, &self.streams[at]);
     }
 
-    /// A file is at a path that no look has taken in yet. One that another path had is that one's.
+    /// A file is at a path that no look has taken in yet. One that another path had is that one's;
+    /// without a time of birth it may have no more than the number.
     pub(crate) fn note_owed(&mut self, at: usize, id: FileId) {
-        if !self.finder.index.owners.contains_key(&(id.ino, id.born_ns)) {
+        if id.born_ns == 0 || !self.finder.index.owners.contains_key(&(id.ino, id.born_ns)) {
             self.streams[at].owed = true;
             self.note_state(at);
         }

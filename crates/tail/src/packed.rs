@@ -146,7 +146,7 @@ impl Peek {
             }
         }
         head.truncate(filled);
-        if matches!(len, Len::Unknown) {
+        if matches!(len, Len::Unknown) && !reader.has_members() {
             len = Len::told(fs, file)?;
             // Of several members it is the last one's.
             len = if len.is_less_than(filled as u64) { Len::Unknown } else { len };
@@ -259,8 +259,12 @@ impl Stream {
         let position = &known.position;
         let is_it = |(_, probe): &&(PathBuf, Probe)| same_file(position.id, probe.id);
         let Some((path, probe)) = snapshot.packed.iter().find(is_it) else { return Ok(false) };
-        if !UNPACKS || position.id.born_ns != 0 || !position.proves_something() {
+        if !UNPACKS || position.id.born_ns != 0 {
             return Ok(false);
+        }
+        if !position.proves_something() {
+            // The number is all that is known of what is to be read.
+            return Ok(!known.foreign);
         }
         let file = match open_same(fs, path, probe.id) {
             Ok(file) => file,

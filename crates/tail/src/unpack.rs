@@ -64,6 +64,16 @@ impl Codec {
         }
     }
 
+    /// Whether one of several parts, each of which was compressed on its own, is over.
+    fn has_members(&self) -> bool {
+        match *self {
+            #[cfg(feature = "gzip")]
+            Codec::Gzip(ref gzip) => gzip.has_members(),
+            #[cfg(feature = "zstd")]
+            Codec::Zstd(_) => false,
+        }
+    }
+
     fn is_whole(&self) -> bool {
         match *self {
             #[cfg(feature = "gzip")]
@@ -210,6 +220,12 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    /// Whether a part that was compressed on its own has ended before what was read, so that the end
+    /// of the file does not say how long all of it is.
+    pub(crate) fn has_members(&self) -> bool {
+        self.decoder.as_ref().is_some_and(|decoder| decoder.codec.has_members())
+    }
+
     /// As [`Fs::read_at`], of an open compressed file.
     pub(crate) fn read_at(
         &mut self,

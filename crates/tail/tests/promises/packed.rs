@@ -421,3 +421,24 @@ fn a_link_to_a_compressed_file_is_no_plain_file_that_has_a_number_again() {
     desk.settle(4000);
     assert_eq!(desk.output(), "two\n");
 }
+
+#[test]
+fn of_a_file_that_was_compressed_in_parts_nothing_comes_again() {
+    let mut desk = Desk::new(&[LOG]);
+    let (first, second) = (lines(1, 50), lines(2, 900));
+    assert!(second.len() > 32 << 10, "the last part is longer than what is looked at");
+    desk.append(LOG, &format!("{first}{second}"));
+    desk.settle(0);
+    desk.rename(LOG, "/log/app.log.1");
+    desk.append(LOG, "two\n");
+    desk.settle(2000);
+    desk.settle(40_000);
+    let packed = desk.append("/log/app.log.1.gz", "");
+    desk.append_bytes_to(packed, &[gzip(&first), gzip(&second)].concat());
+    desk.delete("/log/app.log.1");
+    desk.rename(LOG, "/log/app.log.0");
+    desk.append(LOG, "three\n");
+    desk.settle(50_000);
+    desk.settle(60_000);
+    assert!(desk.output() == format!("{first}{second}two\nthree\n"), "{}", desk.output().len());
+}
