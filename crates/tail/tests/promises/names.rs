@@ -273,3 +273,21 @@ fn a_number_that_another_paths_gone_file_had_does_not_make_a_new_file_that_one()
         assert_eq!(desk.output(), format!("{text}{moved}"), "{is_looked_at} {is_moved} {text}");
     }
 }
+
+#[test]
+fn a_number_that_a_file_of_others_had_makes_no_unread_file_one_of_theirs() {
+    let mut desk = Desk::new(&[LOG]);
+    desk.disk.has_no_births = true;
+    let of_others = "/log/app.log.9";
+    desk.append(of_others, "what was rotated before the first start is none of ours\n");
+    desk.append(LOG, "the first line of all, which is known\n");
+    desk.settle(0);
+    desk.restart();
+    desk.rename(LOG, "/log/app.log.2");
+    desk.replace_as(of_others, LOG);
+    desk.append(LOG, "written and rotated while nobody looked\n");
+    desk.rename(LOG, "/log/app.log.1");
+    desk.append(LOG, "new\n");
+    desk.settle(10_000);
+    assert_eq!(desk.output(), "written and rotated while nobody looked\nnew\n");
+}
