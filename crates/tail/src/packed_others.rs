@@ -96,6 +96,10 @@ impl Engine {
     /// What a file was compressed to that another path has open is among this path's files: then so
     /// is that file.
     fn take_over_open(&mut self, fs: &mut dyn Fs, from: usize, at: usize, id: FileId) {
+        if self.streams[from].place_of(id).is_none() {
+            // It was taken over already: another compressed file is like it, too.
+            return;
+        }
         // Both may have it open by its number: whoever has read of it knows it.
         if let Some(place) = self.streams[at].place_of(id) {
             if self.streams[at].generations[place].written.proves_something() {
