@@ -266,17 +266,11 @@ impl Stream {
             // The number is all that is known of what is to be read.
             return Ok(!known.foreign);
         }
-        let file = match open_same(fs, path, probe.id) {
-            Ok(file) => file,
-            Err(None | Some(Fault::TooManyOpen)) => return Err(Moving),
-            Err(Some(_)) => return Ok(false),
-        };
-        let peek = Peek::surely_at(fs, file);
-        fs.close(file);
-        Ok(match peek {
-            Ok(peek) => !peek.fits(position),
-            Err(fault) => !matches!(fault, Fault::Other(_)),
-        })
+        match Peek::of(fs, path, probe) {
+            Ok(peek) => Ok(!peek.fits(position)),
+            Err(Fault::Missing | Fault::TooManyOpen) => Err(Moving),
+            Err(fault) => Ok(matches!(fault, Fault::Damaged | Fault::Packed)),
+        }
     }
 
     /// Compressed files that nothing accounts for: those with a rotated name, and after a restart
