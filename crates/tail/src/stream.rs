@@ -215,8 +215,8 @@ pub struct Stream {
     pub first: bool,
     /// The file that is there at the first look is read from its end.
     pub from_end: bool,
-    /// A file came from another path since the last look was settled: others may have been here
-    /// before it.
+    /// A file came from another path, or back from one, since the last look was settled: others may
+    /// have been here before it.
     pub moved_in: bool,
     /// The positions come from a checkpoint and were not compared with the files yet.
     pub restored: bool,

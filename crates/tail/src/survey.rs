@@ -245,6 +245,12 @@ impl Engine {
             return Owner::This;
         };
         let theirs = fs.probe_path(&self.streams[other].path).map(|theirs| theirs.id);
+        if fs.probe_path(&self.streams[at].path).map(|ours| ours.id) != Ok(live.id) {
+            // Should it be back at the other path, another file may have been there meanwhile.
+            self.streams[other].moved_in = true;
+            self.queue(other, Closeness::Around);
+            return Owner::Unclear;
+        }
         if theirs == Ok(live.id) {
             if self.streams[at].live != Some(live.id) {
                 self.notices.push(Notice::SameFile(self.streams[at].path.clone()));
@@ -252,9 +258,6 @@ impl Engine {
                 self.note_state(at);
             }
             return Owner::Other;
-        }
-        if fs.probe_path(&self.streams[at].path).map(|ours| ours.id) != Ok(live.id) {
-            return Owner::Unclear;
         }
         self.move_over(other, at, live.id);
         Owner::This

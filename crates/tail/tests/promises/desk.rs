@@ -1,6 +1,6 @@
 //! A disk, a sink and an engine on one desk. Nothing happens on it that the test does not do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -91,6 +91,8 @@ pub struct Disk {
     pub rename_when_seen: Option<(&'static str, &'static str)>,
     /// When this path is opened next, files have been renamed just now, in this order.
     pub shift_on_open: Option<Shift>,
+    /// The same for when paths are asked about, one after the other.
+    pub shifts_on_probe: VecDeque<Shift>,
     /// A file whose reads fail.
     pub unreadable: Option<usize>,
     /// The next read of a file ends where it ended before; then this is all the file has.
@@ -299,6 +301,13 @@ impl Disk {
         self.names.get(path).copied().ok_or(Fault::Missing)
     }
 
+    fn shift(&mut self, shift: Option<Shift>) {
+        for (from, to) in shift.map_or(&[][..], |shift| shift.1) {
+            let file = self.names.remove(Path::new(from)).unwrap();
+            self.names.insert(to.into(), file);
+        }
+    }
+
     fn look(&mut self, file: usize) -> Probe {
         if let Some((grown, text)) = self.grow_on_probe.take_if(|(grown, _)| *grown == file) {
             self.files[grown].data.extend_from_slice(text.as_bytes());
@@ -326,6 +335,8 @@ impl Fs for Disk {
     }
 
     fn probe_path(&mut self, path: &Path) -> Result<Probe, Fault> {
+        let shift = self.shifts_on_probe.pop_front_if(|shift| Path::new(shift.0) == path);
+        self.shift(shift);
         let file = self.lookup(path)?;
         if let Some((from, to)) = self.rename_when_seen.take_if(|(from, _)| path == Path::new(from))
         {
@@ -340,10 +351,8 @@ impl Fs for Disk {
             return Err(Fault::TooManyOpen);
         }
         let is_it = |shift: &mut Shift| Path::new(shift.0) == path;
-        for (from, to) in self.shift_on_open.take_if(is_it).map_or(&[][..], |shift| shift.1) {
-            let file = self.names.remove(Path::new(from)).unwrap();
-            self.names.insert(to.into(), file);
-        }
+        let shift = self.shift_on_open.take_if(is_it);
+        self.shift(shift);
         let file = self.lookup(path)?;
         self.handles += 1;
         self.open.insert(self.handles, file);

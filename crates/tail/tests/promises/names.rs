@@ -291,3 +291,26 @@ fn a_number_that_a_file_of_others_had_makes_no_unread_file_one_of_theirs() {
     desk.settle(10_000);
     assert_eq!(desk.output(), "written and rotated while nobody looked\nnew\n");
 }
+
+#[test]
+fn what_was_at_a_path_while_its_file_had_another_ones_name_is_read() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    desk.append(LOG, "one, and a line of its own that is long\n");
+    desk.append(OTHER, "two, and another line that is long\n");
+    desk.settle(0);
+    desk.append("/log/new", "written where another one had been\n");
+    // The first path was looked at when they exchange names, and its file is back in the moment in
+    // which it is looked at again.
+    let there = (OTHER, &[(OTHER, "/log/other.log.1"), (LOG, OTHER), ("/log/new", LOG)][..]);
+    let back = (LOG, &[(LOG, "/log/app.log.1"), (OTHER, LOG)][..]);
+    desk.disk.shifts_on_probe = [there, back].into();
+    desk.settle(2000);
+    assert!(desk.disk.shifts_on_probe.is_empty());
+    desk.append(LOG, "three\n");
+    desk.settle(4000);
+    assert_eq!(
+        desk.output(),
+        "one, and a line of its own that is long\ntwo, and another line that is long\n\
+         written where another one had been\nthree\n"
+    );
+}
