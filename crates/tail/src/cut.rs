@@ -6,7 +6,7 @@
 use crate::checkpoint::Known;
 use crate::content::{at_end, beginning_of, likeness};
 use crate::engine::{Engine, Pass};
-use crate::fs::{FileId, Fs};
+use crate::fs::{FileId, Fs, Probe};
 use crate::gap::has_more;
 use crate::position::{Position, Verdict};
 use crate::read::Step;
@@ -238,15 +238,15 @@ impl Engine {
                 let stream = &mut self.streams[at];
                 let one = &stream.generations[place];
                 let busy = self.outgoing.is_busy(one.file);
-                if busy || !is_over(stream, place, fs, now_ms) {
+                let over = if busy { None } else { over(stream, place, fs, now_ms) };
+                let Some(probe) = over else {
                     place += 1;
                     continue;
-                }
+                };
                 let one = stream.generations.remove(place);
-                let probe = fs.probe(one.file).ok();
                 fs.close(one.file);
                 self.open_files -= 1;
-                stream.remember(&one, probe.as_ref(), removes);
+                stream.remember(&one, &probe, removes);
                 self.note_state(at);
                 self.note_changed(at);
             }
@@ -273,22 +273,23 @@ impl Engine {
     }
 }
 
-/// Whether a generation may be closed.
-fn is_over(stream: &Stream, place: usize, fs: &mut dyn Fs, now_ms: u64) -> bool {
+/// What a generation that may be closed is like: what is written to it from now on is seen by that.
+fn over(stream: &Stream, place: usize, fs: &mut dyn Fs, now_ms: u64) -> Option<Probe> {
     let one = &stream.generations[place];
     if !one.at_end || stream.live == Some(one.id()) {
-        return false;
+        return None;
     }
     if one.is_packed() {
         // Nobody writes to it any more.
-        return true;
+        return fs.probe(one.file).ok();
     }
     let idle_ms = now_ms.saturating_sub(one.moved_ms);
     let has_successor = place + 1 < stream.generations.len();
     if idle_ms < if has_successor { RETIRED_IDLE_MS } else { DELETED_IDLE_MS } {
-        return false;
+        return None;
     }
     // The last read may be long ago, and what came since then would be gone with a deleted file.
-    let linked = fs.probe(one.file).map(|probe| probe.linked);
-    linked.is_ok_and(|linked| has_successor || !linked) && !has_more(fs, one)
+    let probe = fs.probe(one.file).ok()?;
+    let is_left = has_successor || !probe.linked;
+    (is_left && has_more(fs, one, &probe) == Ok(false)).then_some(probe)
 }

@@ -5,7 +5,7 @@
 //! and NULs at the start of a file are what a writer left that does not append. Where space is
 //! freed in files, so long a run is the copy of what was freed. All other NULs are data.
 
-use crate::fs::{Fault, Fs};
+use crate::fs::{Fault, Fs, Probe};
 use crate::position::{GUARD_BYTES_MAX, Position};
 use crate::stream::Generation;
 
@@ -181,16 +181,16 @@ impl Generation {
     }
 }
 
-/// Whether a file has bytes that were not looked at, or data where there were NULs.
-pub(crate) fn has_more(fs: &mut dyn Fs, one: &Generation) -> bool {
+/// Whether a file that is as `probe` says has bytes that were not looked at, or data where there were
+/// NULs.
+pub(crate) fn has_more(fs: &mut dyn Fs, one: &Generation, probe: &Probe) -> Result<bool, Fault> {
     if one.is_packed() {
-        return !one.at_end;
+        return Ok(!one.at_end);
     }
-    let Ok(probe) = fs.probe(one.file) else { return false };
     if one.nul_to <= one.written.frontier {
-        return probe.size > one.written.frontier;
+        return Ok(probe.size > one.written.frontier);
     }
     let mut first = [0];
-    let read = fs.read_at(one.file, one.written.frontier, &mut first);
-    probe.size > one.nul_to || read == Ok(1) && first != [0]
+    let read = fs.read_at(one.file, one.written.frontier, &mut first)?;
+    Ok(probe.size > one.nul_to || read == 1 && first != [0])
 }

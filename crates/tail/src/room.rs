@@ -34,14 +34,15 @@ impl Engine {
             let generations = &mut self.streams[at].generations;
             let Some(place) = generations.iter().position(|one| one.id() == id) else { continue };
             let Ok(probe) = fs.probe(generations[place].file) else { continue };
+            let is_read = has_more(fs, &generations[place], &probe) == Ok(false);
             // What has no name cannot be opened again; at the end nobody waits for more of it.
-            if has_more(fs, &generations[place]) || !probe.linked && !self.ending {
+            if !is_read || !probe.linked && !self.ending {
                 continue;
             }
             let one = generations.remove(place);
             fs.close(one.file);
             let removes = self.options.reclaim.keep_rotated.is_some();
-            self.streams[at].remember(&one, Some(&probe), removes);
+            self.streams[at].remember(&one, &probe, removes);
             self.open_files -= 1;
             self.note_state(at);
             self.note_changed(at);

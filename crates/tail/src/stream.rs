@@ -359,8 +359,8 @@ impl Stream {
 
     /// Remembers a file that was read to its end and closed, being as `probe` says, and when it may
     /// be removed if such files are.
-    pub(crate) fn remember(&mut self, one: &Generation, probe: Option<&Probe>, removes: bool) {
-        let Some(probe) = probe.filter(|probe| probe.linked) else {
+    pub(crate) fn remember(&mut self, one: &Generation, probe: &Probe, removes: bool) {
+        if !probe.linked {
             let known = one.known(one.written);
             // What was removed does not come back, but somebody may have been compressing it: its
             // bytes are known then, whatever file they are in.
@@ -371,7 +371,7 @@ impl Stream {
                 true => {}
             }
             return;
-        };
+        }
         // Of the time when its content was looked at, if that is known.
         let written_ns = if one.seen_ns == 0 { probe.written_ns } else { one.seen_ns };
         let left = Some((probe.size, written_ns));
