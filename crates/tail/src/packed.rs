@@ -117,6 +117,12 @@ impl Peek {
         known.is_out() && self.is_all_of(&known.position)
     }
 
+    /// Whether a known file may be what was compressed, or have its beginning.
+    pub(crate) fn goes_on(&self, known: &Known) -> bool {
+        let position = &known.position;
+        !known.foreign && self.fits(position) && !self.len.is_less_than(position.frontier)
+    }
+
     /// Whether as many bytes were compressed as a position has before it, and they may be those.
     fn is_all_of(&self, position: &Position) -> bool {
         self.len.is(position.frontier) && self.fits(position)
@@ -227,17 +233,12 @@ impl Stream {
         for is_exact in [true, false] {
             for one in seen.iter_mut().filter(|one| is_lost(one)) {
                 let (known, found) = one;
-                let position = known.position;
                 let fits = |peek: &Peek, is_made: bool| match is_exact {
-                    true => peek.is_all_of(&position),
-                    false => {
-                        !is_made
-                            && peek.fits(&position)
-                            && !peek.len.is_less_than(position.frontier)
-                    }
+                    true => peek.is_all_of(&known.position),
+                    false => !is_made && peek.goes_on(known),
                 };
                 let at = peeks.iter().position(|(.., peek, is_made)| fits(peek, *is_made));
-                let Some(at) = at.filter(|_| is_exact || !known.foreign) else { continue };
+                let Some(at) = at else { continue };
                 let (path, probe, ..) = peeks.remove(at);
                 known.position.id = probe.id;
                 known.delivered |= is_exact && !known.foreign;
@@ -396,12 +397,7 @@ impl Stream {
         if self.is_of_open(fs, snapshot, path, peek, situation)? {
             return Ok(Fate::Later);
         }
-        let is_part = |known: &Known| {
-            !known.foreign
-                && peek.fits(&known.position)
-                && !peek.len.is_less_than(known.position.frontier)
-        };
-        if let Some(at) = self.gone.iter().rposition(is_part) {
+        if let Some(at) = self.gone.iter().rposition(|known| peek.goes_on(known)) {
             return Ok(Fate::From(self.gone.remove(at).position));
         }
         Ok(match (situation, cut) {
@@ -451,10 +447,11 @@ impl Stream {
         }
     }
 
-    /// Whether all that a compressed file has was read here.
-    pub(crate) fn has_delivered(&self, peek: &Peek) -> bool {
+    /// Whether a compressed file was read here, or its beginning.
+    pub(crate) fn knows(&self, peek: &Peek) -> bool {
+        let is_known = |known: &Known| peek.is_delivered_by(known) || peek.goes_on(known);
         self.generations.iter().any(|one| peek.is_all_of(&one.written))
-            || self.closed.iter().chain(&self.gone).any(|known| peek.is_delivered_by(known))
+            || self.closed.iter().chain(&self.gone).any(is_known)
     }
 
     /// Whether a file of this length was read to its end: of one that cannot be unpacked nothing

@@ -2,14 +2,14 @@
 //!
 //! Owns what a path learns from the others before it judges a compressed file that it does not
 //! know: that it is another path's, that it was made of a file that another path has open, or that
-//! another path wrote all of it out. What it is taken for is decided in [`crate::packed`].
+//! another path wrote it out, or its beginning. What it is taken for is decided in [`crate::packed`].
 
 use crate::checkpoint::Known;
 use crate::engine::Engine;
 use crate::folder::Moving;
 use crate::fs::{Fault, FileId, Fs, Handle};
 use crate::packed::Peek;
-use crate::position::Position;
+use crate::position::HEAD_BYTES_MAX;
 use crate::rotation::{Snapshot, is_telling};
 use crate::stream::same_file;
 use crate::unpack::UNPACKS;
@@ -53,7 +53,7 @@ impl Engine {
                     None => {}
                 }
             }
-            self.take_over_delivered(fs, at, probe.id, &peek)?;
+            self.take_over_known(fs, at, &peek)?;
         }
         Ok(())
     }
@@ -110,45 +110,45 @@ impl Engine {
         self.move_over(from, at, id);
     }
 
-    /// All of a compressed file may have been written out by another path, which finds what it was
-    /// made of nowhere: then it is known to this path as written out, too.
-    fn take_over_delivered(
-        &mut self,
-        fs: &mut dyn Fs,
-        at: usize,
-        id: FileId,
-        peek: &Peek,
-    ) -> Result<(), Moving> {
+    /// Another path may know a compressed file, or the beginning of it, and find what it was made of
+    /// nowhere: then this path knows it.
+    fn take_over_known(&mut self, fs: &mut dyn Fs, at: usize, peek: &Peek) -> Result<(), Moving> {
         // What this path has read itself it knows better.
-        if self.streams[at].has_delivered(peek) {
+        if self.streams[at].knows(peek) {
             return Ok(());
         }
-        for other in (0..self.streams.len()).filter(|other| *other != at) {
-            let Some(position) = self.take_delivered(fs, other, peek)? else { continue };
-            self.streams[at].closed.push(Known::delivered(Position { id, ..position }));
-            self.note_owned(at);
-            self.note_changed(at);
-            self.note_state(other);
-            self.note_changed(other);
-            break;
+        for is_all in [true, false] {
+            for other in (0..self.streams.len()).filter(|other| *other != at) {
+                let Some(known) = self.take_known(fs, other, peek, is_all)? else { continue };
+                self.streams[at].note_gone(known);
+                self.note_changed(at);
+                self.note_state(other);
+                self.note_changed(other);
+                return Ok(());
+            }
         }
         Ok(())
     }
 
-    /// Takes from a path what it knows of a file that has the bytes of a compressed one, all of which
-    /// were written out, and that is nowhere to be found.
-    fn take_delivered(
+    /// Takes from a path what it knows of a file that is nowhere to be found, and that has all bytes
+    /// of a compressed one, all of which were written out, or has them to begin with.
+    fn take_known(
         &mut self,
         fs: &mut dyn Fs,
         from: usize,
         peek: &Peek,
-    ) -> Result<Option<Position>, Moving> {
+        is_all: bool,
+    ) -> Result<Option<Known>, Moving> {
         let stream = &mut self.streams[from];
-        let is_all = |known: &Known| is_telling(&known.position) && peek.is_delivered_by(known);
-        if let Some(place) = stream.gone.iter().position(is_all) {
-            return Ok(Some(stream.gone.remove(place).position));
+        // Other files may begin alike: more is asked for where the length does not tell.
+        let is_it = |known: &Known| match is_all {
+            true => peek.is_delivered_by(known) && is_telling(&known.position),
+            false => peek.goes_on(known) && known.position.frontier >= HEAD_BYTES_MAX as u64,
+        };
+        if let Some(place) = stream.gone.iter().position(is_it) {
+            return Ok(Some(stream.gone.remove(place)));
         }
-        let Some(place) = stream.closed.iter().position(is_all) else { return Ok(None) };
+        let Some(place) = stream.closed.iter().position(is_it) else { return Ok(None) };
         let id = stream.closed[place].position.id;
         for dir in stream.dirs(&self.options.rotated) {
             let is_it = |seen| same_file(id, seen);
@@ -156,6 +156,6 @@ impl Engine {
                 return Ok(None);
             }
         }
-        Ok(Some(stream.closed.remove(place).position))
+        Ok(Some(stream.closed.remove(place)))
     }
 }

@@ -187,6 +187,30 @@ fn a_closed_file_that_was_compressed_among_another_paths_files_does_not_come_aga
 }
 
 #[test]
+fn a_closed_file_that_grew_and_was_compressed_among_another_paths_files_goes_on() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    let rows: String = (0..40).map(|number| format!("line {number} of one file alone\n")).collect();
+    desk.append(LOG, &rows);
+    desk.append(OTHER, "two\n");
+    desk.settle(0);
+    let file = desk.rename(LOG, &format!("{LOG}.1"));
+    desk.append(LOG, "three\n");
+    // Long enough for it to be closed.
+    for second in 1..60 {
+        desk.settle(second * 2000);
+    }
+    desk.append_to(file, "late\n");
+    compress(&mut desk, &format!("{LOG}.1"), &format!("{OTHER}.1.gz"));
+    desk.delete(&format!("{LOG}.1"));
+    desk.rename(OTHER, &format!("{OTHER}.0"));
+    desk.append(OTHER, "newest\n");
+    for second in 60..90 {
+        desk.settle(second * 2000);
+    }
+    assert_eq!(desk.output(), format!("{rows}two\nthree\nlate\nnewest\n"));
+}
+
+#[test]
 fn the_same_text_of_two_paths_is_written_out_twice_however_one_was_compressed() {
     let long = "the same text that two paths write, and longer than a line or two\n";
     // Where the first is gone, too, only lines that are long tell the two apart.
