@@ -43,6 +43,7 @@ mod packed_others;
 pub mod pattern;
 #[cfg(feature = "regex")]
 pub mod pattern_start;
+mod peek;
 mod persist;
 #[cfg(test)]
 pub(crate) mod planted;

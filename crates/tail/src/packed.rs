@@ -9,46 +9,23 @@ use std::path::{Path, PathBuf};
 
 use crate::checkpoint::Known;
 use crate::compressed::{is_compressed, without_ending};
-use crate::content::{UNREAD, open_same, read_exact};
+use crate::content::open_same;
 use crate::engine::Engine;
 use crate::folder::{Moving, join};
 use crate::fs::{Fault, Fs, Handle, Probe};
 use crate::look::{Paths, Scene};
+use crate::peek::{Len, Peek, has_frontier};
 use crate::position::{Position, Verdict};
 use crate::read::{Step, lasts};
 use crate::report::Notice;
 use crate::rotation::{Situation, Snapshot};
 use crate::stream::{Generation, Stream, same_file};
-use crate::unpack::{Reader, UNPACKS};
+use crate::unpack::UNPACKS;
 
-/// Bytes of the beginning that are compared.
-pub(crate) const PEEK_BYTES: usize = 32 << 10;
-/// Reads for them.
-const PEEK_READS_MAX: u32 = 8;
-/// Tries to read it.
-const PEEK_TRIES_MAX: u32 = 4;
 /// Compressed files of other names than rotated ones have that are looked at after a restart.
 const OTHER_NAMES_MAX: usize = 256;
 /// What a step of unpacking that gave nothing counts in a turn's budget.
 const UNPACK_COST_BYTES: usize = 64 << 10;
-/// A gzip file that is smaller than this has no more than 4 GiB in it.
-const SMALL_BYTES: u64 = 4 << 20;
-
-/// What a compressed file has.
-#[derive(Debug)]
-pub(crate) struct Peek {
-    head: Vec<u8>,
-    /// How many bytes were compressed, as far as that can be told.
-    len: Len,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Len {
-    Exact(u64),
-    /// The lower 32 bits of it, as a gzip file of this size says.
-    Low(u32, u64),
-    Unknown,
-}
 
 /// What a compressed file is taken for.
 enum Fate {
@@ -60,151 +37,6 @@ enum Fate {
     Later,
     /// It is to be read and cannot be.
     Unread(Fault),
-}
-
-impl Len {
-    /// What the end of a gzip file says, whether it can be unpacked or not.
-    fn told(fs: &mut dyn Fs, file: Handle) -> Result<Len, Fault> {
-        let (mut first, mut last) = ([0; 2], [0; 4]);
-        let read = read_exact(fs, file, 0, &mut first).ok_or(UNREAD)?;
-        let is_gzip = read == 2 && first == [0x1f, 0x8b];
-        // It may be longer than it was when it was found.
-        let size = fs.probe(file)?.size;
-        let read = read_exact(fs, file, size.saturating_sub(4), &mut last).ok_or(UNREAD)?;
-        Ok(if is_gzip && read == 4 {
-            Len::Low(u32::from_le_bytes(last), size)
-        } else {
-            Len::Unknown
-        })
-    }
-
-    fn is(self, frontier: u64) -> bool {
-        match self {
-            Len::Exact(len) => len == frontier,
-            Len::Low(low, _) => low == frontier as u32,
-            Len::Unknown => false,
-        }
-    }
-
-    fn is_less_than(self, frontier: u64) -> bool {
-        match self {
-            Len::Exact(len) => len < frontier,
-            Len::Low(low, size) => size < SMALL_BYTES && u64::from(low) < frontier,
-            Len::Unknown => false,
-        }
-    }
-}
-
-impl Peek {
-    /// Looks at a compressed file. One that was moved is missing.
-    pub(crate) fn of(fs: &mut dyn Fs, path: &Path, probe: &Probe) -> Result<Peek, Fault> {
-        let file =
-            open_same(fs, path, probe.id).map_err(|fault| fault.unwrap_or(Fault::Missing))?;
-        let peek = Peek::surely_at(fs, file);
-        fs.close(file);
-        peek
-    }
-
-    /// Looks at an open compressed file, with some patience where it cannot be read.
-    fn surely_at(fs: &mut dyn Fs, file: Handle) -> Result<Peek, Fault> {
-        let is_clear = |peek: &Result<Peek, Fault>| !matches!(peek, Err(Fault::Other(_)));
-        let mut peeks = (0..PEEK_TRIES_MAX).map(|_| Peek::at(fs, file));
-        peeks.find(is_clear).unwrap_or(Err(UNREAD))
-    }
-
-    /// Whether all that was compressed is what was written out of a known file.
-    pub(crate) fn is_delivered_by(&self, known: &Known) -> bool {
-        known.is_out() && self.is_all_of(&known.position)
-    }
-
-    /// Whether a known file may be what was compressed, or have its beginning.
-    pub(crate) fn goes_on(&self, known: &Known) -> bool {
-        let position = &known.position;
-        !known.foreign && self.fits(position) && !self.len.is_less_than(position.frontier)
-    }
-
-    /// Whether as many bytes were compressed as a position has before it, and they may be those.
-    fn is_all_of(&self, position: &Position) -> bool {
-        self.len.is(position.frontier) && self.fits(position)
-    }
-
-    /// Looks at an open compressed file.
-    fn at(fs: &mut dyn Fs, file: Handle) -> Result<Peek, Fault> {
-        let (mut reader, mut head, mut filled) = (Reader::default(), vec![0; PEEK_BYTES], 0);
-        let mut len = Len::Unknown;
-        for _ in 0..PEEK_READS_MAX {
-            let rest = &mut head[filled..];
-            match reader.read_at(fs, file, filled as u64, rest) {
-                Ok(0) if filled < PEEK_BYTES => {
-                    len = Len::Exact(filled as u64);
-                    break;
-                }
-                Ok(0) => break,
-                Err(Fault::CutShort) => {
-                    // Its last bytes say nothing yet.
-                    head.truncate(filled);
-                    return Ok(Peek { head, len });
-                }
-                Ok(count) => filled += count,
-                Err(Fault::More) => {}
-                Err(Fault::Damaged | Fault::Packed) if filled > 0 => break,
-                Err(fault) => return Err(fault),
-            }
-        }
-        head.truncate(filled);
-        if matches!(len, Len::Unknown) && !reader.has_members() {
-            len = Len::told(fs, file)?;
-            // Of several members it is the last one's.
-            len = if len.is_less_than(filled as u64) { Len::Unknown } else { len };
-        }
-        Ok(Peek { head, len })
-    }
-
-    /// Whether it was made of an open file: as many bytes were compressed, which begin as that does.
-    /// `None` if that cannot be read.
-    pub(crate) fn is_made_of(&self, fs: &mut dyn Fs, plain: Handle) -> Option<bool> {
-        let size = fs.probe(plain).ok()?.size;
-        if size == 0 || !self.len.is(size) {
-            return Some(false);
-        }
-        (0..PEEK_TRIES_MAX).find_map(|_| self.is_like(fs, plain, false))
-    }
-
-    /// Whether it may be what a position is of, as far as its beginning tells.
-    fn fits(&self, position: &Position) -> bool {
-        let head = self.head.get(..position.head.bytes());
-        if !position.proves_something() || !head.is_some_and(|head| position.head.is_of(head)) {
-            return false;
-        }
-        let start = usize::try_from(position.guard_start()).unwrap_or(usize::MAX);
-        let guard = self.head.get(start..).and_then(|rest| rest.get(..position.guard.bytes()));
-        match guard {
-            Some(guard) => position.guard.is_of(guard),
-            // Any file may begin with a hole.
-            None => !(position.head_is_nuls() && self.len.is_less_than(position.frontier)),
-        }
-    }
-
-    /// Whether it begins with a hole, as any file may.
-    fn is_nuls(&self) -> bool {
-        self.head.iter().all(|byte| *byte == 0)
-    }
-
-    /// Whether an open file begins with the same bytes, or has no more than some of them. `None` if
-    /// it cannot be read. Of what begins with a hole the length tells; where that is not known, it
-    /// may be any file that is not at its path and begins so, as long as that is open.
-    fn is_like(&self, fs: &mut dyn Fs, file: Handle, is_live: bool) -> Option<bool> {
-        let is_nuls = self.is_nuls();
-        if is_nuls && self.len.is(fs.probe(file).ok()?.size) {
-            return Some(true);
-        }
-        if is_nuls && (is_live || !matches!(self.len, Len::Unknown)) {
-            return Some(false);
-        }
-        let mut seen = vec![0; self.head.len()];
-        let filled = read_exact(fs, file, 0, &mut seen)?;
-        Some(filled > 0 && self.head.starts_with(&seen[..filled]))
-    }
 }
 
 impl Stream {
@@ -233,11 +65,16 @@ impl Stream {
         for is_exact in [true, false] {
             for one in seen.iter_mut().filter(|one| is_lost(one)) {
                 let (known, found) = one;
-                let fits = |peek: &Peek, is_made: bool| match is_exact {
-                    true => peek.is_all_of(&known.position),
-                    false => !is_made && peek.goes_on(known),
+                let mut has_frontier = |path: &Path, probe: &Probe| {
+                    let Ok(file) = open_same(scene.fs, path, probe.id) else { return true };
+                    let has_frontier = has_frontier(scene.fs, file, known);
+                    scene.fs.close(file);
+                    has_frontier
                 };
-                let at = peeks.iter().position(|(.., peek, is_made)| fits(peek, *is_made));
+                let at = peeks.iter().position(|(path, probe, peek, is_made)| match is_exact {
+                    true => peek.is_all_of(&known.position),
+                    false => !is_made && peek.goes_on(known) && has_frontier(path, probe),
+                });
                 let Some(at) = at else { continue };
                 let (path, probe, ..) = peeks.remove(at);
                 known.position.id = probe.id;
@@ -314,7 +151,7 @@ impl Stream {
         let peek = if UNPACKS { Peek::at(scene.fs, file) } else { Err(Fault::Packed) };
         let fate = match peek {
             Ok(peek) if UNPACKS => {
-                self.judge_packed(scene.fs, snapshot, (path, probe), &peek, situation)
+                self.judge_packed(scene.fs, snapshot, (path, probe, file), &peek, situation)
             }
             Err(Fault::Damaged | Fault::Packed) if self.is_done(probe) => Ok(Fate::Later),
             Err(fault @ (Fault::Damaged | Fault::Packed)) => {
@@ -370,7 +207,7 @@ impl Stream {
         &mut self,
         fs: &mut dyn Fs,
         snapshot: &Snapshot,
-        (path, probe): (&Path, &Probe),
+        (path, probe, file): (&Path, &Probe, Handle),
         peek: &Peek,
         situation: Situation,
     ) -> Result<Fate, Option<Fault>> {
@@ -397,7 +234,8 @@ impl Stream {
         if self.is_of_open(fs, snapshot, path, peek, situation)? {
             return Ok(Fate::Later);
         }
-        if let Some(at) = self.gone.iter().rposition(|known| peek.goes_on(known)) {
+        let is_part = |known: &Known| peek.goes_on(known) && has_frontier(fs, file, known);
+        if let Some(at) = self.gone.iter().rposition(is_part) {
             return Ok(Fate::From(self.gone.remove(at).position));
         }
         Ok(match (situation, cut) {

@@ -8,7 +8,7 @@ use crate::checkpoint::Known;
 use crate::engine::Engine;
 use crate::folder::Moving;
 use crate::fs::{Fault, FileId, Fs, Handle};
-use crate::packed::Peek;
+use crate::peek::Peek;
 use crate::position::HEAD_BYTES_MAX;
 use crate::rotation::{Snapshot, is_telling};
 use crate::stream::same_file;

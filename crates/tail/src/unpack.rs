@@ -14,7 +14,7 @@ use crate::compressed::{BEGINNING_BYTES, Packing};
 use crate::fs::{Fault, FileId, Fs, Handle, Probe};
 #[cfg(feature = "gzip")]
 use crate::gzip::Gzip;
-use crate::position::GUARD_BYTES_MAX;
+use crate::position::{GUARD_BYTES_MAX, Position};
 
 /// Whether anything can be unpacked. Where nothing can, all that does it is left out of the program.
 pub(crate) const UNPACKS: bool = cfg!(any(feature = "gzip", feature = "zstd"));
@@ -28,6 +28,8 @@ const STEP_BYTES: usize = 32 << 10;
 static ZEROS: [u8; STEP_BYTES] = [0; STEP_BYTES];
 /// Bytes that one call may take in and make, together, before it gives what it has.
 const WORK_BYTES_MAX: usize = 512 << 10;
+/// Reads for the bytes before a frontier.
+const GUARD_READS_MAX: u32 = 64;
 
 /// What a decoder took and made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -259,6 +261,26 @@ impl Reader {
             }
         }
     }
+}
+
+/// Whether the bytes before a position's frontier are what an open compressed file has there. `None`
+/// if that cannot be read, or is too far from its beginning for one look.
+pub(crate) fn has_guard(fs: &mut dyn Fs, file: Handle, position: &Position) -> Option<bool> {
+    let (mut reader, mut filled) = (Reader::default(), 0);
+    let mut seen = vec![0; position.guard.bytes()];
+    for _ in 0..GUARD_READS_MAX {
+        if filled == seen.len() {
+            return Some(position.guard.is_of(&seen));
+        }
+        let from = position.guard_start() + filled as u64;
+        match reader.read_at(fs, file, from, &mut seen[filled..]) {
+            Ok(0) | Err(Fault::Damaged | Fault::Packed) => return Some(false),
+            Ok(count) => filled += count,
+            Err(Fault::CutShort) => return None,
+            Err(_) => {}
+        }
+    }
+    None
 }
 
 /// The readers of files that are open by an unpacked handle.

@@ -335,8 +335,10 @@ impl Fs for Disk {
     }
 
     fn probe_path(&mut self, path: &Path) -> Result<Probe, Fault> {
-        let shift = self.shifts_on_probe.pop_front_if(|shift| Path::new(shift.0) == path);
-        self.shift(shift);
+        if self.shifts_on_probe.front().is_some_and(|shift| Path::new(shift.0) == path) {
+            let shift = self.shifts_on_probe.pop_front();
+            self.shift(shift);
+        }
         let file = self.lookup(path)?;
         if let Some((from, to)) = self.rename_when_seen.take_if(|(from, _)| path == Path::new(from))
         {

@@ -442,3 +442,37 @@ fn of_a_file_that_was_compressed_in_parts_nothing_comes_again() {
     desk.settle(60_000);
     assert!(desk.output() == format!("{first}{second}two\nthree\n"), "{}", desk.output().len());
 }
+
+#[test]
+fn of_files_that_begin_with_a_hole_each_goes_on_where_it_was() {
+    let mut desk = Desk::new(&[LOG]);
+    let mut packed = Vec::new();
+    for (seed, away) in [(1, "/away/1"), (2, "/away/2")] {
+        let hole_bytes = (40 + seed) << 10;
+        desk.put_hole(LOG, hole_bytes as u64);
+        desk.append(LOG, &lines(seed, 50));
+        desk.settle(seed as u64 * 100_000);
+        desk.rename(LOG, away);
+        // In parts, so that its end does not say how long it was.
+        let rest = format!("{}{}", "\0".repeat(hole_bytes - 1000), lines(seed, 51));
+        packed.push([gzip(&"\0".repeat(1000)), gzip(&rest)].concat());
+    }
+    desk.append(LOG, "live\n");
+    desk.settle(400_000);
+    desk.settle(500_000);
+    desk.rename(LOG, "/log/app.log.3");
+    for (name, bytes) in ["/log/app.log.2.gz", "/log/app.log.1.gz"].into_iter().zip(&packed) {
+        let file = desk.append(name, "");
+        desk.append_bytes_to(file, bytes);
+    }
+    desk.append(LOG, "new\n");
+    desk.settle(600_000);
+    desk.settle(700_000);
+    let output = desk.output().replace('\0', "");
+    let mut found: Vec<&str> = output.lines().collect();
+    let expected = format!("{}{}live\nnew\n", lines(1, 51), lines(2, 51));
+    let mut expected: Vec<&str> = expected.lines().collect();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}

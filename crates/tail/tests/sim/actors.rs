@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::gzip::gzip;
 use super::world::{Copying, Packing, Style, World, Writer, line, trace};
 use super::{lines_of, numbers};
-use crate::packed::PEEK_BYTES;
+use crate::peek::PEEK_BYTES;
 
 /// Rotations of one path in all: they are never deleted, and each is looked at again and again.
 const ROTATIONS_MAX: u32 = 12;
