@@ -140,6 +140,7 @@ impl Engine {
             Owner::Other => return Look::Settled,
             Owner::Unclear => return Look::Again,
         }
+        let mut theirs = Vec::new();
         for (path, probe) in &snapshot.rotated {
             // Without a time of birth a number says too little, unless the file is open.
             let is_open = |other: &Stream| other.place_of(probe.id).is_some();
@@ -149,6 +150,8 @@ impl Engine {
                 continue;
             }
             match other {
+                // A link among this path's names makes another path's file none of this one's.
+                Some(_) if fs.is_link(path) => theirs.push(probe.id),
                 Some(other) => match leads_to_compressed(fs, path, probe.id) {
                     // A second name of another path's compressed file does not make it ours.
                     Some(true) => {}
@@ -160,6 +163,7 @@ impl Engine {
                 None => {}
             }
         }
+        snapshot.rotated.retain(|(_, probe)| !theirs.contains(&probe.id));
         if self.account_for_packed(fs, at, &mut snapshot, now_ms).is_err() {
             return Look::Again;
         }

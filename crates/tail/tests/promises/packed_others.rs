@@ -211,6 +211,31 @@ fn a_closed_file_that_grew_and_was_compressed_among_another_paths_files_goes_on(
 }
 
 #[test]
+fn a_link_among_another_paths_names_takes_nothing_over() {
+    let mut desk = Desk::new(&[LOG, OTHER]);
+    desk.append(LOG, "one, and a line of its own that is long\n");
+    desk.append(OTHER, "two\n");
+    desk.settle(0);
+    let file = desk.rename(LOG, &format!("{LOG}.1"));
+    desk.append(LOG, "three\n");
+    desk.link(&format!("{OTHER}.latest"), &format!("{LOG}.1"));
+    // Long enough for it to be closed.
+    for second in 1..60 {
+        desk.settle(second * 2000);
+    }
+    desk.append_to(file, "late\n");
+    compress(&mut desk, &format!("{LOG}.1"), &format!("{LOG}.2.gz"));
+    desk.delete(&format!("{LOG}.1"));
+    desk.rename(LOG, &format!("{LOG}.1"));
+    desk.append(LOG, "newest\n");
+    for second in 60..90 {
+        desk.settle(second * 2000);
+    }
+    let expected = "one, and a line of its own that is long\ntwo\nthree\nlate\nnewest\n";
+    assert_eq!(desk.output(), expected);
+}
+
+#[test]
 fn the_same_text_of_two_paths_is_written_out_twice_however_one_was_compressed() {
     let long = "the same text that two paths write, and longer than a line or two\n";
     // Where the first is gone, too, only lines that are long tell the two apart.
