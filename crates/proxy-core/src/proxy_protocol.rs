@@ -4,7 +4,7 @@
 //! out. Whom to believe is [`crate::phases`]' to say; what follows a header in version 2 beside the
 //! addresses is passed over.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// A header is no longer. nginx: `NGX_PROXY_PROTOCOL_MAX_HEADER`.
 pub const HEADER_BYTES_MAX: usize = 4096;
@@ -102,10 +102,8 @@ fn binary(bytes: &[u8]) -> Option<Header> {
         return Some(Header::Done(len, None));
     }
     let ends = match fixed[13] >> 4 {
-        1 => told.first_chunk::<12>().map(|told| {
-            let ip =
-                |at: usize| Ipv4Addr::from([told[at], told[at + 1], told[at + 2], told[at + 3]]);
-            ends(ip(0).into(), ip(4).into(), [told[8], told[9], told[10], told[11]])
+        1 => told.first_chunk::<12>().map(|&[a, b, c, d, e, f, g, h, ports @ ..]| {
+            ends([a, b, c, d].into(), [e, f, g, h].into(), ports)
         }),
         2 => told.first_chunk::<36>().map(|told| {
             let ip = |at: usize| told.get(at..at + 16).and_then(|ip| ip.try_into().ok());

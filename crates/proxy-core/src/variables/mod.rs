@@ -123,10 +123,6 @@ impl<'e> View<'e> {
             | V::Hostname
             | V::NginxVersion
             | V::Pid => self.push_connection_variable(variable, out),
-            V::ProxyProtocolAddr
-            | V::ProxyProtocolPort
-            | V::ProxyProtocolServerAddr
-            | V::ProxyProtocolServerPort => return self.push_proxied_variable(variable, out),
             V::TcpinfoRcvSpace | V::TcpinfoRtt | V::TcpinfoRttvar | V::TcpinfoSndCwnd => {
                 return self.push_path_variable(variable, out);
             }
