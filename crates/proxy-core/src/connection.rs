@@ -13,6 +13,11 @@ use crate::upstream::link::Link;
 /// Where a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
+    /// It waits for the PROXY protocol's header, until then.
+    Preface {
+        /// When it is closed if that does not come.
+        until_ms: Millis,
+    },
     /// It waits for a request, until then.
     Idle {
         /// When it is closed if nothing comes.
@@ -96,7 +101,7 @@ impl<S> Connection<S> {
     /// When something must happen at the latest.
     pub fn deadline(&self) -> Option<Millis> {
         match self.state {
-            State::Idle { until_ms } => Some(until_ms),
+            State::Preface { until_ms } | State::Idle { until_ms } => Some(until_ms),
             State::Head { begun } => {
                 let server = self.at.server(self.at.default_place());
                 Some(begun.ms.saturating_add(server.client.header_timeout_ms))
@@ -137,6 +142,7 @@ mod tests {
         let lingering =
             |quiet_ms| State::Lingering { until_ms: 9_000, quiet_ms, timeout_ms: 1_000 };
         for (state, expected) in [
+            (State::Preface { until_ms: 6 }, Some(6)),
             (State::Idle { until_ms: 7 }, Some(7)),
             (State::Head { begun }, Some(3_500)),
             (State::Active, None),

@@ -30,6 +30,7 @@ pub mod log;
 pub mod net;
 pub mod pace;
 mod phases;
+pub mod proxy_protocol;
 pub mod request;
 pub mod resolver;
 pub mod response;

@@ -44,6 +44,7 @@ pub(crate) fn client() -> ClientInfo {
         serial: 7,
         requests: 1,
         is_pipelined: false,
+        proxied: None,
         path: None,
     }
 }

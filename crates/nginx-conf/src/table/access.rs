@@ -70,7 +70,6 @@ pub(super) const ROWS: &[Row] = &[
     row("set_real_ip_from", REAL_IP_PAGE, HSL, WORD, Class::Implemented)
         .note("the addresses of a name are those at the load")
         .many(),
-    row("real_ip_header", REAL_IP_PAGE, HSL, WORD, Class::Implemented)
-        .note("`proxy_protocol` is not supported yet"),
+    row("real_ip_header", REAL_IP_PAGE, HSL, WORD, Class::Implemented),
     row("real_ip_recursive", REAL_IP_PAGE, HSL, FLAG, Class::Implemented),
 ];

@@ -41,8 +41,7 @@ variables! {
         /// One that nginx leaves unset where there is no cache or other thing of the kind.
         Absent = "upstream_cache_status" | "upstream_cache_etag"
             | "upstream_cache_last_modified" | "request_body_file" | "slice_range" | "uid_got"
-            | "uid_set" | "proxy_protocol_addr" | "proxy_protocol_port"
-            | "proxy_protocol_server_addr" | "proxy_protocol_server_port",
+            | "uid_set",
         /// One that is empty where there is no TLS.
         Empty = "http2" | "http3" | "https",
         Args = "args",
@@ -80,6 +79,10 @@ variables! {
         ProxyAddXForwardedFor = "proxy_add_x_forwarded_for",
         ProxyHost = "proxy_host",
         ProxyPort = "proxy_port",
+        ProxyProtocolAddr = "proxy_protocol_addr",
+        ProxyProtocolPort = "proxy_protocol_port",
+        ProxyProtocolServerAddr = "proxy_protocol_server_addr",
+        ProxyProtocolServerPort = "proxy_protocol_server_port",
         QueryString = "query_string",
         RealpathRoot = "realpath_root",
         RealipRemoteAddr = "realip_remote_addr",
@@ -192,7 +195,8 @@ fn help(name: &str, own: &OwnNames) -> String {
     near.map_or(String::new(), |near| format!("; did you mean \"${near}\"?"))
 }
 
-/// Families that nginx leaves unset where there is no TLS, no PROXY protocol, and no trailer.
+/// Families that nginx leaves unset where there is no TLS, no trailer, and nothing beside the addresses
+/// in a header of the PROXY protocol.
 const ABSENT_FAMILIES: &[&str] = &["ssl_", "proxy_protocol_tlv_", "sent_trailer_"];
 
 /// Names of nginx that have no value here, a `*` standing for any ending, and what does without.

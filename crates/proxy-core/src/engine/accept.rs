@@ -52,10 +52,15 @@ impl<N: Net> Engine<N> {
             serial: self.ids.next_serial,
             requests: 0,
             is_pipelined: false,
+            proxied: None,
             path: None,
         };
         self.ids.next_serial += 1;
         let until_ms = self.now.ms.saturating_add(header_timeout_ms);
+        let state = match at.listen().proxy_protocol {
+            true => State::Preface { until_ms },
+            false => State::Idle { until_ms },
+        };
         let client = Connection {
             key,
             stream: Stream::new(socket, true),
@@ -63,7 +68,7 @@ impl<N: Net> Engine<N> {
             is_local_known,
             listener,
             at,
-            state: State::Idle { until_ms },
+            state,
             since_ms: self.now.ms,
             head_bytes: 0,
             mirror_bytes: 0,
@@ -128,7 +133,9 @@ impl<N: Net> Engine<N> {
         let dropped = self.drop_first(
             |client| {
                 match client.state {
-                    State::Head { .. } | State::Idle { .. } => Some(client.since_ms),
+                    State::Preface { .. } | State::Head { .. } | State::Idle { .. } => {
+                        Some(client.since_ms)
+                    }
                     _ => None,
                 }
                 .filter(|since| *since <= young)

@@ -155,7 +155,7 @@ impl<N: Net> Engine<N> {
         let all: Vec<_> = self.clients.iter().map(|(key, _)| key).collect();
         for key in all {
             let Some(client) = self.clients.get_mut(key) else { continue };
-            if let State::Idle { until_ms } = &mut client.state {
+            if let State::Idle { until_ms } | State::Preface { until_ms } = &mut client.state {
                 *until_ms = (*until_ms).min(until_max);
                 let deadline = *until_ms;
                 self.timers.enter(key, deadline);

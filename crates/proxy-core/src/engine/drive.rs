@@ -17,6 +17,7 @@ impl<N: Net> Engine<N> {
         let Some(mut client) = self.clients.take(key) else { return };
         for _ in 0..STEPS_MAX {
             let step = match client.state {
+                State::Preface { .. } => self.step_preface(&mut client),
                 State::Idle { .. } | State::Head { .. } => self.step_head(&mut client),
                 State::Active => self.step_active(&mut client, net),
                 State::Lingering { .. } => self.step_lingering(&mut client),

@@ -18,9 +18,10 @@ impl<N: Net> Engine<N> {
     /// Reads on while a head is waited for.
     pub(super) fn step_head(&mut self, client: &mut Client<N>) -> Step {
         if matches!(client.state, State::Idle { .. }) {
-            client.info.is_pipelined = !client.stream.unread.is_empty();
-            if client.info.is_pipelined {
-                // What came behind the last request.
+            let is_here = !client.stream.unread.is_empty();
+            client.info.is_pipelined = is_here && client.info.requests > 0;
+            if is_here {
+                // What came behind the last request, or behind who the client is.
                 let bytes = std::mem::take(&mut client.stream.unread);
                 return self.head_bytes(client, &bytes);
             }

@@ -10,6 +10,7 @@ mod connect;
 mod drive;
 mod head;
 mod mirror;
+mod preface;
 mod reload;
 
 use std::rc::Rc;
@@ -281,7 +282,9 @@ impl<N: Net> Engine<N> {
             return self.park(client);
         }
         match client.state {
-            State::Idle { .. } | State::Lingering { .. } => return self.dismiss(client),
+            State::Preface { .. } | State::Idle { .. } | State::Lingering { .. } => {
+                return self.dismiss(client);
+            }
             State::Head { .. } => self.head_timed_out(&mut client),
             State::Active => {
                 if let Some(exchange) = &mut client.exchange {

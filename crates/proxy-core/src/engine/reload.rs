@@ -22,7 +22,9 @@ impl<N: Net> Engine<N> {
         self.generation = generation;
         // Neither spares nor idle connections hold the old one.
         self.buffers.spare.clear();
-        let waiting = |state: State| matches!(state, State::Idle { .. } | State::Head { .. });
+        let waiting = |state: State| {
+            matches!(state, State::Preface { .. } | State::Idle { .. } | State::Head { .. })
+        };
         let keys: Vec<_> = self
             .clients
             .iter()

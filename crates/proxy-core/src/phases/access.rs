@@ -19,12 +19,19 @@ pub(super) fn limit_methods(request: &mut Request) {
 
 /// nginx: `set_real_ip_from`: the client is who those say that are trusted. It is told once.
 pub(super) fn tell_client(request: &mut Request, real_ip: &RealIp) {
+    let is_trusted = |ip| real_ip.from.iter().any(|network| network.contains(ip));
+    let peer = request.client.remote;
+    if *real_ip.field == *RealIp::PROXY_PROTOCOL {
+        if let Some(ends) = request.client.proxied.filter(|_| is_trusted(peer.ip())) {
+            request.course.peer = Some(peer);
+            request.client.remote = ends.source;
+        }
+        return;
+    }
     let is_list = *real_ip.field == *b"x-forwarded-for";
     let fields = request.fields().filter(|(name, _, _)| name.eq_ignore_ascii_case(&real_ip.field));
     let told: Vec<&[u8]> = fields.map(|(_, value, _)| value).collect();
     let told = if is_list { told.as_slice() } else { told.get(..1).unwrap_or_default() };
-    let is_trusted = |ip| real_ip.from.iter().any(|network| network.contains(ip));
-    let peer = request.client.remote;
     let found = forwarded::client_with_port(peer.ip(), told, real_ip.is_recursive, is_trusted);
     if let Some((ip, port)) = found {
         request.course.peer = Some(peer);

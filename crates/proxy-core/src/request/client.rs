@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::clock::Millis;
 use crate::net::Path;
+use crate::proxy_protocol::Ends;
 
 /// The client's connection, as far as requests and log lines speak of it.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,8 @@ pub struct ClientInfo {
     pub requests: u64,
     /// This request's first byte was there when the last one ended (nginx: `$pipe`).
     pub is_pipelined: bool,
+    /// nginx: `$proxy_protocol_…`: what was said of it before the first request.
+    pub proxied: Option<Ends>,
     /// nginx: `$tcpinfo_…`, where the file has them, and the system tells.
     pub path: Option<Path>,
 }

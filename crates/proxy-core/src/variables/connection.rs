@@ -44,6 +44,18 @@ impl View<'_> {
         }
     }
 
+    /// False where nobody said anything before the first request.
+    pub(super) fn push_proxied_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
+        let Some(ends) = self.request.client.proxied else { return false };
+        match variable {
+            Variable::ProxyProtocolAddr => push_ip(ends.source.ip(), out),
+            Variable::ProxyProtocolPort => push_number(ends.source.port().into(), out),
+            Variable::ProxyProtocolServerAddr => push_ip(ends.destination.ip(), out),
+            _ => push_number(ends.destination.port().into(), out),
+        }
+        true
+    }
+
     /// False where the system tells nothing.
     pub(super) fn push_path_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
         let Some(path) = self.request.client.path else { return false };

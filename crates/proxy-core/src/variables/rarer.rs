@@ -1,4 +1,5 @@
-//! Variables that few files have: limits, the request's body and port, cookies that are set, dates.
+//! Variables that few files have: limits, the request's body and port, cookies that are set, dates,
+//! what was said before the first request.
 
 use super::{View, parts, push_found, push_number};
 use crate::clock;
@@ -25,6 +26,10 @@ impl View<'_> {
                 let limited = if is_rate { values.requests } else { values.connections };
                 return push_found(limited.map(|limited| limited.name().as_bytes()), out);
             }
+            V::ProxyProtocolAddr
+            | V::ProxyProtocolPort
+            | V::ProxyProtocolServerAddr
+            | V::ProxyProtocolServerPort => return self.push_proxied_variable(variable, out),
             V::RequestBody => {
                 let values = request.values.borrow();
                 let is_told = || {

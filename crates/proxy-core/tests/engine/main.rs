@@ -22,6 +22,7 @@ mod names;
 mod net;
 mod own;
 mod packed;
+mod proxied;
 mod redirects;
 mod reload;
 mod serving;

@@ -46,6 +46,7 @@ pub fn client() -> ClientInfo {
         serial: 7,
         requests: 1,
         is_pipelined: false,
+        proxied: None,
         path: None,
     }
 }

@@ -62,14 +62,9 @@ impl Lower<'_> {
         addresses.map(|address| Network::of(address.ip())).collect()
     }
 
-    /// nginx: `real_ip_header FIELD`.
+    /// nginx: `real_ip_header FIELD | proxy_protocol`.
     pub(super) fn real_ip_field(&mut self, directive: &Directive) -> Option<Vec<u8>> {
         let text = directive.arg(0)?;
-        if text == "proxy_protocol" {
-            let message = "\"proxy_protocol\" in \"real_ip_header\" is not supported yet";
-            self.error(directive.arg_span(0), message);
-            return None;
-        }
         Some(text.to_ascii_lowercase().into_bytes())
     }
 

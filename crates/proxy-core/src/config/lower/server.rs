@@ -39,6 +39,7 @@ const LISTENS_MAX: usize = 1024;
 struct Options {
     ipv6_only: Option<bool>,
     backlog: Option<i32>,
+    proxy_protocol: bool,
     /// Any that nginx takes only once for an address.
     is_set: bool,
 }
@@ -239,6 +240,7 @@ impl Lower<'_> {
                 address,
                 ipv6_only: ipv6_only.unwrap_or(true),
                 backlog: backlog.unwrap_or(BACKLOG),
+                proxy_protocol: here().any(|line| line.options.proxy_protocol),
                 default_server: chosen.server,
                 exact: HashMap::new(),
                 suffixes: Vec::new(),
@@ -343,7 +345,12 @@ fn take_option(options: &mut Options, option: &str) -> Result<(), String> {
         }
         Some(("accept_filter" | "so_keepalive", _)) => {}
         None if matches!(option, "deferred" | "reuseport" | "bind" | "multipath") => {}
-        None if matches!(option, "ssl" | "http2" | "http3" | "quic" | "proxy_protocol") => {
+        None if option == "proxy_protocol" => {
+            // nginx: it is no option of the socket, and holds for all servers of the address.
+            options.proxy_protocol = true;
+            return Ok(());
+        }
+        None if matches!(option, "ssl" | "http2" | "http3" | "quic") => {
             return Err(format!("\"{option}\" of \"listen\" is not supported yet"));
         }
         _ => return Err(invalid()),

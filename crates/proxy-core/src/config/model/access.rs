@@ -65,10 +65,16 @@ pub struct LimitExcept {
 pub struct RealIp {
     /// nginx: `set_real_ip_from`; where there is none, nobody's.
     pub from: Shared<Network>,
-    /// nginx: `real_ip_header`, `X-Real-IP`: the field that tells it, lower case.
+    /// nginx: `real_ip_header`, `X-Real-IP`: the field that tells it, lower case. That of
+    /// [`RealIp::PROXY_PROTOCOL`] is none: the protocol tells.
     pub field: Shared<u8>,
     /// nginx: `real_ip_recursive`, off: whether those in the list who are trusted are passed over.
     pub is_recursive: bool,
+}
+
+impl RealIp {
+    /// nginx: `real_ip_header proxy_protocol`.
+    pub const PROXY_PROTOCOL: &[u8] = b"proxy_protocol";
 }
 
 impl Default for RealIp {

@@ -164,6 +164,8 @@ pub struct Listen {
     pub ipv6_only: bool,
     /// nginx: `listen … backlog=`, 511 by default.
     pub backlog: i32,
+    /// nginx: `listen … proxy_protocol`: connections begin with who their client is.
+    pub proxy_protocol: bool,
     /// Server for requests whose Host no name matches.
     pub default_server: usize,
     /// Exact names, lower case.
@@ -189,6 +191,7 @@ impl Listen {
             address: SocketAddr::from(([127, 0, 0, 1], 80)),
             ipv6_only: true,
             backlog: 511,
+            proxy_protocol: false,
             default_server: 0,
             exact: HashMap::new(),
             suffixes: Vec::new(),

@@ -1,6 +1,7 @@
 //! `allow`, `deny`, `limit_except`, and whose word on who the client is counts.
 
 use super::*;
+use crate::config::model::RealIp;
 
 fn lets_in(config: &Config, path: &str, address: &str) -> bool {
     at(config, path).access.lets_in(address.parse().unwrap()).unwrap_or(true)
@@ -58,9 +59,7 @@ fn who_is_trusted_is_inherited_as_a_whole_and_the_field_by_itself() {
     assert_eq!(of("/none").0, 0);
     let plain = server("return 200;");
     assert_eq!(*plain.servers[0].fallback.access.real_ip.field, *b"x-real-ip");
-    check_server_error(
-        "real_ip_header proxy_protocol;",
-        "\"proxy_protocol\" in \"real_ip_header\" is not supported yet",
-    );
+    let told = server("real_ip_header PROXY_protocol; return 200;");
+    assert_eq!(*told.servers[0].fallback.access.real_ip.field, *RealIp::PROXY_PROTOCOL);
     check_server_error("set_real_ip_from nobody;", "host not found in set_real_ip_from \"nobody\"");
 }
