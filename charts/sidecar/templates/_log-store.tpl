@@ -38,6 +38,12 @@
 {{- if or $output.tls.existingSecret $output.tls.existingConfigMap -}}
 {{- $args = append $args (printf "--ca-file=/etc/log-scraper/ca/%s" $output.tls.caKey) -}}
 {{- end -}}
+{{- with $output.tls.clientCertificate -}}
+{{- if .existingSecret -}}
+{{- $folder = "/etc/log-scraper/client" -}}
+{{- $args = concat $args (list (printf "--client-cert=%s/%s" $folder .certKey) (printf "--client-key=%s/%s" $folder .privateKeyKey)) -}}
+{{- end -}}
+{{- end -}}
 {{- range $flag, $value := dict
   "server-name" $output.tls.serverName
   "index" $output.index
@@ -94,6 +100,11 @@
   mountPath: /etc/log-scraper/ca
   readOnly: true
 {{- end }}
+{{- if $output.tls.clientCertificate.existingSecret }}
+- name: log-store-client
+  mountPath: /etc/log-scraper/client
+  readOnly: true
+{{- end }}
 {{- end -}}
 {{- end -}}
 
@@ -118,6 +129,18 @@
 - name: log-store-ca
   configMap:
     name: {{ tpl . $ | quote }}
+{{- end }}
+{{- with $output.tls.clientCertificate }}
+{{- if .existingSecret }}
+- name: log-store-client
+  secret:
+    secretName: {{ tpl .existingSecret $ | quote }}
+    items:
+      - key: {{ .certKey | quote }}
+        path: {{ .certKey | quote }}
+      - key: {{ .privateKeyKey | quote }}
+        path: {{ .privateKeyKey | quote }}
+{{- end }}
 {{- end }}
 {{- end -}}
 {{- end -}}
@@ -149,7 +172,7 @@
 {{- if and $output.index (ne $output.type "elasticsearch") -}}
 {{- fail "logScraper.output.index is for logScraper.output.type elasticsearch" -}}
 {{- end -}}
-{{- if and (or $tls.existingSecret $tls.existingConfigMap $tls.serverName) (not (hasPrefix "https:" $url)) -}}
+{{- if and (or $tls.existingSecret $tls.existingConfigMap $tls.serverName $tls.clientCertificate.existingSecret) (not (hasPrefix "https:" $url)) -}}
 {{- fail "logScraper.output.tls is for an address that begins with https://" -}}
 {{- end -}}
 {{- with .Values.logScraper -}}
