@@ -111,11 +111,11 @@ impl Exchange {
         now: Moment,
         out: &mut Out,
     ) {
-        if self.request.course.is_sub() {
+        if self.request.course.has_no_answer() {
             self.down.response = response;
             return self.judge(now, out);
         }
-        if response.status == 200 {
+        if response.status == 200 && !self.request.course.is_sub() {
             let modified_s = content.as_ref().map(|(facts, _)| facts.modified_s);
             let status = match precondition::check(&self.request, &response, modified_s) {
                 Verdict::Holds => content.as_mut().and_then(|(facts, to_send)| {
