@@ -38,8 +38,9 @@ impl Sending {
     fn set_parts(&mut self, parts: &[Range], multipart: Option<Multipart>) {
         self.pieces.clear();
         self.pieces.extend(multipart.is_some().then_some(Piece::End));
-        for range in parts.iter().rev() {
-            self.pieces.push(Piece::File(*range));
+        for (range, first) in parts.iter().rev().zip(parts) {
+            let is_swapped = is_planted(Canary::PartsSwapped);
+            self.pieces.push(Piece::File(if is_swapped { *first } else { *range }));
             self.pieces.extend(multipart.is_some().then_some(Piece::Head(*range)));
         }
         self.multipart = multipart;
