@@ -83,6 +83,10 @@ canaries! {
     MirrorForgotten,
     /// The length of content is told though a filter changes it.
     LengthKept,
+    /// A client that leaves out who it is is served all the same.
+    PrefaceSkipped,
+    /// Parts of a file stand behind each other's heads.
+    PartsSwapped,
 }
 
 #[cfg(feature = "canaries")]

@@ -42,6 +42,29 @@ pub enum State {
     },
 }
 
+/// Whose a connection is: a subrequest has one to nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kin {
+    /// A client's.
+    #[default]
+    Client,
+    /// A client's, whose answer has a part that this one gets.
+    Whole {
+        /// That one.
+        part: Key,
+    },
+    /// A part's.
+    Part {
+        /// Whose answer it is for.
+        of: Key,
+    },
+    /// A mirror's.
+    Mirror {
+        /// What it holds of its request.
+        held_bytes: usize,
+    },
+}
+
 /// A client's connection.
 pub struct Connection<S> {
     /// Its place among the clients.
@@ -62,8 +85,8 @@ pub struct Connection<S> {
     pub since_ms: Millis,
     /// Bytes of a head under way that count against the budget.
     pub head_bytes: usize,
-    /// What a mirror holds of its request; nothing where there is a client.
-    pub mirror_bytes: usize,
+    /// Whose it is.
+    pub kin: Kin,
     /// What goes on.
     pub exchange: Option<Box<Exchange>>,
     /// The upstream connection of the exchange.
@@ -90,12 +113,7 @@ impl<S> Connection<S> {
         self.exchange.is_some() == is_active
             && (self.link.is_none() || is_active)
             && (self.head_bytes == 0 || is_head)
-            && (!self.is_mirror() || is_active)
-    }
-
-    /// Whether there is no client: a request goes to another place too.
-    pub fn is_mirror(&self) -> bool {
-        self.mirror_bytes > 0
+            && (self.kin == Kin::Client || is_active)
     }
 
     /// When something must happen at the latest.
@@ -130,7 +148,7 @@ mod tests {
             state,
             since_ms: 0,
             head_bytes: 0,
-            mirror_bytes: 0,
+            kin: Kin::Client,
             exchange: None,
             link: None,
         }

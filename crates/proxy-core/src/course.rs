@@ -49,6 +49,8 @@ pub enum Role {
     Get,
     /// It is a subrequest that asks whether the client's is let in.
     Sub,
+    /// It is a subrequest whose content stands around that of the client's (nginx: `addition`).
+    Part,
     /// It is a subrequest like the client's, whose answer nobody gets (nginx: `mirror`).
     Mirror {
         /// An internal redirect has made it a GET.
@@ -103,13 +105,23 @@ impl Course {
         match &mut self.role {
             Role::Client => self.role = Role::Get,
             Role::Mirror { is_get } => *is_get = true,
-            Role::Get | Role::Sub => {}
+            Role::Get | Role::Sub | Role::Part => {}
         }
     }
 
     /// Whether it is a subrequest.
     pub fn is_sub(&self) -> bool {
+        self.has_no_answer() || self.is_part()
+    }
+
+    /// Whether nobody gets its answer, of which the status is of interest at most.
+    pub fn has_no_answer(&self) -> bool {
         self.role == Role::Sub || self.is_mirror()
+    }
+
+    /// Whether its content is a part of another's.
+    pub fn is_part(&self) -> bool {
+        self.role == Role::Part
     }
 
     /// Whether it is a subrequest like the client's request.

@@ -9,6 +9,7 @@ use crate::canary::{Canary, is_planted};
 use crate::clock::Millis;
 use crate::exchange::{Aside, Mirror, Sending};
 use crate::log::Lines;
+use crate::request::Request;
 use crate::response::Response;
 use crate::variables::Sent;
 
@@ -64,6 +65,8 @@ pub struct Errands {
     pub aside: Option<Box<Aside>>,
     /// Requests that are to be sent to other places too.
     pub mirrors: Vec<Mirror>,
+    /// What stands around the answer's content is to be asked for.
+    pub part: Option<Box<Request>>,
     /// Lines about subrequests for the access log.
     pub lines: Lines,
 }
@@ -143,6 +146,28 @@ impl Downstream {
         self.writer.write(chain.pass(data, mode), out);
         self.sent.packed = chain.packed();
         self.sent.body_bytes += (out.len() - before) as u64;
+    }
+
+    /// Writes content that stands around the answer's own.
+    pub fn push_added(&mut self, data: &[u8], out: &mut Vec<u8>) {
+        debug_assert!(self.is_begun && !self.sent.is_whole, "it is a part of the content");
+        let Some(chain) = self.response.packing.chain.as_deref_mut() else { return };
+        let before = out.len();
+        self.writer.write(chain.pass_added(data), out);
+        self.sent.body_bytes += (out.len() - before) as u64;
+    }
+
+    /// Writes what is left of the answer's own content, where something else follows it. False
+    /// where it is not what the answer says.
+    #[must_use]
+    pub fn push_own_end(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some(chain) = self.response.packing.chain.as_deref_mut() else { return true };
+        let before = out.len();
+        self.writer.write(chain.end_own(), out);
+        self.sent.body_bytes += (out.len() - before) as u64;
+        let is_good = !chain.is_bad();
+        chain.leave_own();
+        is_good
     }
 
     /// Nothing more comes for now: what the filters hold back is written.

@@ -39,7 +39,8 @@ impl<S: Socket> Stream<S> {
         Stream::to_nobody(false)
     }
 
-    fn to_nobody(is_connected: bool) -> Self {
+    /// The same; bytes may be taken.
+    pub(crate) fn to_nobody(is_connected: bool) -> Self {
         Stream {
             socket: None,
             readable: false,

@@ -5,6 +5,7 @@ use super::*;
 
 const SUB_PAGE: &str = "http/ngx_http_sub_module";
 const MIRROR_PAGE: &str = "http/ngx_http_mirror_module";
+const ADDITION_PAGE: &str = "http/ngx_http_addition_module";
 const GUNZIP_PAGE: &str = "http/ngx_http_gunzip_module";
 const BUFFERS_ARE_FIXED: &str = "buffers are fixed and small, bodies stream through them";
 
@@ -44,5 +45,10 @@ pub(super) const ROWS: &[Row] = &[
         .many(),
     row("mirror_request_body", MIRROR_PAGE, HSL, FLAG, Class::Implemented)
         .note("a body of more than 1 MB is not held: its request is not mirrored, which is told"),
+    row("add_before_body", ADDITION_PAGE, HSL, WORD, Class::Implemented)
+        .note("the subrequest has no body, whatever the client sends"),
+    row("add_after_body", ADDITION_PAGE, HSL, WORD, Class::Implemented)
+        .note("the subrequest has no body, whatever the client sends"),
+    row("addition_types", ADDITION_PAGE, HSL, Shape::words(1, ANY), Class::Implemented).many(),
     row("add_trailer", HEADERS_PAGE, HSLI, Shape::words(2, 3), Class::Implemented).many(),
 ];

@@ -11,8 +11,6 @@ pub(super) const CACHE: &str = "not supported yet: there is no cache";
 const TLS: &str = "not supported yet: TLS is not served, listen without \"ssl\"";
 const TLS_UPSTREAM: &str = "not supported yet: no TLS is spoken to upstreams";
 const HTTP2: &str = "not supported yet: HTTP/1.0 and HTTP/1.1 are spoken";
-const ADDITION: &str = "not supported: `sub_filter </body> TEXT` adds a text to a page, not an \
-                        answer from elsewhere";
 
 pub(super) const CHARSET_PAGE: &str = "http/ngx_http_charset_module";
 
@@ -130,25 +128,4 @@ pub(super) const ROWS: &[Row] = &[
     row("gzip_hash", GZIP_PAGE, HSL, SIZE, Refused(LATER)),
     row("gzip_no_buffer", GZIP_PAGE, HSL, WORD, Refused(LATER)),
     row("postpone_gzipping", GZIP_PAGE, HSL, WORD, Refused(LATER)),
-    row(
-        "add_before_body",
-        "http/ngx_http_addition_module",
-        HSL,
-        Shape::words(1, ANY),
-        Refused(ADDITION),
-    ),
-    row(
-        "add_after_body",
-        "http/ngx_http_addition_module",
-        HSL,
-        Shape::words(1, ANY),
-        Refused(ADDITION),
-    ),
-    row(
-        "addition_types",
-        "http/ngx_http_addition_module",
-        HSL,
-        Shape::words(1, ANY),
-        Refused(ADDITION),
-    ),
 ];

@@ -55,7 +55,40 @@ impl Chain {
 
     /// Passes a piece of content on: what leaves the last filter now.
     pub fn pass(&mut self, data: &[u8], mode: Mode) -> &[u8] {
-        self.is_holding = mode == Mode::More;
+        self.run(data, (mode, mode))
+    }
+
+    /// Nothing follows of the content itself, though something does around it: what the filters
+    /// hold back that are for the one alone. To be followed by [`Chain::leave_own`].
+    pub fn end_own(&mut self) -> &[u8] {
+        self.run(b"", (Mode::End, Mode::More))
+    }
+
+    /// The filters are left that are for what stands around the content too. nginx: those behind
+    /// its postpone filter.
+    pub fn leave_own(&mut self) {
+        self.steps.retain(|step| matches!(step, Step::Pack(_)));
+    }
+
+    /// Passes a piece on that stands around the content.
+    pub fn pass_added(&mut self, data: &[u8]) -> &[u8] {
+        self.is_holding = true;
+        let [packed, _] = &mut self.buffers;
+        let packers = self.steps.iter_mut().filter_map(|step| match step {
+            Step::Pack(packer) => Some(packer),
+            _ => None,
+        });
+        packed.clear();
+        match packers.last() {
+            Some(packer) => packer.pass(data, Mode::More, packed),
+            None => packed.extend_from_slice(data),
+        }
+        packed
+    }
+
+    /// What leaves now, with the mode for filters of the content alone, and that for packing.
+    fn run(&mut self, data: &[u8], (mode, packing): (Mode, Mode)) -> &[u8] {
+        self.is_holding = packing == Mode::More;
         let [one, other] = &mut self.buffers;
         let (mut from, mut to) = (one, other);
         from.clear();
@@ -66,7 +99,7 @@ impl Chain {
                 Step::Cut(cut) => to.extend_from_slice(cut.pass(data)),
                 Step::Unpack(unpacker) => unpacker.pass(data, mode == Mode::End, to),
                 Step::Substitute(substitution) => substitution.pass(data, mode, to),
-                Step::Pack(packer) => packer.pass(data, mode, to),
+                Step::Pack(packer) => packer.pass(data, packing, to),
             }
             std::mem::swap(&mut from, &mut to);
         }
@@ -93,5 +126,25 @@ impl Chain {
             Step::Pack(packer) => packer.totals(),
             Step::Cut(_) | Step::Unpack(_) | Step::Substitute(_) => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_around_a_content_passes_by_the_filters_that_are_for_it_alone() {
+        let mut chain = Chain::default();
+        let pairs = vec![(b"abc".to_vec(), b"x".to_vec())];
+        chain.push(Step::Substitute(Substitution::new(pairs, false)));
+        assert_eq!(chain.pass_added(b"abc "), b"abc ");
+        assert_eq!(chain.pass(b"abc ab", Mode::More), b"x ");
+        assert_eq!(chain.end_own(), b"ab");
+        chain.leave_own();
+        assert_eq!(chain.pass_added(b"abc"), b"abc");
+        assert!(chain.is_holding());
+        assert_eq!(chain.pass(b"", Mode::End), b"");
+        assert!(!chain.is_holding());
     }
 }

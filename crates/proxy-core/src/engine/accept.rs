@@ -1,7 +1,7 @@
 //! Connections come in, within the worker's bounds.
 
 use super::{Client, Engine, Mode};
-use crate::connection::{Connection, State};
+use crate::connection::{Connection, Kin, State};
 use crate::generation::At;
 use crate::listeners::ListenerId;
 use crate::net::{Cause, Net, Socket, Token};
@@ -71,7 +71,7 @@ impl<N: Net> Engine<N> {
             state,
             since_ms: self.now.ms,
             head_bytes: 0,
-            mirror_bytes: 0,
+            kin: Kin::Client,
             exchange: None,
             link: None,
         };
@@ -106,8 +106,8 @@ impl<N: Net> Engine<N> {
             .unwrap_or(self.room.limits.connections_max);
         let idle = usize::try_from(self.output.counters.connections_idle).unwrap_or(0);
         let clients = self.clients.len();
-        // A mirror has no client, and one connection.
-        let active = clients.saturating_sub(idle + self.room.mirrors.count);
+        // A subrequest has no client, and one connection.
+        let active = clients.saturating_sub(idle + self.room.mirrors.count + self.room.parts);
         clients + active + self.pool.len() >= max.max(2)
     }
 

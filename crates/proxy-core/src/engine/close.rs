@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::{Client, Engine, Mode, Step};
 use crate::canary::{Canary, is_planted};
 use crate::config::model::{ErrorLevel, Lingering, LingeringClose, Notice};
-use crate::connection::State;
+use crate::connection::{Kin, State};
 use crate::downstream::ClientNext;
 use crate::exchange::Exchange;
 use crate::fault::Fault;
@@ -28,30 +28,22 @@ impl<N: Net> Engine<N> {
     /// The exchange is over and all of it is sent: its line is written, and the connection goes on.
     pub(super) fn finish(&mut self, client: &mut Client<N>) -> Step {
         self.drop_link(client);
+        self.drop_part(client);
         let Some(mut exchange) = client.exchange.take() else { return Step::Close };
         debug_assert!(exchange.is_complete());
         if exchange.request.at.generation().tells_paths() {
             exchange.request.client.path = client.stream.socket().and_then(|socket| socket.path());
         }
+        if exchange.is_part() {
+            exchange.tell_part(self.now);
+        }
         self.tell_faults(&exchange);
         self.output.lines.append(&mut exchange.down.errands.lines);
         self.tell_notes(&mut exchange);
-        if client.is_mirror() {
-            self.give_back(exchange);
-            return Step::Close;
+        if client.kin != Kin::Client {
+            return self.finish_subrequest(client.kin, exchange);
         }
-        if exchange.fault().is_none() || !is_planted(Canary::FailureUnlogged) {
-            self.push_log_lines(&exchange);
-        }
-        if is_planted(Canary::LoggedTwice) {
-            self.push_log_lines(&exchange);
-        }
-        let response = &exchange.down.response;
-        let counters = &mut self.output.counters;
-        counters.count_request(response.status, response.source);
-        counters.retries += exchange.retries();
-        counters.connections_idle += 1;
-        self.output.left_unpacked += u64::from(response.packing.is_left_unpacked);
+        self.count(&exchange);
         // It may give way from now on.
         self.room.look_again_ms = 0;
         let next = exchange.client_next();
@@ -91,6 +83,31 @@ impl<N: Net> Engine<N> {
                 Step::Close
             }
         }
+    }
+
+    /// Nobody's connection ends with its exchange.
+    fn finish_subrequest(&mut self, kin: Kin, exchange: Box<Exchange>) -> Step {
+        if let Kin::Part { of } = kin {
+            self.end_part(of, exchange.down.sent.is_whole);
+        }
+        self.give_back(exchange);
+        Step::Close
+    }
+
+    /// A client's exchange is over: its lines, and what is counted of it.
+    fn count(&mut self, exchange: &Exchange) {
+        if exchange.fault().is_none() || !is_planted(Canary::FailureUnlogged) {
+            self.push_log_lines(exchange);
+        }
+        if is_planted(Canary::LoggedTwice) {
+            self.push_log_lines(exchange);
+        }
+        let response = &exchange.down.response;
+        let counters = &mut self.output.counters;
+        counters.count_request(response.status, response.source);
+        counters.retries += exchange.retries();
+        counters.connections_idle += 1;
+        self.output.left_unpacked += u64::from(response.packing.is_left_unpacked);
     }
 
     /// A client that has said that this request is its last sends nothing more, as a rule. Once all
@@ -135,8 +152,10 @@ impl<N: Net> Engine<N> {
         debug_assert!(client.exchange.is_none(), "every exchange is logged");
         self.timers.leave(client.key);
         self.clients.release(client.key);
-        if client.is_mirror() {
-            return self.room.mirrors.release(client.mirror_bytes);
+        match client.kin {
+            Kin::Client | Kin::Whole { .. } => {}
+            Kin::Mirror { held_bytes } => return self.room.mirrors.release(held_bytes),
+            Kin::Part { .. } => return self.room.parts -= 1,
         }
         let counters = &mut self.output.counters;
         debug_assert!(
@@ -207,7 +226,7 @@ impl<N: Net> Engine<N> {
             request.client.remote.ip().to_canonical(),
             String::from_utf8_lossy(&request.at.server(request.place).name),
         );
-        if exchange.is_mirror() {
+        if exchange.request.course.is_sub() {
             let path = String::from_utf8_lossy(&request.uri.path);
             text.push_str(&format!(", subrequest: {path:?}"));
         }

@@ -2,7 +2,7 @@
 //! the sockets, until neither can go on.
 
 use super::{Client, Engine, Step, end_writing};
-use crate::connection::{Connection, State};
+use crate::connection::{Connection, Kin, State};
 use crate::exchange::{Action, Side};
 use crate::net::{Cause, Net, Read, Socket};
 use crate::slab::Key;
@@ -40,6 +40,7 @@ impl<N: Net> Engine<N> {
         progress |= self.pump(client, Side::Client);
         progress |= self.pump(client, Side::Upstream);
         progress |= self.write_out(client);
+        self.wake_part(client);
         progress |= self.send_file(client);
         progress |= self.act(client, net);
         let Some(exchange) = &client.exchange else { return Step::Close };
@@ -133,6 +134,9 @@ impl<N: Net> Engine<N> {
 
     /// What waits, then what is new, to both sides.
     pub(super) fn write_out(&mut self, client: &mut Client<N>) -> bool {
+        if let Kin::Part { of } = client.kin {
+            return self.write_part(client, of);
+        }
         let out = &mut self.buffers.out;
         let Some(exchange) = &mut client.exchange else { return false };
         let mut progress = false;
@@ -153,7 +157,27 @@ impl<N: Net> Engine<N> {
         if exchange.ends_writing_to(Side::Client) {
             end_writing(&mut client.stream);
         }
-        let mut link_blocked = false;
+        let (has_written, link_blocked) = self.write_upstream(client);
+        progress |= has_written;
+        let Some(exchange) = &mut client.exchange else { return progress };
+        let is_writable = client.stream.is_writable();
+        // A file's next part waits for its time, or for the client.
+        let is_held = exchange.is_sending() && client.stream.is_held();
+        if allowance.is_some() {
+            let waiting = client.stream.waiting_bytes();
+            exchange.paced(waiting, (waiting > 0 || is_held) && is_writable);
+        }
+        let is_waiting = exchange.is_sending() && (is_held || !is_writable);
+        exchange.flowed(client.stream.is_blocked() || is_waiting, link_blocked, self.now);
+        progress
+    }
+
+    /// What waits, then what is new, to the server: whether something was done, and whether some of
+    /// it waits.
+    pub(super) fn write_upstream(&mut self, client: &mut Client<N>) -> (bool, bool) {
+        let out = &mut self.buffers.out;
+        let Some(exchange) = &mut client.exchange else { return (false, false) };
+        let (mut progress, mut link_blocked) = (false, false);
         if let Some(link) = client.link.as_mut().filter(|link| !link.is_connecting) {
             if link.stream.flush() {
                 progress = true;
@@ -169,23 +193,15 @@ impl<N: Net> Engine<N> {
             }
         }
         out.upstream.clear();
-        let is_writable = client.stream.is_writable();
-        // A file's next part waits for its time, or for the client.
-        let is_held = exchange.is_sending() && client.stream.is_held();
-        if allowance.is_some() {
-            let waiting = client.stream.waiting_bytes();
-            exchange.paced(waiting, (waiting > 0 || is_held) && is_writable);
-        }
-        let is_waiting = exchange.is_sending() && (is_held || !is_writable);
-        exchange.flowed(client.stream.is_blocked() || is_waiting, link_blocked, self.now);
-        progress
+        (progress, link_blocked)
     }
 
     /// Sends a part of a file, once all that was written before is gone.
     fn send_file(&mut self, client: &mut Client<N>) -> bool {
+        let is_behind = is_behind(client);
         let Some(exchange) = &mut client.exchange else { return false };
         let stream = &client.stream;
-        if stream.is_blocked() || stream.is_held() || !stream.is_writable() {
+        if stream.is_blocked() || stream.is_held() || !stream.is_writable() || is_behind {
             return false;
         }
         if exchange.passes_file() {
@@ -209,12 +225,19 @@ impl<N: Net> Engine<N> {
                 Action::Resolve => self.want_name(client),
                 Action::KeepLink => self.keep_link(client),
                 Action::DropLink => self.drop_link(client),
+                Action::Add => self.begin_part(client),
                 Action::Mirror => self.send_mirrors(client),
             }
             self.write_out(client);
         }
         progress
     }
+}
+
+/// Whether it is a part whose client is behind.
+fn is_behind<S: Socket>(client: &Connection<S>) -> bool {
+    let exchange = client.exchange.as_ref();
+    exchange.is_some_and(|exchange| exchange.is_part() && exchange.down.is_blocked)
 }
 
 /// Whether another step could do something, after one that did.
@@ -226,7 +249,10 @@ fn can_go_on<S: Socket>(client: &Connection<S>) -> bool {
     exchange.is_complete()
         || is_gone
         || exchange.wants(Side::Client) && has_bytes(&client.stream)
-        || exchange.is_sending() && client.stream.is_writable() && !client.stream.is_held()
+        || exchange.is_sending()
+            && client.stream.is_writable()
+            && !client.stream.is_held()
+            && !is_behind(client)
         || link.is_some_and(|link| {
             link.is_connecting && link.stream.is_writable()
                 || exchange.wants(Side::Upstream) && has_bytes(&link.stream)

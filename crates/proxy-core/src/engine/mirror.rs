@@ -6,7 +6,7 @@
 use super::{Client, Engine};
 use crate::clock::Millis;
 use crate::config::model::ErrorLevel;
-use crate::connection::{Connection, State};
+use crate::connection::{Connection, Kin, State};
 use crate::exchange::{Mirror, Out};
 use crate::net::Net;
 use crate::stream::Stream;
@@ -59,8 +59,8 @@ impl<N: Net> Engine<N> {
     }
 
     fn send_mirror(&mut self, client: &Client<N>, mirror: Mirror) {
-        let mirror_bytes = mirror.held_bytes();
-        debug_assert!(mirror_bytes > 0, "a request has a head");
+        let held_bytes = mirror.held_bytes();
+        debug_assert!(held_bytes > 0, "a request has a head");
         let mut exchange = self.spare_exchange(client);
         let mut out = Out::default();
         exchange.begin_mirror(mirror, self.now, &mut out);
@@ -76,7 +76,7 @@ impl<N: Net> Engine<N> {
             state: State::Active,
             since_ms: self.now.ms,
             head_bytes: 0,
-            mirror_bytes,
+            kin: Kin::Mirror { held_bytes },
             exchange: Some(exchange),
             link: None,
         }));

@@ -5,6 +5,7 @@
 //! clocks are known, so that a simulator can take their place.
 
 mod accept;
+mod addition;
 mod close;
 mod connect;
 mod drive;
@@ -115,6 +116,8 @@ struct Room {
     /// When it is looked again for connections that could give way.
     look_again_ms: Millis,
     mirrors: mirror::Mirrors,
+    /// Parts of answers under way.
+    parts: usize,
 }
 
 /// One worker's share of the work.
@@ -158,6 +161,7 @@ impl<N: Net> Engine<N> {
                 is_full: false,
                 look_again_ms: 0,
                 mirrors: mirror::Mirrors::default(),
+                parts: 0,
             },
             ids: Ids { next_serial: 1, seed },
         }
@@ -247,7 +251,7 @@ impl<N: Net> Engine<N> {
 
     /// How many clients' connections there are.
     pub fn clients(&self) -> usize {
-        self.clients.len() - self.room.mirrors.count
+        self.clients.len() - self.room.mirrors.count - self.room.parts
     }
 
     /// How many mirrors are under way.

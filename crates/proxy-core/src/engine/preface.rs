@@ -1,6 +1,7 @@
 //! What a load balancer says before the first request of a connection.
 
 use super::{Client, Engine, Step};
+use crate::canary::{Canary, is_planted};
 use crate::config::model::{ErrorLevel, Notice};
 use crate::connection::State;
 use crate::net::{Net, Read};
@@ -27,6 +28,10 @@ impl<N: Net> Engine<N> {
             Header::Done(used, ends) => {
                 client.info.proxied = ends;
                 client.stream.use_unread(used);
+                client.state = State::Idle { until_ms };
+                Step::Progress
+            }
+            Header::Broken if is_planted(Canary::PrefaceSkipped) => {
                 client.state = State::Idle { until_ms };
                 Step::Progress
             }

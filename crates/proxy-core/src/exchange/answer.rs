@@ -1,7 +1,7 @@
 //! The proxy answers by itself.
 
 use super::error_page::may_have_page;
-use super::{Exchange, Out, Phase};
+use super::{Exchange, Out, Phase, Then};
 use crate::body::Chain;
 use crate::clock::Moment;
 use crate::content::own;
@@ -36,7 +36,7 @@ impl Exchange {
         {
             return self.go_to_error_page(&page, response, now, out);
         }
-        if self.request.course.is_sub() {
+        if self.request.course.has_no_answer() {
             self.down.response = response;
             return self.judge(now, out);
         }
@@ -74,15 +74,23 @@ impl Exchange {
         self.settle_pace(now);
         self.down.writer = writer;
         self.down.is_persistent = is_persistent;
-        self.down.push_head(&mut out.client);
-        if matches!(writer, http1::BodyWriter::None) {
+        self.push_answer_head(out);
+        self.down.since_ms = now.ms;
+        if self.begin_before(Then::Own, now, out) {
+            return;
+        }
+        self.send_content(now, out);
+    }
+
+    /// Sends the content of an answer whose head is out.
+    pub(super) fn send_content(&mut self, now: Moment, out: &mut Out) {
+        if matches!(self.down.writer, http1::BodyWriter::None) {
             self.down.errands.sending = None;
         } else {
             let body = std::mem::take(&mut self.down.response.body);
             self.down.push_data(&body, &mut out.client);
             self.down.response.body = body;
         }
-        self.down.since_ms = now.ms;
         match self.down.errands.sending {
             Some(_) => self.begin_sending(now, out),
             None => self.end_own_answer(now, out),
@@ -91,8 +99,11 @@ impl Exchange {
 
     /// All of the answer is out.
     pub(super) fn end_own_answer(&mut self, now: Moment, out: &mut Out) {
-        if !self.push_end(now, out) {
+        if !self.push_own_end(now, out) {
             return self.fail(Fault::NotGzip, now, out);
+        }
+        if self.has_after() {
+            return self.begin_after(now);
         }
         self.down.since_ms = now.ms;
         self.settle(now);
@@ -113,7 +124,8 @@ impl Exchange {
     /// Whether filters hold back content that an upstream has sent.
     pub fn has_held_content(&self) -> bool {
         let chain = self.down.response.packing.chain.as_deref();
-        self.phase == Phase::Exchanging && chain.is_some_and(Chain::is_holding)
+        matches!(self.phase, Phase::Exchanging | Phase::Adding { .. })
+            && chain.is_some_and(Chain::is_holding)
     }
 
     /// The answer is out: what is left of the request is read away, if the connection is to live.

@@ -2,7 +2,7 @@
 
 use http1::BodyWriter;
 
-use super::{Exchange, Out, Phase, Side};
+use super::{Exchange, Out, Phase, Side, Then};
 use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
 use crate::downstream::ClientNext;
@@ -17,9 +17,14 @@ impl Exchange {
                 !client_ended && !self.wire.is_blocked
             }
             (Side::Client, Phase::Exchanging) => !self.down.has_request() && !self.wire.is_blocked,
-            (Side::Client, Phase::Gathering { .. } | Phase::Discarding { .. } | Phase::Sending) => {
-                !self.down.has_request()
-            }
+            (Side::Client, Phase::Adding { then: Then::Upstream }) => false,
+            (
+                Side::Client,
+                Phase::Gathering { .. }
+                | Phase::Discarding { .. }
+                | Phase::Sending
+                | Phase::Adding { .. },
+            ) => !self.down.has_request(),
             (Side::Upstream, Phase::Exchanging) => !self.down.is_blocked,
             (Side::Upstream, Phase::Tunnel { upstream_ended, .. }) => {
                 !upstream_ended && !self.down.is_blocked
@@ -62,7 +67,8 @@ impl Exchange {
             Phase::Exchanging => self.client_body(bytes, now, out),
             Phase::Gathering { .. } => self.gather(bytes, now, out),
             Phase::Discarding { .. } => self.discard(bytes),
-            Phase::Sending => self.throw_away(bytes),
+            Phase::Adding { then: Then::Upstream } => 0,
+            Phase::Sending | Phase::Adding { .. } => self.throw_away(bytes),
             Phase::Starting
             | Phase::Pausing { .. }
             | Phase::Resolving { .. }
@@ -216,13 +222,16 @@ impl Exchange {
                 }
                 Phase::Discarding { .. } => self.complete(ClientNext::Close),
                 // It may still be reading.
-                Phase::Sending => self.down.is_persistent = false,
+                Phase::Sending | Phase::Adding { then: Then::Own | Then::End } => {
+                    self.down.is_persistent = false;
+                }
                 Phase::Resolving { .. } | Phase::Connecting | Phase::Exchanging if is_ignored => {}
                 Phase::Pausing { .. }
                 | Phase::Gathering { .. }
                 | Phase::Resolving { .. }
                 | Phase::Connecting
-                | Phase::Exchanging => {
+                | Phase::Exchanging
+                | Phase::Adding { then: Then::Upstream } => {
                     self.client_left(now, out);
                 }
             },
@@ -237,7 +246,7 @@ impl Exchange {
                 Phase::Starting | Phase::Complete => {}
                 Phase::Tunnel { .. } => self.end_tunnel(now),
                 Phase::Discarding { .. } => self.complete(ClientNext::Abort),
-                Phase::Sending => self.leave(Fault::ClientLeft, now, out),
+                Phase::Sending | Phase::Adding { .. } => self.leave(Fault::ClientLeft, now, out),
                 Phase::Resolving { .. } | Phase::Connecting | Phase::Exchanging
                     if self.ignores_leaving() =>
                 {

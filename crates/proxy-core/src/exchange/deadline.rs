@@ -59,8 +59,9 @@ impl Exchange {
         if paced.is_some() {
             return paced;
         }
+        // Whom a part is for waits by itself.
         if self.down.is_blocked {
-            return Some((Waiting::ClientToTake, taken));
+            return (!self.is_part()).then_some((Waiting::ClientToTake, taken));
         }
         if let Phase::Gathering { .. } = self.phase {
             let until = self.down.since_ms.saturating_add(client.body_timeout_ms);
@@ -75,6 +76,7 @@ impl Exchange {
             | Phase::Resolving { .. }
             | Phase::Discarding { .. }
             | Phase::Sending
+            | Phase::Adding { .. }
             | Phase::Complete => return None,
             Phase::Connecting => {
                 let began = self.attempts.iter().next_back()?.began_ms;

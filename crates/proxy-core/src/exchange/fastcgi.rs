@@ -2,7 +2,7 @@
 
 use http1::{Parsed, Span};
 
-use super::{Exchange, Out, Phase};
+use super::{Exchange, Out, Phase, Then};
 use crate::clock::Moment;
 use crate::config::model::ErrorLevel;
 use crate::fault::{Fault, UpstreamFault};
@@ -36,6 +36,10 @@ impl Exchange {
             }
         }
         let held = std::mem::take(&mut self.wire.held_bytes);
+        if matches!(self.phase, Phase::Adding { then: Then::Upstream }) {
+            // It waits, and comes again.
+            return used;
+        }
         self.count_received(held, if self.request.is_head() { 0 } else { held });
         used
     }
@@ -98,17 +102,24 @@ impl Exchange {
                     bytes.extend_from_slice(reason.as_bytes());
                 }
                 self.begin_answer((&bytes, &[]), now, out);
-                if self.phase == Phase::Exchanging && self.down.is_begun {
-                    self.count_received(0, rest_bytes);
-                    let rest = data.get(data.len() - rest_bytes..).unwrap_or_default();
-                    self.application_data(rest, now, out);
+                let rest = data.get(data.len() - rest_bytes..).unwrap_or_default();
+                match self.phase {
+                    Phase::Exchanging if self.down.is_begun => {
+                        self.count_received(0, rest_bytes);
+                        self.application_data(rest, now, out);
+                    }
+                    Phase::Adding { .. } => {
+                        self.count_received(0, rest_bytes);
+                        self.down.response.body.extend_from_slice(rest);
+                    }
+                    _ => {}
                 }
             }
         }
     }
 
     /// Content of the answer. nginx: what there is more of it than was declared is dropped.
-    fn application_data(&mut self, data: &[u8], now: Moment, out: &mut Out) {
+    pub(super) fn application_data(&mut self, data: &[u8], now: Moment, out: &mut Out) {
         // Nothing in this framing can be wrong.
         if let Ok(part) = self.wire.body.read(data) {
             self.down.push_data(part.data, &mut out.client);

@@ -38,8 +38,9 @@ impl Sending {
     fn set_parts(&mut self, parts: &[Range], multipart: Option<Multipart>) {
         self.pieces.clear();
         self.pieces.extend(multipart.is_some().then_some(Piece::End));
-        for range in parts.iter().rev() {
-            self.pieces.push(Piece::File(*range));
+        for (range, first) in parts.iter().rev().zip(parts) {
+            let is_swapped = is_planted(Canary::PartsSwapped);
+            self.pieces.push(Piece::File(if is_swapped { *first } else { *range }));
             self.pieces.extend(multipart.is_some().then_some(Piece::Head(*range)));
         }
         self.multipart = multipart;
@@ -111,11 +112,11 @@ impl Exchange {
         now: Moment,
         out: &mut Out,
     ) {
-        if self.request.course.is_sub() {
+        if self.request.course.has_no_answer() {
             self.down.response = response;
             return self.judge(now, out);
         }
-        if response.status == 200 {
+        if response.status == 200 && !self.request.course.is_sub() {
             let modified_s = content.as_ref().map(|(facts, _)| facts.modified_s);
             let status = match precondition::check(&self.request, &response, modified_s) {
                 Verdict::Holds => content.as_mut().and_then(|(facts, to_send)| {

@@ -16,15 +16,10 @@ use crate::phases::Stage;
 use crate::request::Request;
 
 /// A request that is to be sent to another place too.
+#[derive(Debug)]
 pub struct Mirror {
     request: Box<Request>,
     body: Vec<u8>,
-}
-
-impl std::fmt::Debug for Mirror {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mirror").field("path", &self.request.uri.path).finish()
-    }
 }
 
 impl Mirror {

@@ -15,11 +15,14 @@
 //!          └─────────▶ Discarding (a body that nobody wants) ──────────▶ Complete
 //! ```
 //!
+//! Between an answer's head and its content, and between that and its end, it may be `Adding`.
+//!
 //! The caller's part, in order: `begin`, `reject` or `head_timed_out`; then for each thing that
 //! happens the method of its name, write out what was produced, `flowed`, and take actions by
 //! `poll_action` until there is none; `deadline` says when to call `expired`. `is_complete` and
 //! empty buffers end the exchange.
 
+mod addition;
 mod answer;
 mod choice;
 mod client;
@@ -56,7 +59,7 @@ use crate::upstream::wire::Wire;
 use crate::variables::View;
 pub use file::Sending;
 pub use mirror::Mirror;
-use phase::Phase;
+use phase::{Phase, Then};
 pub use sub::Aside;
 
 /// The two sides of an exchange.
@@ -96,6 +99,8 @@ pub enum Action {
     DropLink,
     /// Get on with connecting: [`Exchange::step`] says how.
     Connect,
+    /// Begin an exchange for [`Exchange::take_part`], whose content comes here.
+    Add,
     /// Begin an exchange for each of [`Exchange::take_mirrors`].
     Mirror,
     /// Have the name looked up that [`Exchange::name_wanted`] tells.
@@ -272,12 +277,21 @@ impl Exchange {
             let is_name = matches!(self.phase, Phase::Resolving { .. });
             return Some(if is_name { Action::Resolve } else { Action::Connect });
         }
+        if self.down.errands.part.is_some() {
+            return Some(Action::Add);
+        }
         (!self.down.errands.mirrors.is_empty()).then_some(Action::Mirror)
     }
 
     /// Whether an upstream is asked, or is about to be.
     fn is_calling(&self) -> bool {
-        matches!(self.phase, Phase::Resolving { .. } | Phase::Connecting | Phase::Exchanging)
+        matches!(
+            self.phase,
+            Phase::Resolving { .. }
+                | Phase::Connecting
+                | Phase::Exchanging
+                | Phase::Adding { then: Then::Upstream }
+        )
     }
 
     /// Ends the exchange.
@@ -291,7 +305,7 @@ impl Exchange {
         }
         self.wants_connect = false;
         self.call.choice.let_go();
-        self.down.errands.sending = None;
+        (self.down.errands.sending, self.down.errands.part) = (None, None);
         self.down.response.packing.chain = None;
         self.down.next = next;
         self.phase = Phase::Complete;

@@ -10,6 +10,9 @@ use crate::pace::Pace;
 impl Exchange {
     /// The head of the answer is about to be written: how fast it goes out is settled.
     pub(super) fn settle_pace(&mut self, now: Moment) {
+        if self.is_part() {
+            return;
+        }
         self.take_told_rate();
         if !self.may_be_paced() {
             return;

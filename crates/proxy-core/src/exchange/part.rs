@@ -16,7 +16,7 @@ impl Exchange {
     /// Chooses what of the answer goes on, whose head is taken over. False where none of it does,
     /// and another answer is out.
     pub(super) fn choose_part(&mut self, now: Moment, out: &mut Out) -> bool {
-        if !self.pass().is_some_and(|pass| pass.steering.forces_ranges) {
+        if !self.pass().is_some_and(|pass| pass.steering.forces_ranges) || self.is_part() {
             return true;
         }
         let parts_max = self.location().files.parts_max.min(1);

@@ -3,6 +3,17 @@
 use crate::clock::Millis;
 use crate::phases::Stage;
 
+/// What goes on once the content of another place is out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// An upstream's content, which has waited.
+    Upstream,
+    /// A content that is made here.
+    Own,
+    /// Nothing: all of it is out.
+    End,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Nothing is decided yet.
@@ -28,6 +39,10 @@ pub(super) enum Phase {
     Tunnel {
         client_ended: bool,
         upstream_ended: bool,
+    },
+    /// The answer's head is out, and what another place answers stands around its content.
+    Adding {
+        then: Then,
     },
     /// The answer's head is out, and its content is sent out of a file.
     Sending,

@@ -2,7 +2,7 @@
 
 use http1::{BodyLength, BodyReader, BodyWriter, Parsed};
 
-use super::{Action, Exchange, Out, Phase, pass_of};
+use super::{Action, Exchange, Out, Phase, Then, pass_of};
 use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
 use crate::config::model::NextConditions;
@@ -277,7 +277,7 @@ impl Exchange {
         if self.redirect_internally(head, now, out) {
             return 0;
         }
-        if self.request.course.is_sub() {
+        if self.request.course.has_no_answer() {
             return self.hear_answer((head, rest), now, out);
         }
         self.wire.body = BodyReader::new(self.wire.head.body);
@@ -286,8 +286,8 @@ impl Exchange {
             return 0;
         }
         self.send_answer_head(false, now, out);
-        if self.wire.body.is_done() && self.ends_with_body() {
-            self.finish_answer(now, out);
+        if !self.begin_before(Then::Upstream, now, out) {
+            self.end_if_whole(now, out);
         }
         0
     }
@@ -319,7 +319,7 @@ impl Exchange {
         if !is_tunnel {
             self.settle_pace(now);
         }
-        self.down.push_head(&mut out.client);
+        self.push_answer_head(out);
     }
 
     fn answer_body(&mut self, bytes: &[u8], now: Moment, out: &mut Out) -> usize {
@@ -355,17 +355,17 @@ impl Exchange {
     /// The whole answer is there: its end is written and both connections are settled.
     pub(super) fn finish_answer(&mut self, now: Moment, out: &mut Out) {
         debug_assert!(self.wire.body.is_done(), "only what is whole is ended as such");
-        if !self.push_end(now, out) {
+        if !self.push_own_end(now, out) {
             return self.fail(Fault::NotGzip, now, out);
         }
         self.attempts.end(None, now.ms);
         let is_kept = self.keeps_link();
         self.link_action = Some(if is_kept { Action::KeepLink } else { Action::DropLink });
-        self.complete(if self.down.is_persistent {
-            ClientNext::KeepAlive
-        } else {
-            ClientNext::Close
-        });
+        match self.has_after() {
+            true => self.begin_after(now),
+            false if self.down.is_persistent => self.complete(ClientNext::KeepAlive),
+            false => self.complete(ClientNext::Close),
+        }
     }
 
     /// The server has ended its stream, or its connection is gone by a cause.

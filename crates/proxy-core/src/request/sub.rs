@@ -23,6 +23,12 @@ impl Main {
     }
 }
 
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request").field("path", &self.uri.path).finish_non_exhaustive()
+    }
+}
+
 impl Request {
     /// Becomes a subrequest for a path. nginx: it is a GET without a body and a query; the client's
     /// fields and its target stay as they are.
@@ -53,14 +59,24 @@ impl Request {
     /// A request like this one for another path: a subrequest that goes its own way. nginx: method,
     /// query, fields and target are those of the request.
     pub fn mirror(&self, path: &[u8], now: Moment) -> Request {
-        debug_assert!(!self.course.is_sub(), "what is mirrored is the client's");
-        let Uri { host, is_host_told, origin, args, has_new_args, .. } = &self.uri;
-        let course = Course {
-            peer: self.course.peer,
-            is_internal: true,
-            role: Role::Mirror { is_get: self.course.role == Role::Get },
-            ..Course::default()
-        };
+        let Uri { args, has_new_args, .. } = &self.uri;
+        let role = Role::Mirror { is_get: self.course.role == Role::Get };
+        let mut mirror = self.other(path, role, now);
+        (mirror.uri.args, mirror.uri.has_new_args) = (args.clone(), *has_new_args);
+        mirror
+    }
+
+    /// A subrequest for a path whose content stands around this one's. nginx: it is a GET without a
+    /// query; here it has no body either.
+    pub fn part(&self, path: &[u8], now: Moment) -> Request {
+        self.other(path, Role::Part, now)
+    }
+
+    fn other(&self, path: &[u8], role: Role, now: Moment) -> Request {
+        debug_assert!(!self.course.is_sub(), "what is asked for beside it is the client's");
+        let Uri { host, is_host_told, origin, .. } = &self.uri;
+        let course =
+            Course { peer: self.course.peer, is_internal: true, role, ..Course::default() };
         Request {
             at: self.at.clone(),
             place: Place { location: None, ..self.place },
@@ -73,15 +89,14 @@ impl Request {
                 is_host_told: *is_host_told,
                 origin: *origin,
                 path: path.to_vec(),
-                args: args.clone(),
-                has_new_args: *has_new_args,
                 ..Uri::default()
             },
             values: RefCell::new(self.values.borrow().for_mirror()),
             course,
             body_bytes: self.body_bytes,
             body_wire_bytes: self.body_wire_bytes,
-            seed: self.seed,
+            // nginx: `$request_id` is the request's.
+            seed: self.seed ^ self.began.unix_ms ^ now.unix_ms,
         }
     }
 

@@ -52,6 +52,10 @@ pub(super) fn writer(response: &Response, request: &Request) -> BodyWriter {
     if request.is_head() || matches!(response.status, 204 | 304) {
         return BodyWriter::None;
     }
+    // What is a part of another's content is framed there.
+    if request.course.is_part() {
+        return BodyWriter::UntilClose;
+    }
     match (response.length, request.head.version) {
         (BodyLength::None, _) => BodyWriter::None,
         (BodyLength::Exact(_), _) => BodyWriter::Exact,

@@ -69,6 +69,8 @@ pub struct Packing {
     pub is_left_unpacked: bool,
     /// So many bytes of its type say its charset.
     pub charset_bytes: usize,
+    /// nginx: `addition`: others' contents stand around its own.
+    pub is_added_to: bool,
     /// nginx: `add_trailer`: fields may follow its content.
     pub has_trailers: bool,
 }

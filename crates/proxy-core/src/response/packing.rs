@@ -20,6 +20,7 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
         return;
     }
     unpack(response, context);
+    add(response, context);
     substitute(response, context);
     let has_vary = settings(context.request).files.packed.has_vary;
     let is_meant = response.is_gzip_meant(context.request);
@@ -106,6 +107,24 @@ fn lose_length(response: &mut Response, context: &Context<'_>) {
     }
     response.length = BodyLength::Chunked;
     framing::filter(response, context);
+}
+
+/// nginx: `addition`. What passes filters goes by way of memory: of what is added to all does, and
+/// of what is added.
+fn add(response: &mut Response, context: &Context<'_>) {
+    if context.request.course.is_part() {
+        response.packing.chain.get_or_insert_default();
+    }
+    if !response.is_addition_meant(context.request) {
+        return;
+    }
+    if !context.request.is_head() {
+        response.packing.chain.get_or_insert_default();
+        response.packing.is_added_to = true;
+    }
+    response.suppress_named(&[b"accept-ranges"]);
+    weaken_tag(response);
+    lose_length(response, context);
 }
 
 /// nginx: `sub_filter`. What was packed before is looked through as it is.
@@ -196,11 +215,23 @@ impl Response {
             && substitutes.types.has(bare_type(self))
     }
 
+    /// Whether others' contents stand around its own.
+    fn is_addition_meant(&self, request: &Request) -> bool {
+        let added = &settings(request).client.bodies.added;
+        !(added.before.is_empty() && added.after.is_empty())
+            && self.status == 200
+            && !request.course.is_sub()
+            && added.types.has(bare_type(self))
+    }
+
     /// Whether its content is not what is told of it: no parts of it can be sent.
     pub fn is_changed(&self, request: &Request, now_s: u64) -> bool {
         let is_packed = || self.is_gzip_meant(request) && takes_gzip(request, self, now_s);
         let is_unpacked = || self.is_unpacking_meant(request) && !takes_gzip(request, self, now_s);
-        self.is_substitution_meant(request) || is_packed() || is_unpacked()
+        self.is_addition_meant(request)
+            || self.is_substitution_meant(request)
+            || is_packed()
+            || is_unpacked()
     }
 
     /// nginx: whether an answer like this one is unpacked for those who do not take it packed.
@@ -223,12 +254,15 @@ impl Response {
 }
 
 /// nginx: `ngx_http_gzip_ok`: whether the client gets packed content, as far as the answer is
-/// known.
+/// known; not a subrequest.
 pub fn takes_gzip(request: &Request, response: &Response, now_s: u64) -> bool {
     let field = |name: &str| http1::find(&request.head.fields, &request.bytes, name);
     let clients = &settings(request).client.bodies.gzip.clients;
     let is_asked = field("accept-encoding").is_some_and(accepts_gzip);
-    if !is_asked || request.head.version == Version::Http10 && !clients.takes_http10 {
+    if !is_asked
+        || request.course.is_sub()
+        || request.head.version == Version::Http10 && !clients.takes_http10
+    {
         return false;
     }
     let agent = field("user-agent").unwrap_or_default();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends there")]
 #![allow(clippy::panic, clippy::indexing_slicing, reason = "so does one with a wrong index")]
 
+mod additions;
 mod blame;
 mod bounds;
 mod closing;

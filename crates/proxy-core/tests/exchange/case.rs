@@ -197,6 +197,7 @@ impl<'t> Run<'t> {
                 Action::Resolve => panic!("no case has a resolver"),
                 Action::KeepLink => self.kept = true,
                 Action::DropLink => self.kept = false,
+                Action::Add => drop(self.exchange.take_part()),
                 Action::Mirror => drop(self.exchange.take_mirrors()),
             }
         }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::files;
 use crate::ledger::{Got as GotAnswer, Ledger};
 use crate::network::{Got, Millis, Network, Party};
+use crate::parts;
 use crate::pattern::{self, Owner};
 use crate::reader::{Framing, Item, Reader, Role};
 use crate::site::Place;
@@ -50,6 +51,8 @@ pub struct Conduct {
     /// Kept the proxy waiting for bytes for long, or for room.
     pub dawdled: bool,
     pub was_deaf: bool,
+    /// Left out what it had to say before its first request.
+    pub says_nothing: bool,
 }
 
 pub struct Client {
@@ -291,6 +294,9 @@ impl Client {
                 let body = String::from_utf8_lossy(&self.own_body);
                 return Err(format!("{body:?} in the place of {expected:?}"));
             }
+        }
+        if got.status == 206 && record.method != "HEAD" {
+            parts::check(ask, &record.parts, &self.own_body)?;
         }
         if got.status == 200 && record.place == Place::File && record.method != "HEAD" {
             let size = files::size(ask);

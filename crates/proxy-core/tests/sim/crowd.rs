@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use crate::client::{Client, Step, Temper};
 use crate::features::{Feature, Features};
 use crate::ledger::{Ask, Body, Defect, Ledger};
+use crate::parts;
 use crate::pattern::{self, Owner};
+use crate::preface;
 use crate::prng::Prng;
 use crate::site::{ADDRESSES, PLACES, Place, address};
 
@@ -71,6 +73,7 @@ fn draw_ask(rng: &mut Prng, has: &Features, client: usize, nth: usize, id: usize
         is_http10,
         wants_close: is_http10 || rng.once_in(8),
         body,
+        parts: Vec::new(),
         expects: has.has(Feature::Expect) && body != Body::None && !is_http10 && rng.once_in(2),
         upgrades: false,
         defect: None,
@@ -106,6 +109,7 @@ fn head_bytes(rng: &mut Prng, has: &Features, ask: &Ask, id: usize) -> Vec<u8> {
         Body::Length(bytes) => head += &format!("Content-Length: {bytes}\r\n"),
         Body::Chunked(_) => head += "Transfer-Encoding: chunked\r\n",
     }
+    head += &parts::field(&ask.parts);
     if ask.expects {
         head += "Expect: 100-continue\r\n";
     }
@@ -214,6 +218,10 @@ pub fn draw(rng: &mut Prng, has: &Features, conn: usize, ledger: &mut Ledger) ->
     let mut asks = Vec::new();
     let mut conduct = crate::client::Conduct::default();
     let mut offset = 0;
+    if has.has(Feature::Proxied) {
+        offset = preface::push(rng, &mut script);
+        conduct.says_nothing = offset == 0;
+    }
     let count = rng.between(1, 4) as usize;
     for nth in 0..count {
         let id = ledger.asks.len();
@@ -222,6 +230,9 @@ pub fn draw(rng: &mut Prng, has: &Features, conn: usize, ledger: &mut Ledger) ->
         if is_tunnel && !ask.is_http10 {
             (ask.upgrades, ask.method, ask.body, ask.expects) = (true, "GET", Body::None, false);
             (ask.place, ask.target) = (Place::Pass, format!("/p/{id}"));
+        }
+        if has.has(Feature::Ranges) && ask.place == Place::File && !rng.once_in(4) {
+            ask.parts = parts::draw(rng, id);
         }
         let (head, body) = ask_bytes(rng, has, &mut ask, id);
         (ask.start, ask.head_end) = (offset, offset + head.len() as u64);

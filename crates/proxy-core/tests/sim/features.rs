@@ -89,6 +89,9 @@ features! {
     Late,
     Discards,
     WatchFaults,
+    // Drawn by what the others have come to.
+    Proxied,
+    Ranges,
 }
 
 /// Those of one world.
@@ -99,10 +102,18 @@ impl Features {
     /// From few to about a third of them.
     pub fn draw(rng: &mut Prng) -> Features {
         let one_in = rng.pick(&[3, 5, 8, 16]);
-        let drawn = ALL.iter().filter(|one| **one != Feature::FastCgi && rng.once_in(one_in));
+        const APART: [Feature; 3] = [Feature::FastCgi, Feature::Proxied, Feature::Ranges];
+        let drawn = ALL.iter().filter(|one| !APART.contains(one) && rng.once_in(one_in));
         let all = drawn.fold(0, |all, one| all | 1_u128 << *one as u128);
-        // The others are drawn as they would be without this one, which changes all of a world.
-        let is_fastcgi = Prng::new(all as u64 ^ (all >> 64) as u64).once_in(6);
+        // The others are drawn as they would be without these, which change all of a world.
+        let is_drawn = |salt: u64, one_in: u64| {
+            Prng::new(all as u64 ^ (all >> 64) as u64 ^ salt).once_in(one_in)
+        };
+        let bit = |feature, is_on| u128::from(is_on) << feature as u128;
+        let is_fastcgi = is_drawn(0, 6);
+        let all = all
+            | bit(Feature::Proxied, is_drawn(0x50_0000, 8))
+            | bit(Feature::Ranges, is_drawn(0x52_0000, 6));
         if !is_fastcgi {
             return Features(all);
         }
@@ -139,6 +150,6 @@ impl std::fmt::Debug for Features {
 #[test]
 fn the_list_has_every_feature_in_its_place() {
     assert!(ALL.iter().enumerate().all(|(index, one)| *one as usize == index));
-    assert_eq!(ALL.len(), Feature::WatchFaults as usize + 1);
+    assert_eq!(ALL.len(), Feature::Ranges as usize + 1);
     assert!(ALL.len() <= 128);
 }

@@ -131,6 +131,8 @@ pub struct Ask {
     pub is_http10: bool,
     pub wants_close: bool,
     pub body: Body,
+    /// The parts of a file that are asked for: from where, and to where with the last byte.
+    pub parts: Vec<(u64, u64)>,
     pub expects: bool,
     pub upgrades: bool,
     pub defect: Option<Defect>,

@@ -111,6 +111,8 @@ pub struct Settings {
     /// Where requests go is made by variables, but at `Uri`.
     pub by_variables: bool,
     pub is_fastcgi: bool,
+    /// Clients say who they are before their first request.
+    pub is_proxied: bool,
     /// Whether requests of [`Place::Named`] go to [`COPY`] too.
     pub mirrors: bool,
     /// The group of `Pass` and `Accel`, and of `Uri`.
@@ -222,6 +224,7 @@ fn draw_settings(rng: &mut Prng, has: &Features, groups: usize) -> Settings {
         http10: has.has(Feature::Http10Upstream) && rng.once_in(2),
         by_variables: has.has(Feature::Methods) && header_ms.is_multiple_of(2),
         is_fastcgi: has.has(Feature::FastCgi),
+        is_proxied: has.has(Feature::Proxied),
         // A mirror takes a connection that the oracle counts for nobody.
         mirrors: !has.any(&[Feature::FastCgi, Feature::FewConnections, Feature::MaxConns]),
         groups: [rng.index(groups), rng.index(groups)],
@@ -454,7 +457,8 @@ impl Block {
         let name = self.name;
         let _ = writeln!(out, "server {{ server_name s{name}.sim;");
         for listen in &self.listens {
-            let _ = writeln!(out, "listen {listen};");
+            let options = if s.is_proxied { " proxy_protocol" } else { "" };
+            let _ = writeln!(out, "listen {listen}{options};");
         }
         let _ = writeln!(
             out,

@@ -1,4 +1,5 @@
-//! `gzip`, `sub_filter`, `charset` and their families, `add_trailer`: what becomes of an answer's content on its way.
+//! `gzip`, `sub_filter`, `addition`, `charset` and their families, `add_trailer`: what becomes of an
+//! answer's content on its way.
 //!
 //! Owns: what the directives say, and how a level inherits them. Which answers are changed is
 //! `response::packing`'s.
@@ -20,6 +21,7 @@ pub(super) struct BodyLists {
     gzip_types: Option<Types>,
     sub_types: Option<Types>,
     charset_types: Option<Types>,
+    addition_types: Option<Types>,
     pairs: Vec<(Template, Template)>,
     trailers: Vec<AddHeader>,
     /// Where a charset is named.
@@ -41,6 +43,9 @@ impl BodyLists {
         let BodyLists { gzip_types, proxied, disabled, pairs, trailers, charset_at, .. } = self;
         if let Some(types) = self.sub_types {
             own(bodies).substitutes.types = types.list();
+        }
+        if let Some(types) = self.addition_types {
+            own(bodies).added.types = types.list();
         }
         if let Some(types) = self.charset_types {
             own(bodies).charset.types = types.list();
@@ -158,6 +163,11 @@ impl Lower<'_> {
             }
             "sub_filter_last_modified" => {
                 own(bodies).substitutes.keeps_modified = flag(directive);
+            }
+            "add_before_body" => own(bodies).added.before = text.as_bytes().to_vec(),
+            "add_after_body" => own(bodies).added.after = text.as_bytes().to_vec(),
+            "addition_types" => {
+                lists.addition_types.get_or_insert_with(Types::new).take(self, directive);
             }
             "charset" => {
                 lists.charset_at = Some(directive.arg_span(0));

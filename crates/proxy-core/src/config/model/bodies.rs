@@ -14,6 +14,8 @@ pub struct Bodies {
     pub unpacks: bool,
     /// nginx: `sub_filter` and its family.
     pub substitutes: Substitutes,
+    /// nginx: `addition`.
+    pub added: Added,
     /// nginx: `charset` and its family.
     pub charset: Charset,
     /// nginx: `chunked_transfer_encoding off`.
@@ -47,6 +49,23 @@ impl Default for Substitutes {
     fn default() -> Self {
         let types = TypeList::of(&["text/html"]);
         Substitutes { pairs: Shared::default(), is_once: true, types, keeps_modified: false }
+    }
+}
+
+/// nginx: `addition`: paths whose answers stand around a content. An empty one is none.
+#[derive(Clone, Debug)]
+pub struct Added {
+    /// nginx: `add_before_body`.
+    pub before: Vec<u8>,
+    /// nginx: `add_after_body`.
+    pub after: Vec<u8>,
+    /// nginx: `addition_types`.
+    pub types: TypeList,
+}
+
+impl Default for Added {
+    fn default() -> Self {
+        Added { before: Vec::new(), after: Vec::new(), types: TypeList::of(&["text/html"]) }
     }
 }
 

@@ -131,3 +131,19 @@ fn trailers_are_inherited_as_a_whole() {
     assert!(!at(&config, "/").client.bodies.is_never_chunked);
     check_server_error("add_trailer a b c;", "invalid parameter \"c\"");
 }
+
+#[test]
+fn what_is_added_is_inherited_one_by_one_and_an_empty_path_is_none() {
+    let config = good(
+        "http { add_before_body /b; add_after_body /a; addition_types a/b; server { \
+         location / { return 200; } \
+         location /own { add_before_body \"\"; addition_types *; return 200; } } }",
+    );
+    let added = |path: &str| &at(&config, path).client.bodies.added;
+    let paths =
+        |path: &str| [added(path).before.as_slice(), &added(path).after].map(<[u8]>::to_vec);
+    assert_eq!(paths("/"), [b"/b".to_vec(), b"/a".to_vec()]);
+    assert_eq!(paths("/own"), [b"".to_vec(), b"/a".to_vec()]);
+    assert!(added("/").types.has(b"a/b") && added("/").types.has(b"text/html"));
+    assert!(!added("/").types.is_any && added("/own").types.is_any);
+}

@@ -16,6 +16,10 @@ const FINISH_GRACE_MS: u64 = 1_000;
 impl Judge<'_> {
     pub fn check_clients(&self) {
         for client in self.world.clients() {
+            if client.conduct.says_nothing {
+                self.check_unheard(client);
+                continue;
+            }
             for id in &client.asks {
                 if let Some(got) = self.ask(*id).got.clone() {
                     self.check_whole(*id, &got);
@@ -27,6 +31,15 @@ impl Judge<'_> {
                 self.check_tunnel(client);
             }
             self.check_kept(client);
+        }
+    }
+
+    /// Who has not said who it is, where that is to be said, has nothing.
+    fn check_unheard(&self, client: &Client) {
+        let remote = self.conn(client.conn).remote;
+        let has_answer = client.asks.iter().any(|id| self.ask(*id).got.is_some());
+        if has_answer || self.lines_from(remote).next().is_some() {
+            self.fail(format!("c{} is served, though it did not say who it is", client.conn));
         }
     }
 
@@ -84,7 +97,11 @@ impl Judge<'_> {
         let is_broken = matches!(ask.defect, Some(Defect::Chunks | Defect::CutBody));
         let address = |line: &Line, wanted: &str| line.statuses.iter().any(|one| one == wanted);
         match status {
-            200 if ask.place == Place::File => matches!(ask.method, "GET" | "HEAD"),
+            200 if ask.place == Place::File => {
+                let is_packed = self.world.has.has(Feature::TakesGzip);
+                matches!(ask.method, "GET" | "HEAD") && (ask.parts.is_empty() || is_packed)
+            }
+            206 => ask.place == Place::File && !ask.parts.is_empty(),
             200 => ask.place == Place::Own,
             403 if ask.place == Place::Turn => true,
             401 | 403 => ask.words.contains(&status),
