@@ -61,12 +61,14 @@ pub struct Known {
     /// Its size and the time of its last write when it was closed, read to its end: a file that was
     /// cut may well have grown to the size it had. Not in the checkpoint.
     pub left: Option<(u64, u64)>,
+    /// An older file that was still open when it was closed. The order in the checkpoint says it, too.
+    pub(crate) after: Option<FileId>,
 }
 
 impl Known {
     /// A generation of the path.
     pub fn ours(position: Position) -> Known {
-        Known { position, foreign: false, delivered: false, left: None }
+        Known { position, foreign: false, delivered: false, left: None, after: None }
     }
 
     /// None of its generations.
@@ -277,7 +279,7 @@ fn decode_known(reader: &mut Reader) -> Result<Known, Damage> {
     }
     let position = Position { id, head, guard, frontier, cuts };
     let (foreign, delivered) = (kind != OURS, kind == DELIVERED);
-    Ok(Known { position, foreign, delivered, left: None })
+    Ok(Known { foreign, delivered, ..Known::ours(position) })
 }
 
 /// Takes numbers from the front of bytes.

@@ -243,10 +243,8 @@ impl Engine {
                     place += 1;
                     continue;
                 };
-                let one = stream.generations.remove(place);
-                fs.close(one.file);
+                stream.retire(fs, place, &probe, removes);
                 self.open_files -= 1;
-                stream.remember(&one, &probe, removes);
                 self.note_state(at);
                 self.note_changed(at);
             }

@@ -273,7 +273,7 @@ impl Stream {
     fn reopen(&mut self, scene: &mut Scene<'_>, snapshot: &Snapshot) -> Look {
         let mut look = Look::Settled;
         let mut opened = Vec::new();
-        let mut kept = Vec::new();
+        let (mut kept, mut behind) = (Vec::new(), Vec::new());
         for known in std::mem::take(&mut self.closed) {
             let found = snapshot.find(&self.path, |id| same_file(known.position.id, id));
             let Some((path, probe)) = found.filter(|_| look == Look::Settled) else {
@@ -305,7 +305,10 @@ impl Stream {
                     scene.fs.close(one.file);
                     self.note_gone(known);
                 }
-                Ok(Some(one)) => opened.push(one),
+                Ok(Some(one)) => {
+                    behind.extend(known.after.map(|after| (one.id(), after)));
+                    opened.push(one);
+                }
                 Ok(None) => kept.push(known),
                 Err(fault @ (None | Some(Fault::TooManyOpen))) => {
                     // None of its successors before it.
@@ -322,7 +325,11 @@ impl Stream {
         // What was opened before in the same order is older; what has grown after all is, too.
         let open = usize::from(self.live_generation().is_some());
         let place = if self.restored { self.generations.len() - open } else { 0 };
-        self.generations.splice(place..place, older);
+        for one in older.into_iter().rev() {
+            let after = behind.iter().find(|(id, _)| *id == one.id() && !self.restored);
+            let after = after.and_then(|(_, after)| self.place_of(*after));
+            self.generations.insert(after.map_or(place, |after| after + 1), one);
+        }
         self.generations.extend(live);
         look
     }

@@ -39,10 +39,8 @@ impl Engine {
             if !is_read || !probe.linked && !self.ending {
                 continue;
             }
-            let one = generations.remove(place);
-            fs.close(one.file);
             let removes = self.options.reclaim.keep_rotated.is_some();
-            self.streams[at].remember(&one, &probe, removes);
+            self.streams[at].retire(fs, place, &probe, removes);
             self.open_files -= 1;
             self.note_state(at);
             self.note_changed(at);

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::checkpoint::Known;
 use crate::folder::dir_of;
 use crate::format::Part;
-use crate::fs::{Fault, FileId, Handle, Probe};
+use crate::fs::{Fault, FileId, Fs, Handle, Probe};
 use crate::pattern::RotatedNames;
 use crate::position::Position;
 use crate::reclaim::QUIET_MS;
@@ -302,6 +302,13 @@ impl Stream {
         // As long as not all are open again that are to be, those that are not are the newer ones.
         let older = if self.restored { 0 } else { self.closed.len() };
         let (older, newer) = self.closed.split_at(older);
+        let is_behind = |known: &&Known| known.after.is_some_and(|id| self.place_of(id).is_some());
+        let open = open.flat_map(move |one| {
+            let id = one.position.id;
+            let behind = older.iter().filter(move |known| known.after == Some(id));
+            std::iter::once(one).chain(behind.copied())
+        });
+        let older = older.iter().filter(move |known| !is_behind(known));
         self.gone.iter().chain(older).copied().chain(open).chain(newer.iter().copied())
     }
 
@@ -357,9 +364,11 @@ impl Stream {
         self.generations.last().filter(|newest| self.live == Some(newest.id()))
     }
 
-    /// Remembers a file that was read to its end and closed, being as `probe` says, and when it may
-    /// be removed if such files are.
-    pub(crate) fn remember(&mut self, one: &Generation, probe: &Probe, removes: bool) {
+    /// Closes a file that was read to its end, and is as `probe` says. It is remembered, and when it
+    /// may be removed if such files are.
+    pub(crate) fn retire(&mut self, fs: &mut dyn Fs, place: usize, probe: &Probe, removes: bool) {
+        let one = self.generations.remove(place);
+        fs.close(one.file);
         if !probe.linked {
             let known = one.known(one.written);
             // What was removed does not come back, but somebody may have been compressing it: its
@@ -375,7 +384,8 @@ impl Stream {
         // Of the time when its content was looked at, if that is known.
         let written_ns = if one.seen_ns == 0 { probe.written_ns } else { one.seen_ns };
         let left = Some((probe.size, written_ns));
-        self.closed.push(Known { left, ..one.known(one.written) });
+        let after = place.checked_sub(1).map(|place| self.generations[place].id());
+        self.closed.push(Known { left, after, ..one.known(one.written) });
         if removes {
             self.note_quiet(one.id(), one.moved_ms + QUIET_MS);
         }

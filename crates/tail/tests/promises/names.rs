@@ -314,3 +314,33 @@ fn what_was_at_a_path_while_its_file_had_another_ones_name_is_read() {
          written where another one had been\nthree\n"
     );
 }
+
+#[test]
+fn a_file_that_was_closed_for_want_of_room_stays_behind_an_older_one_that_is_still_written_to() {
+    for restarts in [false, true] {
+        let mut desk = Desk::with(Options { open_files_max: 8, ..options(&["/log/*.log"]) });
+        desk.append("/log/a.log", "first\n");
+        desk.settle(0);
+        let old = desk.rename("/log/a.log", "/log/a.log.a");
+        let new = desk.append("/log/a.log", "");
+        desk.settle(2000);
+        // The older one has more than a turn reads, and stays open.
+        let second = "second\n".repeat(100_000);
+        desk.append_to(old, &second);
+        for number in 10..20 {
+            desk.append(&format!("/log/{number}.log"), "");
+        }
+        desk.settle(4000);
+        desk.append_to(old, "third\n");
+        desk.append_to(new, "fourth\n");
+        desk.rename("/log/a.log", "/log/a.log.b");
+        desk.append("/log/a.log", "fifth\n");
+        if restarts {
+            desk.restart();
+        }
+        desk.settle(8000);
+        desk.settle(20_000);
+        let before = if restarts { String::new() } else { format!("first\n{second}") };
+        assert!(desk.output() == format!("{before}third\nfourth\nfifth\n"), "{restarts}");
+    }
+}
