@@ -33,7 +33,7 @@ impl<N: Net> Engine<N> {
                 Step::Dial(server, address) => {
                     debug_assert!(client.link.is_none(), "one connection at a time");
                     let key = self.links.reserve();
-                    let from = exchange.note_local(self.now);
+                    let from = exchange.from();
                     match net.dial(&address, from, Token::Link(key)) {
                         Ok(socket) => {
                             self.links.put(key, LinkPlace::Client(client.key));
@@ -125,7 +125,7 @@ impl<N: Net> Engine<N> {
         if looks && !self.keeps_connections(id) {
             return None;
         }
-        let from = exchange.local(self.now).unwrap_or_default();
+        let from = exchange.from();
         loop {
             let mut link = self.pool.take(id, from)?;
             let is_good = !link.stream.has_ended() && !link.stream.is_readable()

@@ -108,25 +108,24 @@ impl Exchange {
         }
     }
 
-    /// nginx: `proxy_bind`: the address here that connections come from, where one is named; the
-    /// error is what is no address.
-    pub fn local(&self, now: Moment) -> Result<Option<SocketAddr>, String> {
+    /// nginx: `proxy_bind` is looked at once for a request; what is no address is told, and none.
+    pub(super) fn settle_from(&mut self, now: Moment) {
         let changes = self.pass().and_then(|pass| pass.changes.as_ref());
-        let Some(bind) = changes.and_then(|changes| changes.bind.as_ref()) else { return Ok(None) };
+        let Some(bind) = changes.and_then(|changes| changes.bind.as_ref()) else {
+            self.call.from = None;
+            return;
+        };
         let text = self.view(now).text(bind).into_owned();
-        match address::bindable(&text) {
-            None if !text.is_empty() => Err(String::from_utf8_lossy(&text).into_owned()),
-            found => Ok(found),
+        self.call.from = address::bindable(&text);
+        if self.call.from.is_none() && !text.is_empty() {
+            let line = format!("invalid local address {:?}", String::from_utf8_lossy(&text));
+            self.request.values.get_mut().note(ErrorLevel::Error, line);
         }
     }
 
-    /// The same. nginx: what is no address is told, and none.
-    pub fn note_local(&mut self, now: Moment) -> Option<SocketAddr> {
-        self.local(now).unwrap_or_else(|text| {
-            let line = format!("invalid local address {text:?}");
-            self.request.values.get_mut().note(ErrorLevel::Error, line);
-            None
-        })
+    /// nginx: `proxy_bind`: the address here that connections come from, where one is named.
+    pub fn from(&self) -> Option<SocketAddr> {
+        self.call.from
     }
 
     /// The request as one of its server's, for as long as a connection carries it.

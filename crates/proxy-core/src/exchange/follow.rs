@@ -69,6 +69,7 @@ impl Exchange {
                 Err(fault) => return self.fail(fault, now, out),
             },
         }
+        self.settle_from(now);
         self.wants_connect = true;
     }
 

@@ -51,6 +51,8 @@ pub struct Call {
     alone: Vec<Address>,
     /// A name that is of no group, and its port.
     name: Option<Box<(String, u16)>>,
+    /// nginx: `proxy_bind`: the address here that connections come from, where one is named.
+    pub from: Option<SocketAddr>,
     /// How many more servers may fail.
     tries_left: usize,
     /// The last failure.
@@ -70,6 +72,7 @@ impl Default for Call {
             choice: Choice::default(),
             alone: Vec::new(),
             name: None,
+            from: None,
             tries_left: 0,
             fault: UpstreamFault::NoneLive,
             passed_over: Vec::new(),

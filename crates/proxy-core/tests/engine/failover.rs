@@ -250,3 +250,15 @@ fn a_client_that_expects_100_is_told_once_however_many_servers_are_tried() {
     world.say(&world.server(), answer("good"));
     assert_eq!(statuses(&client.heard()), [100, 200]);
 }
+
+#[test]
+fn an_address_to_come_from_that_is_none_is_told_once_however_many_servers_are_tried() {
+    let mut world = two("proxy_bind $arg_from;");
+    world.rule(5001, Dial::Fails(REFUSED));
+    world.rule(5002, Dial::Fails(REFUSED));
+    let client = world.ask(get("/?from=nonsense"));
+    assert_eq!((statuses(&client.heard()), world.dialled().len()), (vec![502], 2));
+    let notices = world.notices();
+    let told = notices.iter().filter(|text| text.contains("invalid local address \"nonsense\""));
+    assert_eq!(told.count(), 1, "{notices:?}");
+}
