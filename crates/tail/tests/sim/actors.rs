@@ -356,9 +356,11 @@ impl World {
         let there = |path: &PathBuf| self.disk.names.contains_key(path);
         // Whose copy or whose date it is would be anybody's guess.
         let plain = |one: &Writer| matches!(one.style, Style::Delete | Style::Rename);
-        if !there(&a) || !there(&b) || !self.writers.iter().all(plain) {
+        // What is written in between and undone before anybody looks leaves no trace of whose it is.
+        if self.exchanged || !there(&a) || !there(&b) || !self.writers.iter().all(plain) {
             return;
         }
+        self.exchanged = true;
         let between = PathBuf::from("/log/.between");
         self.disk.rename(&a, &between);
         self.disk.rename(&b, &a);

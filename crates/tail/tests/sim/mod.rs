@@ -110,6 +110,7 @@ fn set_up(rng: &mut Prng, planted: Option<Bug>) -> Run {
         delivered: BTreeSet::new(),
         odd,
         away: Vec::new(),
+        exchanged: false,
         touched: Vec::new(),
         open_max: open_max + 6,
         calm: 0,
@@ -272,6 +273,7 @@ impl Run {
             return Err(breach);
         }
         self.note_read(engine);
+        self.note_exchange(engine);
         self.world.borrow_mut().finish_writes();
         let next_ms = match rng.below(8) {
             0 => self.now_ms + rng.below(15_000),
@@ -285,6 +287,14 @@ impl Run {
         }
         self.now_ms = next_ms;
         Ok(wake.outcome)
+    }
+
+    /// Whether what is at each path is what the engine has there.
+    fn note_exchange(&self, engine: &Engine) {
+        let mut world = self.world.borrow_mut();
+        let there = |path| world.disk.lookup(path).map(|file| world.disk.probe(file).id);
+        let is_seen = engine.streams.iter().all(|stream| stream.live == there(&stream.path));
+        world.exchanged &= !is_seen;
     }
 
     /// Tells of what was touched, of everything, or of nothing.

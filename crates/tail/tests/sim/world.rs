@@ -100,6 +100,8 @@ pub(crate) struct World {
     pub(crate) odd: Odd,
     /// Rotated files that were moved away, and where they were.
     pub(crate) away: Vec<(PathBuf, PathBuf)>,
+    /// Two paths have exchanged their files, and not both have been looked at since.
+    pub(crate) exchanged: bool,
     /// Paths that were touched since the last turn.
     pub(crate) touched: Vec<PathBuf>,
     /// Files that the process may have open.
