@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
@@ -66,6 +66,8 @@ fn walk(base: OwnedFd, root: &Path, path: &Path, wanted: Wanted) -> Result<Owned
     while let Some(name) = ahead.pop() {
         if name == ".." {
             way.pop().ok_or(Errno::XDEV)?;
+        }
+        if name == ".." || name == "." {
             continue;
         }
         let here = way.last().unwrap_or(&base);
@@ -102,8 +104,13 @@ fn walk(base: OwnedFd, root: &Path, path: &Path, wanted: Wanted) -> Result<Owned
     }
 }
 
-/// What is ahead of the way, the next component last.
+/// What is ahead of the way, the next component last. What ends with a slash, or a dot behind one, is
+/// a folder.
 fn push(ahead: &mut Vec<OsString>, path: &Path) {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.ends_with(b"/") || bytes.ends_with(b"/.") {
+        ahead.push(".".into());
+    }
     let names = path.components().rev().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),
         Component::ParentDir => Some("..".into()),
@@ -120,6 +127,9 @@ fn within(root: &Path, target: &Path) -> Result<PathBuf, Errno> {
     let real = std::fs::canonicalize(root).map_err(|_| Errno::XDEV)?;
     target.strip_prefix(real).map(Path::to_owned).map_err(|_| Errno::XDEV)
 }
+
+#[cfg(test)]
+mod drawn;
 
 #[cfg(test)]
 mod tests {
