@@ -257,13 +257,13 @@ impl Request {
         uri.target.clear();
     }
 
-    /// Goes to a named location of the same server, or to its settings where there is none.
+    /// Goes to a named location of the same server. nginx: where there is none the request stays.
     pub fn go_to_named(&mut self, location: Option<usize>) {
         let course = &mut self.course;
         course.redirects += 1;
         course.changes += 1;
         (course.is_internal, course.is_passed) = (true, false);
-        self.place.location = location;
+        self.place.location = location.or(self.place.location);
     }
 
     /// The body that goes to an upstream: what an internal redirect makes a GET has none, and what

@@ -15,6 +15,7 @@ mod client;
 mod compare;
 mod conf;
 mod dns;
+mod drawn;
 mod fastcgi;
 mod plain;
 mod plan;
@@ -41,11 +42,7 @@ const PAIRS_MIN: usize = 3_695;
 
 #[test]
 fn one_file_means_the_same_to_nginx_and_to_the_proxy() {
-    let Some(nginx) = Nginx::find() else {
-        assert!(std::env::var_os("CI").is_none(), "nginx is not installed, and CI is set");
-        say("NOT TESTED: nginx is not installed, nothing was compared with it");
-        return;
-    };
+    let Some(nginx) = nginx() else { return };
     let only = std::env::var("BESIDE_NGINX").unwrap_or_default();
     let suites: Vec<Suite> = suites().into_iter().map(|suite| suite.only(&only)).collect();
     let pairs: usize = suites.iter().map(Suite::pairs).sum();
@@ -53,6 +50,32 @@ fn one_file_means_the_same_to_nginx_and_to_the_proxy() {
     assert!(pairs >= least, "{pairs} pairs, {least} are wanted");
     let rows = plan::run(&suites, &nginx, !only.is_empty());
     assert!(rows.is_empty(), "{}", listed(&rows, pairs));
+}
+
+#[test]
+fn what_is_drawn_means_the_same_to_nginx_and_to_the_proxy() {
+    let Some(nginx) = nginx() else { return };
+    let suites = drawn::suites();
+    let pairs: usize = suites.iter().map(Suite::pairs).sum();
+    let mut rows = plan::run(&suites, &nginx, false);
+    // What both refuse they agree on.
+    let takes = |side: &str| side == "takes it";
+    rows.retain(|Row { difference, .. }| {
+        difference.what != "load" || takes(&difference.ours) || takes(&difference.nginx)
+    });
+    rows.retain(|Row { difference, .. }| !drawn::is_meant(difference));
+    let texts: String = drawn::numbers(&rows).into_iter().map(drawn::drawn).collect();
+    assert!(rows.is_empty(), "{}\n{texts}", listed(&rows, pairs));
+}
+
+/// What is compared with; `None` where it is not installed, which is told.
+fn nginx() -> Option<Nginx> {
+    let nginx = Nginx::find();
+    if nginx.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "nginx is not installed, and CI is set");
+        say("NOT TESTED: nginx is not installed, nothing was compared with it");
+    }
+    nginx
 }
 
 /// Whoever makes a directive work writes a case for it.

@@ -1,0 +1,309 @@
+//! Drawn configurations and requests: nginx and ours agree on each, or both refuse.
+//!
+//! Owns a grammar for what people write most: locations of all kinds, rewriting, conditions,
+//! passing on, error pages, files, access and fields. A draw is a case like any other, and is shown
+//! as one where it fails. `BESIDE_NGINX_DRAWS="1000 5000"` runs 5,000 of them from number 1,000 on.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use crate::case;
+use crate::compare::Difference;
+use crate::plan::{Row, Suite};
+
+/// Cases where nobody says how many.
+const CASES: u64 = 60;
+/// Cases of one process.
+const CASES_OF_SUITE: u64 = 20;
+const REQUESTS: usize = 10;
+/// How much longer the program's name is than nginx's.
+const NAME_BYTES: i64 = 6;
+
+/// A linear congruential generator (Knuth's MMIX constants), of which the high bits are used.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+
+    fn of<'t>(&mut self, texts: &[&'t str]) -> &'t str {
+        texts[self.below(texts.len())]
+    }
+}
+
+/// Where a directive stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Server,
+    /// Whether it has a prefix, which can be replaced.
+    Location(bool),
+    If,
+}
+
+/// The suites of so many draws.
+pub fn suites() -> Vec<Suite> {
+    let told = std::env::var("BESIDE_NGINX_DRAWS").unwrap_or_default();
+    let mut numbers = told.split(' ').filter_map(|number| number.parse().ok());
+    let (first, count) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(CASES));
+    let suite = |first: u64, end: u64| {
+        let text: String = (first..end).map(drawn).collect();
+        Suite { name: format!("drawn-{first}"), cases: case::parse("drawn", &text) }
+    };
+    let firsts = (first..first + count).step_by(CASES_OF_SUITE as usize);
+    firsts.map(|at| suite(at, (at + CASES_OF_SUITE).min(first + count))).collect()
+}
+
+/// The numbers of the draws that these rows are about.
+pub fn numbers(rows: &[Row]) -> BTreeSet<u64> {
+    rows.iter().filter_map(|row| row.place.rsplit(' ').next()?.parse().ok()).collect()
+}
+
+/// Differences that are meant, whatever is drawn; cases in files tell of the others.
+pub fn is_meant(Difference { what, ours, nginx, .. }: &Difference) -> bool {
+    let number = |text: &str| text.trim_matches(['[', ']', '"']).parse::<i64>().ok();
+    match what.as_str() {
+        // The pages of errors name the program.
+        "field Content-Length" | "log sent_http_content_length" => {
+            number(ours).zip(number(nginx)).is_some_and(|(ours, nginx)| ours == nginx + NAME_BYTES)
+        }
+        // A URI of no length is refused by both; nginx shows it.
+        "log uri" | "log document_uri" => nginx.is_empty(),
+        // Behind a page with a variable nginx has arguments or none, as memory happens to be.
+        "log args" | "log query_string" => ours == "-" && nginx.is_empty(),
+        // The page of an error is asked for without the body.
+        "seen body" | "seen field Content-Length" => ours.is_empty(),
+        // nginx sends arguments on as they are in a variable, with spaces and line ends.
+        "seen line" => nginx.split(' ').count() > 4,
+        _ => false,
+    }
+}
+
+/// One case, as text.
+pub fn drawn(number: u64) -> String {
+    let mut draw = Draw(number);
+    draw.below(2);
+    let mut text = format!("== draw {number}\n");
+    server(&mut draw, &mut text);
+    for at in 0..REQUESTS {
+        request(&mut draw, &mut text, at > 0);
+    }
+    text
+}
+
+fn server(draw: &mut Draw, out: &mut String) {
+    out.push_str("set $v -; server_tokens off;\n");
+    for _ in 0..draw.below(3) {
+        statement(draw, Level::Server, out);
+    }
+    // Each once: a second one of a name is refused.
+    let mut names = vec![
+        "/",
+        "= /a",
+        "/a",
+        "/a/",
+        "^~ /a/b",
+        "/b",
+        "/b/c/",
+        "= /b/c/",
+        "^~ /c",
+        "~ \\.html$",
+        "~* ^/(?<x>[a-c]+)/([0-9]+)$",
+        "~ ^/a/(.*)$",
+        "~ /c(/|$)",
+        "~* /B/",
+        "@named",
+    ];
+    for _ in 0..3 + draw.below(4) {
+        let name = names.swap_remove(draw.below(names.len()));
+        let level = Level::Location(!name.starts_with('~') && !name.starts_with('@'));
+        let _ = write!(out, "location {name} {{ ");
+        for _ in 0..draw.below(4) {
+            statement(draw, level, out);
+        }
+        content(draw, level, out);
+        out.push_str("}\n");
+    }
+}
+
+fn statement(draw: &mut Draw, level: Level, out: &mut String) {
+    let text = text(draw);
+    let _ = match draw.below(if level == Level::If { 4 } else { 12 }) {
+        0 => write!(out, "set $v \"{text}\"; "),
+        1 => write!(out, "{} ", rewrite(draw)),
+        2 => write!(out, "break; "),
+        3 => write!(out, "return {}; ", returned(draw, &text)),
+        4..=6 => {
+            let _ = write!(out, "if ({}) {{ ", condition(draw));
+            statement(draw, Level::If, out);
+            write!(out, "}} ")
+        }
+        7 => write!(
+            out,
+            "add_header X-{} \"{text}\"{}; ",
+            draw.of(&["A", "B"]),
+            draw.of(&["", " always"])
+        ),
+        8 => {
+            let page =
+                draw.of(&["/b/page", "= /b/page", "=200 /a", "=404 /c/x", "@named", "/a/$v"]);
+            write!(out, "error_page {} {page}; ", draw.of(&["404", "403 404", "500 502", "405"]))
+        }
+        9 => write!(out, "proxy_set_header X-{} \"{text}\"; ", draw.of(&["A", "B"])),
+        10 => write!(
+            out,
+            "{} ",
+            draw.of(&["deny all;", "allow 127.0.0.1; deny all;", "satisfy any;"])
+        ),
+        _ => write!(
+            out,
+            "{} ",
+            draw.of(&[
+                "proxy_intercept_errors on;",
+                "recursive_error_pages on;",
+                "default_type text/x;",
+                "expires 1h;",
+                "absolute_redirect off;",
+                "merge_slashes off;",
+                "limit_except GET { deny all; }",
+                "internal;",
+                "proxy_redirect off;",
+            ])
+            .replace(
+                "limit_except GET { deny all; }",
+                if level == Level::Server { "" } else { "limit_except GET { deny all; }" }
+            )
+            .replace("internal;", if level == Level::Server { "" } else { "internal;" })
+            .replace(
+                "merge_slashes off;",
+                if level == Level::Server { "merge_slashes off;" } else { "" }
+            )
+        ),
+    };
+}
+
+/// What answers.
+fn content(draw: &mut Draw, level: Level, out: &mut String) {
+    let has_prefix = level == Level::Location(true);
+    let uri = if has_prefix { draw.of(&["", "", "/", "/x", "/x/", "/$v"]) } else { "" };
+    let _ = match draw.below(7) {
+        0 => write!(out, "return 200 \"{} [{}]\"; ", draw.of(&["one", "two"]), text(draw)),
+        1 | 2 => write!(out, "proxy_pass http://$APP{uri}; "),
+        3 => write!(out, "root $WWW; "),
+        4 if has_prefix => write!(out, "alias $WWW/; "),
+        5 => {
+            let last = draw.of(&["/b", "=404", "@named", "/a?x=$uri", "$uri/"]);
+            let last = if last == "$uri/" { "$uri/ =403" } else { last };
+            write!(out, "root $WWW; try_files $uri {last}; ")
+        }
+        _ => Ok(()),
+    };
+}
+
+fn rewrite(draw: &mut Draw) -> String {
+    let regex = draw.of(&["^/a/(.*)$", "^(/b)(.*)$", "/c", "^/([^/]+)/([^/]+)", "\\.html$", "^/$"]);
+    let to =
+        draw.of(&["/b/$1", "/c/$1?y=$1", "/a", "/a/$1?", "/b/$v", "http://other.test/$1", "$1"]);
+    let flag = draw.of(&["", "", " last", " break", " redirect", " permanent"]);
+    format!("rewrite {regex} {to}{flag};")
+}
+
+fn returned(draw: &mut Draw, text: &str) -> String {
+    match draw.below(5) {
+        0 => draw.of(&["404", "403", "204", "500", "405"]).into(),
+        1 => format!("{} http://other.test/$v", draw.of(&["301", "302", "307"])),
+        2 => format!("302 {}", draw.of(&["/b", "/b?x=$arg_x", "$uri/"])),
+        3 => format!("{} \"{text}\"", draw.of(&["404", "410", "503"])),
+        _ => format!("200 \"{text}\""),
+    }
+}
+
+fn condition(draw: &mut Draw) -> String {
+    match draw.below(8) {
+        0 => "$arg_x".into(),
+        1 => format!("$arg_x {} 1", draw.of(&["=", "!="])),
+        2 => format!("$uri {} ^/([a-c])/(.*)$", draw.of(&["~", "!~", "~*", "!~*"])),
+        3 => format!("$request_method {} POST", draw.of(&["=", "!="])),
+        4 => format!("$http_x_t {} \"(t+)\"", draw.of(&["~", "!~"])),
+        5 => format!("{} $WWW$uri", draw.of(&["-f", "!-f", "-d", "!-d", "-e", "!-e"])),
+        6 => "$v = -".into(),
+        _ => "$v".into(),
+    }
+}
+
+fn text(draw: &mut Draw) -> String {
+    let pieces = [
+        "$uri",
+        "$args",
+        "$arg_x",
+        "$request_uri",
+        "$1",
+        "$2",
+        "$v",
+        "$host",
+        "$http_x_t",
+        "$is_args",
+        "$request_method",
+        "$document_uri",
+        "$query_string",
+        "$scheme",
+        "$x",
+        "a",
+        "-",
+        " ",
+        "${v}b",
+        "$remote_addr",
+        "$content_length",
+        "$cookie_c",
+    ];
+    let count = 1 + draw.below(4);
+    let mut text: String = (0..count).map(|_| draw.of(&pieces)).collect();
+    // A group with a name is there only where an expression has it.
+    text = text.replace("$x", "$arg_x");
+    text
+}
+
+fn request(draw: &mut Draw, out: &mut String, may_follow: bool) {
+    let names = [
+        "a",
+        "b",
+        "c",
+        "a.html",
+        "1",
+        "12",
+        "page",
+        "x",
+        "B",
+        "",
+        "%61",
+        "%2e",
+        "..",
+        ".",
+        "a%20b",
+        "index.html",
+    ];
+    // What leads above the root is refused before it is logged as what it is.
+    let mut target = format!("/{}", draw.of(&names[..8]));
+    for _ in 0..draw.below(4) {
+        let _ = write!(
+            target,
+            "/{}",
+            draw.of(if target.contains("..") { &names[..9] } else { &names })
+        );
+    }
+    target += draw.of(&["", "", "/", "?x=1", "?x=2&y=%20", "?"]);
+    let sign = if may_follow && draw.below(3) == 0 { '+' } else { '>' };
+    let method = draw.of(&["GET", "GET", "GET", "HEAD", "POST", "DELETE"]);
+    let _ = writeln!(out, "{sign} {method} {target}");
+    if draw.below(3) == 0 {
+        let _ = writeln!(out, "  X-T: {}", draw.of(&["t", "ttt", "none", "a b"]));
+    }
+    if draw.below(6) == 0 {
+        out.push_str("  Cookie: c=d; e=f\n");
+    }
+    if method == "POST" {
+        out.push_str("  body: ann\n");
+    }
+}
