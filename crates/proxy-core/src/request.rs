@@ -262,8 +262,10 @@ impl Request {
         let course = &mut self.course;
         course.redirects += 1;
         course.changes += 1;
-        (course.is_internal, course.is_passed) = (true, false);
-        self.place.location = location.or(self.place.location);
+        if location.is_some() {
+            (course.is_internal, course.is_passed) = (true, false);
+            self.place.location = location;
+        }
     }
 
     /// The body that goes to an upstream: what an internal redirect makes a GET has none, and what

@@ -147,7 +147,7 @@ impl Exchange {
         };
         self.request.go_to_named(found);
         if let Some(fault) = fault {
-            self.request.course.has_error_page = true;
+            self.request.course.has_error_page |= fault == Fault::BodyGone;
             return match instead.filter(|_| fault == Fault::BodyGone) {
                 Some(status) => self.answer(Content::Status(status), now, out),
                 None => self.fail(fault, now, out),
