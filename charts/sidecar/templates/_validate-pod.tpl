@@ -41,6 +41,7 @@
 {{- define "sidecar.volumeOwners" -}}
 {{- $owners := dict "checkpoint" "the chart's own" "proxy-config" "the chart's own" "last-good" "the chart's own" "logs" "the chart's own" -}}
 {{- range include "sidecar.logVolumes" . | fromJsonArray }}{{ $_ := set $owners .name "the chart's own" }}{{ end -}}
+{{- range include "sidecar.logStoreVolumes" . | fromYamlArray }}{{ $_ := set $owners .name "the chart's own" }}{{ end -}}
 {{- range $index, $volume := (include "sidecar.rendered" (list $ .Values.extraVolumes) | fromJson).value -}}
 {{- $path := printf "extraVolumes[%d]" $index -}}
 {{- with get $owners $volume.name -}}
@@ -74,7 +75,11 @@
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
 {{- $owners := include "sidecar.volumeOwners" $root | fromJson -}}
-{{- $places := dict "app" list "proxy" (list "/etc/nginx") "logScraper" (list "/var/lib/log-scraper") | dig $name list -}}
+{{- $places := dict "proxy" (list "/etc/nginx") "logScraper" (list "/var/lib/log-scraper") | dig $name list -}}
+{{- if and (eq $name "proxy") $root.Values.proxy.lastGood }}{{ $places = append $places "/var/lib/proxy" }}{{ end -}}
+{{- if eq $name "logScraper" -}}
+{{- range include "sidecar.logStoreMounts" $root | fromYamlArray }}{{ $places = append $places .mountPath }}{{ end -}}
+{{- end -}}
 {{- if ne $name "proxy" -}}
 {{- range include "sidecar.logVolumes" $root | fromJsonArray }}{{ $places = append $places .folder }}{{ end -}}
 {{- end -}}
