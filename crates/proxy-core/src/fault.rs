@@ -33,6 +33,8 @@ pub enum Fault {
     Denied,
     /// A rewrite leaves nothing of the path.
     EmptyPath,
+    /// nginx: an `if` that leads to an upstream was entered, and then one that knows none.
+    NoPass,
     /// The variables of a `proxy_pass` make no URL.
     NoUrl,
     /// They make a name, and nobody looks one up for them.
@@ -146,7 +148,7 @@ impl Fault {
             Fault::LengthRequired => 411,
             Fault::RedirectCycle | Fault::EmptyPath | Fault::ValueTooLong | Fault::NoUrl => 500,
             Fault::NoResolver | Fault::Name(_) => 502,
-            Fault::NoSuchName | Fault::BodyGone => 500,
+            Fault::NoSuchName | Fault::BodyGone | Fault::NoPass => 500,
             Fault::FileCut | Fault::FileUnreadable(_) | Fault::Bind(_) => 500,
             Fault::NotGzip => 502,
             Fault::Shortage(_) => 503,
@@ -186,7 +188,7 @@ impl Fault {
             Fault::Denied => 24,
             Fault::FileCut => 25,
             Fault::FileUnreadable(_) => 26,
-            Fault::NoUrl => 27,
+            Fault::NoUrl | Fault::NoPass => 27,
             Fault::NoResolver => 28,
             Fault::Name(_) => 31,
         }
@@ -243,6 +245,7 @@ impl fmt::Display for Fault {
             Fault::RedirectCycle => write!(f, "rewrites or internal redirects lead in a circle"),
             Fault::Denied => write!(f, "access forbidden by rule"),
             Fault::EmptyPath => write!(f, "the rewritten URI has a zero length"),
+            Fault::NoPass => write!(f, "no upstream configuration in the last \"if\""),
             Fault::NoUrl => write!(f, "the variables of \"proxy_pass\" make no valid URL"),
             Fault::NoResolver => write!(f, "no resolver defined to resolve the upstream's name"),
             Fault::Name(fault) => write!(f, "the upstream's name could not be resolved ({fault})"),
@@ -354,6 +357,7 @@ mod tests {
             (Fault::Client(Reject::HostMissing), 400, Info),
             (Fault::ClientLeft, 499, Info),
             (Fault::NoUrl, 500, Error),
+            (Fault::NoPass, 500, Error),
             (Fault::NoResolver, 502, Error),
             (Fault::Name(NameFault::NotFound), 502, Error),
             (Fault::ClientTooSlow, 408, Info),

@@ -63,7 +63,7 @@ fn what_is_drawn_means_the_same_to_nginx_and_to_the_proxy() {
     rows.retain(|Row { difference, .. }| {
         difference.what != "load" || takes(&difference.ours) || takes(&difference.nginx)
     });
-    rows.retain(|Row { difference, .. }| !drawn::is_meant(difference));
+    drawn::keep_unmeant(&mut rows);
     let texts: String = drawn::numbers(&rows).into_iter().map(drawn::drawn).collect();
     assert!(rows.is_empty(), "{}\n{texts}", listed(&rows, pairs));
 }

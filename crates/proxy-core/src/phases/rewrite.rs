@@ -5,7 +5,7 @@
 
 use super::{Content, Seen};
 use crate::config::model::{
-    ErrorLevel, Part, Program, Rewrite, Step, Template, Test, Then, Variable,
+    ErrorLevel, Handler, Part, Program, Rewrite, Step, Template, Test, Then, Variable,
 };
 use crate::content::file::{self, shown};
 use crate::fault::Fault;
@@ -34,7 +34,8 @@ pub(super) enum Outcome {
 pub(super) fn run(request: &mut Request, level: Level, seen: &Seen<'_>) -> Outcome {
     let at = request.at.clone();
     let program = at.program(request.place, level);
-    let mut walk = Walk { program, seen, is_quoting: true, is_moved: false };
+    let mut walk =
+        Walk { program, seen, is_quoting: true, is_moved: false, has_pass: false, is_lost: false };
     let mut next = 0;
     while let Some(step) = program.steps.get(next) {
         match walk.step(request, step) {
@@ -46,7 +47,10 @@ pub(super) fn run(request: &mut Request, level: Level, seen: &Seen<'_>) -> Outco
             Err(fault) => return Outcome::Done(Content::Fault(fault)),
         }
     }
-    Outcome::Next { is_moved: walk.is_moved }
+    match walk.is_lost && !walk.is_moved {
+        true => Outcome::Done(Content::Fault(Fault::NoPass)),
+        false => Outcome::Next { is_moved: walk.is_moved },
+    }
 }
 
 /// What comes after a step.
@@ -66,6 +70,11 @@ struct Walk<'w> {
     /// escaped something.
     is_quoting: bool,
     is_moved: bool,
+    /// An `if` with an upstream was entered.
+    has_pass: bool,
+    /// nginx: what it answers with is kept, yet where it is to go is another one's to say, who does
+    /// not.
+    is_lost: bool,
 }
 
 impl Walk<'_> {
@@ -108,6 +117,10 @@ impl Walk<'_> {
                 }
                 if location.is_some() {
                     request.place.location = *location;
+                    let handler = &request.at.location(request.place).handler;
+                    let is_pass = matches!(handler, Handler::Proxy(_));
+                    (self.is_lost, self.has_pass) =
+                        (self.has_pass && !is_pass, self.has_pass || is_pass);
                 }
                 On::Next
             }

@@ -71,13 +71,14 @@ impl Lower<'_> {
             let handler = self.handler(own, &scope, written, directive);
             let is_internal = own.iter().any(|line| line.name.text == "internal");
             redirects.extend(self.slash_redirect(written, &handler, &scope, is_internal));
+            let inner = inherited(&scope, &handler, own);
             let index = out.len();
             let mut location = scope.location(self, written.prefix().unwrap_or_default(), handler);
             location.search.is_final = written.kind == Match::FinalPrefix;
             location.search.is_internal = is_internal;
             self.try_files(own, &mut location);
             out.push(location);
-            let mut inside = Inside { scope: &scope, written, location: index, out };
+            let mut inside = Inside { scope: &inner, written, location: index, out };
             let limit_except = self.limit_except(own, &mut inside);
             let program = self.program(own, &scope, Some(inside));
             if let Some(location) = out.get_mut(index) {
@@ -86,7 +87,7 @@ impl Lower<'_> {
                     Arc::make_mut(&mut location.settings).access.limit_except = limit_except;
                 }
             }
-            let nested = self.locations(own, &scope, Some(written), (out, named));
+            let nested = self.locations(own, &inner, Some(written), (out, named));
             if let Some(outer) = out.get_mut(index)
                 && !nested.is_empty()
             {
@@ -232,5 +233,21 @@ impl Lower<'_> {
             self.warn(location.name.span, message);
         }
         Handler::Files
+    }
+}
+
+/// What the blocks in a location inherit. nginx: the rules of `proxy_redirect default` too, as the
+/// location's own `proxy_pass` makes them, whatever theirs is.
+fn inherited<'s>(scope: &'s Scope, handler: &Handler, block: &[Directive]) -> Cow<'s, Scope> {
+    let Handler::Proxy(pass) = handler else { return Cow::Borrowed(scope) };
+    let is_own = block.iter().any(|directive| directive.name.text == "proxy_pass");
+    let has_blocks = block.iter().any(|directive| directive.block.is_some());
+    match is_own && has_blocks && !pass.redirects.is_empty() {
+        true => {
+            let mut inner = scope.own();
+            inner.proxy.set_redirects(&pass.redirects);
+            Cow::Owned(inner)
+        }
+        false => Cow::Borrowed(scope),
     }
 }

@@ -158,6 +158,11 @@ impl ProxyScope {
         rules.into_iter().any(|rule| matches!(rule, RedirectRule::Default))
     }
 
+    /// These are the rules of `proxy_redirect`, whatever is written.
+    pub(super) fn set_redirects(&mut self, redirects: &[ProxyRedirect]) {
+        self.redirects = Some(redirects.iter().cloned().map(RedirectRule::Written).collect());
+    }
+
     /// The rules of `proxy_redirect` that are written.
     pub(super) fn written_redirects(&self) -> Vec<ProxyRedirect> {
         if self.redirects.is_some() { self.redirects("", false, "") } else { Vec::new() }
