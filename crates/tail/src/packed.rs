@@ -219,8 +219,9 @@ impl Stream {
         let is_settled = newest.is_none_or(|one| one.settled.frontier == one.written.frontier);
         let newest = newest.map(|newest| newest.written);
         let cut = newest.filter(|_| situation == Situation::Cut).filter(|cut| peek.fits(cut));
-        // What was no concern of ours while all of it was at the path has the rest of it now.
-        let is_rest = cut.is_some_and(|cut| !peek.len.is(cut.frontier));
+        // What was no concern of ours while all of it was at the path has the rest of it now, or what
+        // is not acknowledged yet.
+        let is_rest = cut.is_some_and(|cut| !peek.len.is(cut.frontier) || !is_settled);
         let is_this = |known: &&Known| same_file(known.position.id, probe.id);
         if self.closed.iter().find(is_this).is_some_and(|known| known.delivered || !is_rest) {
             return Ok(Fate::Later);
@@ -239,8 +240,7 @@ impl Stream {
             return Ok(Fate::From(self.gone.remove(at).position));
         }
         Ok(match (situation, cut) {
-            // What is not acknowledged yet is there only.
-            (_, Some(cut)) if is_settled && !is_rest => Fate::Done(Known::delivered(cut)),
+            (_, Some(cut)) if !is_rest => Fate::Done(Known::delivered(cut)),
             (_, Some(cut)) => Fate::From(cut),
             (Situation::First | Situation::Unchanged, _) => Fate::Done(none),
             (Situation::Changed | Situation::Cut | Situation::Unproven, _) => {
