@@ -348,8 +348,7 @@ fn older_has_more(stream: &Stream, place: usize, fs: &mut dyn Fs) -> bool {
     stream.generations[..place].iter().any(|older| {
         let waits = older.suspect_since_ms.is_some() || older.may_be_copy;
         let readable = older.failing.is_none() && !waits;
-        let probe = fs.probe(older.file).ok().filter(|_| readable);
-        probe.is_some_and(|probe| has_more(fs, older, &probe) == Ok(true))
+        readable && fs.probe(older.file).is_ok_and(|probe| has_more(fs, older, &probe) == Ok(true))
     })
 }
 

@@ -164,18 +164,24 @@ fn what_another_path_wrote_out_of_a_compressed_file_does_not_come_again() {
     assert_eq!(desk.output(), "more\nthree\nnewest\n");
 }
 
-#[test]
-fn a_closed_file_that_was_compressed_among_another_paths_files_does_not_come_again() {
+/// Two paths, and a rotated file of the first with this text that was read and closed.
+fn closed(text: &str) -> (Desk, usize) {
     let mut desk = Desk::new(&[LOG, OTHER]);
-    desk.append(LOG, "one, and a line of its own that is long\n");
+    desk.append(LOG, text);
     desk.append(OTHER, "two\n");
     desk.settle(0);
-    desk.rename(LOG, &format!("{LOG}.1"));
+    let file = desk.rename(LOG, &format!("{LOG}.1"));
     desk.append(LOG, "three\n");
     // Long enough for it to be closed.
     for second in 1..60 {
         desk.settle(second * 2000);
     }
+    (desk, file)
+}
+
+#[test]
+fn a_closed_file_that_was_compressed_among_another_paths_files_does_not_come_again() {
+    let (mut desk, _) = closed("one, and a line of its own that is long\n");
     compress(&mut desk, &format!("{LOG}.1"), &format!("{OTHER}.1.gz"));
     desk.delete(&format!("{LOG}.1"));
     desk.rename(OTHER, &format!("{OTHER}.0"));
@@ -188,17 +194,8 @@ fn a_closed_file_that_was_compressed_among_another_paths_files_does_not_come_aga
 
 #[test]
 fn a_closed_file_that_grew_and_was_compressed_among_another_paths_files_goes_on() {
-    let mut desk = Desk::new(&[LOG, OTHER]);
     let rows: String = (0..40).map(|number| format!("line {number} of one file alone\n")).collect();
-    desk.append(LOG, &rows);
-    desk.append(OTHER, "two\n");
-    desk.settle(0);
-    let file = desk.rename(LOG, &format!("{LOG}.1"));
-    desk.append(LOG, "three\n");
-    // Long enough for it to be closed.
-    for second in 1..60 {
-        desk.settle(second * 2000);
-    }
+    let (mut desk, file) = closed(&rows);
     desk.append_to(file, "late\n");
     compress(&mut desk, &format!("{LOG}.1"), &format!("{OTHER}.1.gz"));
     desk.delete(&format!("{LOG}.1"));
