@@ -2,6 +2,7 @@
 
 use super::{Client, Engine, Mode};
 use crate::connection::{Connection, Kin, State};
+use crate::exchange::Exchange;
 use crate::generation::At;
 use crate::listeners::ListenerId;
 use crate::net::{Cause, Net, Socket, Token};
@@ -77,6 +78,34 @@ impl<N: Net> Engine<N> {
         };
         self.park(Box::new(client));
         Ok(())
+    }
+
+    /// An exchange of a client's that has no connection: it goes on by itself.
+    pub(super) fn begin_aside(
+        &mut self,
+        client: &Client<N>,
+        stream: Stream<N::Socket>,
+        kin: Kin,
+        exchange: Box<Exchange>,
+    ) -> Key {
+        debug_assert!(matches!(kin, Kin::Part { .. } | Kin::Mirror { .. }), "it is a subrequest");
+        let key = self.clients.reserve();
+        self.park(Box::new(Connection {
+            key,
+            stream,
+            info: client.info,
+            is_local_known: true,
+            listener: client.listener,
+            at: client.at.clone(),
+            state: State::Active,
+            since_ms: self.now.ms,
+            head_bytes: 0,
+            kin,
+            exchange: Some(exchange),
+            link: None,
+        }));
+        self.ready.push(key);
+        key
     }
 
     /// Whether there is no room for another connection. nginx: `worker_connections`; idle ones

@@ -4,7 +4,7 @@
 //! A client has one part at a time. It stops where the client does, and ends with it.
 
 use super::{Client, Engine};
-use crate::connection::{Connection, Kin, State};
+use crate::connection::Kin;
 use crate::exchange::Out;
 use crate::net::Net;
 use crate::slab::Key;
@@ -23,24 +23,10 @@ impl<N: Net> Engine<N> {
         if let Some(exchange) = &mut client.exchange {
             exchange.add(&out.client, &mut self.buffers.out);
         }
-        let key = self.clients.reserve();
-        client.kin = Kin::Whole { part: key };
         self.room.parts += 1;
-        self.park(Box::new(Connection {
-            key,
-            stream: Stream::to_nobody(true),
-            info: client.info,
-            is_local_known: true,
-            listener: client.listener,
-            at: client.at.clone(),
-            state: State::Active,
-            since_ms: self.now.ms,
-            head_bytes: 0,
-            kin: Kin::Part { of: client.key },
-            exchange: Some(part),
-            link: None,
-        }));
-        self.ready.push(key);
+        let kin = Kin::Part { of: client.key };
+        let part = self.begin_aside(client, Stream::to_nobody(true), kin, part);
+        client.kin = Kin::Whole { part };
     }
 
     /// What a part has to say goes to its server, and to the client whose answer it is for. True

@@ -6,7 +6,7 @@
 use super::{Client, Engine};
 use crate::clock::Millis;
 use crate::config::model::ErrorLevel;
-use crate::connection::{Connection, Kin, State};
+use crate::connection::Kin;
 use crate::exchange::{Mirror, Out};
 use crate::net::Net;
 use crate::stream::Stream;
@@ -65,22 +65,7 @@ impl<N: Net> Engine<N> {
         let mut out = Out::default();
         exchange.begin_mirror(mirror, self.now, &mut out);
         debug_assert!(out.client.is_empty() && out.upstream.is_empty(), "nothing is sent yet");
-        let key = self.clients.reserve();
-        self.park(Box::new(Connection {
-            key,
-            stream: Stream::nobody(),
-            info: client.info,
-            is_local_known: true,
-            listener: client.listener,
-            at: client.at.clone(),
-            state: State::Active,
-            since_ms: self.now.ms,
-            head_bytes: 0,
-            kin: Kin::Mirror { held_bytes },
-            exchange: Some(exchange),
-            link: None,
-        }));
-        self.ready.push(key);
+        self.begin_aside(client, Stream::nobody(), Kin::Mirror { held_bytes }, exchange);
     }
 
     /// There is no room for another one: a server that hangs costs no more than that.
