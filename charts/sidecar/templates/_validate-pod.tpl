@@ -40,8 +40,9 @@
 {{/* Names of all volumes, as JSON: whose each is. */}}
 {{- define "sidecar.volumeOwners" -}}
 {{- $owners := dict "checkpoint" "the chart's own" "proxy-config" "the chart's own" "last-good" "the chart's own" "logs" "the chart's own" -}}
-{{- range include "sidecar.logVolumes" . | fromJsonArray }}{{ $_ := set $owners .name "the chart's own" }}{{ end -}}
-{{- range include "sidecar.logStoreVolumes" . | fromYamlArray }}{{ $_ := set $owners .name "the chart's own" }}{{ end -}}
+{{- range concat (include "sidecar.logVolumes" . | fromJsonArray) (include "sidecar.logStoreVolumes" . | fromYamlArray) -}}
+{{- $_ := set $owners .name "the chart's own" -}}
+{{- end -}}
 {{- range $index, $volume := (include "sidecar.rendered" (list $ .Values.extraVolumes) | fromJson).value -}}
 {{- $path := printf "extraVolumes[%d]" $index -}}
 {{- with get $owners $volume.name -}}
