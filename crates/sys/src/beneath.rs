@@ -64,11 +64,13 @@ fn walk(base: OwnedFd, root: &Path, path: &Path, wanted: Wanted) -> Result<Owned
     let mut way: Vec<OwnedFd> = Vec::new();
     let mut links = 0;
     while let Some(name) = ahead.pop() {
-        if name == ".." {
-            way.pop().ok_or(Errno::XDEV)?;
-        }
-        if name == ".." || name == "." {
-            continue;
+        match name.as_bytes() {
+            b"." => continue,
+            b".." => {
+                way.pop().ok_or(Errno::XDEV)?;
+                continue;
+            }
+            _ => {}
         }
         let here = way.last().unwrap_or(&base);
         let look = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -127,6 +127,8 @@ pub fn keep_unmeant(rows: &mut Vec<Row>) {
 fn is_meant(Difference { what, ours, nginx, .. }: &Difference) -> bool {
     let number = |text: &str| text.trim_matches(['[', ']', '"']).parse::<i64>().ok();
     match what.as_str() {
+        // What both refuse they agree on.
+        "load" => [ours, nginx].iter().all(|side| *side != "takes it"),
         // The pages of errors name the program.
         "field Content-Length" | "log sent_http_content_length" => {
             number(ours).zip(number(nginx)).is_some_and(|(ours, nginx)| ours == nginx + NAME_BYTES)
