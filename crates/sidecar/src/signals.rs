@@ -28,7 +28,9 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes over the given signals (numbers as in `signal_hook::consts`).
+    /// Takes over the given signals (numbers as in `signal_hook::consts`), from a program's only
+    /// thread: one that comes before a signal is wholly registered would be swallowed, so they are
+    /// held back from this thread meanwhile.
     ///
     /// # Errors
     /// When the system refuses a descriptor or one of the signals (SIGKILL, SIGSTOP).
@@ -37,15 +39,18 @@ impl Signals {
         wake.set_nonblocking(true)?;
         wake_end.set_nonblocking(true)?;
         let mut registered = Signals { wake, wake_end, watched: Vec::new(), ids: Vec::new() };
-        for &signal in signals {
-            let arrived = Arc::new(AtomicBool::new(false));
-            // The flag first: whoever sees the byte must find the flag set.
-            registered.ids.push(flag::register(signal, Arc::clone(&arrived))?);
-            let end = registered.wake_end.try_clone()?;
-            registered.ids.push(low_level::pipe::register(signal, end)?);
-            registered.watched.push((signal, arrived));
-        }
+        let add_all = || signals.iter().try_for_each(|&signal| registered.add(signal));
+        sys::signals::hold(signals, add_all)??;
         Ok(registered)
+    }
+
+    fn add(&mut self, signal: i32) -> io::Result<()> {
+        let arrived = Arc::new(AtomicBool::new(false));
+        // The flag first: whoever sees the byte must find the flag set.
+        self.ids.push(flag::register(signal, Arc::clone(&arrived))?);
+        self.ids.push(low_level::pipe::register(signal, self.wake_end.try_clone()?)?);
+        self.watched.push((signal, arrived));
+        Ok(())
     }
 
     /// For other threads of the program, to end a wait as a signal would.
@@ -115,7 +120,7 @@ impl Drop for Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use signal_hook::consts::{SIGUSR1, SIGUSR2, SIGWINCH};
+    use signal_hook::consts::{SIGIO, SIGUSR1, SIGUSR2, SIGWINCH};
 
     // One signal per test: tests share the process, and so its signals.
 
@@ -151,6 +156,18 @@ mod tests {
         while !signals.wait(None).unwrap() {}
         raiser.join().unwrap();
         assert_eq!(signals.pending().collect::<Vec<_>>(), [SIGWINCH]);
+    }
+
+    #[test]
+    fn a_signal_that_is_held_back_is_reported_afterwards() {
+        let mut signals = Signals::register(&[SIGIO]).unwrap();
+        sys::signals::hold(&[SIGIO], || {
+            low_level::raise(SIGIO).unwrap();
+            assert!(!signals.wait(Some(Duration::ZERO)).unwrap());
+        })
+        .unwrap();
+        assert_eq!(signals.pending().collect::<Vec<_>>(), [SIGIO]);
+        assert!(sys::signals::hold(&[1000], || ()).is_err(), "no signal has that number");
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod limits;
 #[cfg(all(panic = "abort", target_env = "musl"))]
 mod no_unwind;
 pub mod poller;
+pub mod signals;
 pub mod socket;
 pub mod start;
 pub mod stdout;
