@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::list::Mutant;
 
 /// What of the repository is needed to build and test the packages.
-const PARTS: [&str; 4] = ["Cargo.lock", "Cargo.toml", "bins", "crates"];
+const PARTS: [&str; 5] = ["Cargo.lock", "Cargo.toml", "README.md", "bins", "crates"];
 
 /// A copy of the sources.
 #[derive(Debug)]
@@ -135,7 +135,9 @@ mod tests {
             for part in ["from/bins", "from/crates/a/target"] {
                 fs::create_dir_all(path.join(part)).unwrap();
             }
-            for file in ["Cargo.toml", "Cargo.lock", "crates/a/lib.rs", "crates/a/target/x"] {
+            for file in
+                ["Cargo.toml", "Cargo.lock", "README.md", "crates/a/lib.rs", "crates/a/target/x"]
+            {
                 fs::write(path.join("from").join(file), "let a = b;\n").unwrap();
             }
             Folder(path)

@@ -61,7 +61,8 @@ impl Bench {
         // simulator, which is the package's own, is slower.
         for targets in [&["--test", "*"][..], &[]] {
             let arguments = |first: &[&'static str]| {
-                let package = ["--package", package];
+                // Without its features, a test that needs one makes cargo refuse all of them.
+                let package = ["--package", package, "--all-features"];
                 [first, &package, targets].concat()
             };
             let built = self.cargo(&arguments(&["test", "--no-run"]), BUILD_TIME)?;
