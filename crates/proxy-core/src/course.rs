@@ -25,8 +25,8 @@ pub struct Course {
     pub has_prefix: bool,
     /// nginx: what `try_files` has found follows an `alias` that is the whole path.
     pub follows_alias: bool,
-    /// An upstream is asked, or was since the last internal redirect.
-    pub is_passed: bool,
+    /// Whether an upstream is asked.
+    pub passing: Passing,
     /// Whose request it is.
     pub role: Role,
     /// What has become of the client's body.
@@ -58,6 +58,19 @@ pub enum Role {
     },
 }
 
+/// Whether an upstream is asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Passing {
+    /// None is, nor was since the last internal redirect.
+    #[default]
+    No,
+    /// One is, or was.
+    Yes,
+    /// nginx: one would be, for an `if` said so; but another `if`, which followed, does not say
+    /// which.
+    Lost,
+}
+
 /// What has become of the client's body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum TheBody {
@@ -68,6 +81,12 @@ pub enum TheBody {
     Held(u64),
     /// What is left of it is of no use to anybody.
     Left,
+    /// It has gone to an upstream, as far as it came, and a named location answers: not one that
+    /// would be sent it, for without it that would be another request.
+    Gone {
+        /// The status of the page that answers then; nothing where that is a fault.
+        instead: Option<u16>,
+    },
 }
 
 impl Default for Course {
@@ -79,7 +98,7 @@ impl Default for Course {
             is_internal: false,
             has_prefix: true,
             follows_alias: false,
-            is_passed: false,
+            passing: Passing::No,
             role: Role::Client,
             body: TheBody::Comes,
             has_error_page: false,
@@ -95,7 +114,7 @@ impl Course {
         self.peer = None;
         (self.redirects, self.changes) = (0, 0);
         (self.is_internal, self.has_prefix, self.follows_alias) = (false, true, false);
-        (self.is_passed, self.role) = (false, Role::Client);
+        (self.passing, self.role) = (Passing::No, Role::Client);
         (self.body, self.has_error_page, self.status) = (TheBody::Comes, false, None);
         self.moved_to.clear();
     }

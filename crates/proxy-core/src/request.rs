@@ -12,7 +12,7 @@ use http1::{FieldClass, Reject, RequestHead, Span, Version};
 
 use crate::clock::Moment;
 use crate::config::model::PassUrl;
-use crate::course::{CHANGES_MAX, Course, Role, TheBody};
+use crate::course::{CHANGES_MAX, Course, Passing, Role, TheBody};
 use crate::generation::{At, Place};
 use crate::values::Values;
 
@@ -246,7 +246,7 @@ impl Request {
         course.redirects += 1;
         course.changes += 1;
         (course.is_internal, course.has_prefix, course.follows_alias) = (true, true, false);
-        course.is_passed = false;
+        course.passing = Passing::No;
         self.place.location = None;
         let uri = &mut self.uri;
         uri.path.clear();
@@ -263,7 +263,7 @@ impl Request {
         course.redirects += 1;
         course.changes += 1;
         if location.is_some() {
-            (course.is_internal, course.is_passed) = (true, false);
+            (course.is_internal, course.passing) = (true, Passing::No);
             self.place.location = location;
         }
     }
@@ -275,7 +275,7 @@ impl Request {
         let is_gone = redirects > 0 && self.body_wire_bytes > 0;
         match (role, body) {
             (Role::Get | Role::Sub | Role::Part | Role::Mirror { is_get: true }, _)
-            | (_, TheBody::Left) => http1::BodyLength::None,
+            | (_, TheBody::Left | TheBody::Gone { .. }) => http1::BodyLength::None,
             (_, TheBody::Held(bytes)) => http1::BodyLength::Exact(bytes),
             _ if is_gone => http1::BodyLength::None,
             _ => self.head.body,

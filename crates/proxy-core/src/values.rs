@@ -96,6 +96,11 @@ impl Values {
         self.captures.clear();
     }
 
+    /// Puts groups in the place of what the last match has left, which is returned.
+    pub fn replace_groups(&mut self, groups: Captures) -> Captures {
+        std::mem::replace(&mut self.captures, groups)
+    }
+
     /// Begins to look a value up, which `leave` ends; false where that goes too deep, or has gone on
     /// for too long.
     pub fn enter(&mut self) -> bool {

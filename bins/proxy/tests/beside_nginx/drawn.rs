@@ -22,10 +22,28 @@ const NAME_BYTES: i64 = 6;
 const CODES: [&str; 5] = ["404", "403 404", "500 502", "405", "401"];
 const PAGES: [&str; 7] =
     ["/b/page", "= /b/page", "=200 /a", "=404 /c/x", "@named", "/a/$v", "http://other.test/e"];
-const OF_SERVER: [&str; 1] = ["merge_slashes off;"];
-const OF_LOCATION: [&str; 3] =
-    ["limit_except GET { deny all; }", "internal;", "limit_except POST { allow all; }"];
-const FIELDS: [&str; 6] = [
+const OF_SERVER: [&str; 4] = [
+    "merge_slashes off;",
+    "underscores_in_headers on;",
+    "ignore_invalid_headers off;",
+    "server_name n.test; server_name_in_redirect on;",
+];
+const OF_LOCATION: [&str; 4] = [
+    "limit_except GET { deny all; }",
+    "internal;",
+    "limit_except POST { allow all; }",
+    "limit_except POST { proxy_pass http://$APP; }",
+];
+const FIELDS: [&str; 15] = [
+    "If-None-Match: \"tag\"",
+    "If-None-Match: W/\"tag\", \"other\"",
+    "If-Match: \"tag\"",
+    "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:01 GMT",
+    "If-Range: \"tag\"",
+    "Referer: http://a.test/b",
+    "Referer: http://other.test/b/c",
+    "X-Forwarded-For: 10.1.2.3, 192.0.2.7",
+    "X_Under: u",
     "Cookie: c=d; e=f",
     "Range: bytes=1-2",
     "Range: bytes=-1,0-0",
@@ -33,7 +51,46 @@ const FIELDS: [&str; 6] = [
     "If-Modified-Since: Sat, 01 Jan 2050 00:00:00 GMT",
     "Authorization: Basic YW5uOmFubg==",
 ];
-const SETTINGS: [&str; 29] = [
+const SETTINGS: [&str; 68] = [
+    "add_header X-E \"\";",
+    "add_header Cache-Control $v;",
+    "add_header Last-Modified \"\";",
+    "add_header ETag \"\\\"tag\\\"\";",
+    "add_header X-Re $1$v always;",
+    "add_trailer X-T $uri;",
+    "expires epoch;",
+    "expires max;",
+    "expires $v;",
+    "expires modified 1h;",
+    "autoindex on;",
+    "gzip_static on;",
+    "gzip_static always;",
+    "client_max_body_size 2;",
+    "proxy_set_header Host $host:$v;",
+    "proxy_set_header Accept-Encoding \"\";",
+    "proxy_set_header Cookie $v;",
+    "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+    "proxy_pass_request_body off; proxy_set_header Content-Length \"\";",
+    "proxy_pass_header Server;",
+    "proxy_pass_header X-Accel-Redirect;",
+    "proxy_cookie_domain ~.* $host;",
+    "proxy_cookie_flags a secure samesite=lax;",
+    "proxy_redirect ~^http://[^/]+(/.*)$ $scheme://$host$1;",
+    "proxy_redirect / /pre/;",
+    "proxy_ignore_headers Expires Set-Cookie X-Accel-Expires;",
+    "proxy_buffering off;",
+    "proxy_request_buffering off;",
+    "proxy_next_upstream http_404 http_500;",
+    "proxy_force_ranges on;",
+    "chunked_transfer_encoding off;",
+    "valid_referers none a.test ~b;",
+    "set_real_ip_from 127.0.0.0/8; real_ip_header X-Forwarded-For;",
+    "set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For; real_ip_recursive on;",
+    "auth_request /c; auth_request_set $v $upstream_http_x_up;",
+    "source_charset koi8-r; charset utf-8; charset_types *;",
+    "override_charset on; charset utf-8;",
+    "sub_filter_once off; sub_filter o \"$v\"; sub_filter ll L; sub_filter_types *;",
+    "sub_filter_last_modified on; sub_filter hel y;",
     "auth_request /b;",
     "add_before_body /b/c; addition_types *;",
     "add_after_body /c; addition_types *;",
@@ -63,6 +120,17 @@ const SETTINGS: [&str; 29] = [
     "sub_filter hello \"$uri\"; sub_filter_types *;",
     "charset utf-8;",
     "index a.html index.html;",
+];
+
+/// Locations, and one that can be inside.
+const NESTED: [(&str, &str); 7] = [
+    ("/", "/page"),
+    ("/", "~ ^/(1)/(.*)$"),
+    ("/a", "/a/b"),
+    ("/a/", "= /a/a.html"),
+    ("/b", "~ /x$"),
+    ("^~ /c", "/c/x/"),
+    ("~ /c(/|$)", "~* ^/X/(.+)$"),
 ];
 
 /// A linear congruential generator (Knuth's MMIX constants), of which the high bits are used.
@@ -113,13 +181,16 @@ pub fn keep_unmeant(rows: &mut Vec<Row>) {
         let rows = rows.iter().filter(|row| is_it(&row.difference));
         rows.map(|row| row.place.clone()).collect()
     };
-    // nginx never answers some bodies behind `auth_request`.
-    let hanging = places(&|difference| difference.nginx == "no answer in time");
+    // A named location that would be sent a body that has gone: nginx sends it again, in a circle.
+    let circular = places(&|difference| {
+        difference.what == "log upstream_status" && difference.nginx.split(" : ").count() > 8
+    });
     // A line is written once the connection is closed, which may be after the next one.
     let reordered = places(&|difference| difference.what == "log request");
     rows.retain(|Row { place, difference }| {
         let is_order = reordered.contains(place) && difference.what.starts_with("log");
-        !hanging.contains(place) && !is_order && !is_meant(difference)
+        let is_circle = circular.contains(place) && difference.what != "status";
+        !is_circle && !is_order && !is_meant(difference)
     });
 }
 
@@ -170,9 +241,16 @@ pub fn drawn(number: u64) -> String {
     answers(&mut draw, &mut text);
     let mut signs: &[&str] = &[">"];
     for _ in 0..REQUESTS {
+        let at = text.len();
         let method = request(&mut draw, &mut text, signs, hosts);
-        // A body that nobody reads is read away before its line is written: the next one waits.
-        signs = if method == "POST" { &["+"] } else { &[">", ">", "+"] };
+        // nginx says that it keeps the connection of a 412, and closes it.
+        let is_412_likely = ["If-Match", "If-Unmodified"].iter().any(|f| text[at..].contains(f));
+        signs = match method {
+            _ if is_412_likely => &[">"],
+            // A body that nobody reads is read away before its line is written: the next one waits.
+            "POST" => &["+"],
+            _ => &[">", ">", "+"],
+        };
     }
     text
 }
@@ -180,7 +258,11 @@ pub fn drawn(number: u64) -> String {
 /// What the upstream answers first; then it goes on as it does.
 fn answers(draw: &mut Draw, out: &mut String) {
     for _ in 0..draw.below(4) {
-        let _ = writeln!(out, "upstream: {}", draw.of(&["200", "404", "500", "302", "401", "204"]));
+        let _ = writeln!(
+            out,
+            "upstream: {}",
+            draw.of(&["200", "200", "404", "500", "302", "401", "204", "304", "206", "201", "503"])
+        );
         let field = draw.of(&[
             "X-Up: up",
             "Location: http://$APP/there",
@@ -189,6 +271,17 @@ fn answers(draw: &mut Draw, out: &mut String) {
             "Content-Type: text/html",
             "WWW-Authenticate: Basic realm=x",
             "Expires: Thu, 01 Jan 1970 00:00:01 GMT",
+            "ETag: \"tag\"",
+            "Last-Modified: Thu, 01 Jan 2015 00:00:00 GMT",
+            "X-Accel-Charset: utf-8",
+            "X-Accel-Redirect: @named",
+            "X-Accel-Buffering: no",
+            "Refresh: 1; url=http://$APP/r",
+            "Server: up",
+            "Set-Cookie: a=b; Domain=x.test",
+            "Cache-Control: max-age=3",
+            "Accept-Ranges: bytes",
+            "Content-Encoding: gzip",
         ]);
         let _ = writeln!(out, "  {field}");
     }
@@ -239,11 +332,14 @@ fn server(draw: &mut Draw, out: &mut String) {
             statement(draw, level, out);
         }
         content(draw, level, out);
-        if name == "/a" && draw.below(2) == 0 {
-            out.push_str("location /a/b { ");
-            statement(draw, Level::Location(true), out);
-            content(draw, Level::Location(true), out);
-            out.push_str("} ");
+        for (_, inner) in NESTED.iter().filter(|(outer, _)| *outer == name) {
+            if draw.below(2) == 0 {
+                let level = Level::Location(inner.starts_with('/'));
+                let _ = write!(out, "location {inner} {{ ");
+                (0..draw.below(3)).for_each(|_| statement(draw, level, out));
+                content(draw, level, out);
+                out.push_str("} ");
+            }
         }
         out.push_str("}\n");
     }
@@ -400,7 +496,8 @@ fn request(draw: &mut Draw, out: &mut String, signs: &[&str], hosts: &[&str]) ->
     if draw.below(3) == 0 {
         let _ = writeln!(out, "  {}", draw.of(&FIELDS));
     }
-    if method == "POST" {
+    // nginx never answers some bodies behind a guard that is sent their length.
+    if method == "POST" && !out.contains("auth_request") {
         out.push_str("  body: ann\n");
     }
     method

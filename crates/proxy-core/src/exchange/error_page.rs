@@ -4,7 +4,7 @@ use super::{Action, Exchange, Out, Phase};
 use crate::clock::Moment;
 use crate::config::model::{ErrorPage, NewStatus};
 use crate::content::own;
-use crate::course::{CHANGES_MAX, TheBody};
+use crate::course::{CHANGES_MAX, Passing, TheBody};
 use crate::fault::Fault;
 use crate::phases::{self, Content, Seen};
 use crate::response::Response;
@@ -135,27 +135,28 @@ impl Exchange {
         }
         let at = self.request.at.clone();
         let found = at.server(self.request.place).named.get(name).copied();
-        // A body that has begun to go elsewhere is not at hand any more: what comes in its place
-        // would be another request.
-        let is_held = matches!(self.request.course.body, TheBody::Held(_));
-        let is_whole = self.request.body_wire_bytes == 0 || is_held;
-        let has_no_body = self.request.head.body == http1::BodyLength::None;
-        let fault = match found {
-            Some(_) if is_whole || has_no_body => None,
-            Some(_) => Some(Fault::BodyGone),
-            None => Some(Fault::NoSuchName),
-        };
+        let has_begun =
+            self.request.head.body != http1::BodyLength::None && self.request.body_wire_bytes > 0;
+        if has_begun && !matches!(self.request.course.body, TheBody::Held(_)) {
+            self.request.course.body = TheBody::Gone { instead };
+        }
         self.request.go_to_named(found);
-        if let Some(fault) = fault {
-            self.request.course.has_error_page |= fault == Fault::BodyGone;
-            return match instead.filter(|_| fault == Fault::BodyGone) {
-                Some(status) => self.answer(Content::Status(status), now, out),
-                None => self.fail(fault, now, out),
-            };
+        if found.is_none() {
+            return self.fail(Fault::NoSuchName, now, out);
         }
         let seen = Seen { response: &self.down.response, attempts: &self.attempts, now };
         let content = phases::run_named(&mut self.request, &seen);
         self.follow(content, now, out);
+    }
+
+    /// A named location would be sent a body that is not at hand any more.
+    pub(super) fn miss_body(&mut self, instead: Option<u16>, now: Moment, out: &mut Out) {
+        let course = &mut self.request.course;
+        (course.has_error_page, course.passing) = (true, Passing::No);
+        match instead {
+            Some(status) => self.answer(Content::Status(status), now, out),
+            None => self.fail(Fault::BodyGone, now, out),
+        }
     }
 
     /// nginx: `proxy_intercept_errors`: whether a page of the file's own takes the place of an

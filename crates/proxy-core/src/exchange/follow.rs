@@ -3,6 +3,7 @@
 use super::{Exchange, Out, Phase, pass_of};
 use crate::canary::{Canary, is_planted};
 use crate::clock::Moment;
+use crate::course::TheBody;
 use crate::phases::{self, Content, Seen, Stage};
 
 impl Exchange {
@@ -38,6 +39,12 @@ impl Exchange {
         let Some(pass) = pass_of(at.location(self.request.place)) else { return };
         let body = if pass.sending.body { self.request.body() } else { http1::BodyLength::None };
         let own = pass.changes.as_ref().and_then(|changes| changes.body.as_ref());
+        if let TheBody::Gone { instead } = self.request.course.body
+            && pass.sending.body
+            && own.is_none()
+        {
+            return self.miss_body(instead, now, out);
+        }
         let own = own.map(|text| self.view(now).text(text).into_owned());
         self.wire.request_body =
             own.as_ref().map_or(body, |own| http1::BodyLength::Exact(own.len() as u64));

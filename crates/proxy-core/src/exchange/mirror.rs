@@ -38,6 +38,10 @@ impl Exchange {
                 self.note_not_mirrored();
                 self.resume(Stage::Mirrored, now, out);
             }
+            // It would be another request without it.
+            _ if is_body_wanted && matches!(self.request.course.body, TheBody::Gone { .. }) => {
+                self.resume(Stage::Mirrored, now, out);
+            }
             _ if is_body_wanted && !self.down.has_request() && self.may_gather() => {
                 self.begin_gathering(true, out);
             }

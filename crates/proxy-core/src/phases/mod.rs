@@ -17,7 +17,7 @@ pub use self::rewrite::Level;
 use self::rewrite::Outcome;
 use crate::clock::Moment;
 use crate::config::model::Handler;
-use crate::course::TheBody;
+use crate::course::{Passing, TheBody};
 use crate::fault::Fault;
 use crate::request::Request;
 use crate::response::Response;
@@ -201,6 +201,9 @@ fn find_location(request: &mut Request) -> Verdict {
 
 /// nginx: `NGX_HTTP_CONTENT_PHASE`.
 fn content(request: &mut Request) -> Content {
+    if request.course.passing == Passing::Lost {
+        return Content::Fault(Fault::NoPass);
+    }
     let content = match &request.at.location(request.place).handler {
         Handler::Proxy(pass) => match request.body() {
             // HTTP/1.0 has no way to pass a body on whose length nobody knows.
@@ -216,7 +219,10 @@ fn content(request: &mut Request) -> Content {
         Handler::StubStatus if matches!(request.method(), b"GET" | b"HEAD") => Content::StubStatus,
         Handler::StubStatus => Content::Status(405),
     };
-    request.course.is_passed = content == Content::Call;
+    request.course.passing = match content {
+        Content::Call => Passing::Yes,
+        _ => Passing::No,
+    };
     content
 }
 

@@ -8,6 +8,7 @@ use crate::config::model::{
     ErrorLevel, Handler, Part, Program, Rewrite, Step, Template, Test, Then, Variable,
 };
 use crate::content::file::{self, shown};
+use crate::course::Passing;
 use crate::fault::Fault;
 use crate::request::Request;
 use crate::variables::own::VALUE_BYTES_MAX;
@@ -47,10 +48,10 @@ pub(super) fn run(request: &mut Request, level: Level, seen: &Seen<'_>) -> Outco
             Err(fault) => return Outcome::Done(Content::Fault(fault)),
         }
     }
-    match walk.is_lost && !walk.is_moved {
-        true => Outcome::Done(Content::Fault(Fault::NoPass)),
-        false => Outcome::Next { is_moved: walk.is_moved },
+    if walk.is_lost && !walk.is_moved {
+        request.course.passing = Passing::Lost;
     }
+    Outcome::Next { is_moved: walk.is_moved }
 }
 
 /// What comes after a step.

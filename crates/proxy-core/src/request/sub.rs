@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use super::{Request, Uri};
 use crate::clock::Moment;
+use crate::config::pattern::Captures;
 use crate::course::{Course, Role};
 use crate::generation::Place;
 
@@ -14,6 +15,8 @@ pub struct Main {
     place: Place,
     uri: Uri,
     course: Course,
+    /// Of its last match. nginx: each request has its own, while variables are shared.
+    groups: Captures,
 }
 
 impl Main {
@@ -53,6 +56,7 @@ impl Request {
             place: std::mem::replace(&mut self.place, place),
             uri: std::mem::replace(&mut self.uri, uri),
             course: std::mem::replace(&mut self.course, course),
+            groups: self.values.get_mut().replace_groups(Captures::default()),
         }
     }
 
@@ -104,5 +108,6 @@ impl Request {
     pub fn be_main(&mut self, main: Main) {
         debug_assert!(self.course.is_sub(), "it was one");
         (self.place, self.uri, self.course) = (main.place, main.uri, main.course);
+        self.values.get_mut().replace_groups(main.groups);
     }
 }

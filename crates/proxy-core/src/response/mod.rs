@@ -126,6 +126,13 @@ impl Response {
         if status == self.status {
             return;
         }
+        // RFC 9110 §8.6: no length with 204. nginx: what has none and becomes what has one ends
+        // when it ends.
+        self.length = match (self.status, status) {
+            (_, 204) => BodyLength::None,
+            (204 | 304, _) => BodyLength::Chunked,
+            _ => self.length,
+        };
         self.status = status;
         let start = self.bytes.len();
         self.bytes.extend_from_slice(http1::reason(status).as_bytes());
@@ -133,10 +140,6 @@ impl Response {
             start: u32::try_from(start).unwrap_or(0),
             len: u32::try_from(self.bytes.len() - start).unwrap_or(0),
         };
-        // RFC 9110 §8.6: no length with 204.
-        if status == 204 {
-            self.length = BodyLength::None;
-        }
     }
 
     /// The value of the first field of that name that is sent.

@@ -2,6 +2,7 @@
 
 use super::View;
 use crate::config::model::{Handler, PassUrl, Variable};
+use crate::course::Passing;
 
 impl View<'_> {
     /// nginx: `$fastcgi_script_name` and `$fastcgi_path_info`.
@@ -19,7 +20,9 @@ impl View<'_> {
     /// The URL of the pass that is asked, where it is one of HTTP.
     pub(super) fn pass_url(&self) -> Option<&PassUrl> {
         match &self.request.at.location(self.request.place).handler {
-            Handler::Proxy(pass) if self.request.course.is_passed && pass.fastcgi().is_none() => {
+            Handler::Proxy(pass)
+                if self.request.course.passing == Passing::Yes && pass.fastcgi().is_none() =>
+            {
                 match pass.url.by_variables {
                     None => Some(&pass.url),
                     Some(_) => self.request.uri.made.as_deref(),

@@ -16,8 +16,17 @@ const BUILD_TIME: Duration = Duration::from_secs(900);
 /// Variables that would make the tests run something else than they do in continuous integration.
 const FOREIGN: [&str; 3] = ["SIM_SEED", "SIM_SEEDS", "SIM_TRACE"];
 
-/// What cargo says of a package that has no tests of their own crates.
-const NO_TARGET: &str = "no test target matches pattern";
+/// What is built and what of it is run, the quick before the slow: most faults fail
+/// tests that take seconds; the simulators take a minute.
+const STAGES: [(&[&str], &[&str]); 4] = [
+    (&["--bins"], &[]),
+    (&["--test", "*"], &[]),
+    (&["--lib"], &["--", "--skip", "sim::"]),
+    (&["--lib"], &["--", "sim::"]),
+];
+
+/// What cargo says of a package that has none of a stage's targets.
+const NO_TARGET: [&str; 2] = ["no test target matches pattern", "no library targets found"];
 
 /// What the tests said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,22 +66,17 @@ impl Bench {
     /// # Errors
     /// If cargo cannot be run.
     pub(crate) fn test(&self, package: &str) -> io::Result<Verdict> {
-        // Tests of their own crates are compiled and run in seconds, and most faults fail them; the
-        // simulator, which is the package's own, is slower.
-        for targets in [&["--test", "*"][..], &[]] {
-            let arguments = |first: &[&'static str]| {
-                // Without its features, a test that needs one makes cargo refuse all of them.
-                let package = ["--package", package, "--all-features"];
-                [first, &package, targets].concat()
-            };
-            let built = self.cargo(&arguments(&["test", "--no-run"]), BUILD_TIME)?;
-            if !built.is_some_and(|status| status.success()) {
+        for (targets, tests) in STAGES {
+            // Without its features, a test that needs one makes cargo refuse all of them.
+            let package = ["--package", package, "--all-features"];
+            let build = [&["test", "--no-run"], &package[..], targets].concat();
+            if !self.cargo(&build, BUILD_TIME)?.is_some_and(|status| status.success()) {
                 match self.said() {
-                    said if said.contains(NO_TARGET) => continue,
+                    said if NO_TARGET.iter().any(|none| said.contains(none)) => continue,
                     said => return Ok(Verdict::NotBuilt(first_error(&said))),
                 }
             }
-            match self.cargo(&arguments(&["test"]), self.limit)? {
+            match self.cargo(&[&["test"], &package[..], targets, tests].concat(), self.limit)? {
                 None => return Ok(Verdict::TimedOut),
                 Some(status) if status.success() => {}
                 Some(status) => {
@@ -94,7 +98,7 @@ impl Bench {
     fn cargo(&self, arguments: &[&str], limit: Duration) -> io::Result<Option<ExitStatus>> {
         let log = File::create(&self.log)?;
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        command.args(arguments).args(["--quiet", "--locked"]).current_dir(&self.tree);
+        command.args(["--quiet", "--locked"]).args(arguments).current_dir(&self.tree);
         command.env("CARGO_TARGET_DIR", &self.build).env("RUST_BACKTRACE", "0");
         FOREIGN.iter().for_each(|name| {
             command.env_remove(name);

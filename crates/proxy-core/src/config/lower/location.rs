@@ -33,11 +33,13 @@ pub(super) enum Match {
     },
 }
 
-/// A location as it is written: how it is matched, and its path or expression.
+/// A location as it is written: how it is matched, its path or expression, and who may ask for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Written<'t> {
     pub(super) kind: Match,
     pub(super) path: &'t str,
+    /// nginx: `internal`, its own or that of a location around it.
+    is_internal: bool,
 }
 
 impl Written<'_> {
@@ -61,21 +63,22 @@ impl Lower<'_> {
         let mut prefixes: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut redirects: Vec<(Vec<u8>, Location)> = Vec::new();
         for directive in block.iter().filter(|d| d.name.text == "location") {
-            let Some(written) = self.location_match(directive) else { continue };
+            let Some(mut written) = self.location_match(directive) else { continue };
             self.check_around(directive, written, around);
             let own = directive.block.as_deref().unwrap_or_default();
+            written.is_internal = around.is_some_and(|around| around.is_internal)
+                || own.iter().any(|line| line.name.text == "internal");
             let mut scope = scope.with(self, own);
             if let Some(root) = self.alias(own, written) {
                 scope = Cow::Owned(scope.rooted(root));
             }
             let handler = self.handler(own, &scope, written, directive);
-            let is_internal = own.iter().any(|line| line.name.text == "internal");
-            redirects.extend(self.slash_redirect(written, &handler, &scope, is_internal));
+            redirects.extend(self.slash_redirect(written, &handler, &scope));
             let inner = inherited(&scope, &handler, own);
             let index = out.len();
             let mut location = scope.location(self, written.prefix().unwrap_or_default(), handler);
             location.search.is_final = written.kind == Match::FinalPrefix;
-            location.search.is_internal = is_internal;
+            location.search.is_internal = written.is_internal;
             self.try_files(own, &mut location);
             out.push(location);
             let mut inside = Inside { scope: &inner, written, location: index, out };
@@ -126,14 +129,13 @@ impl Lower<'_> {
         written: Written<'_>,
         handler: &Handler,
         scope: &Scope,
-        is_internal: bool,
     ) -> Option<(Vec<u8>, Location)> {
         let bare = written.prefix()?.strip_suffix('/').filter(|bare| !bare.is_empty())?;
         if !matches!(handler, Handler::Proxy(_)) {
             return None;
         }
         let mut location = scope.location(self, bare, Handler::SlashRedirect);
-        location.search.is_internal = is_internal;
+        location.search.is_internal = written.is_internal;
         Some((bare.into(), location))
     }
 
@@ -163,7 +165,7 @@ impl Lower<'_> {
                 return None;
             }
         };
-        Some(Written { kind, path })
+        Some(Written { kind, path, is_internal: false })
     }
 
     fn check_around(

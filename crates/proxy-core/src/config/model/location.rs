@@ -60,7 +60,7 @@ pub struct Settings {
 pub struct Search {
     /// nginx: `^~`: where this is the longest prefix, no regular expression beside it is tried.
     pub is_final: bool,
-    /// nginx: `internal`: no client may ask for it.
+    /// nginx: `internal`, its own or one around it: no client may ask for it.
     pub is_internal: bool,
     /// Locations inside this one, if there are any.
     pub nested: Option<Box<Locations>>,
