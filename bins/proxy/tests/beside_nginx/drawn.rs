@@ -181,16 +181,11 @@ pub fn keep_unmeant(rows: &mut Vec<Row>) {
         let rows = rows.iter().filter(|row| is_it(&row.difference));
         rows.map(|row| row.place.clone()).collect()
     };
-    // A named location that would be sent a body that has gone: nginx sends it again, in a circle.
-    let circular = places(&|difference| {
-        difference.what == "log upstream_status" && difference.nginx.split(" : ").count() > 8
-    });
     // A line is written once the connection is closed, which may be after the next one.
     let reordered = places(&|difference| difference.what == "log request");
     rows.retain(|Row { place, difference }| {
         let is_order = reordered.contains(place) && difference.what.starts_with("log");
-        let is_circle = circular.contains(place) && difference.what != "status";
-        !is_circle && !is_order && !is_meant(difference)
+        !is_order && !is_meant(difference)
     });
 }
 
@@ -206,6 +201,8 @@ fn is_meant(Difference { what, ours, nginx, .. }: &Difference) -> bool {
         }
         // A URI of no length is refused by both; nginx shows it.
         "log uri" | "log document_uri" => nginx.is_empty(),
+        // nginx ends the trailer of an answer of several parts twice.
+        "trailer" => nginx == &format!("{ours} / {ours}"),
         // What is read away of a body that nobody wants is counted by nginx.
         "log request_length" => {
             number(ours).zip(number(nginx)).is_some_and(|(ours, nginx)| ours + 3 == nginx)

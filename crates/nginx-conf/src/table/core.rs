@@ -38,9 +38,7 @@ pub(super) const ROWS: &[Row] = &[
         Shape::words(1, 2).with(Block::Of(Context::Location)),
         Class::Implemented,
     )
-    .note(
-        "regular expressions have no look-around and no back references",
-    )
+    .note("regular expressions have no look-around and no back references")
     .many(),
     row("listen", HTTP_PAGE, SERVER, Shape::words(1, ANY), Class::Implemented)
         .note("PORT, ADDRESS:PORT, [::]:PORT; ssl, http2 and unix sockets are not supported yet")
@@ -89,8 +87,8 @@ pub(super) const ROWS: &[Row] = &[
     row("internal", HTTP_PAGE, LOCATION, Shape::none(), Class::Implemented),
     row("error_page", HTTP_PAGE, HSLI, Shape::words(2, ANY), Class::Implemented)
         .note(
-            "a body that has gone to an upstream is not sent to a named location: the answer is the \
-             error's own page then",
+            "a body that has gone to an upstream, longer than client_body_buffer_size or not whole \
+             yet, is not sent to a named location: the answer is the error's own page then",
         )
         .many(),
     row("recursive_error_pages", HTTP_PAGE, HSL, FLAG, Class::Implemented),

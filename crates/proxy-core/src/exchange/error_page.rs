@@ -138,7 +138,12 @@ impl Exchange {
         let has_begun =
             self.request.head.body != http1::BodyLength::None && self.request.body_wire_bytes > 0;
         if has_begun && !matches!(self.request.course.body, TheBody::Held(_)) {
-            self.request.course.body = TheBody::Gone { instead };
+            let length = self.request.body_bytes;
+            let is_kept = self.down.has_request() && self.wire.replay.hold_again(length);
+            self.request.course.body = match is_kept {
+                true => TheBody::Held(length),
+                false => TheBody::Gone { instead },
+            };
         }
         self.request.go_to_named(found);
         if found.is_none() {

@@ -64,7 +64,8 @@ impl Exchange {
         let is_first = !self.wire.has_sent && !self.wire.replay.is_ahead();
         self.wire.begin(is_reused, now.ms);
         if is_first && self.wire.replay.own().is_none() {
-            self.wire.replay.begin(self.may_be_resent(is_reused));
+            let is_worth_keeping = self.may_be_resent(is_reused) || self.may_go_to_named();
+            self.wire.replay.begin(is_worth_keeping);
         }
         self.down.since_ms = now.ms;
         self.phase = Phase::Exchanging;
@@ -109,6 +110,13 @@ impl Exchange {
         !self.down.has_request()
             && (is_reused || self.call.has_more())
             && self.resend().is_idempotent
+    }
+
+    /// Whether a named location may be sent what goes to this upstream now, for its answer or the
+    /// file says so.
+    fn may_go_to_named(&self) -> bool {
+        let server = self.request.at.server(self.request.place);
+        !self.down.has_request() && !server.named.is_empty()
     }
 
     fn resend(&self) -> Resend {

@@ -30,6 +30,14 @@ impl Replay {
         *self = Replay { bytes: body, is_ahead: true, ..Replay::default() };
     }
 
+    /// All of a body of so many bytes is at hand, and is to be sent once more: it counts as read
+    /// before anything was sent. False where it is not.
+    pub fn hold_again(&mut self, length: u64) -> bool {
+        let is_whole = !self.is_own && !self.is_incomplete && self.bytes.len() as u64 == length;
+        self.is_ahead |= is_whole;
+        is_whole
+    }
+
     /// Whether the body, or its beginning, was read before anything was sent.
     pub fn is_ahead(&self) -> bool {
         self.is_ahead

@@ -43,15 +43,37 @@ fn a_body_that_is_refused_is_read_away_and_the_page_goes_out() {
     assert_eq!(outcome.next, ClientNext::Close, "nginx trusts nothing that follows it");
 }
 
-#[test]
-fn a_body_that_has_begun_to_go_elsewhere_goes_to_no_named_location() {
-    let request = with_body("POST", "/x", "abc");
-    let mut waiting = Waiting::sent(&server(PAGES), &request, false);
-    assert!(waiting.server_heard().ends_with("abc"));
+/// A POST whose upstream goes away once so many bytes of its body have come.
+fn left_alone(named: &str, body: &str, said: usize) -> Waiting {
+    let pages = "client_body_buffer_size 8; error_page 502 = @again; \
+                 location / { proxy_pass http://app; }";
+    let content = format!("{pages} location @again {{ {named} }}");
+    let request = with_body("POST", "/x", body);
+    let cut = request.len() - body.len() + said;
+    let mut waiting = Waiting::sent(&server(&content), &request[..cut], false);
+    assert!(waiting.server_heard().ends_with(&body[..said]));
     waiting.exchange.ended(Side::Upstream, NOW, &mut waiting.out);
-    let told = waiting.client_heard();
-    assert!(told.starts_with("HTTP/1.1 502 Bad Gateway\r\n"), "{told}");
     assert_eq!(waiting.exchange.poll_action(), Some(Action::DropLink));
+    waiting
+}
+
+#[test]
+fn a_named_location_is_sent_a_body_once_more_that_has_gone_elsewhere() {
+    let mut waiting = left_alone("proxy_pass http://app;", "abcdefgh", 8);
+    waiting.attach(false, NOW);
+    let heard = waiting.server_heard();
+    assert!(heard.starts_with("POST /x HTTP/1.1\r\n"), "{heard}");
+    assert!(heard.contains("Content-Length: 8\r\n") && heard.ends_with("\r\n\r\nabcdefgh"));
+}
+
+#[test]
+fn a_body_that_is_too_long_or_not_whole_goes_to_no_named_location() {
+    for (body, said) in [("abcdefghi", 9), ("abc", 2)] {
+        let told = left_alone("proxy_pass http://app;", body, said).client_heard();
+        assert!(told.starts_with("HTTP/1.1 502 Bad Gateway\r\n"), "{told}");
+        let told = left_alone("return 201 own;", body, said).client_heard();
+        assert!(told.starts_with("HTTP/1.1 201 Created\r\n"), "it needs none: {told}");
+    }
 }
 
 #[test]
