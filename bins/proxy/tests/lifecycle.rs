@@ -285,7 +285,8 @@ fn with_however_few_descriptors_it_serves_or_ends_and_says_why() {
             }
             Some(status) => {
                 ended += 1;
-                assert_eq!(status.code(), Some(2), "{limit}: {said}");
+                // 78 where the file itself could not be opened.
+                assert!(matches!(status.code(), Some(2 | 78)), "{limit}: {status} {said}");
                 assert!(said.contains("Too many open files"), "{limit}: {said}");
             }
         }
