@@ -52,23 +52,22 @@ const SIGNALS: [(i32, Event); 6] = [
 pub fn serve(cli: &Cli, options: LoadOptions) -> ExitCode {
     let counters = Arc::new(ProcessCounters::default());
     let error_log = logs::error_log_named(cli.error_log.as_deref(), &options.folder());
-    // The signals before the first thread and the configuration, which may take its time: of what
-    // comes without a handler the first process of a container never learns.
-    let signals = Signals::register(&SIGNALS.map(|(signal, _)| signal));
-    let sink = signals
-        .and_then(|signals| Ok((signals, LogSink::start(Arc::clone(&counters), error_log)?)));
-    let (signals, sink) = match sink {
-        Ok(both) => both,
+    // Held back from the first thread on until they are registered, and from all that begin
+    // meanwhile: of what comes without a handler the first process of a container never learns.
+    let started = sys::signals::hold(&SIGNALS.map(|(signal, _)| signal), || {
+        let sink = LogSink::start(Arc::clone(&counters), error_log)?;
+        sink.install();
+        let process = start(cli, options, &sink, counters);
+        Ok((sink, process))
+    });
+    let (sink, process) = match started.and_then(|started| started) {
+        Ok(started) => started,
         Err(error) => {
             eprintln!("{}: cannot start: {error}", cli::program_name());
             return ExitCode::from(exit::RUNTIME);
         }
     };
-    sink.install();
-    let code = match start(cli, options, &sink, counters, signals) {
-        Ok(mut process) => process.run(),
-        Err(code) => code,
-    };
+    let code = process.map_or_else(|code| code, |mut process| process.run());
     // What a destination has not taken after that is lost: nobody holds up the end.
     sink.flush(logs::FLUSH_MAX);
     ExitCode::from(code)
@@ -94,7 +93,6 @@ fn start(
     options: LoadOptions,
     sink: &Arc<LogSink>,
     counters: Arc<ProcessCounters>,
-    signals: Signals,
 ) -> Result<Process, u8> {
     let last_good = cli.last_good.clone().map(LastGood::new);
     let mut reloads = Reloads::new(options, cli.reload_interval, last_good);
@@ -119,6 +117,7 @@ fn start(
         log::error!(target: EMERG, "{problem}");
         exit::RUNTIME
     })?;
+    let signals = Signals::register(&SIGNALS.map(|(signal, _)| signal)).map_err(failed)?;
     let runtime = runtime(config);
     let workers: Vec<_> = (0..count).map(|_| Arc::new(WorkerCounters::default())).collect();
     let status = Arc::new(Status::new(workers, counters, Arc::clone(&runtime)));
