@@ -28,9 +28,9 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes over the given signals (numbers as in `signal_hook::consts`), from a program's only
-    /// thread: one that comes before a signal is wholly registered would be swallowed, so they are
-    /// held back from this thread meanwhile.
+    /// Takes over the given signals (numbers as in `signal_hook::consts`), on the only
+    /// thread that they may come to: one that comes before it is wholly registered would be
+    /// swallowed, so they are held back from this thread meanwhile.
     ///
     /// # Errors
     /// When the system refuses a descriptor or one of the signals (SIGKILL, SIGSTOP).
