@@ -23,8 +23,7 @@ struct Held(libc::sigset_t);
 impl Held {
     fn new(signals: &[i32]) -> io::Result<Held> {
         let (mut set, mut former) = (MaybeUninit::uninit(), MaybeUninit::uninit());
-        // SAFETY: sigemptyset fills the set in before anything else reads it, and both pointers
-        // are to memory of this call.
+        // SAFETY: sigemptyset fills the set in before it is read; all pointers are to locals.
         unsafe {
             libc::sigemptyset(set.as_mut_ptr());
             for &signal in signals {

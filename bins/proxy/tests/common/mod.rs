@@ -33,7 +33,9 @@ impl Folder {
     pub fn new() -> Folder {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("proxy-test-{}-{serial}", std::process::id()));
+        // The letter keeps the number from being taken for a port where texts are compared.
+        let name = format!("proxy-test-p{}-{serial}", std::process::id());
+        let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path).unwrap();
         Folder(path)
     }

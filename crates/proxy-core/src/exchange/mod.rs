@@ -38,6 +38,7 @@ mod pace;
 mod part;
 mod phase;
 mod redirect;
+mod resend;
 mod sub;
 #[cfg(test)]
 mod tests;

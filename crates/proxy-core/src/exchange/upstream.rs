@@ -1,6 +1,6 @@
 //! What upstream servers do.
 
-use http1::{BodyLength, BodyReader, BodyWriter, Parsed};
+use http1::{BodyReader, BodyWriter, Parsed};
 
 use super::{Action, Exchange, Out, Phase, Then, pass_of};
 use crate::canary::{Canary, is_planted};
@@ -11,7 +11,7 @@ use crate::fault::{Fault, UpstreamFault};
 use crate::net::Cause;
 use crate::response::Context;
 use crate::upstream::address::Address;
-use crate::upstream::call::{Resend, Step};
+use crate::upstream::call::Step;
 use crate::upstream::link::ServerId;
 use crate::upstream::{self, h1};
 
@@ -82,61 +82,6 @@ impl Exchange {
             // RFC 9110 §10.1.1: the client waits for this before it sends its body.
             self.down.push_continue(&mut out.client);
         }
-    }
-
-    /// The body as far as it was sent before.
-    fn resend_body(&mut self, out: &mut Out) {
-        if self.wire.request_body == BodyLength::None {
-            return;
-        }
-        let before = out.upstream.len();
-        if let Some(own) = self.wire.replay.own() {
-            out.upstream.extend_from_slice(own);
-            return self.count_sent(own.len());
-        }
-        if let Some(data) = self.wire.replay.whole().filter(|data| !data.is_empty()) {
-            let cut = if is_planted(Canary::ReplayCut) { data.len() / 2 } else { data.len() };
-            let data = data.get(..cut).unwrap_or_default();
-            self.wire.write_body(data, &mut out.upstream);
-        }
-        if self.down.has_request() {
-            self.wire.end_body(&mut out.upstream);
-        }
-        self.count_sent(out.upstream.len() - before);
-    }
-
-    /// Whether it can come to sending the request once more, so that its body is worth keeping.
-    fn may_be_resent(&self, is_reused: bool) -> bool {
-        !self.down.has_request()
-            && (is_reused || self.call.has_more())
-            && self.resend().is_idempotent
-    }
-
-    /// Whether a named location may be sent what goes to this upstream now, for its answer or the
-    /// file says so.
-    fn may_go_to_named(&self) -> bool {
-        let server = self.request.at.server(self.request.place);
-        !self.down.has_request() && !server.named.is_empty()
-    }
-
-    fn resend(&self) -> Resend {
-        let conditions = self.pass().map(|pass| pass.next_upstream.conditions);
-        let allowed = conditions.is_some_and(|all| all.contains(NextConditions::NON_IDEMPOTENT));
-        Resend {
-            is_stale: self.wire.is_reused && !self.wire.has_spoken,
-            is_possible: self.wire.request_body == BodyLength::None
-                || self.request.body_bytes == 0
-                || self.wire.replay.whole().is_some(),
-            is_idempotent: allowed
-                || is_planted(Canary::PostSentAgain)
-                || !matches!(self.request.method(), b"POST" | b"PATCH" | b"LOCK"),
-        }
-    }
-
-    /// Whether the request may go out on a connection that could have died while idle without a
-    /// look at it first: if it has, the request is sent once more.
-    pub fn may_meet_dead_link(&self) -> bool {
-        self.resend().is_idempotent
     }
 
     /// The server has failed before its answer began: the next one is tried, or the client told.
