@@ -187,6 +187,10 @@ impl Place {
         if crc != crc32fast::hash(&generation.to_le_bytes()) {
             return Err(Damage::Torn);
         }
+        // Of which none could be newer.
+        if generation == u64::MAX {
+            return Err(Damage::Inconsistent);
+        }
         Ok(Some(Place { generation, entries: Entries::new(), records: 0 }))
     }
 
@@ -442,6 +446,18 @@ pub(crate) mod tests {
         check([2, 0, 1, 0], Err(Damage::NotACheckpoint));
         assert_eq!(Place::begin(&[]), Ok(None));
         assert_eq!(Place::begin(&[0; HEADER_BYTES]), Ok(None));
+    }
+
+    #[test]
+    fn a_generation_that_none_can_follow_is_inconsistent() {
+        for (before, expected) in
+            [(u64::MAX - 1, Err(Damage::Inconsistent)), (u64::MAX - 2, Ok(true))]
+        {
+            let mut log = Log::after(before, 0);
+            let (_, bytes) = written(&mut log, &entries(1)).unwrap();
+            let place = Place::begin(&bytes[..HEADER_BYTES]);
+            assert_eq!(place.map(|place| place.is_some()), expected, "after {before}");
+        }
     }
 
     #[test]

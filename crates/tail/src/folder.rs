@@ -159,7 +159,7 @@ impl Folders {
         for name in by_number.get(&ino).cloned().unwrap_or_default() {
             let path = join(dir, &name);
             match fs.probe_path(&path) {
-                Ok(probe) if wanted(probe.id) && leads_to_compressed(fs, &path) => {}
+                Ok(probe) if wanted(probe.id) && is_link_to_compressed(fs, &path) => {}
                 Ok(probe) if wanted(probe.id) => return Ok(Some((path, probe))),
                 Ok(probe) if probe.id.ino == ino => {}
                 _ => return Err(Moving),
@@ -200,7 +200,7 @@ fn leads_nowhere(fs: &mut dyn Fs, path: &Path) -> bool {
 }
 
 /// Whether a path is a link to a compressed file.
-fn leads_to_compressed(fs: &mut dyn Fs, path: &Path) -> bool {
+fn is_link_to_compressed(fs: &mut dyn Fs, path: &Path) -> bool {
     fs.is_link(path)
         && fs.resolve(path).is_ok_and(|real| real.file_name().is_some_and(is_compressed))
 }

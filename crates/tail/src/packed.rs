@@ -53,7 +53,12 @@ impl Stream {
             return;
         }
         let mut peeks = Vec::new();
-        for (path, probe) in self.packed_files(scene, snapshot) {
+        let mut files = self.packed_files(scene, snapshot);
+        let is_found =
+            |id| seen.iter().any(|(known, found)| *found && same_file(known.position.id, id));
+        let is_open = |id| self.generations.iter().any(|one| same_file(one.id(), id));
+        files.retain(|(_, probe)| !is_found(probe.id) && !is_open(probe.id));
+        for (path, probe) in files {
             let Ok(file) = open_same(scene.fs, &path, probe.id) else { continue };
             let peek = Peek::at(scene.fs, file);
             scene.fs.close(file);
@@ -111,8 +116,7 @@ impl Stream {
         }
     }
 
-    /// Compressed files that nothing accounts for: those with a rotated name, and after a restart
-    /// all of the folders.
+    /// The compressed files: those with a rotated name, and after a restart all of the folders.
     fn packed_files(&self, scene: &mut Scene<'_>, snapshot: &Snapshot) -> Vec<(PathBuf, Probe)> {
         let mut files = snapshot.packed.clone();
         let dirs = if self.restored { self.dirs(scene.templates) } else { Default::default() };
@@ -126,7 +130,6 @@ impl Stream {
         for path in others.into_iter().take(OTHER_NAMES_MAX) {
             files.extend(scene.fs.probe_path(&path).ok().map(|probe| (path, probe)));
         }
-        files.retain(|(_, probe)| !self.has(probe.id));
         files
     }
 

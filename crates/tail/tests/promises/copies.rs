@@ -322,3 +322,22 @@ fn copies_that_begin_alike_are_told_apart_while_the_output_is_blocked_in_a_first
         assert!(desk.output() == expected, "{taken}: {}", desk.output());
     }
 }
+
+#[test]
+fn what_was_found_behind_zeros_is_not_believed_once_the_file_was_cut() {
+    let mut desk = Desk::new(&[LOG]);
+    let zeros = 1 << 20;
+    let file = desk.append(LOG, &format!("one\n{}two\n", "\0".repeat(zeros)));
+    let mut turns = 0;
+    while desk.sink.bytes.len() <= "one\n".len() {
+        desk.turn(0);
+        turns += 1;
+        assert!(turns < 100, "what is amid data is data");
+    }
+    let written = desk.sink.bytes.len();
+    assert!(written < zeros, "a part of them");
+    // Its program began anew, and made room for itself.
+    desk.write_at(file, 4 + zeros, "\0\0\0\0");
+    desk.settle(100);
+    assert_eq!(desk.sink.bytes.len(), written, "they are no data yet");
+}

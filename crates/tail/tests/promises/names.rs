@@ -212,17 +212,26 @@ fn a_line_goes_on_though_its_file_is_at_another_path_now() {
 
 #[test]
 fn a_known_file_that_is_renamed_while_it_is_looked_for_is_not_gone() {
-    let mut desk = Desk::new(&[LOG]);
-    desk.append(LOG, "one\n");
-    desk.settle(0);
-    desk.restart();
-    desk.append(LOG, "two\n");
-    desk.rename(LOG, "/log/moved");
-    desk.append(LOG, "three\n");
-    desk.disk.rename_when_seen = Some(("/log/moved", "/log/moved again"));
-    desk.settle(10_000);
-    desk.settle(30_000);
-    assert_eq!(desk.output(), "two\nthree\n");
+    // While the folder's files are numbered, or when one of them has the number that is looked for.
+    for is_numbered in [false, true] {
+        let mut desk = Desk::new(&[LOG]);
+        desk.append(LOG, "one\n");
+        desk.settle(0);
+        desk.restart();
+        desk.append(LOG, "two\n");
+        desk.rename(LOG, "/log/moved");
+        desk.append(LOG, "three\n");
+        if is_numbered {
+            let moves = &[("/log/moved", "/log/moved again")][..];
+            desk.disk.shifts_on_probe = [("/log/moved", &[][..]), ("/log/moved", moves)].into();
+        } else {
+            desk.disk.rename_when_seen = Some(("/log/moved", "/log/moved again"));
+        }
+        desk.settle(10_000);
+        desk.settle(30_000);
+        assert!(desk.disk.has("/log/moved again"));
+        assert_eq!(desk.output(), "two\nthree\n", "{is_numbered}");
+    }
 }
 
 #[test]
@@ -343,4 +352,35 @@ fn a_file_that_was_closed_for_want_of_room_stays_behind_an_older_one_that_is_sti
         let before = if restarts { String::new() } else { format!("first\n{second}") };
         assert!(desk.output() == format!("{before}third\nfourth\nfifth\n"), "{restarts}");
     }
+}
+
+#[test]
+fn what_was_at_a_path_while_its_file_was_another_paths_is_read_once_it_is_back() {
+    let mut desk =
+        Desk::with(Options { files_max: 1000, open_files_max: 1000, ..options(&["/log/*.log"]) });
+    desk.append(LOG, "one, and a line of its own that is long\n");
+    desk.append(OTHER, "two, and another line that is long\n");
+    desk.settle(0);
+    desk.settle(2000);
+    // With so many new files the other path is looked at in one turn, this one in the next.
+    for number in 1..512 {
+        let path = format!("/log/new-{number}.log");
+        desk.append(&path, "");
+        desk.engine.hint_name(path.as_ref());
+    }
+    desk.rename(OTHER, "/log/other.log.1");
+    desk.rename(LOG, OTHER);
+    [OTHER, "/log/other.log.1"].iter().for_each(|path| desk.engine.hint_name(path.as_ref()));
+    desk.turn(3600);
+    desk.append(LOG, "written where another one had been\n");
+    desk.rename(LOG, "/log/app.log.1");
+    desk.rename(OTHER, LOG);
+    desk.settle(3700);
+    desk.append(LOG, "three\n");
+    desk.settle(6000);
+    assert_eq!(
+        desk.output(),
+        "one, and a line of its own that is long\ntwo, and another line that is long\n\
+         written where another one had been\nthree\n"
+    );
 }

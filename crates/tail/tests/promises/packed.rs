@@ -405,21 +405,32 @@ fn what_is_being_compressed_is_compared_with_the_file_that_had_the_name_when_it_
 
 #[test]
 fn a_link_to_a_compressed_file_is_no_plain_file_that_has_a_number_again() {
-    let mut desk = Desk::with(options(&[LOG]));
-    desk.disk.has_no_births = true;
-    desk.append(LOG, "one\n");
-    desk.settle(0);
-    desk.sink.fault = Some(SinkFault::Blocked);
-    desk.rename(LOG, "/log/app.log.1");
-    desk.append(LOG, "two\n");
-    desk.settle(2000);
-    desk.restart();
-    desk.sink.fault = None;
-    desk.replace_as("/log/app.log.1", "/log/other.gz");
-    desk.append_bytes_to(2, &gzip("no line at all\n"));
-    desk.link("/log/app.log.latest", "/log/other.gz");
-    desk.settle(4000);
-    assert_eq!(desk.output(), "two\n");
+    // Its name is that of a rotated file or another one; of the file that had the number a line was
+    // read or nothing.
+    for (link, is_read) in [
+        ("/log/app.log.latest", true),
+        ("/log/app.log.latest", false),
+        ("/log/latest", true),
+        ("/log/latest", false),
+    ] {
+        let mut desk = Desk::with(options(&[LOG]));
+        desk.disk.has_no_births = true;
+        desk.sink.fault = (!is_read).then_some(SinkFault::Blocked);
+        desk.append(LOG, "one\n");
+        desk.settle(0);
+        desk.sink.fault = Some(SinkFault::Blocked);
+        desk.rename(LOG, "/log/app.log.1");
+        desk.append(LOG, "two\n");
+        desk.settle(2000);
+        desk.restart();
+        desk.sink.fault = None;
+        desk.replace_as("/log/app.log.1", "/log/other.gz");
+        desk.append_bytes_to(2, &gzip("no line at all\n"));
+        desk.link(link, "/log/other.gz");
+        desk.settle(4000);
+        desk.settle(20_000);
+        assert_eq!(String::from_utf8_lossy(&desk.sink.bytes), "two\n", "{link} {is_read}");
+    }
 }
 
 #[test]

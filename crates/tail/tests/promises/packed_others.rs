@@ -262,25 +262,94 @@ fn the_same_text_of_two_paths_is_written_out_twice_however_one_was_compressed() 
 
 #[test]
 fn a_number_that_another_paths_file_had_does_not_make_a_compressed_file_that_ones() {
-    let mut desk = Desk::new(&[LOG, OTHER]);
+    // It was compressed while nobody looked: the process was away, or for a moment.
+    for restarts in [true, false] {
+        let mut desk = Desk::new(&[LOG, OTHER]);
+        desk.disk.has_no_births = true;
+        let old = format!("{OTHER}.1");
+        let (app, other) = (lines(1, 10), lines(2, 12));
+        desk.append(LOG, "one\n");
+        desk.append(OTHER, &other);
+        desk.settle(0);
+        desk.rename(OTHER, &old);
+        desk.append(OTHER, "newer\n");
+        // Long enough for it to be closed.
+        for second in 1..60 {
+            desk.settle(second * 2000);
+        }
+        if restarts {
+            desk.restart();
+        } else {
+            desk.rename(LOG, &format!("{LOG}.2"));
+        }
+        desk.append(LOG, &app);
+        let packed = format!("{LOG}.1.gz");
+        desk.replace_as(&old, &packed);
+        compress(&mut desk, LOG, &packed);
+        desk.delete(LOG);
+        desk.append(LOG, "new\n");
+        // The path is looked at by itself first, until nothing changes any more.
+        for now_ms in [119_600, 119_700, 119_800, 119_900] {
+            desk.engine.hint_name(LOG.as_ref());
+            desk.turn(now_ms);
+        }
+        desk.settle(130_000);
+        desk.settle(170_000);
+        let before = if restarts { String::new() } else { format!("one\n{other}newer\n") };
+        assert_eq!(desk.output(), format!("{before}{app}new\n"), "{restarts}");
+    }
+}
+
+#[test]
+fn a_number_that_an_unread_file_had_does_not_make_a_compressed_file_that_one() {
+    let mut desk = Desk::new(&[LOG]);
     desk.disk.has_no_births = true;
-    let old = format!("{OTHER}.1");
-    let (app, other) = (lines(1, 10), lines(2, 12));
-    desk.append(LOG, "one\n");
-    desk.append(OTHER, &other);
+    let (old, packed) = (format!("{LOG}.1"), format!("{LOG}.1.gz"));
+    desk.append(LOG, &lines(1, 20));
     desk.settle(0);
-    desk.rename(OTHER, &old);
-    desk.append(OTHER, "newer\n");
+    desk.rename(LOG, &old);
+    desk.append(LOG, "");
     desk.settle(2000);
-    desk.settle(40_000);
     desk.restart();
-    desk.append(LOG, &app);
-    let packed = format!("{LOG}.1.gz");
-    desk.replace_as(&old, &packed);
-    compress(&mut desk, LOG, &packed);
-    desk.delete(LOG);
+    desk.replace_as(LOG, &packed);
+    compress(&mut desk, &old, &packed);
+    desk.delete(&old);
     desk.append(LOG, "new\n");
-    desk.settle(50_000);
-    desk.settle(90_000);
-    assert_eq!(desk.output(), app + "new\n");
+    desk.settle(10_000);
+    desk.settle(60_000);
+    assert_eq!(desk.output(), "new\n");
+}
+
+#[test]
+fn a_file_is_found_compressed_though_its_number_or_an_older_ones_was_given_to_another() {
+    let (older, packed, other) = (format!("{LOG}.1"), "/log/elsewhere.gz", "/log/other.gz");
+    // The older file's number is that of the compressed one, or its own is that of another one, to
+    // which a link leads.
+    for is_older in [true, false] {
+        let mut desk = Desk::new(&[LOG]);
+        desk.disk.has_no_births = true;
+        let (first, rest) = (lines(2, 40), lines(3, 10));
+        desk.append(LOG, &lines(1, 20));
+        desk.settle(0);
+        desk.rename(LOG, &older);
+        desk.append(LOG, &first);
+        desk.settle(2000);
+        desk.restart();
+        desk.append(LOG, &rest);
+        if is_older {
+            desk.replace_as(&older, packed);
+        }
+        compress(&mut desk, LOG, packed);
+        if is_older {
+            desk.delete(LOG);
+        } else {
+            desk.replace_as(LOG, other);
+            compress(&mut desk, &older, other);
+            desk.link("/log/latest", other);
+        }
+        desk.append(LOG, "new\n");
+        desk.settle(10_000);
+        desk.settle(60_000);
+        assert_eq!(desk.output(), format!("{rest}new\n"), "{is_older}");
+    }
 }
