@@ -120,3 +120,11 @@ fn configurations_hold_what_they_say() {
 fn exchanges_hold_what_they_say() {
     check("exchange");
 }
+
+#[test]
+fn each_target_is_run_weekly() {
+    let workflow = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.github/workflows/fuzz.yml");
+    let names = TARGETS.map(|(name, _)| name).join(", ");
+    let text = fs::read_to_string(workflow).unwrap();
+    assert!(text.contains(&format!("target: [{names}]")), "its matrix is [{names}]");
+}
