@@ -118,8 +118,9 @@ impl Lower<'_> {
         let hostname = self.surroundings.hostname.trim();
         let name = if text == "$hostname" { hostname } else { text }.to_lowercase();
         if name.contains('$') {
-            self.error(span, "variables in \"server_name\" are not supported yet");
-            return Vec::new();
+            let message =
+                format!("\"{text}\" is a name as it is written: nothing is put in for \"$\"");
+            self.warn(span, message);
         }
         let is_plain = |part: &str| !part.is_empty() && !part.contains('*') && !part.contains("..");
         if let Some(rest) = name.strip_prefix("*.").filter(|rest| is_plain(rest)) {

@@ -11,6 +11,7 @@ mod fastcgi;
 mod files;
 mod guards;
 mod locations;
+mod logs;
 mod maps;
 mod mirrors;
 mod resolvers;
