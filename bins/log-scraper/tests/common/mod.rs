@@ -223,9 +223,19 @@ pub fn append(path: &Path, bytes: &[u8]) {
     file.write_all(bytes).unwrap();
 }
 
-/// An address of this machine that nobody listens on.
+/// An address of this machine that nobody listens on. Its port is none that the system gives to a
+/// connection meanwhile.
 pub fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    const BELOW_EPHEMERAL: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
+        let offset = (std::process::id().wrapping_mul(97) + serial) % BELOW_EPHEMERAL;
+        let address = format!("127.0.0.1:{}", 12_000 + offset);
+        if TcpListener::bind(&address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// What the admin endpoint answers.
