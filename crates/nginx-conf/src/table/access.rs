@@ -66,7 +66,7 @@ pub(super) const ROWS: &[Row] = &[
     row("referer_hash_bucket_size", REFERER_PAGE, SERVER.and(LOCATION), NUMBER, NO_HASHES),
     row("secure_link", LINK_PAGE, HSL, WORD, Class::Implemented),
     row("secure_link_md5", LINK_PAGE, HSL, WORD, Class::Implemented),
-    row("secure_link_secret", LINK_PAGE, LOCATION, WORD, Class::Implemented),
+    row("secure_link_secret", LINK_PAGE, HSL, WORD, Class::Implemented),
     row("set_real_ip_from", REAL_IP_PAGE, HSL, WORD, Class::Implemented)
         .note("the addresses of a name are those at the load")
         .many(),

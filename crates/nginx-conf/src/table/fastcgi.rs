@@ -17,7 +17,7 @@ pub(super) const ROWS: &[Row] = &[
         .note("$content_length alone is the length of what is sent, also of a chunked body")
         .many(),
     own("fastcgi_index", WORD, Implemented),
-    row("fastcgi_split_path_info", FASTCGI_PAGE, LOCATION, WORD, Implemented),
+    row("fastcgi_split_path_info", FASTCGI_PAGE, HSL, WORD, Implemented),
     own("fastcgi_keep_conn", FLAG, Implemented),
     own("fastcgi_catch_stderr", WORD, Implemented)
         .note("looked for in the first 2,000 bytes of each line")

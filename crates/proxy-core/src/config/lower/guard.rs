@@ -10,7 +10,9 @@ use nginx_conf::{Directive, Span, units};
 use super::Lower;
 use super::files::with_slash;
 use super::scope::{flag, millis, set};
-use crate::config::model::{ConnectionLimit, ErrorLevel, Guard, Limits, RequestLimit, Template};
+use crate::config::model::{
+    ConnectionLimit, ErrorLevel, Guard, Limits, RequestLimit, SecureLink, Template,
+};
 use crate::zones::{Holders, Rates, Zone, ZoneKind};
 
 /// nginx: eight pages; a smaller zone is refused.
@@ -23,12 +25,14 @@ pub(super) struct GuardLists {
     connections: Vec<ConnectionLimit>,
     answers: Vec<(usize, Template)>,
     referers: Vec<Directive>,
+    link: SecureLink,
+    secret_at: Option<Span>,
 }
 
 impl GuardLists {
     /// Puts them in the place of what is inherited.
     pub(super) fn replace(self, lower: &mut Lower<'_>, guard: &mut Option<Arc<Guard>>) {
-        let GuardLists { requests, connections, answers, referers } = self;
+        let GuardLists { requests, connections, answers, referers, link, secret_at } = self;
         if let Some(referers) = lower.referers(&referers) {
             own(guard).referers = Some(Arc::new(referers));
         }
@@ -40,6 +44,22 @@ impl GuardLists {
         }
         if !answers.is_empty() {
             own(guard).answers = answers.into();
+        }
+        let is_hashed = link.told.is_some() || link.hashed.is_some();
+        match secret_at {
+            Some(span) if is_hashed => lower.error(
+                span,
+                "\"secure_link_secret\" cannot be mixed with \"secure_link\" and \"secure_link_md5\"",
+            ),
+            // A link of one kind takes the place of one of the other.
+            Some(_) => own(guard).link = link,
+            None if is_hashed => {
+                let above = &mut own(guard).link;
+                above.told = link.told.or(above.told.take());
+                above.hashed = link.hashed.or(above.hashed.take());
+                above.secret = None;
+            }
+            None => {}
         }
     }
 }
@@ -73,10 +93,11 @@ impl Lower<'_> {
             "auth_request_set" => lists.answers.extend(self.auth_answer(directive)),
             "auth_delay" => set(&mut own(guard).refusal_delay_ms, millis(directive)),
             "valid_referers" => lists.referers.push(directive.clone()),
-            "secure_link" => own(guard).link.told = self.template(directive, 0),
-            "secure_link_md5" => own(guard).link.hashed = self.template(directive, 0),
+            "secure_link" => lists.link.told = self.template(directive, 0),
+            "secure_link_md5" => lists.link.hashed = self.template(directive, 0),
             "secure_link_secret" => {
-                own(guard).link.secret = directive.arg(0).map(|word| word.as_bytes().to_vec());
+                lists.link.secret = directive.arg(0).map(|word| word.as_bytes().to_vec());
+                lists.secret_at = Some(directive.name.span);
             }
             "limit_rate" => own(guard).rate = self.size_text(directive),
             "limit_rate_after" => own(guard).rate_after = self.size_text(directive),

@@ -173,6 +173,12 @@ fn rates_and_referers_are_inherited_and_checked() {
     check_server_error("valid_referers a.test A.test;", "conflicting parameter \"A.test\"");
     check_server_error("valid_referers a.*.b;", "invalid hostname or wildcard \"a.*.b\"");
     check_server_error("valid_referers ~;", "empty regex in \"~\"");
+    let mixed =
+        "\"secure_link_secret\" cannot be mixed with \"secure_link\" and \"secure_link_md5\"";
+    check_server_error(
+        "secure_link_md5 a; location / { secure_link $uri; secure_link_secret b; }",
+        mixed,
+    );
     check_server_error(
         "valid_referers none blocked;",
         "the \"none\" or \"blocked\" referers are specified in the \"valid_referers\" directive \
