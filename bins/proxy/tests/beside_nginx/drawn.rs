@@ -34,7 +34,10 @@ const OF_LOCATION: [&str; 4] = [
     "limit_except POST { allow all; }",
     "limit_except POST { proxy_pass http://$APP; }",
 ];
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 18] = [
+    "Accept-Encoding: gzip",
+    "Accept-Encoding: x, gzip;q=0.5",
+    "Via: 1.1 a",
     "If-None-Match: \"tag\"",
     "If-None-Match: W/\"tag\", \"other\"",
     "If-Match: \"tag\"",
@@ -51,7 +54,36 @@ const FIELDS: [&str; 15] = [
     "If-Modified-Since: Sat, 01 Jan 2050 00:00:00 GMT",
     "Authorization: Basic YW5uOmFubg==",
 ];
-const SETTINGS: [&str; 68] = [
+const SETTINGS: [&str; 97] = [
+    "gzip on; gzip_min_length 1; gzip_types *;",
+    "gzip on; gzip_min_length 1; gzip_vary on; gzip_proxied any;",
+    "gzip on; gzip_min_length 1; gzip_types text/html; gzip_http_version 1.0;",
+    "gunzip on;",
+    "gzip_vary on;",
+    "limit_req zone=z$N;",
+    "limit_req zone=z$N burst=1 nodelay;",
+    "limit_req_status 429;",
+    "limit_req_dry_run on;",
+    "limit_conn c$N 1;",
+    "fastcgi_param B $v;",
+    "fastcgi_param SCRIPT_NAME $fastcgi_script_name; fastcgi_index i.php;",
+    "fastcgi_split_path_info ^(/[ab])(/.*)$; fastcgi_param P \"$fastcgi_path_info\";",
+    "fastcgi_intercept_errors on;",
+    "fastcgi_hide_header X-Up;",
+    "fastcgi_ignore_headers X-Accel-Redirect Set-Cookie;",
+    "fastcgi_keep_conn on;",
+    "fastcgi_force_ranges on;",
+    "fastcgi_pass_request_body off;",
+    "secure_link $arg_x; secure_link_md5 \"s$uri\"; add_header X-S \"[$secure_link]\";",
+    "secure_link_secret w; add_header X-S \"[$secure_link]\";",
+    "disable_symlinks on;",
+    "log_not_found off; open_file_cache max=10;",
+    "autoindex on; autoindex_format json;",
+    "if_modified_since off;",
+    "proxy_hide_header Content-Type;",
+    "proxy_pass_header Date;",
+    "proxy_set_header If-None-Match $v;",
+    "proxy_cookie_path ~^/(.*)$ /q/$1;",
     "add_header X-E \"\";",
     "add_header Cache-Control $v;",
     "add_header Last-Modified \"\";",
@@ -121,6 +153,12 @@ const SETTINGS: [&str; 68] = [
     "charset utf-8;",
     "index a.html index.html;",
 ];
+
+/// What stands above the servers: servers in a group, and limits that no second request keeps to.
+const ABOVE: &str = "upstream up$N { server $DEAD max_fails=0; server $APP; }
+limit_req_zone $uri zone=z$N:1m rate=1r/m;
+limit_conn_zone $host zone=c$N:1m;
+";
 
 /// Locations, and one that can be inside.
 const NESTED: [(&str, &str); 7] = [
@@ -207,6 +245,8 @@ fn is_meant(Difference { what, ours, nginx, .. }: &Difference) -> bool {
         // has its own name where none is sent.
         "log sent_http_last_modified" => nginx == "-",
         "log sent_http_server" => ours == "-",
+        // RFC 9110 §6.6.1: what is passed on without a date is given one.
+        "field Date" => nginx.is_empty(),
         // nginx ends the trailer of an answer of several parts twice.
         "trailer" => nginx == &format!("{ours} / {ours}"),
         // What is read away of a body that nobody wants is counted by nginx.
@@ -233,7 +273,7 @@ fn is_meant(Difference { what, ours, nginx, .. }: &Difference) -> bool {
 pub fn drawn(number: u64) -> String {
     let mut draw = Draw(number);
     draw.below(2);
-    let mut text = format!("== draw {number}\n");
+    let mut text = format!("== draw {number}\n{ABOVE}");
     let hosts: &[&str] = if draw.below(3) == 0 {
         servers(&mut draw, &mut text);
         &["a.test", "b.re.test", "A.re.test", "c"]
@@ -263,7 +303,8 @@ fn answers(draw: &mut Draw, out: &mut String) {
     for _ in 0..draw.below(4) {
         let _ = writeln!(
             out,
-            "upstream: {}",
+            "upstream{}: {}",
+            draw.of(&["", "", "2"]),
             draw.of(&["200", "200", "404", "500", "302", "401", "204", "304", "206", "201", "503"])
         );
         let field = draw.of(&[
@@ -377,8 +418,12 @@ fn statement(draw: &mut Draw, level: Level, out: &mut String) {
 fn content(draw: &mut Draw, level: Level, out: &mut String) {
     let has_prefix = level == Level::Location(true);
     let uri = if has_prefix { draw.of(&["", "", "/", "/x", "/x/", "/$v"]) } else { "" };
-    let _ = match draw.below(8) {
+    let _ = match draw.below(11) {
         0 => write!(out, "return 200 \"{} [{}]\"; ", draw.of(&["one", "two"]), text(draw)),
+        8 | 9 => {
+            write!(out, "fastcgi_pass $APP2; fastcgi_param A \"{}\"; ", text(draw))
+        }
+        10 => write!(out, "proxy_pass http://up$N{uri}; "),
         1 | 2 => write!(out, "proxy_pass http://$APP{uri}; "),
         6 => {
             write!(out, "proxy_pass http://$APP{}; ", draw.of(&["$uri", "/$1", "/p$is_args$args"]))
