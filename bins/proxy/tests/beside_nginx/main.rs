@@ -17,7 +17,6 @@ mod conf;
 mod dns;
 mod drawn;
 mod fastcgi;
-mod places;
 mod plain;
 mod plan;
 mod program;
@@ -62,12 +61,6 @@ fn what_is_drawn_means_the_same_to_nginx_and_to_the_proxy() {
     drawn::keep_unmeant(&mut rows);
     let texts: String = drawn::numbers(&rows).into_iter().map(drawn::drawn).collect();
     assert!(rows.is_empty(), "{}\n{texts}", listed(&rows, pairs));
-}
-
-#[test]
-fn a_directive_may_stand_where_nginx_lets_it_stand() {
-    let Some(nginx) = nginx() else { return };
-    assert_eq!(places::differences(&nginx), Vec::<String>::new());
 }
 
 /// What is compared with; `None` where it is not installed, which is told.
