@@ -3,9 +3,12 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+#[path = "../../../../crates/sidecar/tests/common/free_port.rs"]
+mod free_port;
+
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -223,19 +226,9 @@ pub fn append(path: &Path, bytes: &[u8]) {
     file.write_all(bytes).unwrap();
 }
 
-/// An address of this machine that nobody listens on. Its port is none that the system gives to a
-/// connection meanwhile.
+/// An address of this machine that nobody listens on.
 pub fn free_address() -> String {
-    const BELOW_EPHEMERAL: u32 = 20_000;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
-        let offset = (std::process::id().wrapping_mul(97) + serial) % BELOW_EPHEMERAL;
-        let address = format!("127.0.0.1:{}", 12_000 + offset);
-        if TcpListener::bind(&address).is_ok() {
-            return address;
-        }
-    }
+    format!("127.0.0.1:{}", free_port::free_port())
 }
 
 /// What the admin endpoint answers.

@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends there")]
 
+#[path = "../../../../crates/sidecar/tests/common/free_port.rs"]
+mod free_port;
+
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,6 +15,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub use free_port::free_port;
 
 /// Longer than anything here takes, even on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -54,21 +59,6 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A port that was free a moment ago, and that the kernel gives to nobody who asks for any: a
-/// client's own port must not be taken for the proxy's.
-pub fn free_port() -> u16 {
-    const BELOW_EPHEMERAL: u32 = 20_000;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
-        let offset = (std::process::id().wrapping_mul(97) + serial) % BELOW_EPHEMERAL;
-        let port = u16::try_from(12_000 + offset).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }
 
