@@ -236,7 +236,8 @@ impl Message {
         let has_length = !matches!(status.as_str(), "204" | "304") && !status.starts_with('1');
         let body = self.body();
         let told = self.own("Content-Length").and_then(|told| told.parse().ok());
-        let is_short = told.is_some_and(|told: usize| told > body.len());
+        // What has no body may tell the length of another answer.
+        let is_short = has_length && told.is_some_and(|told: usize| told > body.len());
         let mut bytes = self.finish(head, has_length);
         if !is_head {
             bytes.extend_from_slice(&body);
