@@ -181,7 +181,7 @@ mod tests {
         assert!(!waits.is_sound(), "no head is under way");
         waits.state = State::Head { begun: Moment::default() };
         assert!(waits.is_sound());
-        let (at, info) = (waits.at.clone(), waits.info);
+        let (at, info) = (waits.at.clone(), waits.info.clone());
         waits.exchange = Some(Box::new(Exchange::new(at, info)));
         assert!(!waits.is_sound(), "nothing is asked yet");
     }

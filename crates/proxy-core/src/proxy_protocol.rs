@@ -1,8 +1,9 @@
 //! The PROXY protocol: what a load balancer says of a connection before its first request.
 //!
 //! Source: <https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt>. Pure: bytes in, addresses
-//! out. Whom to believe is [`crate::phases`]' to say; what follows a header in version 2 beside the
-//! addresses is passed over.
+//! out. Whom to believe is [`crate::phases`]' to say.
+
+pub mod extensions;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -25,13 +26,22 @@ pub struct Ends {
     pub destination: SocketAddr,
 }
 
+/// What a header tells of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its ends.
+    pub ends: Ends,
+    /// What version 2 has behind them; [`extensions`] finds a value in it.
+    pub extensions: Box<[u8]>,
+}
+
 /// What the first bytes of a connection are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Header {
     /// The beginning of a header.
     NeedMore,
-    /// A header of so many bytes, with the ends, unless it tells none.
-    Done(usize, Option<Ends>),
+    /// A header of so many bytes, unless it tells nothing.
+    Done(usize, Option<Told>),
     /// No header.
     Broken,
 }
@@ -54,7 +64,10 @@ fn line(bytes: &[u8]) -> Header {
     let first = bytes.get(..bytes.len().min(LINE_BYTES_MAX)).unwrap_or_default();
     match first.windows(2).position(|two| two == b"\r\n") {
         Some(end) => match words(first.get(LINE_BEGINNING.len()..end).unwrap_or_default()) {
-            Some(ends) => Header::Done(end + 2, ends),
+            Some(ends) => {
+                let told = ends.map(|ends| Told { ends, extensions: Box::default() });
+                Header::Done(end + 2, told)
+            }
             None => Header::Broken,
         },
         None if bytes.len() < LINE_BYTES_MAX => Header::NeedMore,
@@ -101,19 +114,20 @@ fn binary(bytes: &[u8]) -> Option<Header> {
     if fixed[12] == 0x20 {
         return Some(Header::Done(len, None));
     }
-    let ends = match fixed[13] >> 4 {
-        1 => told.first_chunk::<12>().map(|&[a, b, c, d, e, f, g, h, ports @ ..]| {
-            ends([a, b, c, d].into(), [e, f, g, h].into(), ports)
+    let told = match fixed[13] >> 4 {
+        1 => told.split_first_chunk::<12>().map(|(&[a, b, c, d, e, f, g, h, ports @ ..], rest)| {
+            (ends([a, b, c, d].into(), [e, f, g, h].into(), ports), rest)
         }),
-        2 => told.first_chunk::<36>().map(|told| {
+        2 => told.split_first_chunk::<36>().map(|(told, rest)| {
             let ip = |at: usize| told.get(at..at + 16).and_then(|ip| ip.try_into().ok());
             let ip = |at: usize| Ipv6Addr::from(ip(at).unwrap_or([0u8; 16]));
-            ends(ip(0).into(), ip(16).into(), [told[32], told[33], told[34], told[35]])
+            (ends(ip(0).into(), ip(16).into(), [told[32], told[33], told[34], told[35]]), rest)
         }),
         // nginx: "unsupported address family"; the connection goes on.
         _ => return Some(Header::Done(len, None)),
     };
-    Some(ends.map_or(Header::Broken, |ends| Header::Done(len, Some(ends))))
+    let Some((ends, extensions)) = told else { return Some(Header::Broken) };
+    Some(Header::Done(len, Some(Told { ends, extensions: extensions.into() })))
 }
 
 fn ends(source: IpAddr, destination: IpAddr, ports: [u8; 4]) -> Ends {
@@ -128,8 +142,9 @@ fn ends(source: IpAddr, destination: IpAddr, ports: [u8; 4]) -> Ends {
 mod tests {
     use super::*;
 
-    fn told(source: &str, destination: &str) -> Option<Ends> {
-        Some(Ends { source: source.parse().unwrap(), destination: destination.parse().unwrap() })
+    fn told(source: &str, destination: &str) -> Option<Told> {
+        let (source, destination) = (source.parse().unwrap(), destination.parse().unwrap());
+        Some(Told { ends: Ends { source, destination }, extensions: Box::default() })
     }
 
     /// Version 2 with this command and family, and what follows them.
@@ -140,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_line_tells_both_ends() {
-        let check = |line: &str, expected: Option<Ends>| {
+        let check = |line: &str, expected: Option<Told>| {
             let text = format!("{line}\r\nGET / HTTP/1.1\r\n");
             assert_eq!(read(text.as_bytes()), Header::Done(line.len() + 2, expected), "{line}");
             for end in 0..line.len() + 2 {
@@ -180,16 +195,23 @@ mod tests {
         let v4 = [1, 2, 3, 4, 10, 0, 0, 1, 0x13, 0x88, 0, 80];
         let mut v6 = [0; 36];
         (v6[0], v6[15], v6[31], v6[33], v6[35]) = (0x20, 1, 1, 7, 8);
-        let check = |bytes: Vec<u8>, expected: Option<Ends>| {
+        let check = |bytes: Vec<u8>, expected: Option<Told>| {
             assert_eq!(read(&bytes), Header::Done(bytes.len(), expected), "{bytes:?}");
             for end in 0..bytes.len() {
                 assert_eq!(read(&bytes[..end]), Header::NeedMore, "{end}");
             }
         };
         check(v2(0x21, 0x11, &v4), told("1.2.3.4:5000", "10.0.0.1:80"));
+        let extensions = |told: Option<Told>| {
+            told.map(|told| Told { extensions: b"\x04\0\x01x"[..].into(), ..told })
+        };
         check(
             v2(0x21, 0x11, &[&v4[..], b"\x04\0\x01x"].concat()),
-            told("1.2.3.4:5000", "10.0.0.1:80"),
+            extensions(told("1.2.3.4:5000", "10.0.0.1:80")),
+        );
+        check(
+            v2(0x21, 0x21, &[&v6[..], b"\x04\0\x01x"].concat()),
+            extensions(told("[2000::1]:7", "[::1]:8")),
         );
         check(v2(0x21, 0x21, &v6), told("[2000::1]:7", "[::1]:8"));
         check(v2(0x20, 0x00, b""), None);

@@ -135,6 +135,8 @@ variables! {
         UpstreamTrailer = "upstream_trailer_" dashed,
         /// `$upstream_cookie_NAME`: the name in lower case.
         UpstreamCookie = "upstream_cookie_" plain,
+        /// `$proxy_protocol_tlv_NAME`: the name in lower case.
+        ProxyProtocolTlv = "proxy_protocol_tlv_" plain,
         /// `$arg_NAME`: the name in lower case.
         Arg = "arg_" plain,
         /// `$cookie_NAME`: the name in lower case.
@@ -195,9 +197,8 @@ fn help(name: &str, own: &OwnNames) -> String {
     near.map_or(String::new(), |near| format!("; did you mean \"${near}\"?"))
 }
 
-/// Families that nginx leaves unset where there is no TLS, no trailer, and nothing beside the addresses
-/// in a header of the PROXY protocol.
-const ABSENT_FAMILIES: &[&str] = &["ssl_", "proxy_protocol_tlv_", "sent_trailer_"];
+/// Families that nginx leaves unset where there is no TLS and no trailer.
+const ABSENT_FAMILIES: &[&str] = &["ssl_", "sent_trailer_"];
 
 /// Names of nginx that have no value here, a `*` standing for any ending, and what does without.
 const REFUSED: &[(&str, &str)] = &[

@@ -93,7 +93,7 @@ impl<N: Net> Engine<N> {
         self.park(Box::new(Connection {
             key,
             stream,
-            info: client.info,
+            info: client.info.clone(),
             is_local_known: true,
             listener: client.listener,
             at: client.at.clone(),

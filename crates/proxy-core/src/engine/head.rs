@@ -134,7 +134,7 @@ impl<N: Net> Engine<N> {
         self.generation.host().boards.show(counters);
         self.ids.seed = split_mix(self.ids.seed);
         let is_draining = self.is_draining() || !is_served;
-        let place = (client.at.clone(), client.info);
+        let place = (client.at.clone(), client.info.clone());
         let out = &mut self.buffers.out;
         exchange.begin(place, (self.ids.seed, is_draining), opening, (began, self.now), out);
         client.exchange = Some(exchange);
@@ -159,7 +159,7 @@ impl<N: Net> Engine<N> {
 
     pub(super) fn spare_exchange(&mut self, client: &Client<N>) -> Box<Exchange> {
         let spare = self.buffers.spare.pop();
-        spare.unwrap_or_else(|| Box::new(Exchange::new(client.at.clone(), client.info)))
+        spare.unwrap_or_else(|| Box::new(Exchange::new(client.at.clone(), client.info.clone())))
     }
 
     /// An exchange is kept for use again, without large buffers, and not beyond its configuration.

@@ -1,5 +1,7 @@
 //! What a load balancer says before the first request of a connection.
 
+use std::rc::Rc;
+
 use super::{Client, Engine, Step};
 use crate::canary::{Canary, is_planted};
 use crate::config::model::{ErrorLevel, Notice};
@@ -25,8 +27,8 @@ impl<N: Net> Engine<N> {
         }
         match read(&client.stream.unread) {
             Header::NeedMore => Step::Progress,
-            Header::Done(used, ends) => {
-                client.info.proxied = ends;
+            Header::Done(used, told) => {
+                client.info.proxied = told.map(Rc::new);
                 client.stream.use_unread(used);
                 client.state = State::Idle { until_ms };
                 Step::Progress

@@ -22,9 +22,10 @@ pub(super) fn tell_client(request: &mut Request, real_ip: &RealIp) {
     let is_trusted = |ip| real_ip.from.iter().any(|network| network.contains(ip));
     let peer = request.client.remote;
     if *real_ip.field == *RealIp::PROXY_PROTOCOL {
-        if let Some(ends) = request.client.proxied.filter(|_| is_trusted(peer.ip())) {
+        let told = request.client.proxied.as_ref().filter(|_| is_trusted(peer.ip()));
+        if let Some(source) = told.map(|told| told.ends.source) {
             request.course.peer = Some(peer);
-            request.client.remote = ends.source;
+            request.client.remote = source;
         }
         return;
     }

@@ -1,13 +1,14 @@
 //! What requests know of the connection that they came by.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use crate::clock::Millis;
 use crate::net::Path;
-use crate::proxy_protocol::Ends;
+use crate::proxy_protocol::Told;
 
 /// The client's connection, as far as requests and log lines speak of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ClientInfo {
     /// The client's address.
     pub remote: SocketAddr,
@@ -22,7 +23,7 @@ pub struct ClientInfo {
     /// This request's first byte was there when the last one ended (nginx: `$pipe`).
     pub is_pipelined: bool,
     /// nginx: `$proxy_protocol_…`: what was said of it before the first request.
-    pub proxied: Option<Ends>,
+    pub proxied: Option<Rc<Told>>,
     /// nginx: `$tcpinfo_…`, where the file has them, and the system tells.
     pub path: Option<Path>,
 }

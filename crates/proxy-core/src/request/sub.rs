@@ -84,7 +84,7 @@ impl Request {
         Request {
             at: self.at.clone(),
             place: Place { location: None, ..self.place },
-            client: self.client,
+            client: self.client.clone(),
             began: now,
             bytes: self.bytes.clone(),
             head: self.head.clone(),

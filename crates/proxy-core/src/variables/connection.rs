@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::{View, push_ip, push_number};
+use super::{View, push_found, push_ip, push_number};
 use crate::clock;
-use crate::config::model::Variable;
+use crate::config::model::{ErrorLevel, Variable};
 use crate::counters::Totals;
+use crate::proxy_protocol::Told;
+use crate::proxy_protocol::extensions::{self, Missing};
 
 impl View<'_> {
     pub(super) fn push_connection_variable(&self, variable: &Variable, out: &mut Vec<u8>) {
@@ -46,14 +48,29 @@ impl View<'_> {
 
     /// False where nobody said anything before the first request.
     pub(super) fn push_proxied_variable(&self, variable: &Variable, out: &mut Vec<u8>) -> bool {
-        let Some(ends) = self.request.client.proxied else { return false };
+        let Some(told) = &self.request.client.proxied else { return false };
+        let ends = &told.ends;
         match variable {
+            Variable::ProxyProtocolTlv(name) => return self.push_extension(told, name, out),
             Variable::ProxyProtocolAddr => push_ip(ends.source.ip(), out),
             Variable::ProxyProtocolPort => push_number(ends.source.port().into(), out),
             Variable::ProxyProtocolServerAddr => push_ip(ends.destination.ip(), out),
             _ => push_number(ends.destination.port().into(), out),
         }
         true
+    }
+
+    /// nginx: a name that is none is told when it is asked for, and has no value.
+    fn push_extension(&self, told: &Told, name: &[u8], out: &mut Vec<u8>) -> bool {
+        let shown = || String::from_utf8_lossy(name);
+        let line = match extensions::named(&told.extensions, name) {
+            Ok(value) => return push_found(value.as_deref(), out),
+            Err(Missing::Broken) => "broken PROXY protocol TLV".to_owned(),
+            Err(Missing::Unknown) => format!("unknown PROXY protocol TLV \"{}\"", shown()),
+            Err(Missing::Invalid) => format!("invalid PROXY protocol TLV \"{}\"", shown()),
+        };
+        self.request.values.borrow_mut().note(ErrorLevel::Error, line);
+        false
     }
 
     /// False where the system tells nothing.

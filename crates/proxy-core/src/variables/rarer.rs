@@ -29,7 +29,8 @@ impl View<'_> {
             V::ProxyProtocolAddr
             | V::ProxyProtocolPort
             | V::ProxyProtocolServerAddr
-            | V::ProxyProtocolServerPort => return self.push_proxied_variable(variable, out),
+            | V::ProxyProtocolServerPort
+            | V::ProxyProtocolTlv(_) => return self.push_proxied_variable(variable, out),
             V::RequestBody => {
                 let values = request.values.borrow();
                 let is_told = || {
