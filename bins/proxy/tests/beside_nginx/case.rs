@@ -28,7 +28,8 @@
 //!   `reach: 2` waits until so many requests have reached the upstreams, in whatever order.
 //! * `differs: WHAT because WHY` is a difference that is meant, and that has to be there. WHAT is the
 //!   second column of the table that a failure prints, or its first words; a number before it, or
-//!   in its place, means that request alone. `differs before 1.23: …` is for older nginx only.
+//!   in its place, means that request alone. `differs before 1.23: …` is for older nginx only, and
+//!   `differs from 1.23: …` for that one and newer.
 //! * `$WWW` is the root of a tree of files, which `tree` tells, and `$TOP` the folder around it.
 //! * In fields and raw text `\r`, `\n`, `\t`, `\\`, `\xHH` and `\(text*100)` are what they look like.
 //! * A line that begins with `#` is a comment.
@@ -71,8 +72,28 @@ pub struct Differs {
     pub what: String,
     /// What stands behind `because`.
     pub why: String,
-    /// nginx from this version on does as ours.
-    pub before: Option<Vec<u32>>,
+    /// Which nginx differs.
+    pub nginx: Versions,
+}
+
+/// Some versions of nginx.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Versions {
+    All,
+    /// Those that are older than this one.
+    Before(Vec<u32>),
+    /// This one, and newer.
+    From(Vec<u32>),
+}
+
+impl Versions {
+    pub fn have(&self, own: &[u32]) -> bool {
+        match self {
+            Versions::All => true,
+            Versions::Before(version) => own < version.as_slice(),
+            Versions::From(version) => own >= version.as_slice(),
+        }
+    }
 }
 
 /// All cases of a file.
@@ -159,9 +180,13 @@ fn upstream_line(line: &str) -> Option<(usize, &str)> {
 
 fn differs(line: &str) -> Option<Differs> {
     let (head, rest) = line.split_once(": ")?;
-    let before = match head.strip_prefix("differs")? {
-        "" => None,
-        rest => Some(version(rest.strip_prefix(" before ")?)?),
+    let nginx = match head.strip_prefix("differs")?.split_once(' ') {
+        None => Versions::All,
+        Some((_, rest)) => match rest.split_once(' ')? {
+            ("before", text) => Versions::Before(version(text)?),
+            ("from", text) => Versions::From(version(text)?),
+            _ => return None,
+        },
     };
     let (what, why) = rest.split_once(" because ")?;
     let (first, behind) = what.split_once(' ').unwrap_or((what, ""));
@@ -170,12 +195,7 @@ fn differs(line: &str) -> Option<Differs> {
         Err(_) => (None, what),
     };
     let why = why.trim();
-    (!why.is_empty()).then(|| Differs {
-        request: first,
-        what: what.into(),
-        why: why.into(),
-        before,
-    })
+    (!why.is_empty()).then(|| Differs { request: first, what: what.into(), why: why.into(), nginx })
 }
 
 /// `1.22.1` as numbers that compare as versions do.
@@ -320,7 +340,8 @@ fn push(out: &mut Vec<u8>, byte: u8) -> usize {
 fn a_case_is_read_as_it_is_documented() {
     let text = "# about\n\n== one\nlocation / {\n  return 200;\n}\nupstream: 201\n  A: b\n  body: x\\ty\n\
                 upstream2: close\n> POST /a\n  chunks: ab, \\(c*3)\n+ GET /b HTTP/1.0\n  Host: h\n\
-                differs: 2 field X because it is so\ndiffers before 1.23: log because old\n";
+                differs: 2 field X because it is so\ndiffers before 1.23: log because old\n\
+                differs from 1.23: body because new\n";
     let cases = parse("file", text);
     let [case] = cases.as_slice() else { panic!("{cases:?}") };
     assert_eq!((case.title.as_str(), case.line), ("one", 3));
@@ -337,6 +358,8 @@ fn a_case_is_read_as_it_is_documented() {
     assert!(case.requests[1].follows);
     assert_eq!(case.requests[1].message.request().0, b"GET /b HTTP/1.0\r\nHost: h\r\n\r\n");
     let told: Vec<_> = case.differs.iter().map(|one| (one.request, one.what.as_str())).collect();
-    assert_eq!(told, [(Some(2), "field X"), (None, "log")]);
-    assert_eq!(case.differs[1].before, Some(vec![1, 23]));
+    assert_eq!(told, [(Some(2), "field X"), (None, "log"), (None, "body")]);
+    let versions: Vec<_> = case.differs.iter().map(|one| one.nginx.clone()).collect();
+    let newer = vec![1, 23];
+    assert_eq!(versions, [Versions::All, Versions::Before(newer.clone()), Versions::From(newer)]);
 }

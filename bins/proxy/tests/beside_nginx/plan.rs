@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::bench::Bench;
-use crate::case::Case;
+use crate::case::{self, Case};
 use crate::client::Outcome;
 use crate::common::{Folder, free_port};
 use crate::compare::{self, Difference, Record, differences};
@@ -74,9 +74,8 @@ fn is_alone(case: &Case) -> bool {
 
 /// The differences that no `differs` line tells, and the lines that tell of none.
 fn unmeant(case: &Case, found: Vec<Difference>, nginx: &Nginx) -> Vec<Difference> {
-    let in_force = case.differs.iter().filter(|differs| {
-        differs.before.as_ref().is_none_or(|version| nginx.is_older_than(version))
-    });
+    let version = case::version(&nginx.version).unwrap_or_default();
+    let in_force = case.differs.iter().filter(|differs| differs.nginx.have(&version));
     let mut left = found.clone();
     for differs in in_force {
         let fits = |difference: &Difference| {
@@ -226,7 +225,7 @@ fn a_difference_has_to_be_meant_and_what_is_meant_has_to_be_there() {
     let nginx = Nginx { path: "nginx".into(), version: "1.22.1".into() };
     let check = |lines: &str, expected: &[&str]| {
         let text = format!("== x\n> GET /\n{lines}");
-        let cases = crate::case::parse("x", &text);
+        let cases = case::parse("x", &text);
         let found = [(1, "status"), (2, "field X-One"), (2, "log line")].map(|(request, what)| {
             Difference { request, what: what.into(), ours: "a".into(), nginx: "b".into() }
         });
@@ -245,4 +244,7 @@ fn a_difference_has_to_be_meant_and_what_is_meant_has_to_be_there() {
     check("differs: body because x", &[status, field, log, "0 differs: body"]);
     check("differs before 1.23: log because x", &[status, field]);
     check("differs before 1.22: log because x", &[status, field, log]);
+    check("differs from 1.22: log because x", &[status, field]);
+    check("differs from 1.22.1: log because x", &[status, field]);
+    check("differs from 1.22.2: log because x", &[status, field, log]);
 }

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::case;
 use crate::common::{self, DEADLINE};
 use crate::wire::PATIENCE;
 
@@ -40,10 +39,6 @@ impl Nginx {
             let version = text.trim().split('/').nth(1)?.split(' ').next()?;
             Some(Nginx { path: path.into(), version: version.to_owned() })
         })
-    }
-
-    pub fn is_older_than(&self, version: &[u32]) -> bool {
-        case::version(&self.version).is_some_and(|own| own.as_slice() < version)
     }
 }
 
