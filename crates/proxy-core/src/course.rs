@@ -50,7 +50,10 @@ pub enum Role {
     /// It is a subrequest that asks whether the client's is let in.
     Sub,
     /// It is a subrequest whose content stands around that of the client's (nginx: `addition`).
-    Part,
+    Part {
+        /// The charset that the client's answer tells, by its place among those that are known.
+        charset: Option<usize>,
+    },
     /// It is a subrequest like the client's, whose answer nobody gets (nginx: `mirror`).
     Mirror {
         /// An internal redirect has made it a GET.
@@ -124,7 +127,7 @@ impl Course {
         match &mut self.role {
             Role::Client => self.role = Role::Get,
             Role::Mirror { is_get } => *is_get = true,
-            Role::Get | Role::Sub | Role::Part => {}
+            Role::Get | Role::Sub | Role::Part { .. } => {}
         }
     }
 
@@ -140,7 +143,7 @@ impl Course {
 
     /// Whether its content is a part of another's.
     pub fn is_part(&self) -> bool {
-        self.role == Role::Part
+        matches!(self.role, Role::Part { .. })
     }
 
     /// Whether it is a subrequest like the client's request.

@@ -221,21 +221,23 @@ impl Request {
         match (self.course.role, self.head.method.of(&self.bytes)) {
             (Role::Client | Role::Mirror { is_get: false }, method) => method,
             (Role::Get | Role::Mirror { is_get: true }, b"HEAD") => b"HEAD",
-            (Role::Get | Role::Mirror { is_get: true } | Role::Sub | Role::Part, _) => b"GET",
+            (Role::Get | Role::Mirror { is_get: true } | Role::Sub | Role::Part { .. }, _) => {
+                b"GET"
+            }
         }
     }
 
     /// nginx: `$request_method`: a subrequest tells that of the request.
     pub fn told_method(&self) -> &[u8] {
         match self.course.role {
-            Role::Sub | Role::Part => self.head.method.of(&self.bytes),
+            Role::Sub | Role::Part { .. } => self.head.method.of(&self.bytes),
             _ => self.method(),
         }
     }
 
     /// Whether the answer is one without its body.
     pub fn is_head(&self) -> bool {
-        !matches!(self.course.role, Role::Sub | Role::Part)
+        !matches!(self.course.role, Role::Sub | Role::Part { .. })
             && self.head.method.of(&self.bytes) == b"HEAD"
     }
 
@@ -274,7 +276,7 @@ impl Request {
         let Course { role, body, redirects, .. } = self.course;
         let is_gone = redirects > 0 && self.body_wire_bytes > 0;
         match (role, body) {
-            (Role::Get | Role::Sub | Role::Part | Role::Mirror { is_get: true }, _)
+            (Role::Get | Role::Sub | Role::Part { .. } | Role::Mirror { is_get: true }, _)
             | (_, TheBody::Left | TheBody::Gone { .. }) => http1::BodyLength::None,
             (_, TheBody::Held(bytes)) => http1::BodyLength::Exact(bytes),
             _ if is_gone => http1::BodyLength::None,

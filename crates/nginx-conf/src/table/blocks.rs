@@ -1,18 +1,9 @@
 //! Rows of blocks that are not carried out yet; what stands in them is not looked at.
 
-use super::later::CHARSET_PAGE;
 use super::*;
 use Class::Refused;
 
 pub(super) const ROWS: &[Row] = &[
-    row(
-        "charset_map",
-        CHARSET_PAGE,
-        HTTP,
-        Shape::words(2, 2).with(Block::Data),
-        Refused("not supported: contents are not converted from one charset to another"),
-    )
-    .many(),
     row("match", "http/ngx_http_upstream_hc_module", HTTP, WORD.with(Block::Data), Refused("a directive of the commercial NGINX Plus; `max_fails`, `fail_timeout` and `proxy_next_upstream` leave a failing server out"))
         .many(),
     row(

@@ -35,8 +35,16 @@ pub(super) const ROWS: &[Row] = &[
     row("sub_filter_types", SUB_PAGE, HSL, Shape::words(1, ANY), Class::Implemented).many(),
     row("sub_filter_last_modified", SUB_PAGE, HSL, FLAG, Class::Implemented),
     row("charset", CHARSET_PAGE, HSLI, WORD, Class::Implemented),
-    row("source_charset", CHARSET_PAGE, HSLI, WORD, Class::Implemented)
-        .note("contents are not converted: what is not in the charset already is refused"),
+    row("source_charset", CHARSET_PAGE, HSLI, WORD, Class::Implemented),
+    row(
+        "charset_map",
+        CHARSET_PAGE,
+        HTTP,
+        Shape::words(2, 2).with(Block::Data),
+        Class::Implemented,
+    )
+    .note("UTF-8 is the second of the two, a character of it has three bytes at most, and one that comes in pieces is put together")
+    .many(),
     row("override_charset", CHARSET_PAGE, HSLI, FLAG, Class::Implemented),
     row("charset_types", CHARSET_PAGE, HSL, Shape::words(1, ANY), Class::Implemented).many(),
     row("chunked_transfer_encoding", HTTP_PAGE, HSL, FLAG, Class::Implemented),

@@ -7,11 +7,13 @@ mod cut;
 pub mod gunzip;
 pub mod gzip;
 pub mod loans;
+pub mod recode;
 pub mod substitute;
 
 pub use cut::Cut;
 use gunzip::Unpacker;
 use gzip::Packer;
+use recode::Recoder;
 use substitute::Substitution;
 
 /// What comes with a piece of content.
@@ -43,6 +45,8 @@ pub enum Step {
     Unpack(Unpacker),
     /// nginx: `sub_filter`.
     Substitute(Substitution),
+    /// nginx: `charset_map`.
+    Recode(Recoder),
     /// nginx: `gzip`.
     Pack(Packer),
 }
@@ -99,6 +103,7 @@ impl Chain {
                 Step::Cut(cut) => to.extend_from_slice(cut.pass(data)),
                 Step::Unpack(unpacker) => unpacker.pass(data, mode == Mode::End, to),
                 Step::Substitute(substitution) => substitution.pass(data, mode, to),
+                Step::Recode(recoder) => recoder.pass(data, to),
                 Step::Pack(packer) => packer.pass(data, packing, to),
             }
             std::mem::swap(&mut from, &mut to);
@@ -124,7 +129,7 @@ impl Chain {
     pub fn packed(&self) -> Option<(u64, u64)> {
         self.steps.iter().find_map(|step| match step {
             Step::Pack(packer) => packer.totals(),
-            Step::Cut(_) | Step::Unpack(_) | Step::Substitute(_) => None,
+            Step::Cut(_) | Step::Unpack(_) | Step::Substitute(_) | Step::Recode(_) => None,
         })
     }
 }

@@ -54,7 +54,8 @@ impl Exchange {
 
     fn begin_adding(&mut self, path: &[u8], then: Then, now: Moment) {
         debug_assert!(self.down.is_begun && !self.down.sent.is_whole, "it is in the middle");
-        self.down.errands.part = Some(Box::new(self.request.part(path, now)));
+        let charset = self.down.response.told_charset(&self.request);
+        self.down.errands.part = Some(Box::new(self.request.part(path, charset, now)));
         self.phase = Phase::Adding { then };
     }
 

@@ -148,7 +148,7 @@ impl Exchange {
         let files = Arc::clone(&self.location().files);
         let parts_max = files.parts_max;
         // nginx: of what is packed only the whole is sent.
-        let is_changed = response.is_changed(&self.request, now.unix_ms / 1_000);
+        let is_changed = response.is_changed(&self.context(false, false, now));
         if parts_max == 0 || sending.is_whole || is_changed {
             return None;
         }
@@ -158,7 +158,7 @@ impl Exchange {
             Asked::Whole => response.push(b"Accept-Ranges", b"bytes"),
             Asked::Parts(parts) => {
                 let multipart = (parts.len() > 1).then(|| {
-                    let told = response.told_type(&self.context(false, false, now));
+                    let told = response.begin_parts(&self.context(false, false, now));
                     let part_type = told.as_ref().unwrap_or(&response.body_type);
                     Multipart::new(&self.request, part_type, facts.bytes)
                 });

@@ -20,13 +20,13 @@ impl Exchange {
             return true;
         }
         let parts_max = self.location().files.parts_max.min(1);
+        self.down.response.unsay(b"accept-ranges");
+        let is_changed = self.down.response.is_changed(&self.context(false, false, now));
         let response = &mut self.down.response;
-        response.unsay(b"accept-ranges");
         // What HEAD tells is not taken for a length before it is known to go on.
         let told = || response.upstream_field(b"content-length").and_then(range::number);
         let bytes = response.told_length().or_else(|| told().filter(|_| self.wire.is_head));
         let bytes = bytes.filter(|_| response.status == 200 && parts_max > 0);
-        let is_changed = response.is_changed(&self.request, now.unix_ms / 1_000);
         let Some(bytes) = bytes.filter(|_| !is_changed) else { return true };
         response.packing.varies |= response.is_gzip_meant(&self.request);
         // What has no date is of none.

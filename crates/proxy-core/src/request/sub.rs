@@ -71,9 +71,10 @@ impl Request {
     }
 
     /// A subrequest for a path whose content stands around this one's. nginx: it is a GET without a
-    /// query; here it has no body either.
-    pub fn part(&self, path: &[u8], now: Moment) -> Request {
-        self.other(path, Role::Part, now)
+    /// query; here it has no body either. `charset`: the one of this one's answer, by its place among
+    /// those that are known.
+    pub fn part(&self, path: &[u8], charset: Option<usize>, now: Moment) -> Request {
+        self.other(path, Role::Part { charset }, now)
     }
 
     fn other(&self, path: &[u8], role: Role, now: Moment) -> Request {

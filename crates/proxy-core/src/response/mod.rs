@@ -14,9 +14,12 @@ mod identity;
 mod packing;
 mod rewrite;
 
+use std::sync::Arc;
+
 use http1::{BodyLength, BodyWriter, Field, FieldClass, ResponseHead, Span, Version};
 
 use crate::body::Chain;
+use crate::body::recode::Table;
 use crate::clock::Moment;
 use crate::request::Request;
 use crate::upstream::call::Attempts;
@@ -69,6 +72,8 @@ pub struct Packing {
     pub is_left_unpacked: bool,
     /// So many bytes of its type say its charset.
     pub charset_bytes: usize,
+    /// nginx: `charset_map`: what makes its content that of the charset that is told.
+    pub table: Option<Arc<Table>>,
     /// nginx: `addition`: others' contents stand around its own.
     pub is_added_to: bool,
     /// nginx: `add_trailer`: fields may follow its content.
@@ -319,13 +324,14 @@ type Filter = fn(&mut Response, &Context<'_>);
 /// What the upstream's answer becomes, what this proxy says of itself, of the content and of the
 /// connection, what the file adds, which may speak of all that (`$sent_http_…`), and what the
 /// content becomes.
-const FILTERS: [Filter; 8] = [
+const FILTERS: [Filter; 9] = [
     rewrite::filter,
     identity::filter,
     framing::filter,
     connection::filter,
     expires::filter,
     add_header::filter,
+    packing::unpack,
     charset::filter,
     packing::filter,
 ];

@@ -6,6 +6,7 @@ use http1::{BodyLength, BodyWriter, Version};
 use crate::body::Step;
 use crate::body::gunzip::Unpacker;
 use crate::body::loans::Loans;
+use crate::body::recode::Recoder;
 use crate::body::substitute::Substitution;
 use crate::canary::{Canary, is_planted};
 use crate::config::model::{AddHeader, ErrorLevel, Proxied, Template};
@@ -19,9 +20,9 @@ pub(super) fn filter(response: &mut Response, context: &Context<'_>) {
     if context.is_tunnel {
         return;
     }
-    unpack(response, context);
     add(response, context);
     substitute(response, context);
+    recode(response, context);
     let has_vary = settings(context.request).files.packed.has_vary;
     let is_meant = response.is_gzip_meant(context.request);
     if has_vary && (is_meant || response.packing.varies) {
@@ -67,9 +68,10 @@ fn pack(response: &mut Response, context: &Context<'_>) {
     lose_length(response, context);
 }
 
-/// nginx: `gunzip`: what is packed, for a client that does not take it so.
-fn unpack(response: &mut Response, context: &Context<'_>) {
-    if !response.is_unpacking_meant(context.request) {
+/// nginx: `gunzip`: what is packed, for a client that does not take it so. It comes first of all:
+/// what has another charset is not converted as long as it is packed.
+pub(super) fn unpack(response: &mut Response, context: &Context<'_>) {
+    if context.is_tunnel || !response.is_unpacking_meant(context.request) {
         return;
     }
     response.packing.varies = true;
@@ -155,6 +157,17 @@ fn substitute(response: &mut Response, context: &Context<'_>) {
     lose_length(response, context);
 }
 
+/// nginx: `charset_map`. Single bytes stay as many as they are.
+fn recode(response: &mut Response, context: &Context<'_>) {
+    let Some(table) = response.packing.table.take() else { return };
+    if table.changes_length() {
+        lose_length(response, context);
+    }
+    if !context.request.is_head() {
+        response.packing.chain.get_or_insert_default().push(Step::Recode(Recoder::new(table)));
+    }
+}
+
 /// nginx: `add_trailer`: only chunks can be followed by something.
 fn expect_trailers(response: &mut Response, context: &Context<'_>) {
     let trailers = &settings(context.request).client.bodies.trailers;
@@ -225,13 +238,15 @@ impl Response {
     }
 
     /// Whether its content is not what is told of it: no parts of it can be sent.
-    pub fn is_changed(&self, request: &Request, now_s: u64) -> bool {
+    pub fn is_changed(&self, context: &Context<'_>) -> bool {
+        let (request, now_s) = (context.request, context.now.unix_ms / 1_000);
         let is_packed = || self.is_gzip_meant(request) && takes_gzip(request, self, now_s);
         let is_unpacked = || self.is_unpacking_meant(request) && !takes_gzip(request, self, now_s);
         self.is_addition_meant(request)
             || self.is_substitution_meant(request)
             || is_packed()
             || is_unpacked()
+            || charset::changes_length(self, context)
     }
 
     /// nginx: whether an answer like this one is unpacked for those who do not take it packed.

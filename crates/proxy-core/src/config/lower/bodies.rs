@@ -10,9 +10,7 @@ use nginx_conf::{Directive, Span, units};
 
 use super::Lower;
 use super::scope::{flag, set};
-use crate::config::model::{
-    AddHeader, Bodies, Charset, CharsetName, Part, Proxied, Template, TypeList,
-};
+use crate::config::model::{AddHeader, Bodies, Proxied, Template, TypeList};
 use crate::config::pattern::Pattern;
 
 /// What one level says itself of what is inherited as a whole.
@@ -57,7 +55,7 @@ impl BodyLists {
             own(bodies).trailers = trailers.into();
         }
         if let Some(span) = charset_at {
-            check_charsets(lower, span, &bodies.charset);
+            lower.check_charsets(span, &bodies.charset);
         }
         if let Some(types) = gzip_types {
             own(bodies).gzip.types = types.list();
@@ -92,37 +90,6 @@ impl Types {
                 self.names.push(name.into_bytes());
             }
         }
-    }
-}
-
-/// All charsets that the directives name, each once, by the spelling that comes first.
-pub(super) fn known_charsets(directives: &[Directive], known: &mut Vec<Vec<u8>>) {
-    for directive in directives {
-        let is_name = matches!(directive.name.text.as_str(), "charset" | "source_charset");
-        let name = directive.arg(0).filter(|name| is_name && !name.starts_with('$'));
-        let is_new =
-            |name: &&str| !known.iter().any(|other| other.eq_ignore_ascii_case(name.as_bytes()));
-        let is_off = directive.name.text == "charset" && name == Some("off");
-        if let Some(name) = name.filter(is_new).filter(|_| !is_off) {
-            known.push(name.as_bytes().to_vec());
-        }
-        known_charsets(directive.block.as_deref().unwrap_or_default(), known);
-    }
-}
-
-/// nginx: what is to be converted has to have a `charset_map`.
-fn check_charsets(lower: &mut Lower<'_>, span: Span, charset: &Charset) {
-    let (Some(CharsetName::Is(source)), Some(CharsetName::Is(told))) =
-        (&charset.source, &charset.told)
-    else {
-        return;
-    };
-    if !source.eq_ignore_ascii_case(told) {
-        let [source, told] = [source, told].map(|name| String::from_utf8_lossy(name));
-        let message =
-            format!("no \"charset_map\" between the charsets \"{source}\" and \"{told}\"");
-        let help = "contents are not converted: name the charset that they are in, once";
-        lower.error_with_help(span, message, help);
     }
 }
 
@@ -209,22 +176,6 @@ impl Lower<'_> {
             return self.error(directive.name.span, "number of search patterns exceeds 255");
         }
         pairs.extend(self.template(directive, 0).zip(self.template(directive, 1)));
-    }
-
-    /// nginx: a name, or a variable as a whole.
-    fn charset_name(&mut self, directive: &Directive) -> Option<CharsetName> {
-        let text = directive.arg(0)?;
-        if !text.starts_with('$') {
-            return Some(CharsetName::Is(text.as_bytes().to_vec()));
-        }
-        match self.template(directive, 0)?.0.as_slice() {
-            [Part::Variable(variable)] => Some(CharsetName::Of(variable.clone())),
-            _ => {
-                let message = format!("invalid variable name \"{text}\"");
-                self.error(directive.arg_span(0), message);
-                None
-            }
-        }
     }
 
     fn gzip_proxied(&mut self, directive: &Directive, proxied: &mut u16) {

@@ -7,6 +7,7 @@ mod access;
 mod balance;
 mod bodies;
 mod changes;
+mod charset;
 mod error_page;
 mod fastcgi;
 mod files;
@@ -184,13 +185,12 @@ impl Lower<'_> {
             .filter(|d| matches!(d.name.text.as_str(), "limit_req_zone" | "limit_conn_zone"));
         zones.for_each(|directive| self.zone(directive));
         let folder = self.folder();
-        let (mut root, mut charsets) = (Scope::root(&folder), Vec::new());
-        bodies::known_charsets(block, &mut charsets);
-        root.set_charsets(charsets);
-        let scope = root.with(self, block);
+        let mut scope = Scope::root(&folder).with(self, block).into_owned();
+        let charset = self.charsets(block, &mut scope);
         self.resolving = scope.proxy.resolving.clone();
         named("upstream").for_each(|directive| self.upstream(directive));
         named("server").for_each(|directive| self.server(directive, &scope));
+        self.check_http_charsets(block, &charset);
         self.bind();
     }
 

@@ -16,9 +16,9 @@ use super::bodies::{BodyLists, own};
 use super::guard::GuardLists;
 use super::proxy::{BUFFER_BYTES_MAX, ProxyLists, ProxyScope, REPLAY_BYTES_MAX};
 use crate::config::model::{
-    Access, AccessLog, AccessRule, AddHeader, ClientLimits, ClientSide, ErrorPage, ErrorPages,
-    Files, Handler, LingeringClose, Location, Logs, Program, RedirectForm, Search, Settings,
-    Shared, Telling, Template, Types,
+    Access, AccessLog, AccessRule, AddHeader, Charset, ClientLimits, ClientSide, ErrorPage,
+    ErrorPages, Files, Handler, LingeringClose, Location, Logs, Program, RedirectForm, Search,
+    Settings, Shared, Telling, Template, Types,
 };
 
 use crate::config::network::Network;
@@ -181,9 +181,9 @@ impl Scope {
         true
     }
 
-    /// The charsets that the file names.
-    pub(super) fn set_charsets(&mut self, known: Vec<Vec<u8>>) {
-        own(&mut self.settings.client.bodies).charset.known = known.into();
+    /// What of it is about charsets, to be changed for this level.
+    pub(super) fn charset_mut(&mut self) -> &mut Charset {
+        &mut own(&mut self.settings.client.bodies).charset
     }
 
     /// What of it is about files, to be changed for this level.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{AddHeader, Shared, Template, Variable};
+use crate::body::recode::{Table, Tables};
 use crate::config::pattern::Pattern;
 
 /// Filters of content, with all that a location inherits.
@@ -80,8 +81,50 @@ pub struct Charset {
     pub overrides: bool,
     /// nginx: `charset_types`.
     pub types: TypeList,
-    /// All that the file names.
+    /// All that the file names, in its order.
     pub known: Arc<[Vec<u8>]>,
+    /// nginx: `charset_map`.
+    pub maps: Arc<[CharsetMap]>,
+}
+
+impl Charset {
+    /// Whose name this is, by the spelling that stands first in the file, if it names it.
+    pub fn known(&self, name: &[u8]) -> Option<&[u8]> {
+        let known = self.known.iter().find(|one| one.eq_ignore_ascii_case(name));
+        known.map(Vec::as_slice)
+    }
+
+    /// What makes content of one charset content of the other.
+    pub fn table(&self, from: &[u8], to: &[u8]) -> Option<&Arc<Table>> {
+        let is = |map: &CharsetMap, from: &[u8], to: &[u8]| {
+            let [one, other] = &map.names;
+            one.eq_ignore_ascii_case(from) && other.eq_ignore_ascii_case(to)
+        };
+        self.maps.iter().find_map(|map| match map {
+            map if is(map, from, to) => Some(&map.forth),
+            map if is(map, to, from) => Some(&map.back),
+            _ => None,
+        })
+    }
+}
+
+/// nginx: `charset_map`.
+#[derive(Clone, Debug)]
+pub struct CharsetMap {
+    /// The two charsets.
+    pub names: [Vec<u8>; 2],
+    /// From the first to the second.
+    pub forth: Arc<Table>,
+    /// And back.
+    pub back: Arc<Table>,
+}
+
+impl CharsetMap {
+    /// Between these two.
+    pub fn new(names: [Vec<u8>; 2], tables: Tables) -> CharsetMap {
+        let Tables { forth, back } = tables;
+        CharsetMap { names, forth: Arc::new(forth), back: Arc::new(back) }
+    }
 }
 
 impl Default for Charset {
@@ -94,7 +137,8 @@ impl Default for Charset {
             "application/javascript",
             "application/rss+xml",
         ]);
-        Charset { told: None, source: None, overrides: false, types, known: Arc::default() }
+        let (known, maps) = (Arc::default(), Arc::default());
+        Charset { told: None, source: None, overrides: false, types, known, maps }
     }
 }
 

@@ -27,7 +27,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use access::{Access, AccessRule, LimitExcept, RealIp, Whom};
-pub use bodies::{Bodies, Charset, CharsetName, Gzip, GzipClients, Proxied, Substitutes, TypeList};
+pub use bodies::{
+    Bodies, Charset, CharsetMap, CharsetName, Gzip, GzipClients, Proxied, Substitutes, TypeList,
+};
 pub use changes::{Changes, CookieFlags, CookieName, CookieRules};
 pub use expression::{Expression, OwnSource, OwnVariable};
 pub use fastcgi::{FastCgi, Param, Scheme, Script};

@@ -3,6 +3,13 @@
 use super::*;
 use crate::config::model::{CharsetName, Gzip, Proxied};
 
+/// The one thing wrong in a file, without its place.
+fn check_error(text: &str, expected: &str) {
+    let errors = lowered(text).map(|(_, warnings)| warnings).expect_err(text);
+    let (_, message) = errors[0].split_once(": ").unwrap_or(("", &errors[0]));
+    assert_eq!((message, errors.len()), (expected, 1), "{text}");
+}
+
 fn gzip<'c>(config: &'c Config, path: &str) -> &'c Gzip {
     &at(config, path).client.bodies.gzip
 }
@@ -89,7 +96,7 @@ fn texts_that_are_replaced_are_inherited_as_a_whole_and_their_settings_one_by_on
 }
 
 #[test]
-fn charsets_are_names_or_variables_and_contents_are_not_converted() {
+fn charsets_are_names_or_variables() {
     let config = good(
         "http { charset utf-8; server { location / { charset off; return 200; } \
          location /own { charset UTF-8; source_charset Utf-8; override_charset on; return 200; } \
@@ -107,10 +114,78 @@ fn charsets_are_names_or_variables_and_contents_are_not_converted() {
     assert!(types.has(b"a/b") && types.has(b"text/html") && !types.has(b"text/plain"));
     check_server_error(
         "charset utf-8; source_charset koi8-r;",
-        "no \"charset_map\" between the charsets \"koi8-r\" and \"utf-8\"; contents are not \
-         converted: name the charset that they are in, once",
+        "no \"charset_map\" between the charsets \"koi8-r\" and \"utf-8\"",
     );
     check_server_error("charset $arg_a$arg_b;", "invalid variable name \"$arg_a$arg_b\"");
+}
+
+#[test]
+fn a_map_of_charsets_goes_both_ways_and_counts_wherever_it_stands() {
+    let config = good(
+        "http { server { location / { charset utf-8; source_charset KOI8-R; return 200; } \
+         location /back { charset koi8-r; source_charset UTF-8; return 200; } \
+         location /if { charset a; if ($host) { source_charset b; } return 200; } } \
+         charset_map koi8-r utf-8 { 80 E282AC; c1 D0B0; } charset_map A b { 0e1 00C1; } }",
+    );
+    let charset = |path: &str| &at(&config, path).client.bodies.charset;
+    let shown = |from: &[u8], to: &[u8]| {
+        charset("/").table(from, to).map(|table| format!("{table:?}").chars().take(5).collect())
+    };
+    assert_eq!(shown(b"koi8-r", b"UTF-8"), Some("ToUtf".to_owned()));
+    assert_eq!(shown(b"Utf-8", b"koi8-r"), Some("FromU".to_owned()));
+    assert_eq!(shown(b"a", b"B"), Some("Bytes".to_owned()));
+    assert_eq!(shown(b"a", b"utf-8"), None);
+    assert_eq!(charset("/").known(b"KOI8-r"), Some(&b"KOI8-R"[..]));
+}
+
+#[test]
+fn charsets_of_http_are_a_question_only_where_a_server_has_them() {
+    good("http { charset a; source_charset b; server { charset b; return 200; } }");
+    check_error(
+        "http { charset a; source_charset B; server { location / { return 200; } } }",
+        "no \"charset_map\" between the charsets \"B\" and \"a\"",
+    );
+    check_error(
+        "http { charset a; source_charset b; server { charset b; location / { charset A; } } }",
+        "no \"charset_map\" between the charsets \"b\" and \"a\"",
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_map_of_charsets_is_told() {
+    let check = |map: &str, message: &str| {
+        check_error(&format!("http {{ {map} server {{ return 200; }} }}"), message);
+    };
+    check("charset_map a A { }", "\"charset_map\" between the same charsets \"a\" and \"A\"");
+    let duplicate = "duplicate \"charset_map\" between \"B\" and \"a\"";
+    check("charset_map a b { } charset_map B a { }", duplicate);
+    check(
+        "charset_map UTF-8 b { }",
+        "\"utf-8\" is the second charset of a \"charset_map\"; write it as \"charset_map b \
+         UTF-8\", with its lines turned",
+    );
+    for line in ["80", "80 81 82"] {
+        check(&format!("charset_map a b {{ {line}; }}"), "invalid parameters number");
+    }
+    for (line, bad) in [
+        ("100 81", "100"),
+        ("0x80 81", "0x80"),
+        ("\"\" 81", ""),
+        ("+8 81", "+8"),
+        ("80 100", "100"),
+        ("80 \"\"", ""),
+        ("80 8z", "8z"),
+    ] {
+        let message = format!("invalid value \"{bad}\"");
+        check(&format!("charset_map a b {{ {line}; }}"), &message);
+    }
+    for bad in ["41", "E2", "E282A", "+2A9", "", "F09F9880", "E282AC41", "zz"] {
+        let message = format!("invalid value \"{bad}\"");
+        check(&format!("charset_map a Utf-8 {{ 80 \"{bad}\"; }}"), &message);
+    }
+    good(
+        "http { charset_map a utf-8 { 80 c3A9; 80 C3AA; 81 C3A9FF; 0 EDA080; } server { return 200; } }",
+    );
 }
 
 #[test]

@@ -138,6 +138,7 @@ fn every_implemented_directive_is_taken_up_somewhere() {
         include_str!("../lower/balance.rs"),
         include_str!("../lower/bodies.rs"),
         include_str!("../lower/changes.rs"),
+        include_str!("../lower/charset.rs"),
         include_str!("../lower/error_page.rs"),
         include_str!("../lower/fastcgi.rs"),
         include_str!("../lower/files.rs"),
