@@ -180,13 +180,11 @@ fn upstream_line(line: &str) -> Option<(usize, &str)> {
 
 fn differs(line: &str) -> Option<Differs> {
     let (head, rest) = line.split_once(": ")?;
-    let nginx = match head.strip_prefix("differs")?.split_once(' ') {
-        None => Versions::All,
-        Some((_, rest)) => match rest.split_once(' ')? {
-            ("before", text) => Versions::Before(version(text)?),
-            ("from", text) => Versions::From(version(text)?),
-            _ => return None,
-        },
+    let nginx = match head.split(' ').collect::<Vec<_>>().as_slice() {
+        ["differs"] => Versions::All,
+        ["differs", "before", text] => Versions::Before(version(text)?),
+        ["differs", "from", text] => Versions::From(version(text)?),
+        _ => return None,
     };
     let (what, why) = rest.split_once(" because ")?;
     let (first, behind) = what.split_once(' ').unwrap_or((what, ""));
@@ -360,6 +358,9 @@ fn a_case_is_read_as_it_is_documented() {
     let told: Vec<_> = case.differs.iter().map(|one| (one.request, one.what.as_str())).collect();
     assert_eq!(told, [(Some(2), "field X"), (None, "log"), (None, "body")]);
     let versions: Vec<_> = case.differs.iter().map(|one| one.nginx.clone()).collect();
+    for wrong in ["differsx: a because b", "differs since 1.23: a because b", "differs: a"] {
+        assert!(differs(wrong).is_none(), "{wrong}");
+    }
     let newer = vec![1, 23];
     assert_eq!(versions, [Versions::All, Versions::Before(newer.clone()), Versions::From(newer)]);
 }

@@ -143,11 +143,14 @@ impl Found {
             |line: &str| line.split('\t').map(column).collect::<Option<Vec<(String, String)>>>();
         match (columns(nginx), columns(ours)) {
             (Some(theirs), Some(own)) if theirs.len() == own.len() => {
+                let of = |wanted: &str| theirs.iter().find(|(name, _)| name == wanted);
+                let [uri, asked] = ["uri", "request_uri"].map(|name| of(name).map(|(_, it)| it));
+                let is_elsewhere = uri != asked;
                 for ((name, theirs), (_, own)) in theirs.into_iter().zip(own) {
                     // nginx: behind a redirect within that has no arguments they are empty or none,
                     // as whatever stood in that memory before has it.
                     let is_args = matches!(name.as_str(), "args" | "query_string");
-                    if is_args && own.is_empty() && theirs == "-" {
+                    if is_elsewhere && is_args && own.is_empty() && theirs == "-" {
                         continue;
                     }
                     self.check(&format!("log {name}"), theirs, own);
@@ -314,6 +317,13 @@ mod tests {
         let ours = record(Side::Ours, &[], "hello", "status=201\tbody_bytes_sent=4\thost=a");
         check(&nginx, &ours, &["log status", "log body_bytes_sent"]);
         check(&nginx, &record(Side::Ours, &[], "hello", "other"), &["log line"]);
+        let line = |uri: &str, args: &str| {
+            format!("args={args}\tquery_string={args}\turi={uri}\trequest_uri=/a")
+        };
+        let empty = |uri: &str| record(Side::Ours, &[], "", &line(uri, ""));
+        check(&record(Side::Nginx, &[], "", &line("/b", "-")), &empty("/b"), &[]);
+        let plain = record(Side::Nginx, &[], "", &line("/a", "-"));
+        check(&plain, &empty("/a"), &["log args", "log query_string"]);
         let nginx = record(Side::Nginx, &[], "", "args=-\tquery_string=-\turi=-");
         let empty = record(Side::Ours, &[], "", "args=\tquery_string=\turi=");
         check(&nginx, &empty, &["log uri"]);
