@@ -101,8 +101,10 @@ impl<'a> Plain<'a> {
         if has_shape(rest, DATE) && &rest[12..16] >= YEAR_OF_NOW_MIN {
             return Some((DATE.len(), "<date>".into()));
         }
+        // Behind anything else, as in a page's "<td>20736</td>", it is a number by chance.
         if let Some((digits, name)) = self.ports.iter().find(|(digits, _)| rest.starts_with(digits))
             && ends(digits.len())
+            && matches!(before, None | Some(b':' | b' ' | b'|'))
         {
             return Some((digits.len(), name.clone()));
         }
@@ -211,6 +213,7 @@ fn only_what_changes_from_run_to_run_is_replaced() {
     let id = "0123456789abcdef0123456789abcdef";
     for (text, expected) in [
         ("http://127.0.0.1:20001/x 120001 200011", "http://127.0.0.1:$APP/x 120001 200011"),
+        ("20001 20001|20001 <td>20001</td>", "$APP $APP|$APP <td>20001</td>"),
         ("0.001, 0.100 : 127.0.0.100 1.2345", "<seconds>, <seconds> : 127.0.0.100 1.2345"),
         ("[02/Jan/2030:03:04:05 +0000]", "[<time>]"),
         ("Wed, 02 Jan 2030 03:04:05 GMT", "<date>"),
