@@ -37,9 +37,10 @@ impl<N: Net> Engine<N> {
         if exchange.is_part() {
             exchange.tell_part(self.now);
         }
-        self.tell_faults(&exchange);
         self.output.lines.append(&mut exchange.down.errands.lines);
+        // In the order of the events: what rewriting came to, then how it failed.
         self.tell_notes(&mut exchange);
+        self.tell_faults(&exchange);
         if client.kin != Kin::Client {
             return self.finish_subrequest(client.kin, exchange);
         }
