@@ -58,6 +58,8 @@ pub(crate) struct Finder {
     around: bool,
     /// A look at everything is over, and nothing was written out since.
     pub(crate) around_done: bool,
+    /// What is known of is not read to its end: until it is, no look is the last one.
+    pub(crate) reads_on: bool,
     pub(crate) look_at_ms: u64,
     list_at_ms: u64,
     pub(crate) expand_at_ms: u64,
@@ -204,7 +206,8 @@ impl Engine {
             self.drop_empty_streams();
             self.poll();
         }
-        let ends = self.ending && !self.finder.around && !self.finder.around_done;
+        let is_due = !self.finder.around && !self.finder.around_done && !self.finder.reads_on;
+        let ends = self.ending && is_due;
         if self.finder.relist || ends || now_ms >= self.finder.list_at_ms {
             self.finder.relist = false;
             self.try_more_open();

@@ -338,6 +338,7 @@ impl Engine {
         }
         let all_seen = settled == Look::Settled && self.finder.around_done;
         self.finder.around_done &= pass == Pass::Ends;
+        self.finder.reads_on = matches!(pass, Pass::More | Pass::Blocked | Pass::Failed);
         if pass == Pass::Ends && all_seen && self.outgoing.is_settled() {
             for at in 0..self.streams.len() {
                 // Unfinished lines were written out: going on behind them doubles nothing.
@@ -385,7 +386,14 @@ impl Engine {
             at_ms = at_ms.min(self.checkpoint_at_ms + self.options.checkpoint_interval_ms);
         }
         if self.ending {
-            at_ms = at_ms.min(now_ms + LOOK_AGAIN_MS);
+            // Until the sink takes more, or says what is safe, which brings a turn, nothing happens.
+            let is_done = pass == Pass::Ends && settled == Look::Settled && self.finder.around_done;
+            let soon_ms = if is_done || pass == Pass::Blocked {
+                self.end_by_ms
+            } else {
+                now_ms + LOOK_AGAIN_MS
+            };
+            at_ms = at_ms.min(soon_ms);
         }
         at_ms.max(now_ms)
     }

@@ -6,22 +6,26 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use tail::engine::{Engine, Options};
+use tail::engine::{Engine, Options, Outcome, Wake};
 use tail::format::Format;
 use tail::fs::{Fault, FileId, Fs, Handle, Probe, Sink, SinkFault, Taken};
 
 /// Files by their names; the handle of each is its place.
 #[derive(Default)]
-struct Files(Rc<RefCell<BTreeMap<PathBuf, Vec<u8>>>>);
+struct Files {
+    all: Rc<RefCell<BTreeMap<PathBuf, Vec<u8>>>>,
+    /// How often a folder was listed.
+    lists: usize,
+}
 
 impl Files {
     fn place(&self, path: &Path) -> Result<u64, Fault> {
-        let place = self.0.borrow().keys().position(|name| name == path);
+        let place = self.all.borrow().keys().position(|name| name == path);
         place.map(|place| place as u64).ok_or(Fault::Missing)
     }
 
     fn bytes(&self, place: u64) -> Vec<u8> {
-        self.0.borrow().values().nth(place as usize).cloned().unwrap_or_default()
+        self.all.borrow().values().nth(place as usize).cloned().unwrap_or_default()
     }
 }
 
@@ -36,7 +40,8 @@ impl Fs for Files {
         Ok(Some(offset))
     }
     fn list(&mut self, _: &Path) -> Result<Vec<OsString>, Fault> {
-        let names = self.0.borrow();
+        self.lists += 1;
+        let names = self.all.borrow();
         Ok(names.keys().filter_map(|path| path.file_name()).map(OsString::from).collect())
     }
     fn probe_path(&mut self, path: &Path) -> Result<Probe, Fault> {
@@ -120,7 +125,7 @@ impl Scene {
         };
         let files = Files::default();
         for path in ["/a", "/b"] {
-            files.0.borrow_mut().insert(path.into(), Vec::new());
+            files.all.borrow_mut().insert(path.into(), Vec::new());
         }
         let mut scene = Scene { files, output: Output::default(), engine: Engine::new(options) };
         scene.turn(0, "", "");
@@ -130,11 +135,15 @@ impl Scene {
     /// Appends to both files, and turns. Returns when the next turn is due.
     fn turn(&mut self, now_ms: u64, a: &str, b: &str) -> u64 {
         for (path, text) in [("/a", a), ("/b", b)] {
-            let mut files = self.files.0.borrow_mut();
+            let mut files = self.files.all.borrow_mut();
             files.entry(path.into()).or_default().extend_from_slice(text.as_bytes());
         }
         self.engine.hint_all();
-        self.engine.turn(&mut self.files, &mut self.output, now_ms, 1 << 20).at_ms
+        self.next(now_ms).at_ms
+    }
+
+    fn next(&mut self, now_ms: u64) -> Wake {
+        self.engine.turn(&mut self.files, &mut self.output, now_ms, 1 << 20)
     }
 
     fn check(&self, expected: &str) {
@@ -190,4 +199,36 @@ fn a_line_end_that_was_refused_is_offered_again_before_anything_else() {
     let output = String::from_utf8_lossy(&scene.output.taken).into_owned();
     assert!(output.starts_with("unfinished\nb\n"), "{output}");
     assert!(output.contains(" still\n") && output.contains("c\n"), "{output}");
+}
+
+#[test]
+fn an_end_that_waits_for_the_output_has_no_turns_of_its_own() {
+    let mut scene = Scene::new();
+    scene.output.refuses = true;
+    scene.turn(100, "a\n", "");
+    scene.engine.end(25_000);
+    let wake = scene.next(200);
+    assert_eq!(wake.outcome, Outcome::Following);
+    assert!((1000..=25_000).contains(&wake.at_ms), "{}", wake.at_ms);
+    scene.output.refuses = false;
+    let wake = scene.next(300);
+    scene.check("a\n");
+    assert!(wake.at_ms < 310, "what is left is one look around: {}", wake.at_ms);
+    assert_eq!(scene.next(310).outcome, Outcome::Finished { incomplete: false });
+}
+
+#[test]
+fn an_end_looks_around_at_its_beginning_and_when_all_is_read() {
+    let mut scene = Scene::new();
+    let long = "a line\n".repeat(1 << 20);
+    scene.turn(100, &long, "");
+    scene.engine.end(25_000);
+    let lists_before = scene.files.lists;
+    let mut turns = 0;
+    while scene.next(200 + turns).outcome == Outcome::Following {
+        turns += 1;
+    }
+    let lists = scene.files.lists - lists_before;
+    assert!(turns > 5 && lists <= 2 * 2, "{lists} lists in {turns} turns");
+    scene.check(&long);
 }
