@@ -85,6 +85,15 @@ pub(crate) struct StoreArguments {
         value_enum
     )]
     pub(crate) compression: Compression,
+    /// How thorough gzip is: from 1, which takes the least of the processor, to 9
+    #[arg(
+        long,
+        env = "LOG_SCRAPER_COMPRESSION_LEVEL",
+        value_name = "1-9",
+        default_value = "1",
+        value_parser = clap::value_parser!(u8).range(1..=9)
+    )]
+    pub(crate) compression_level: u8,
     /// Bytes of records in a request, before they are compressed; two such batches are in memory
     #[arg(
         long,

@@ -53,6 +53,7 @@
 {{- /* What is as the program has it anyway is left out. */ -}}
 {{- range $flag := list
   (list "compression" $output.compression "gzip")
+  (list "compression-level" ($output.compressionLevel | int) 1)
   (list "severity" $output.severity "auto")
   (list "otlp-encoding" $output.otlpEncoding "protobuf")
   (list "time-field" $output.fields.time "@timestamp")
@@ -63,7 +64,7 @@
   (list "max-record-bytes" $output.maxRecordBytes "256KiB")
   (list "long-record" $output.longRecord "split")
   (list "request-timeout" $output.requestTimeout "30s") -}}
-{{- if ne (index $flag 1) (index $flag 2) }}{{ $args = append $args (printf "--%s=%s" (index $flag 0) (index $flag 1)) }}{{ end -}}
+{{- if ne (index $flag 1) (index $flag 2) }}{{ $args = append $args (printf "--%s=%v" (index $flag 0) (index $flag 1)) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $args -}}

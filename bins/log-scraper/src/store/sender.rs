@@ -38,7 +38,8 @@ pub(crate) struct Route {
     pub(crate) url: String,
     pub(crate) format: Format,
     pub(crate) credentials: Credentials,
-    pub(crate) compresses: bool,
+    /// gzip's level, where requests are compressed.
+    pub(crate) level: Option<u8>,
     /// Where the store's name leads.
     pub(crate) found: Found,
     /// What became of the last request's connection.
@@ -98,7 +99,7 @@ impl Sender {
             answered: Waker::new()?,
         });
         let (theirs, renewed) = (Arc::clone(&shared), Arc::clone(&connect));
-        let mut gzip = route.compresses.then(Gzip::new);
+        let mut gzip = route.level.map(Gzip::new);
         let mut packed = Vec::new();
         std::thread::Builder::new().name("store".to_owned()).spawn(move || {
             loop {

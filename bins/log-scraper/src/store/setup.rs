@@ -252,7 +252,7 @@ pub(crate) fn store(output: OutputName, arguments: &StoreArguments) -> io::Resul
         url,
         format,
         credentials,
-        compresses: arguments.compression == Compression::Gzip,
+        level: (arguments.compression == Compression::Gzip).then_some(arguments.compression_level),
         found: Found::default(),
         kept: Kept::default(),
         #[cfg(feature = "tls")]
