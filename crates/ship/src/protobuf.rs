@@ -20,7 +20,12 @@ pub(crate) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
 
 /// Bytes that an integer takes.
 pub(crate) fn varint_len(value: u64) -> usize {
-    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+    // Nearly all are lengths of a field: a division takes longer than two questions.
+    match value {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        _ => (64 - value.leading_zeros() as usize).div_ceil(7),
+    }
 }
 
 fn push_tag(out: &mut Vec<u8>, field: u32, kind: u32) {
@@ -62,18 +67,24 @@ impl Short {
     }
 
     #[inline]
+    fn push_byte(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    #[inline]
     fn push_varint(&mut self, mut value: u64) {
         while value >= 0x80 {
-            self.push(&[value as u8 | 0x80]);
+            self.push_byte(value as u8 | 0x80);
             value >>= 7;
         }
-        self.push(&[value as u8]);
+        self.push_byte(value as u8);
     }
 
     /// Fields are below 16, so that it is a byte.
     #[inline]
     fn push_tag(&mut self, field: u32, kind: u32) {
-        self.push(&[(field << 3 | kind) as u8]);
+        self.push_byte((field << 3 | kind) as u8);
     }
 
     /// Appends a field that is an integer.

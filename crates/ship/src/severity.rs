@@ -83,9 +83,29 @@ fn number_of(word: &[u8]) -> Option<u8> {
     ) {
         return None;
     }
-    let same = |(known, _): &&(&str, u8)| known.as_bytes().eq_ignore_ascii_case(word);
-    WORDS.iter().find(same).map(|(_, number)| *number)
+    let key = key(word);
+    KEYS.iter().find(|(known, _)| *known == key).map(|(_, number)| *number)
 }
+
+/// A short word as a number, whatever the case of its letters: digits stay what they are.
+const fn key(word: &[u8]) -> u128 {
+    let (mut key, mut at) = (0, 0);
+    while at < word.len() {
+        key = key << 8 | (word[at] | 0x20) as u128;
+        at += 1;
+    }
+    key
+}
+
+/// The words and their numbers, for one comparison each.
+const KEYS: [(u128, u8); WORDS.len()] = {
+    let (mut keys, mut at) = ([(0, 0); WORDS.len()], 0);
+    while at < WORDS.len() {
+        keys[at] = (key(WORDS[at].0.as_bytes()), WORDS[at].1);
+        at += 1;
+    }
+    keys
+};
 
 fn is_capital(word: &[u8]) -> bool {
     word.iter().all(u8::is_ascii_uppercase)

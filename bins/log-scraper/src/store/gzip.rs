@@ -45,14 +45,16 @@ impl Gzip {
         self.begin();
         let (mut crc, mut len) = (crc32fast::Hasher::new(), 0_u32);
         for mut piece in pieces {
-            crc.update(piece);
             len = len.wrapping_add(piece.len() as u32);
+            // What was summed is near when it is compressed.
             while let Some((stretch, rest)) = piece.split_at_checked(self.left) {
+                crc.update(stretch);
                 self.push(stretch, DeflateFlush::SyncFlush, out);
                 self.begin();
                 piece = rest;
             }
             self.left -= piece.len();
+            crc.update(piece);
             self.push(piece, DeflateFlush::NoFlush, out);
         }
         self.push(b"", DeflateFlush::Finish, out);
