@@ -387,13 +387,11 @@ impl Engine {
         }
         if self.ending {
             // Until the sink takes more, or says what is safe, which brings a turn, nothing happens.
-            let is_done = pass == Pass::Ends && settled == Look::Settled && self.finder.around_done;
-            let soon_ms = if is_done || pass == Pass::Blocked {
-                self.end_by_ms
-            } else {
-                now_ms + LOOK_AGAIN_MS
-            };
-            at_ms = at_ms.min(soon_ms);
+            let is_read = pass == Pass::Ends && settled == Look::Settled && self.finder.around_done;
+            at_ms = at_ms.min(match is_read || pass == Pass::Blocked {
+                true => self.end_by_ms,
+                false => now_ms + LOOK_AGAIN_MS,
+            });
         }
         at_ms.max(now_ms)
     }
