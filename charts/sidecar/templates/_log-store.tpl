@@ -170,6 +170,12 @@
 {{- if not (regexMatch "^https?://[^/@ ]+(/[^ ]*)?$" $url) -}}
 {{- fail (printf "logScraper.output.url %q is no address of a log store: http://HOST:PORT, with a path or without; credentials come by logScraper.output.auth" $url) -}}
 {{- end -}}
+{{- range $name, $address := dict "url" $url "httpProxy" $output.httpProxy -}}
+{{- $port := regexFind ":[0-9]+$" (urlParse $address).host | trimPrefix ":" -}}
+{{- if and $port (or (lt (atoi $port) 1) (gt (atoi $port) 65535)) -}}
+{{- fail (printf "logScraper.output.%s: port %s is not within 1 to 65535" $name $port) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $output.index (ne $output.type "elasticsearch") -}}
 {{- fail "logScraper.output.index is for logScraper.output.type elasticsearch" -}}
 {{- end -}}

@@ -181,9 +181,12 @@ fn shown(text: &[u8]) -> String {
 }
 
 fn http_url(text: &str) -> Result<String, String> {
-    match text.strip_prefix("http://") {
-        Some(rest) if !rest.is_empty() && !rest.starts_with('/') => Ok(text.to_owned()),
-        _ => Err("expected an address like http://127.0.0.1:8080/ (only http)".to_owned()),
+    let like = "expected an address like http://127.0.0.1:8080/ (only http)";
+    let rest = text.strip_prefix("http://").ok_or_else(|| like.to_owned())?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match cli::host_and_port(authority) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(why) => Err(format!("{why}: {like}")),
     }
 }
 
@@ -327,8 +330,12 @@ mod tests {
         for good in ["http://a", "http://127.0.0.1:80/x?y", "http://[::1]:80/"] {
             assert!(http_url(good).is_ok(), "{good}");
         }
-        for bad in ["", "a", "https://a/", "http://", "http:///x", "ftp://a"] {
+        for bad in ["", "a", "https://a/", "http://", "http:///x", "ftp://a", "http://?x"] {
             assert!(http_url(bad).is_err(), "{bad}");
+        }
+        for bad in ["http://a:65536/", "http://a:0", "http://a:x/", "http://[::1]x", "http://a:+1"]
+        {
+            assert!(http_url(bad).unwrap_err().contains("port"), "{bad}");
         }
     }
 }

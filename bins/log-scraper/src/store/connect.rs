@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::config::{Config, ConfigBuilder};
-#[cfg(feature = "tls")]
 use ureq::http::Uri;
 use ureq::typestate::AgentScope;
 use ureq::unversioned::resolver::{DefaultResolver, Resolver};
@@ -19,6 +18,7 @@ use ureq::{Agent, Proxy};
 
 use crate::store::early::EarlyAnswers;
 use crate::store::names::Names;
+use crate::store::proxy::proxy;
 use crate::store::sender::{Connect, Route};
 #[cfg(feature = "tls")]
 use crate::store::tls;
@@ -35,21 +35,6 @@ const HEADER_BYTES_MAX: usize = 32 << 10;
 const IDLE: Duration = Duration::from_secs(50);
 /// Whoever does not take a connection for so long is asked again.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
-
-/// The proxy that a flag names.
-///
-/// # Errors
-/// What is wrong with the flag.
-pub(crate) fn proxy(flag: Option<&str>) -> Result<Option<Proxy>, String> {
-    match flag {
-        None => Ok(None),
-        Some("environment") => Ok(Proxy::try_from_env()),
-        Some(url) => match Proxy::new(url) {
-            Ok(proxy) => Ok(Some(proxy)),
-            Err(_) => Err("--http-proxy is no http://HOST:PORT, nor environment".to_owned()),
-        },
-    }
-}
 
 /// How requests are made, but for https.
 fn config(request_timeout: Duration, proxy: Option<Proxy>) -> ConfigBuilder<AgentScope> {
@@ -76,16 +61,16 @@ fn config(request_timeout: Duration, proxy: Option<Proxy>) -> ConfigBuilder<Agen
 /// # Errors
 /// When the address or that of a proxy is none.
 pub(crate) fn connect(arguments: &StoreArguments, route: &Route) -> io::Result<Connect> {
-    let proxy = proxy(arguments.http_proxy.as_deref()).map_err(io::Error::other)?;
+    let url: Uri =
+        arguments.url.as_deref().unwrap_or_default().parse().map_err(io::Error::other)?;
+    let proxy = proxy(arguments.http_proxy.as_deref(), &url).map_err(io::Error::other)?;
     let timeout = arguments.request_timeout;
     #[cfg(feature = "tls")]
     if let Some(trust) = route.trust.clone() {
-        let real: Uri =
-            arguments.url.as_deref().unwrap_or_default().parse().map_err(io::Error::other)?;
         let config = move || config(timeout, proxy.clone()).tls_config(trust.config()).build();
         return Ok(match arguments.server_name.is_some() {
             true => maker(config, route, move || tls::Renamed {
-                real: real.clone(),
+                real: url.clone(),
                 resolver: DefaultResolver::default(),
             }),
             false => maker(config, route, DefaultResolver::default),

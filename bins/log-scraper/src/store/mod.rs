@@ -10,6 +10,7 @@ mod early;
 mod gzip;
 pub(crate) mod metrics;
 mod names;
+mod proxy;
 mod sender;
 pub(crate) mod setup;
 mod stamp;

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ship::courier::{Courier, Settings};
 use ship::format::{Format, Names as FieldNames, Pair, Shape, label_name};
 use ship::long::Long;
+use sidecar::cli;
 #[cfg(feature = "tls")]
 use sidecar::logging::Throttle;
 use sidecar::logging::Throttles;
@@ -18,12 +19,13 @@ use crate::flag_values::OutputName;
 use crate::flags::millis;
 use crate::stdout::Stdout;
 use crate::store::Store;
+use crate::store::connect::connect;
 #[cfg(feature = "tls")]
 use crate::store::connect::trust;
-use crate::store::connect::{connect, proxy};
 use crate::store::credentials::{Credentials, Kind};
 use crate::store::early::Kept;
 use crate::store::names::Found;
+use crate::store::proxy::proxy;
 use crate::store::sender::{Route, Sender};
 use crate::store::tee::Tee;
 #[cfg(feature = "tls")]
@@ -55,9 +57,10 @@ pub(crate) fn contradiction(output: OutputName, arguments: &StoreArguments) -> O
     let Some(url) = &arguments.url else {
         return Some("--output needs the --url of the store, like http://loki:3100".to_owned());
     };
-    if let Err(why) = address(url, format) {
-        return Some(why);
-    }
+    let uri = match uri(url) {
+        Ok(uri) => uri,
+        Err(why) => return Some(why),
+    };
     let fields = arguments.header.iter().map(|(name, _)| name);
     let fields = fields.chain(arguments.header_file.iter().map(|(name, _)| name));
     let given = usize::from(arguments.bearer_token_file.is_some())
@@ -86,11 +89,11 @@ pub(crate) fn contradiction(output: OutputName, arguments: &StoreArguments) -> O
     if arguments.index.is_some() && format != Format::Elasticsearch {
         return Some("--index is for --output elasticsearch".to_owned());
     }
-    proxy(arguments.http_proxy.as_deref()).err()
+    proxy(arguments.http_proxy.as_deref(), &uri).err()
 }
 
-/// Where requests go: the address, with the usual path if it has none.
-fn address(url: &str, format: Format) -> Result<String, String> {
+/// The address of a store.
+fn uri(url: &str) -> Result<Uri, String> {
     // What stands before an @ may be a password, so the address is not repeated.
     let uri: Uri = url.parse().map_err(|error| format!("--url is no address: {error}"))?;
     let authority = uri.authority().map_or("", |authority| authority.as_str());
@@ -108,9 +111,17 @@ fn address(url: &str, format: Format) -> Result<String, String> {
     if authority.contains('@') {
         return Err("--url has a password in it: use --basic-auth-file".to_owned());
     }
+    cli::host_and_port(authority).map_err(|why| format!("--url: {why}"))?;
+    Ok(uri)
+}
+
+/// Where requests go: the address, with the usual path if it has none.
+fn address(url: &str, format: Format) -> Result<String, String> {
+    let uri = uri(url)?;
     if uri.path() != "/" {
         return Ok(url.to_owned());
     }
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
     let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
     let scheme = uri.scheme_str().unwrap_or_default();
     Ok(format!("{scheme}://{authority}{}{query}", format.usual_path()))
@@ -300,6 +311,9 @@ mod tests {
         check("ftp://x/", Format::Loki, Err("http://"));
         check("http://user:secret@x/", Format::Loki, Err("--basic-auth-file"));
         check("http://a b/", Format::Loki, Err("no address"));
+        check("http://x:65535", Format::Ndjson, Ok("http://x:65535/"));
+        check("http://x:65536/", Format::Loki, Err("--url: port 65536 is not within 1 to 65535"));
+        check("http://x:0/", Format::Loki, Err("port 0"));
     }
 
     #[test]
@@ -327,6 +341,7 @@ mod tests {
         }
         check(&with(&["--output", "loki", "--http-proxy", "a b"]), Some("--http-proxy"));
         check(&with(&["--output", "loki", "--http-proxy", "http://p:3128"]), None);
+        check(&with(&["--output", "loki", "--http-proxy", "socks5://p:1080"]), Some("http://HOST"));
         check(&with(&["--output", "loki", "--format", "json"]), Some("--format is for stdout"));
         check(&with(&["--output", "loki", "--multiline", "auto"]), None);
     }

@@ -83,6 +83,15 @@ fn proxies_of_the_environment_are_left_alone_unless_they_are_asked_for() {
     let scraper = Scraper::start(&arguments("ndjson", &url, &more));
     scraper.wait_for_message("store: ");
     assert_eq!(store.count(), 1);
+    let more = ["--http-proxy", "environment", &log];
+    let mut command = binary();
+    command.env("HTTP_PROXY", "http://127.0.0.1:1").args(arguments("ndjson", &url, &more));
+    let scraper = Scraper::spawn(&mut command);
+    scraper.wait_for_message("store: ");
+    assert_eq!(store.count(), 1);
+    let scraper = Scraper::spawn(command.env("NO_PROXY", "10.0.0.0/8, 127.0.0.0/8"));
+    wait_until("a request", || store.count() >= 2);
+    scraper.terminate();
 }
 
 #[test]
