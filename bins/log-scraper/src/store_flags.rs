@@ -46,16 +46,16 @@ pub(crate) struct StoreArguments {
     )]
     pub(crate) attribute: Vec<Pair>,
     /// Field of the time at which a record was first seen, for ndjson and elasticsearch
-    #[arg(long, env = "LOG_SCRAPER_TIME_FIELD", value_name = "NAME", default_value = "@timestamp")]
+    #[arg(long, env = "LOG_SCRAPER_TIME_FIELD", value_name = "NAME", value_parser = name, default_value = "@timestamp")]
     pub(crate) time_field: String,
     /// Field of a record's text, for the same
-    #[arg(long, env = "LOG_SCRAPER_MESSAGE_FIELD", value_name = "NAME", default_value = "message")]
+    #[arg(long, env = "LOG_SCRAPER_MESSAGE_FIELD", value_name = "NAME", value_parser = name, default_value = "message")]
     pub(crate) message_field: String,
     /// Field of the path of its file, for the same
-    #[arg(long, env = "LOG_SCRAPER_FILE_FIELD", value_name = "NAME", default_value = "file")]
+    #[arg(long, env = "LOG_SCRAPER_FILE_FIELD", value_name = "NAME", value_parser = name, default_value = "file")]
     pub(crate) file_field: String,
     /// Index or data stream, for elasticsearch; leave it out where the address has it
-    #[arg(long, env = "LOG_SCRAPER_INDEX", value_name = "NAME")]
+    #[arg(long, env = "LOG_SCRAPER_INDEX", value_name = "NAME", value_parser = name)]
     pub(crate) index: Option<String>,
     /// How otlp is written: protobuf, or json
     #[arg(
@@ -184,7 +184,7 @@ pub(crate) struct StoreArguments {
     pub(crate) client_key: Option<PathBuf>,
     /// Name that the store's certificate is to be for, where it is not the one in the address
     #[cfg(feature = "tls")]
-    #[arg(long, env = "LOG_SCRAPER_SERVER_NAME", value_name = "NAME")]
+    #[arg(long, env = "LOG_SCRAPER_SERVER_NAME", value_name = "NAME", value_parser = name)]
     pub(crate) server_name: Option<String>,
 }
 
@@ -224,6 +224,13 @@ pub(crate) enum LongRecord {
     Truncate,
     /// They are left out.
     Drop,
+}
+
+fn name(text: &str) -> Result<String, String> {
+    match text.is_empty() {
+        true => Err("a name is not empty".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }
 
 fn split_pair(text: &str) -> Result<(&str, &str), String> {
@@ -308,6 +315,12 @@ mod tests {
         assert!(header("Content-Length=3").unwrap_err().contains("writes itself"));
         assert!(header_file("Transfer-Encoding=/a").is_err() && header("Host=a").is_ok());
         assert!(!header("a=secret\u{1}").unwrap_err().contains("secret"));
+    }
+
+    #[test]
+    fn a_field_has_a_name() {
+        assert!(name("").is_err());
+        assert_eq!(name("_msg"), Ok("_msg".to_owned()));
     }
 
     #[test]
