@@ -119,7 +119,8 @@ impl Found {
 
     fn logs(&mut self, nginx: &Record<'_>, ours: &Record<'_>) {
         for (theirs, own) in nginx.logs.iter().zip(&ours.logs) {
-            let (theirs, own) = (log_lines(nginx, theirs), log_lines(ours, own));
+            let theirs = in_order_of(own, theirs);
+            let (theirs, own) = (log_lines(nginx, &theirs), log_lines(ours, own));
             self.request = 0;
             if theirs.len() != own.len() {
                 self.check("log", theirs.join(" // "), own.join(" // "));
@@ -199,6 +200,20 @@ fn plain_length(outcome: &Outcome, plain: &Plain<'_>, value: &str) -> String {
         true => "right".to_owned(),
         false => value.to_owned(),
     }
+}
+
+/// The lines in the order of others, by their first columns where these are the same: a line comes when
+/// its request is over, and one whose body is still thrown away may be so after the next one on another
+/// connection.
+fn in_order_of(others: &[String], lines: &[String]) -> Vec<String> {
+    let first = |line: &String| line.split('\t').next().unwrap_or_default().to_owned();
+    let mut left = lines.to_vec();
+    let mut take = |other: &String| {
+        let at = left.iter().position(|line| first(line) == first(other))?;
+        Some(left.remove(at))
+    };
+    let ordered: Option<Vec<String>> = others.iter().map(&mut take).collect();
+    ordered.filter(|ordered| ordered.len() == lines.len()).unwrap_or_else(|| lines.to_vec())
 }
 
 /// Lines without what changes. Where each request has one line it must have that request's sizes.
@@ -309,6 +324,23 @@ mod tests {
         check(&nginx, &wrong, &["field Content-Length"]);
         let other = record(Side::Ours, &[("Content-Length", "20")], &page("other"), "");
         check(&nginx, &other, &["field Content-Length", "body"]);
+    }
+
+    #[test]
+    fn log_lines_may_come_in_another_order_and_not_be_others() {
+        let owned =
+            |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+        let check = |others: &[&str], lines: &[&str], expected: &[&str]| {
+            assert_eq!(in_order_of(&owned(others), &owned(lines)), owned(expected));
+        };
+        check(
+            &["r=a\tx", "r=b\ty", "r=a\tz"],
+            &["r=b\t1", "r=a\t2", "r=a\t3"],
+            &["r=a\t2", "r=b\t1", "r=a\t3"],
+        );
+        check(&["r=a", "r=b"], &["r=b", "r=c"], &["r=b", "r=c"]);
+        check(&["r=a"], &["r=b", "r=a"], &["r=b", "r=a"]);
+        check(&["r=a", "r=b"], &["r=b"], &["r=b"]);
     }
 
     #[test]
