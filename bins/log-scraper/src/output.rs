@@ -66,7 +66,7 @@ impl Output {
             Output::Stdout(stdout) => is_blocked.then(|| stdout.room()),
             #[cfg(feature = "stores")]
             Output::Store(store) => {
-                let behind = store.tee().filter(|tee| tee.is_behind());
+                let behind = store.tee().filter(|tee| tee.waits_for_room());
                 behind.map(|tee| tee.stdout().room())
             }
         }

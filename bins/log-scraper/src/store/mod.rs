@@ -56,8 +56,13 @@ impl Store {
     pub(crate) fn listen(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         if let Some(tee) = &mut self.tee {
-            // Whoever reads stdout has made room, perhaps; what is wrong with it shows at the next offer.
-            let _ = tee.flush();
+            // Whoever reads stdout has made room, perhaps; that nobody does shows at the next offer.
+            let _ = tee.flush(now_ms);
+            if let Some(fault) = tee.take_fault()
+                && let Some(more) = self.throttles.allow("stdout", Instant::now())
+            {
+                warn!("stdout: {fault}; trying again{more}");
+            }
         }
         if let Some(answer) = self.sender.take_answer() {
             self.courier.answered(answer, now_ms);
@@ -86,6 +91,8 @@ impl Store {
             Next::At(at_ms) => at_ms,
             Next::Wait => u64::MAX,
         };
+        let again_ms = self.tee.as_ref().and_then(Tee::again_ms);
+        self.at_ms = self.at_ms.min(again_ms.unwrap_or(u64::MAX));
         match self.stale_ms {
             Some(stale_ms) if now_ms < stale_ms => self.at_ms = self.at_ms.min(stale_ms),
             Some(_) => {
@@ -126,13 +133,13 @@ impl Store {
 impl Sink for Store {
     fn offer(&mut self, number: u64, envelopes: &[u8]) -> Result<Taken, SinkFault> {
         // stdout has one offer to write out at a time.
-        self.tee.as_mut().map_or(Ok(()), Tee::flush)?;
+        self.tee.as_mut().map_or(Ok(()), |tee| tee.flush(self.now_ms))?;
         let bytes = self.courier.offer(number, envelopes, self.now_ms);
         if bytes == 0 {
             return Err(SinkFault::Blocked);
         }
         if let Some(tee) = &mut self.tee {
-            tee.take(number, &envelopes[..bytes])?;
+            tee.take(number, &envelopes[..bytes], self.now_ms)?;
         }
         Ok(Taken { bytes, safe: false })
     }
@@ -140,7 +147,7 @@ impl Sink for Store {
     fn acknowledged(&mut self) -> Option<u64> {
         let number = self.held.take().or_else(|| self.courier.acknowledged())?;
         if let Some(tee) = &mut self.tee
-            && !tee.has(number)
+            && !tee.has(number, self.now_ms)
         {
             self.held = Some(number);
             return None;

@@ -4,9 +4,13 @@
 //! position is that of the slower one.
 
 use tail::envelope;
-use tail::fs::{Sink, SinkFault};
+use tail::fs::{Fault, Sink, SinkFault};
 
 use crate::stdout::Stdout;
+
+/// A write that failed, to a full disk for instance, is tried again after so long: such an output is
+/// ready at any time.
+const RETRY_MS: u64 = 1000;
 
 /// Standard output, and what is to be written there.
 pub(crate) struct Tee {
@@ -15,18 +19,27 @@ pub(crate) struct Tee {
     written: usize,
     /// The offer that these lines are of.
     number: u64,
+    /// The last write failed, and the next one is due then.
+    again_ms: Option<u64>,
+    /// Why it failed, until somebody is told.
+    fault: Option<Fault>,
 }
 
 impl Tee {
     pub(crate) fn new(stdout: Stdout) -> Tee {
-        Tee { stdout, lines: Vec::new(), written: 0, number: 0 }
+        Tee { stdout, lines: Vec::new(), written: 0, number: 0, again_ms: None, fault: None }
     }
 
     /// Takes the lines of an offer, all of what was taken before being out, and writes what it can.
     ///
     /// # Errors
     /// When nobody reads stdout any more.
-    pub(crate) fn take(&mut self, number: u64, envelopes: &[u8]) -> Result<(), SinkFault> {
+    pub(crate) fn take(
+        &mut self,
+        number: u64,
+        envelopes: &[u8],
+        now_ms: u64,
+    ) -> Result<(), SinkFault> {
         self.number = number;
         self.lines.clear();
         self.written = 0;
@@ -38,9 +51,9 @@ impl Tee {
             }
             rest = &rest[len..];
         }
-        match self.flush() {
+        match self.flush(now_ms) {
             // What is left waits: the offer is taken.
-            Err(SinkFault::Blocked | SinkFault::Failed(_)) => Ok(()),
+            Err(SinkFault::Blocked) => Ok(()),
             outcome => outcome,
         }
     }
@@ -48,22 +61,42 @@ impl Tee {
     /// Writes what is left.
     ///
     /// # Errors
-    /// Why not all of it could be.
-    pub(crate) fn flush(&mut self) -> Result<(), SinkFault> {
+    /// Blocked where not all of it could be, whatever the reason, or that nobody reads any more.
+    pub(crate) fn flush(&mut self, now_ms: u64) -> Result<(), SinkFault> {
         while self.written < self.lines.len() {
-            self.written += self.stdout.offer(0, &self.lines[self.written..])?.bytes;
+            if self.again_ms.is_some_and(|again_ms| now_ms < again_ms) {
+                return Err(SinkFault::Blocked);
+            }
+            match self.stdout.offer(0, &self.lines[self.written..]) {
+                Ok(taken) => (self.written, self.again_ms) = (self.written + taken.bytes, None),
+                Err(SinkFault::Failed(fault)) => {
+                    self.again_ms = Some(now_ms + RETRY_MS);
+                    self.fault = Some(fault);
+                }
+                Err(other) => return Err(other),
+            }
         }
         Ok(())
     }
 
     /// Whether stdout has all lines of an offer.
-    pub(crate) fn has(&mut self, number: u64) -> bool {
-        number < self.number || self.flush().is_ok()
+    pub(crate) fn has(&mut self, number: u64, now_ms: u64) -> bool {
+        number < self.number || self.flush(now_ms).is_ok()
     }
 
-    /// Whether something is left to be written.
-    pub(crate) fn is_behind(&self) -> bool {
-        self.written < self.lines.len()
+    /// Why the last write failed, once.
+    pub(crate) fn take_fault(&mut self) -> Option<Fault> {
+        self.fault.take()
+    }
+
+    /// When the next write is due, where the last one failed.
+    pub(crate) fn again_ms(&self) -> Option<u64> {
+        self.again_ms
+    }
+
+    /// Whether something is left to be written as soon as there is room.
+    pub(crate) fn waits_for_room(&self) -> bool {
+        self.again_ms.is_none() && self.written < self.lines.len()
     }
 
     pub(crate) fn stdout(&self) -> &Stdout {

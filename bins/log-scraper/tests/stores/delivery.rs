@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -134,6 +135,29 @@ fn stdout_gets_the_same_lines_and_holds_the_position_while_it_is_not_read() {
     assert!(seen[0] < 6000 && seen.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{}", seen[0]);
     let distinct: BTreeSet<u64> = taken(&store).into_iter().collect();
     assert_eq!(distinct.len(), 20_000);
+}
+
+#[test]
+fn a_stdout_that_is_full_is_told_and_tried_again_without_a_hurry() {
+    let store = Store::start(|_, _| Reply::status(204));
+    let folder = folder_with(10);
+    let (url, log) = (store.url("/"), folder.argument("app.log"));
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" \"$@\" > /dev/full"]).arg(binary().get_program());
+    let arguments = arguments("ndjson", &url, &["--tee", &log]);
+    let mut scraper = Scraper::spawn_unread(command.args(&arguments));
+    scraper.wait_for_message("stdout: no space left on device; trying again");
+    wait_until("a request", || store.count() >= 1);
+    let cpu_ns = || -> u64 {
+        let told = fs::read_to_string(format!("/proc/{}/schedstat", scraper.child.id())).unwrap();
+        told.split(' ').next().unwrap().parse().unwrap()
+    };
+    let before_ns = cpu_ns();
+    thread::sleep(Duration::from_secs(1));
+    let used_ns = cpu_ns() - before_ns;
+    assert!(used_ns < 200_000_000, "{used_ns} ns of a second");
+    scraper.child.kill().unwrap();
+    scraper.child.wait().unwrap();
 }
 
 /// Lines that came more than once.
