@@ -41,10 +41,8 @@ const PUBLISH_MS: u64 = 100;
 pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
     let output = Output::new(arguments)?;
     let least_us = output.patience_us(arguments);
-    let checkpoint = arguments.checkpoint_file.as_ref();
-    let checkpoint =
-        checkpoint.map(|path| CheckpointFile::claim(path, arguments.sync())).transpose();
-    let checkpoint = match checkpoint {
+    let claim = |path| CheckpointFile::claim(path, arguments.sync());
+    let checkpoint = match arguments.checkpoint_file.as_deref().map(claim).transpose() {
         Ok(checkpoint) => checkpoint,
         Err(refusal) => {
             error!("{refusal}");
@@ -87,13 +85,14 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
     if inotify.is_none() {
         engine.poll_at_least_every(BLIND_POLL_MS);
     }
-    let mut follower = Follower {
+    Follower {
         start: Instant::now(),
         engine,
         fs,
         output,
         signals,
         inotify,
+        is_first: true,
         watched_ms: None,
         watch_count: 0,
         unwatched: false,
@@ -105,8 +104,8 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<u8> {
         ending: Ending::new(millis(arguments.shutdown_grace_period)),
         end_file: arguments.exit_on_file.clone(),
         pace: Pace::new(least_us),
-    };
-    follower.follow()
+    }
+    .follow()
 }
 
 struct Follower {
@@ -116,6 +115,8 @@ struct Follower {
     output: Output,
     signals: Signals,
     inotify: Option<Inotify>,
+    /// No turn was waited for yet: which folders are to be watched is known behind the first one.
+    is_first: bool,
     /// When the watches were last brought up to date, and how many there were.
     watched_ms: Option<u64>,
     watch_count: u64,
@@ -296,7 +297,7 @@ impl Follower {
     fn wait(&mut self, wake: Wake) -> io::Result<Ready> {
         let at_ms = wake.at_ms.min(self.output.at_ms());
         let at_ms = self.ending.at_ms().map_or(at_ms, |ending_ms| ending_ms.min(at_ms));
-        let first_turn = self.watched_ms.is_none() && self.inotify.is_some();
+        let first_turn = std::mem::take(&mut self.is_first) && self.inotify.is_some();
         let at_ms = if self.unwatched { at_ms.min(self.watch_at_ms()) } else { at_ms };
         let timeout_ms = if first_turn { 0 } else { at_ms.saturating_sub(self.now_ms()) };
         let is_followed = !wake.sink_blocked && !self.ending.is_ending();

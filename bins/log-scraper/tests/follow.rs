@@ -396,3 +396,14 @@ fn a_file_that_was_touched_does_not_come_again_and_one_that_was_written_anew_doe
     wait_until("both again", || scraper.output_len() == 16);
     scraper.terminate();
 }
+
+#[test]
+fn a_pattern_in_a_folder_that_is_not_there_is_waited_for_at_rest() {
+    let folder = Folder::new();
+    let scraper = Scraper::start(&[&folder.argument("later/*.log")]);
+    assert!(scraper.is_at_rest());
+    fs::create_dir(folder.path("later")).unwrap();
+    fs::write(folder.path("later/a.log"), "a line\n").unwrap();
+    scraper.wait_for_output(b"a line\n");
+    scraper.terminate();
+}

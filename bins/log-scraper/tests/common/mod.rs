@@ -142,6 +142,17 @@ impl Scraper {
     }
 
     /// A value in KiB from the process's status.
+    /// Whether it takes less than a fifth of a processor for a second.
+    pub fn is_at_rest(&self) -> bool {
+        let cpu_ns = || -> u64 {
+            let told = fs::read_to_string(format!("/proc/{}/schedstat", self.child.id())).unwrap();
+            told.split(' ').next().unwrap().parse().unwrap()
+        };
+        let before_ns = cpu_ns();
+        std::thread::sleep(Duration::from_secs(1));
+        cpu_ns() - before_ns < 200_000_000
+    }
+
     pub fn memory_kib(&self, field: &str) -> u64 {
         self.status(field).trim_end_matches(" kB").trim().parse().unwrap()
     }
