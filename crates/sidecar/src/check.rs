@@ -184,10 +184,8 @@ fn http_url(text: &str) -> Result<String, String> {
     let like = "expected an address like http://127.0.0.1:8080/ (only http)";
     let rest = text.strip_prefix("http://").ok_or_else(|| like.to_owned())?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    match cli::host_and_port(authority) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(why) => Err(format!("{why}: {like}")),
-    }
+    cli::check_authority(authority).map_err(|why| format!("{why}: {like}"))?;
+    Ok(text.to_owned())
 }
 
 fn expected_header(text: &str) -> Result<(String, Option<String>), String> {

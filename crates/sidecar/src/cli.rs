@@ -1,6 +1,6 @@
 //! The command line: parsing with the kit's exit codes, and the types flags share.
 //!
-//! Owns durations, sizes and listen addresses as people write them. It binds sockets only when
+//! Owns durations, sizes and addresses as people write them. It binds sockets only when
 //! asked ([`ListenAddress::bind`]) and reads no file.
 
 use std::fmt;
@@ -172,29 +172,28 @@ fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
     Ok(TcpListener::from(socket))
 }
 
-/// The host of `HOST[:PORT]` in an address, brackets and all, and the port if it has one; what stands
-/// before an `@` is passed over.
+/// Whether `HOST[:PORT]` of an address has a host, and a port that there is; what stands before an `@` is
+/// passed over.
 ///
 /// # Errors
 /// What is wrong with it, without a word of what may be a password.
-pub fn host_and_port(authority: &str) -> Result<(&str, Option<u16>), String> {
+pub fn check_authority(authority: &str) -> Result<(), String> {
     let whole = authority.rsplit('@').next().unwrap_or_default();
     let host_len = match whole.strip_prefix('[').and_then(|inner| inner.find(']')) {
         Some(inner_len) => inner_len + 2,
         None => whole.find(':').unwrap_or(whole.len()),
     };
-    let (host, rest) = whole.split_at(host_len);
-    if host.is_empty() {
+    if host_len == 0 {
         return Err("it has no host".to_owned());
     }
-    match rest.strip_prefix(':') {
-        Some("") => Ok((host, None)),
-        Some(port) => match port.parse() {
-            Ok(port @ 1..) if rest.as_bytes()[1] != b'+' => Ok((host, Some(port))),
-            _ => Err(format!("port {port} is not within 1 to 65535")),
+    let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    match &whole[host_len..] {
+        "" | ":" => Ok(()),
+        rest => match rest.strip_prefix(':') {
+            Some(port) if is_number(port) && matches!(port.parse(), Ok(1..=u16::MAX)) => Ok(()),
+            Some(port) => Err(format!("port {port} is not within 1 to 65535")),
+            None => Err(format!("{rest:?} is no port")),
         },
-        None if rest.is_empty() => Ok((host, None)),
-        None => Err(format!("{rest:?} is no port")),
     }
 }
 

@@ -100,7 +100,8 @@ mod tests {
     fn check(gzip: &mut Gzip, pieces: &[&[u8]]) {
         let mut out = vec![0xff];
         gzip.compress(pieces.iter().copied(), &mut out);
-        assert!(inflate(&out) == pieces.concat(), "{:?}", pieces.iter().map(|one| one.len()));
+        let lens: Vec<usize> = pieces.iter().map(|one| one.len()).collect();
+        assert!(inflate(&out) == pieces.concat(), "{lens:?}");
     }
 
     #[test]

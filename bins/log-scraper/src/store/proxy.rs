@@ -60,7 +60,9 @@ fn parse(text: &str) -> Option<Proxy> {
         None => text,
     };
     let authority = rest.strip_suffix('/').unwrap_or(rest);
-    cli::host_and_port(authority).ok().filter(|_| !authority.contains(['/', '?', '#']))?;
+    if authority.contains(['/', '?', '#']) || cli::check_authority(authority).is_err() {
+        return None;
+    }
     Proxy::new(&format!("http://{authority}")).ok()
 }
 

@@ -111,7 +111,7 @@ fn uri(url: &str) -> Result<Uri, String> {
     if authority.contains('@') {
         return Err("--url has a password in it: use --basic-auth-file".to_owned());
     }
-    cli::host_and_port(authority).map_err(|why| format!("--url: {why}"))?;
+    cli::check_authority(authority).map_err(|why| format!("--url: {why}"))?;
     Ok(uri)
 }
 
